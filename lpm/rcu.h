@@ -1,0 +1,47 @@
+/*
+ * The one door to read-copy-update: publish, dereference, quiescent state, reclaim.
+ *
+ * liburcu's QSBR flavour underneath (Desnoyers et al., "User-Level Implementations of
+ * Read-Copy Update", IEEE TPDS 2012). Pointers are published with a C11 release store and read
+ * with an acquire load. liburcu 0.13 is not instrumented for ThreadSanitizer, so a TSan build adds
+ * acquire/release annotations to exactly the edges that QSBR promises: a reader's quiescent state
+ * happens before the end of a grace period that waited for it, and that end happens before the
+ * reclaim callback.
+ *
+ * Roles. One writer publishes and defers. A reader registers its thread, then alternates read work
+ * with lpm_rcu_quiescent(); while it sleeps or waits it is offline. Whatever a reader dereferenced
+ * stays valid until its next quiescent state and no longer.
+ */
+#ifndef LPM_RCU_H
+#define LPM_RCU_H
+
+#include <stdatomic.h>
+
+/* Reads and writes a pointer that the writer publishes. Use on members declared `T *_Atomic`. */
+#define lpm_rcu_publish(location, value) \
+    atomic_store_explicit((location), (value), memory_order_release)
+#define lpm_rcu_dereference(location) atomic_load_explicit((location), memory_order_acquire)
+
+/* Embedded in an object that is reclaimed by lpm_rcu_defer(). */
+struct lpm_rcu_head {
+    struct lpm_rcu_head *next;
+    void (*reclaim)(struct lpm_rcu_head *head);
+};
+
+/* Reader side. Each reader thread registers once; registering makes it online. */
+void lpm_rcu_register_thread(void);
+void lpm_rcu_unregister_thread(void);
+void lpm_rcu_quiescent(void); /* once per burst; a few nanoseconds */
+void lpm_rcu_offline(void);   /* before sleeping; holds no reference afterwards */
+void lpm_rcu_online(void);
+
+/* Writer side (one thread at a time). Calls reclaim(head) after a grace period, on the writer's own
+ * thread, from within a later lpm_rcu_poll() or lpm_rcu_barrier(). Never blocks. */
+void lpm_rcu_defer(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head));
+/* Reclaims what has passed its grace period already; cheap, never waits. Call it from the loop. */
+void lpm_rcu_poll(void);
+/* Waits until everything deferred so far is reclaimed. The writer may itself be a registered
+ * reader (it counts as offline for the wait). */
+void lpm_rcu_barrier(void);
+
+#endif
