@@ -1,0 +1,339 @@
+/*
+ * The data plane, as the engine sees it: the programming interface. No DPDK type appears here.
+ *
+ *   control thread (writer)                                    workers (readers), one per core
+ *   dp_forwarding: what the engine programs  ══ RCU ══>  port ─> classify ─> parse ─> decide ─> rewrite ─> port
+ *      nics[]    attachment, FIBs, flags                (which NIC)          (lookup, group, bucket)
+ *      vnets[]   address -> NIC
+ *      groups[]  members, buckets
+ *   dp_engine: EAL, ports, workers
+ *
+ * struct dp_forwarding needs no EAL: the twin, `fingerpost routes` and the tests program it and call
+ * dp_decide() with no port open. dp_engine_start() and dp_replay() start EAL, once per process.
+ *
+ * Threads. Everything that changes a struct dp_forwarding is called by the one control thread. Every
+ * part is replaced whole and published by one release store (lpm/rcu.h); what it replaces is
+ * reclaimed after a grace period. dp_decide() may be called by any thread registered with
+ * lpm/rcu.h. Counters are per worker; readers sum them.
+ *
+ * Errors. Functions return 0 or -errno and leave the state in force as it was.
+ */
+#ifndef DATAPLANE_DATAPLANE_H
+#define DATAPLANE_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lpm/lpm.h"
+
+/* --- Drop reasons -------------------------------------------------------------------------------
+ * One closed set: the same names in CLI, JSON, metrics and docs. A packet that is not forwarded or
+ * answered is counted under exactly one of them. X(symbol, "name", "help") */
+#define DP_REASONS(X)                                                                              \
+    X(TOO_SHORT, "too-short", "frame or header ends before its own length says")                   \
+    X(UNKNOWN_ATTACHMENT, "unknown-attachment", "no NIC is attached at this port, VLAN or MAC")    \
+    X(NOT_FOR_GATEWAY_MAC, "not-for-gateway-mac", "destination MAC is not the subnet gateway's")   \
+    X(BAD_VERSION, "bad-version", "IP version does not match the EtherType")                       \
+    X(BAD_HEADER_LENGTH, "bad-header-length", "IPv4 header length below 20 bytes")                 \
+    X(BAD_TOTAL_LENGTH, "bad-total-length", "IP length field below the header or above the frame") \
+    X(BAD_CHECKSUM, "bad-checksum", "IPv4 header checksum is wrong")                               \
+    X(BAD_EXTENSION_HEADER, "bad-extension-header", "IPv6 extension headers malformed or too many") \
+    X(MARTIAN, "martian", "source or destination that must not be on a wire")                      \
+    X(MULTICAST, "multicast", "destination is multicast")                                          \
+    X(BROADCAST, "broadcast", "destination is broadcast")                                          \
+    X(UNKNOWN_ETHERTYPE, "unknown-ethertype", "neither IPv4, IPv6 nor ARP")                        \
+    X(NEIGHBOR_NOT_HERE, "neighbor-not-here", "ARP or neighbour discovery for no fabric address")  \
+    X(PLATFORM_ADDRESS, "platform-address", "168.63.129.16 or 169.254.169.254: never routed")      \
+    X(TTL_EXPIRED, "ttl-expired", "TTL or hop limit would reach zero")                             \
+    X(SOURCE_CHECK, "source-check", "source is not the NIC's own and IP forwarding is off")        \
+    X(NO_ROUTE, "no-route", "no effective route covers the destination")                           \
+    X(NULL_ROUTE, "null-route", "next hop type None")                                              \
+    X(NEXT_HOP_UNREACHABLE, "next-hop-unreachable", "no NIC has the next hop address")             \
+    X(RECEIVER_NOT_FORWARDING, "receiver-not-forwarding",                                          \
+      "destination is not the receiver's own and its IP forwarding is off")                        \
+    X(FORWARDED_TRAFFIC_NOT_ALLOWED, "forwarded-traffic-not-allowed",                              \
+      "foreign source over a peering whose far side has allow_forwarded_traffic off")              \
+    X(ACCESS_NOT_ALLOWED, "access-not-allowed", "peering has allow_virtual_network_access off")    \
+    X(MTU, "mtu", "larger than the egress MTU and must not be fragmented")                         \
+    X(VXLAN_BAD, "vxlan-bad", "malformed VXLAN")                                                   \
+    X(VXLAN_UNKNOWN_VNI, "vxlan-unknown-vni", "no NIC has this VNI and inner MAC")                 \
+    X(NO_HEALTHY_BACKEND, "no-healthy-backend", "every backend of the load balancer is down")      \
+    X(NO_MEMBER, "no-member", "the next-hop group has no member left")                             \
+    X(RATE_LIMITED, "rate-limited", "an answer was due, above its rate limit")                     \
+    X(PORT_DOWN, "port-down", "the egress port is down or not configured")                         \
+    X(TX_FULL, "tx-full", "the egress queue took no more")                                         \
+    X(NO_BUFFER, "no-buffer", "no packet buffer was free")
+
+enum dp_reason {
+#define DP_REASON_ENUM(symbol, name, help) DP_REASON_##symbol,
+    DP_REASONS(DP_REASON_ENUM)
+#undef DP_REASON_ENUM
+        DP_REASON_COUNT
+};
+const char *dp_reason_name(enum dp_reason reason);
+const char *dp_reason_help(enum dp_reason reason);
+
+/* --- Forwarding state ------------------------------------------------------------------------- */
+
+struct dp_forwarding;
+
+struct dp_forwarding_config {
+    unsigned workers;     /* counter sets; at least 1 */
+    uint32_t nic_capacity;   /* NIC ids are 1 .. nic_capacity */
+    uint32_t vnet_capacity;  /* VNet ids are 1 .. vnet_capacity */
+    uint32_t group_capacity; /* group ids are 1 .. group_capacity (<= LPM_LEAF_MAX) */
+    /* native: TTL decremented and checked, symmetric hash; azure: TTL untouched, see hash_salt. */
+    bool decrement_ttl;
+    unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes */
+};
+
+struct dp_forwarding *dp_forwarding_create(const struct dp_forwarding_config *config,
+                                           struct lpm *lpm); /* NULL with errno */
+/* Workers must have stopped. Waits for a grace period. FIBs given by callers stay theirs. */
+void dp_forwarding_destroy(struct dp_forwarding *forwarding);
+struct lpm *dp_forwarding_lpm(const struct dp_forwarding *forwarding);
+
+/* How a frame is known to come from a NIC, and how one leaves towards it. */
+enum dp_attachment_kind {
+    DP_ATTACHMENT_NONE, /* no port: the twin, replay, or a NIC of another host */
+    DP_ATTACHMENT_PORT, /* every frame of the port */
+    DP_ATTACHMENT_VLAN, /* (port, VLAN id) */
+    DP_ATTACHMENT_MAC,  /* (port, source MAC) on a shared port */
+};
+struct dp_attachment {
+    enum dp_attachment_kind kind;
+    uint16_t port; /* index in dp_engine_config.ports */
+    uint16_t vlan; /* DP_ATTACHMENT_VLAN: 1..4094 */
+};
+
+#define DP_NIC_INTERNET 1u /* this NIC id is the internet sink: next hop type Internet ends there */
+#define DP_MAC_TEXT 18
+
+/* One NIC. Arrays are copied. FIBs are borrowed: they must outlive the NIC or its next dp_nic_set() by a grace
+ * period, which lpm_release() after dp_nic_set() gives. */
+struct dp_nic_config {
+    const char *name;
+    uint32_t vnet;
+    uint8_t mac[6];         /* of the guest: destination of what is sent to it */
+    uint8_t gateway_mac[6]; /* of the subnet's gateway: what the guest sends to */
+    const struct lpm_address *addresses; /* own */
+    unsigned address_count;
+    const struct lpm_prefix *subnet; /* prefixes of its subnet: ARP/ND is answered for every other address in
+                                        them; the first address of each is the gateway's */
+    unsigned subnet_count;
+    bool ip_forwarding;
+    const struct lpm_fib *fib4, *fib6; /* NULL: no route */
+    uint32_t hash_salt; /* 0: symmetric across NICs; else this NIC hashes alone (azure mode) */
+    uint16_t mtu;       /* 0: 1500 */
+    struct dp_attachment attachment;
+};
+/* Adds or replaces NIC `nic`. -EEXIST: the attachment is taken by another NIC. */
+int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_nic_config *config);
+int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic);
+/* Swaps only the FIBs: one store. */
+int dp_nic_set_fibs(struct dp_forwarding *forwarding, uint32_t nic, const struct lpm_fib *fib4,
+                    const struct lpm_fib *fib6);
+
+/* A VNet: its address space (for the forwarded-traffic check) and the map address -> NIC. */
+int dp_vnet_set(struct dp_forwarding *forwarding, uint32_t vnet, const struct lpm_prefix *space,
+                unsigned space_count);
+int dp_vnet_remove(struct dp_forwarding *forwarding, uint32_t vnet);
+/* Several at once: one batch, published address by address. nic 0 removes. */
+struct dp_vnet_address {
+    struct lpm_address address;
+    uint32_t nic;
+};
+int dp_vnet_set_addresses(struct dp_forwarding *forwarding, uint32_t vnet,
+                          const struct dp_vnet_address *addresses, size_t n);
+
+/* What a leaf of a FIB stands for. */
+enum dp_group_kind {
+    DP_GROUP_NULL,     /* next hop type None */
+    DP_GROUP_VNET,     /* the NIC that has the destination address in VNet `vnet` (VnetLocal, peering) */
+    DP_GROUP_MEMBERS,  /* one of the members, by flow hash (appliance, BGP next hops, gateways) */
+    DP_GROUP_INTERNET, /* NIC DP_NIC_INTERNET */
+};
+#define DP_GROUP_MEMBER_MAX 64
+
+/* What the peering towards the receiver's VNet forbids. 0 within one VNet. */
+#define DP_PEERING_NO_ACCESS    0x1u
+#define DP_PEERING_NO_FORWARDED 0x2u
+
+struct dp_member {
+    struct lpm_address next_hop; /* the member's identity: buckets are a function of these and weights */
+    uint32_t nic;                /* 0: no NIC has that address (next-hop-unreachable) */
+    uint32_t weight;             /* 0 counts as 1 */
+    uint8_t peering;             /* DP_PEERING_* bits */
+};
+struct dp_group_config {
+    enum dp_group_kind kind;
+    uint32_t vnet;   /* DP_GROUP_VNET */
+    uint8_t peering; /* DP_GROUP_VNET: DP_PEERING_* bits */
+    const struct dp_member *members; /* DP_GROUP_MEMBERS; order does not matter; may be empty: no-member */
+    unsigned member_count;
+    bool strict_balance; /* Maglev fill instead of rendezvous hashing */
+};
+/* Makes a group under a free id. Interning equal sets is the caller's. -ENOSPC: capacity reached. */
+int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_config *config,
+                    uint32_t *group);
+/* Swaps a group in place: one release store, whatever the number of prefixes and NICs behind it. */
+int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
+                     const struct dp_group_config *config);
+/* No FIB may hold the id any more. The id is given again only after a grace period. */
+int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group);
+
+struct dp_group_info {
+    enum dp_group_kind kind;
+    uint32_t vnet;
+    unsigned member_count;
+    unsigned bucket_count;
+    struct dp_member members[DP_GROUP_MEMBER_MAX]; /* in bucket order of identity: sorted by address */
+};
+int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
+                  struct dp_group_info *info);
+/* Which member (index into dp_group_info.members) bucket points to; for tests and `show groups`. */
+int dp_group_bucket(const struct dp_forwarding *forwarding, uint32_t group, unsigned bucket);
+
+/* --- The decision ------------------------------------------------------------------------------- */
+
+/* The parsed headers of one IP packet. Addresses in network order, numbers in host order. */
+struct dp_packet {
+    uint8_t family; /* enum lpm_family */
+    uint8_t protocol; /* after IPv6 extension headers */
+    uint8_t ttl;
+    bool fragment;   /* any fragment, the first included: hashed by addresses */
+    bool has_ports;  /* ports (or ICMP echo identifier in both) are valid */
+    uint8_t source[16], destination[16];
+    uint16_t source_port, destination_port;
+    uint16_t header_length; /* IP header with extension headers */
+    uint32_t total_length;  /* of the IP packet */
+    uint32_t flow_label;
+};
+/* Parses an IP packet of `ethertype` (0x0800 or 0x86dd) with RFC 1812 5.2.2 / RFC 8200 checks in their order;
+ * captured bytes may end after the headers. true: *packet is filled; false: *reason says why not. */
+bool dp_packet_parse(const uint8_t *bytes, size_t n, uint16_t ethertype, struct dp_packet *packet,
+                     enum dp_reason *reason);
+
+/* Symmetric: the same for both directions of a flow. */
+uint32_t dp_flow_hash(const struct dp_packet *packet, unsigned hash_fields, uint32_t salt);
+
+enum dp_action {
+    DP_FORWARD,
+    DP_ANSWER, /* echo request or neighbour solicitation to a gateway address */
+    DP_DROP,
+};
+struct dp_verdict {
+    uint8_t action;    /* enum dp_action */
+    uint8_t reason;    /* enum dp_reason, of DP_DROP */
+    bool self_loop;    /* forwarded back to the sending NIC */
+    uint32_t nic;      /* receiver, of DP_FORWARD */
+    uint32_t group;    /* that the FIB gave, 0: none */
+    uint32_t hash;     /* flow hash, where a member was chosen */
+    uint32_t bucket;
+    uint32_t next_hop; /* dp_next_hop_address() of the chosen member; 0: none was chosen */
+};
+struct dp_decide_options {
+    bool skip_source_check; /* replay of a trace that was not taken at this NIC */
+};
+/* Source check, lookup, next-hop kind, group and bucket, receiver check: spec 2.11 in its order. One code for the
+ * packet path, the twin and the tests. nics[i] sends packets[i]; an id that is not set drops as unknown-attachment. */
+void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
+               const struct dp_packet *packets, struct dp_verdict *verdicts, unsigned n,
+               const struct dp_decide_options *options);
+
+/* Next hops are numbered from 1 as they first appear in a group; a number is never given again. */
+bool dp_next_hop_address(const struct dp_forwarding *forwarding, uint32_t next_hop,
+                         struct lpm_address *address);
+
+/* --- Counters ------------------------------------------------------------------------------------- */
+
+/* received = forwarded + answered + sum(dropped), at every instant when idle. */
+struct dp_counters {
+    uint64_t received, received_bytes;
+    uint64_t forwarded, forwarded_bytes;
+    uint64_t answered;
+    uint64_t self_loop; /* of forwarded */
+    uint64_t dropped[DP_REASON_COUNT];
+};
+/* Sums over workers. nic 0: frames that belong to no NIC. Any thread. */
+void dp_counters_nic(const struct dp_forwarding *forwarding, uint32_t nic,
+                     struct dp_counters *counters);
+void dp_counters_total(const struct dp_forwarding *forwarding, struct dp_counters *counters);
+struct dp_next_hop_counters {
+    uint64_t packets, bytes;
+};
+void dp_counters_next_hop(const struct dp_forwarding *forwarding, uint32_t next_hop,
+                          struct dp_next_hop_counters *counters);
+
+/* --- Ports and workers ------------------------------------------------------------------------------ */
+
+/* A DPDK device: a vdev driver ("net_tap", "net_af_packet", "net_pcap", "net_null", "net_ring", …) or a PCI
+ * address. options are the driver's own, "key=value,key=value" (may be NULL). */
+struct dp_port_config {
+    const char *name;
+    const char *device;
+    const char *options;
+    unsigned queues; /* 0: as many as workers, where the device can */
+    uint16_t mtu;    /* 0: 1500 */
+};
+struct dp_engine_config {
+    const struct dp_port_config *ports;
+    unsigned port_count;
+    const unsigned *cores; /* one worker each; NULL: every core but the first that this process may use */
+    unsigned core_count;
+    bool quiet; /* keep EAL's own log lines off stderr */
+};
+struct dp_engine;
+
+#define DP_ERROR_TEXT 256
+/* Works out EAL's arguments, opens every port, starts the workers. On failure everything is closed again, error
+ * names the port and what would be right, and -errno is returned. */
+int dp_engine_start(const struct dp_engine_config *config, struct dp_forwarding *forwarding,
+                    struct dp_engine **engine, char error[DP_ERROR_TEXT]);
+/* Stops workers, closes ports. */
+void dp_engine_stop(struct dp_engine *engine);
+/* How many workers dp_engine_start() will run for this config: for dp_forwarding_config.workers. */
+unsigned dp_engine_worker_count(const struct dp_engine_config *config);
+
+struct dp_port_status {
+    const char *name;
+    bool link_up;
+    uint64_t rx_packets, tx_packets, rx_missed, rx_errors, tx_errors;
+};
+int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
+                          struct dp_port_status *status);
+
+/* --- Replay ---------------------------------------------------------------------------------------------- */
+
+/* What became of one frame of the trace, 32 bytes. */
+struct dp_replay_record {
+    uint64_t flow; /* hash of the 5-tuple in its direction: names the flow; 0: no IP flow */
+    uint32_t next_hop, group, nic;
+    uint32_t bytes;
+    uint8_t action, reason;
+    bool self_loop;
+};
+struct dp_replay_config {
+    uint32_t nic;      /* every frame counts as sent by this NIC */
+    const char *in;    /* pcap or pcapng, Ethernet */
+    const char *out;   /* pcap; NULL: forwarded frames are freed */
+    bool source_check; /* off: the trace was taken elsewhere */
+    /* Called on the calling thread between two packets, just before packet number pause_at (from 0) enters: the
+     * place to change forwarding state at an exact point of the trace. NULL: never. */
+    uint64_t pause_at;
+    void (*on_pause)(void *context);
+    void *context;
+};
+struct dp_replay_report {
+    struct dp_counters counters;
+    double seconds; /* spent forwarding, pauses left out */
+    struct dp_replay_record *records; /* counters.received of them, in order; free() them */
+};
+/* Forwards a trace through the real stages and DPDK's pcap device on the calling thread, which it registers as a
+ * reader. Checks the whole file first: a file that is missing, truncated, no capture or not Ethernet is -EINVAL
+ * (or its own errno) with the file named in error, and nothing is written. */
+int dp_replay(struct dp_forwarding *forwarding, const struct dp_replay_config *config,
+              struct dp_replay_report *report, char error[DP_ERROR_TEXT]);
+
+#endif

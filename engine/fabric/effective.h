@@ -1,0 +1,100 @@
+/*
+ * Effective routes: what the FIB of one NIC must hold (spec sections 1.4, 2.1).
+ *
+ * A row's candidates come from three classes: system routes (VNet CIDRs, peerings, Internet,
+ * reserved None), user-defined routes, and BGP routes of the route server that serves the VNet.
+ * Same exact prefix: User > BGP > System, losers are Invalid. Longer prefixes win by the lookup.
+ *
+ * The rows at one prefix depend on that prefix's candidates, and, for the reserved None rows, on whether the
+ * default route is overridden; so a change is recomputed prefix by prefix.
+ *
+ *   struct fabric_scope   what makes two NICs equal: (subnet, prefixes their router announces)
+ *
+ * Pure. BGP routes come through struct fabric_bgp, so that the fabric does not care how many
+ * speakers and instances stand behind a route server.
+ */
+#ifndef ENGINE_FABRIC_EFFECTIVE_H
+#define ENGINE_FABRIC_EFFECTIVE_H
+
+#include "engine/fabric/model.h"
+#include "engine/rib/speaker.h"
+
+enum fabric_source { FABRIC_SOURCE_DEFAULT, FABRIC_SOURCE_USER, FABRIC_SOURCE_BGP };
+/* "Default", "User", "VirtualNetworkGateway". */
+const char *fabric_source_text(enum fabric_source source);
+
+/* One row: prefix, source and type; all ECMP members together. */
+struct fabric_row {
+    struct lpm_prefix prefix;
+    enum fabric_source source;
+    bool active; /* else Invalid: a higher class has the same prefix */
+    enum fabric_next_hop_type type;
+    uint32_t vnet; /* local: the NIC's own; peering: the other; else FABRIC_NONE */
+    unsigned next_hop_count;
+    struct lpm_address next_hops[RIB_ECMP_MAX]; /* sorted */
+};
+
+/* How the fabric asks for BGP routes. route_server is an index in fabric.route_servers. */
+struct fabric_bgp {
+    void *context;
+    /* The ECMP set at prefix; false: none. */
+    bool (*choice)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
+                   struct rib_choice *choice);
+    /* Every prefix with a choice, in prefix order; stops on non-zero. */
+    int (*each)(void *context, uint32_t route_server,
+                int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
+                             const struct rib_choice *choice),
+                void *visit_context);
+    /* Does the neighbour at `address` itself announce prefix to this route server (accepted)? Native mode keeps BGP rows
+     * away from a NIC whose own router announces the prefix. */
+    bool (*announces)(void *context, uint32_t route_server, const struct lpm_address *address,
+                      const struct lpm_prefix *prefix);
+};
+
+/* What decides a NIC's rows. Two NICs of equal scope have equal rows and share FIBs. */
+struct fabric_scope {
+    uint32_t subnet;
+    uint32_t router; /* whose own announcements are kept out; FABRIC_NONE: not a router's NIC, or quirk
+                        own_route_to_originator */
+};
+struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic);
+
+/* Rows of scope at exactly this prefix: at most one per class. Returns how many (0..3), the Active one first. */
+unsigned fabric_rows_at(const struct fabric *fabric, const struct fabric_bgp *bgp,
+                        const struct fabric_scope *scope, const struct lpm_prefix *prefix,
+                        struct fabric_row rows[3]);
+
+/* All rows of scope, Active and Invalid, sorted by prefix, Active first at one prefix. *rows is malloc'ed. */
+int fabric_rows(const struct fabric *fabric, const struct fabric_bgp *bgp,
+                const struct fabric_scope *scope, struct fabric_row **rows, size_t *n);
+
+/* Prefixes whose rows may change when the route server's choice at `prefix` changes: itself, and for a default route the
+ * reserved ones of that family. Calls visit for each. */
+void fabric_dependents(const struct fabric *fabric, const struct lpm_prefix *prefix,
+                       void (*visit)(void *context, const struct lpm_prefix *prefix),
+                       void *context);
+
+/* Why a candidate is, or is not, what the NIC uses (routes --explain). */
+struct fabric_candidate {
+    enum fabric_source source;
+    const char *via;  /* peer or object, belongs to fabric or speaker */
+    const struct rib_path *path; /* BGP candidates; NULL otherwise */
+    struct fabric_row row;
+    enum { FABRIC_INSTALLED, FABRIC_LOST, FABRIC_FILTERED } verdict;
+    const char *rule; /* the rule that decided, a name from docs */
+};
+
+/* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space of
+ * the VNet or of one peered with it? (section 2.1 rule 3) */
+bool fabric_import_suppressed(const struct fabric *fabric, uint32_t vnet,
+                              const struct lpm_prefix *prefix);
+/* Does the subnet's own import filter refuse this path (source kind, community)? */
+bool fabric_import_rejected(const struct fabric *fabric, uint32_t subnet,
+                            const struct rib_path *path);
+
+/* What route server `route_server` originates towards its peers: its VNet's space and that of every spoke that uses it
+ * (table 2.3), in prefix order, without duplicates. *prefixes is malloc'ed. */
+int fabric_originated(const struct fabric *fabric, uint32_t route_server,
+                      struct lpm_prefix **prefixes, size_t *n);
+
+#endif

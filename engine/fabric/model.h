@@ -1,0 +1,386 @@
+/*
+ * The fabric as the user wrote it: VNets, subnets, peerings, route tables, NICs, route servers,
+ * gateways, modelled routers. Plain data, made by fabric_load() and not changed afterwards.
+ *
+ *   fabric ─┬─ vnets[] ── subnets[] ──> route_table
+ *           ├─ peerings[] ──> two vnets, options per side
+ *           ├─ nics[] ──> vnet, subnet          (attachment: port, VLAN, underlay)
+ *           ├─ route_servers[] ──> vnet; peers[] ──> router that answers in the twin
+ *           ├─ gateways[], load_balancers[], policies[], tunnels[]
+ *           └─ routers[] ──> nic; neighbors[]
+ *
+ * Everything is in arrays of the fabric and refers to others by index (FABRIC_NONE: none), so that
+ * a fabric can be compared and copied. Indices follow the order of names, not the order in the
+ * file: order in a file never matters. Strings belong to the fabric. Every object knows its file and line.
+ */
+#ifndef ENGINE_FABRIC_MODEL_H
+#define ENGINE_FABRIC_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lpm/lpm.h"
+
+#define FABRIC_NONE UINT32_MAX
+
+struct fabric_place {
+    const char *file;
+    unsigned line;
+};
+
+enum fabric_mode { FABRIC_NATIVE, FABRIC_AZURE };
+
+/* nva_reflect: does the route server pass an NVA's route on to other NVAs? */
+enum fabric_nva_reflect { FABRIC_REFLECT_ALWAYS, FABRIC_REFLECT_B2B, FABRIC_REFLECT_NEVER };
+
+/* Single switches over the mode. All are off in native mode and on in azure mode unless the file says otherwise. */
+struct fabric_quirks {
+    bool peer_limit, count_mode, damping, half_programming, own_route_to_originator, single_er_path,
+        independent_hash, transparent_ttl, silent_drops, two_octet_asn, no_ipv6, no_md5, no_bfd;
+    enum fabric_nva_reflect nva_reflect;
+};
+
+struct fabric_prefixes {
+    struct lpm_prefix *items;
+    uint32_t n;
+};
+struct fabric_addresses {
+    struct lpm_address *items;
+    uint32_t n;
+};
+struct fabric_strings {
+    const char **items;
+    uint32_t n;
+};
+
+struct fabric_subnet {
+    const char *name;      /* within its VNet */
+    const char *full_name; /* "vnet/subnet" */
+    struct fabric_place place;
+    uint32_t vnet;
+    struct fabric_prefixes prefixes;
+    uint32_t route_table; /* or FABRIC_NONE */
+    uint8_t gateway_mac[6]; /* from the file, or FABRIC_GATEWAY_MAC */
+    struct fabric_strings service_endpoints;
+    /* Import filter of BGP routes by source and community. */
+    bool reject_express_route, reject_vpn, reject_nva;
+    struct fabric_strings reject_communities; /* as written: "65001:666" */
+};
+
+/* The gateway MAC of every subnet that names none: what Azure's hosts show to guests. */
+#define FABRIC_GATEWAY_MAC {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}
+
+struct fabric_vnet {
+    const char *name;
+    struct fabric_place place;
+    const char *region;
+    struct fabric_prefixes space;
+    uint32_t first_subnet, subnet_count; /* in fabric.subnets */
+    uint32_t route_server; /* that stands in this VNet, or FABRIC_NONE */
+};
+
+/* Options of one side, the side of `vnets[i]`: what that VNet allows, or uses, of the other. */
+struct fabric_peering_side {
+    bool allow_virtual_network_access; /* default true */
+    bool allow_forwarded_traffic;      /* this VNet takes packets from the other with a foreign source */
+    bool allow_gateway_transit;        /* the other may use this VNet's gateway or route server */
+    bool use_remote_gateways;          /* this VNet uses the other's */
+};
+struct fabric_peering {
+    struct fabric_place place;
+    uint32_t vnets[2];
+    struct fabric_peering_side sides[2];
+    bool in_sync; /* false: no route over it until re-synced */
+    bool global;  /* regions differ */
+};
+
+enum fabric_next_hop_type {
+    FABRIC_VNET_LOCAL,
+    FABRIC_VNET_PEERING,
+    FABRIC_VNET_GLOBAL_PEERING,
+    FABRIC_INTERNET,
+    FABRIC_NULL, /* "None" */
+    FABRIC_VIRTUAL_APPLIANCE,
+    FABRIC_VIRTUAL_NETWORK_GATEWAY,
+    FABRIC_SERVICE_ENDPOINT,
+};
+/* "VnetLocal", "VNetPeering", …, as the vendor writes them. */
+const char *fabric_next_hop_type_text(enum fabric_next_hop_type type);
+
+struct fabric_udr {
+    struct fabric_place place;
+    struct lpm_prefix prefix;
+    enum fabric_next_hop_type type;
+    struct lpm_address next_hop; /* FABRIC_VIRTUAL_APPLIANCE */
+};
+struct fabric_route_table {
+    const char *name;
+    struct fabric_place place;
+    bool bgp_propagation; /* default true */
+    struct fabric_udr *routes; /* in prefix order */
+    uint32_t route_count;
+};
+
+struct fabric_service_tag {
+    const char *name;
+    struct fabric_place place;
+    struct fabric_prefixes prefixes;
+};
+
+struct fabric_nic {
+    const char *name;
+    struct fabric_place place;
+    uint32_t vnet, subnet;
+    struct fabric_addresses addresses;
+    uint8_t mac[6]; /* from the file, or derived from the name, locally administered */
+    bool ip_forwarding;
+    uint32_t port;  /* or FABRIC_NONE */
+    uint16_t vlan;  /* 0: untagged, the port is the NIC's alone or shared by source MAC */
+    uint32_t underlay_port; /* or FABRIC_NONE */
+    uint32_t vni;
+    uint32_t host;   /* or FABRIC_NONE */
+    uint32_t router; /* that owns this NIC, or FABRIC_NONE */
+};
+
+struct fabric_port {
+    const char *name;
+    struct fabric_place place;
+    const char *device;
+    const char *options; /* "key=value,key=value" or NULL */
+    unsigned queues;     /* 0: default */
+    uint16_t mtu;        /* 0: default */
+    struct lpm_address address; /* of an underlay port; family 0: none */
+};
+struct fabric_host {
+    const char *name;
+    struct fabric_place place;
+    struct lpm_address vtep;
+};
+
+enum fabric_preference { FABRIC_PREFER_EXPRESS_ROUTE, FABRIC_PREFER_VPN_GATEWAY, FABRIC_PREFER_AS_PATH };
+
+enum fabric_limit_action { FABRIC_LIMIT_WARN, FABRIC_LIMIT_DROP_EXCESS, FABRIC_LIMIT_CLOSE };
+struct fabric_max_prefixes {
+    uint32_t limit; /* 0: none */
+    bool count_azure; /* held + NLRI of the incoming update; else unique */
+    unsigned warn_percent;
+    enum fabric_limit_action action;
+    uint32_t idle_minutes; /* UINT32_MAX: forever */
+};
+struct fabric_bfd {
+    bool enabled;
+    unsigned interval_ms, multiplier;
+};
+
+struct fabric_bgp_peer {
+    const char *name;
+    struct fabric_place place;
+    struct lpm_address address;
+    uint32_t asn;
+    uint32_t nic;    /* that has `address`, or FABRIC_NONE */
+    uint32_t router; /* that answers in the twin, or FABRIC_NONE */
+    const char *key_file;
+    uint16_t hold_time_s, keepalive_s; /* defaults 180, 60 */
+    struct fabric_bfd bfd;
+    struct fabric_max_prefixes max_prefixes;
+    const char *import_policy, *export_policy;
+};
+
+struct fabric_dynamic_peers {
+    struct fabric_place place;
+    struct lpm_prefix prefix;
+    uint32_t *asn_first, *asn_last; /* ranges */
+    uint32_t range_count;
+    const char *template_peer;
+};
+
+struct fabric_route_server {
+    const char *name;
+    struct fabric_place place;
+    uint32_t vnet;
+    uint32_t asn; /* default 65515 */
+    struct lpm_address addresses[2];
+    uint32_t instance_count; /* addresses given: 1 or 2 */
+    uint32_t port;                  /* or FABRIC_NONE */
+    const char *listen_interface;   /* management link, or NULL */
+    bool branch_to_branch;
+    enum fabric_preference preference;
+    uint32_t peer_limit, prefix_limit;
+    struct fabric_bgp_peer *peers;
+    uint32_t peer_count;
+    struct fabric_dynamic_peers *dynamic_peers;
+    uint32_t dynamic_peer_count;
+};
+
+struct fabric_neighbor {
+    struct fabric_place place;
+    uint32_t route_server, router, gateway; /* one of them, or all FABRIC_NONE when address is given */
+    struct lpm_address address;
+    uint32_t asn;
+    uint32_t tunnel; /* or FABRIC_NONE */
+    bool as_override;
+    unsigned prepend;
+    const char *import_policy, *export_policy;
+};
+
+struct fabric_static_branch {
+    const char *name;
+    struct fabric_prefixes prefixes;
+};
+struct fabric_gateway {
+    const char *name;
+    struct fabric_place place;
+    bool vpn; /* else ExpressRoute */
+    uint32_t vnet;
+    uint32_t asn;
+    struct fabric_addresses addresses;
+    struct fabric_neighbor *neighbors;
+    uint32_t neighbor_count;
+    struct fabric_static_branch *static_branches;
+    uint32_t static_branch_count;
+    struct fabric_prefixes point_to_site;
+    uint32_t port;
+};
+
+struct fabric_load_balancer {
+    const char *name;
+    struct fabric_place place;
+    uint32_t vnet, subnet;
+    struct lpm_address frontend;
+    uint32_t *backends; /* NICs */
+    uint32_t backend_count;
+    unsigned probe_interval_s, probe_failures;
+};
+
+struct fabric_policy_rule {
+    struct fabric_place place;
+    struct fabric_strings match_prefixes, match_communities; /* as written, checked */
+    const char *match_as_path;
+    struct fabric_strings add_communities, remove_communities;
+    uint32_t *prepend;
+    uint32_t prepend_count;
+    struct lpm_address set_next_hop; /* family 0: untouched */
+    enum { FABRIC_RULE_ACCEPT, FABRIC_RULE_REJECT, FABRIC_RULE_CONTINUE } then;
+};
+struct fabric_policy {
+    const char *name;
+    struct fabric_place place;
+    struct fabric_policy_rule *rules;
+    uint32_t rule_count;
+};
+
+struct fabric_router_static {
+    struct fabric_place place;
+    struct lpm_prefix prefix;
+    bool via_subnet_gateway;
+    struct lpm_address via;
+};
+struct fabric_router_host {
+    const char *name;
+    struct lpm_address address;
+};
+struct fabric_router_health {
+    const char *name;
+    struct fabric_prefixes withdraw; /* while the check is down */
+};
+struct fabric_router {
+    const char *name;
+    struct fabric_place place;
+    uint32_t *nics; /* owned NICs, in the file's order: `nic:` takes a name or a list */
+    uint32_t nic_count;
+    const char *role; /* "msee" or NULL */
+    uint32_t asn;
+    struct fabric_prefixes originate;
+    struct fabric_neighbor *neighbors;
+    uint32_t neighbor_count;
+    struct fabric_router_static *statics;
+    uint32_t static_count;
+    bool stateful, source_nat;
+    struct fabric_router_health *health;
+    uint32_t health_count;
+    struct fabric_router_host *hosts;
+    uint32_t host_count;
+};
+
+struct fabric_tunnel {
+    const char *name;
+    struct fabric_place place;
+    bool ipsec; /* else VXLAN */
+    uint32_t vni;
+    uint32_t ends[2]; /* routers */
+    struct lpm_address addresses[2];
+};
+
+struct fabric_internet {
+    bool present;
+    struct fabric_place place;
+    uint32_t port; /* or FABRIC_NONE */
+    struct lpm_address next_hop, source_nat; /* family 0: none */
+    uint8_t mac[6];
+};
+
+struct fabric_engine {
+    unsigned *cores;
+    unsigned core_count; /* 0: default */
+    const char *control_socket, *metrics_listen; /* or NULL */
+    struct fabric_strings bmp_collectors;
+};
+
+struct fabric_ecmp {
+    bool strict;          /* balance: strict; else hrw */
+    unsigned hash_fields; /* 5, 3 or 2 */
+    bool sticky;
+    uint32_t sticky_idle_ms, sticky_forced_ms;
+};
+
+#define FABRIC_ARRAY(type, name) struct type *name; uint32_t name##_count
+
+struct fabric {
+    const char *name;
+    enum fabric_mode mode;
+    struct fabric_quirks quirks;
+    struct fabric_engine engine;
+    struct fabric_ecmp ecmp;
+    struct fabric_internet internet;
+    struct fabric_prefixes reserved; /* the documented four and the file's own: None rows */
+    FABRIC_ARRAY(fabric_vnet, vnets);
+    FABRIC_ARRAY(fabric_subnet, subnets);
+    FABRIC_ARRAY(fabric_peering, peerings);
+    FABRIC_ARRAY(fabric_route_table, route_tables);
+    FABRIC_ARRAY(fabric_service_tag, service_tags);
+    FABRIC_ARRAY(fabric_host, hosts);
+    FABRIC_ARRAY(fabric_nic, nics);
+    FABRIC_ARRAY(fabric_port, ports);
+    FABRIC_ARRAY(fabric_route_server, route_servers);
+    FABRIC_ARRAY(fabric_gateway, gateways);
+    FABRIC_ARRAY(fabric_load_balancer, load_balancers);
+    FABRIC_ARRAY(fabric_policy, policies);
+    FABRIC_ARRAY(fabric_router, routers);
+    FABRIC_ARRAY(fabric_tunnel, tunnels);
+};
+
+/* Index by name, or FABRIC_NONE. */
+uint32_t fabric_find_vnet(const struct fabric *fabric, const char *name);
+uint32_t fabric_find_nic(const struct fabric *fabric, const char *name);
+uint32_t fabric_find_route_server(const struct fabric *fabric, const char *name);
+uint32_t fabric_find_router(const struct fabric *fabric, const char *name);
+
+/* The peering of two VNets and which side `vnet` is, or false. */
+bool fabric_peering_between(const struct fabric *fabric, uint32_t vnet, uint32_t other,
+                            const struct fabric_peering **peering, unsigned *side);
+/* Peerings of one VNet: calls visit(context, peering, side of vnet) for each. */
+void fabric_each_peering(const struct fabric *fabric, uint32_t vnet,
+                         void (*visit)(void *context, const struct fabric_peering *peering,
+                                       unsigned side),
+                         void *context);
+/* Connected, in sync and with access allowed on both sides: its routes appear. */
+bool fabric_peering_routes(const struct fabric_peering *peering);
+/* The route server whose routes the NICs of vnet take: its own, or that of the VNet it uses as remote
+ * gateway (use_remote_gateways here, allow_gateway_transit there). FABRIC_NONE: none. */
+uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet);
+/* The NIC that has address, in vnet or a VNet directly peered with it; FABRIC_NONE: unreachable. */
+uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
+                                const struct lpm_address *address);
+
+#endif

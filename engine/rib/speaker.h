@@ -1,0 +1,203 @@
+/*
+ * A BGP speaker: sessions with peers, Adj-RIB-In, decision, Adj-RIB-Out. Sans-I/O: bytes and time
+ * go in, bytes and changes come out. The route server, the gateways and every modelled router are
+ * this same speaker with another configuration.
+ *
+ *   transport bytes --> session --> import --> Adj-RIB-In --> decision --> choice --> fabric (ECMP set)
+ *   (live or sim)   <-- session <-- export <-- Adj-RIB-Out <-- one best path
+ *
+ * A route server's two instances are one speaker (merged RIBs): each configured NVA has one session
+ * per instance, told apart by speaker_peer_config.local_address. With unmerged instances (a quirk of
+ * azure mode) each instance is a speaker of its own.
+ *
+ * Threads: one; no locks. Time is a monotonic uint64_t in milliseconds, given by the caller.
+ * Reentrancy: handler functions are called from within speaker_* calls; they must not call
+ * back into the same speaker, but for the const functions under "Questions".
+ */
+#ifndef ENGINE_RIB_SPEAKER_H
+#define ENGINE_RIB_SPEAKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/bgp/attributes.h"
+#include "engine/bgp/session.h"
+#include "lpm/lpm.h"
+
+struct speaker;
+struct speaker_peer;
+
+/* Where a path came from; hub routing preference compares classes of these (spec section 2.2). */
+enum rib_source {
+    RIB_SOURCE_LOCAL, /* originated by this speaker */
+    RIB_SOURCE_NVA,
+    RIB_SOURCE_EXPRESS_ROUTE,
+    RIB_SOURCE_VPN,
+};
+
+/* hubRoutingPreference. */
+enum rib_preference { RIB_PREFER_EXPRESS_ROUTE, RIB_PREFER_VPN_GATEWAY, RIB_PREFER_AS_PATH };
+
+/* One way to reach a prefix. Valid until the next change of the speaker. */
+struct rib_path {
+    const struct bgp_attributes *attributes; /* after import policy */
+    const struct speaker_peer *peer;         /* NULL for RIB_SOURCE_LOCAL */
+    enum rib_source source;
+    struct lpm_address next_hop;
+};
+
+/* Why a candidate is, or is not, in the ECMP set. */
+enum rib_verdict {
+    RIB_CHOSEN,             /* member of the ECMP set */
+    RIB_LOST_PREFERENCE,    /* a higher class by hub routing preference */
+    RIB_LOST_AS_PATH,       /* a shorter AS_PATH */
+    RIB_FILTERED_AS_LOOP,   /* own ASN in AS_PATH */
+    RIB_FILTERED_POLICY,
+    RIB_FILTERED_NEXT_HOP,  /* next hop is ourselves or no unicast address */
+    RIB_DUPLICATE_NEXT_HOP, /* same next hop as a chosen path (the other instance's session, say) */
+};
+const char *rib_verdict_text(enum rib_verdict verdict);
+
+struct speaker_handler {
+    void *context;
+    /* The ECMP set or the best path of prefix changed. Told once per change, after the input that
+     * caused it has been taken in whole; read the new choice by speaker_choice(). */
+    void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
+    /* A session reached or left Established, or changed state otherwise. reason is a line for people
+     * (who did what, with the codes), never NULL. */
+    void (*peer_changed)(void *context, struct speaker_peer *peer, enum bgp_state state,
+                         const char *reason);
+    /* The session wants a TCP connection opened to peer (answer with speaker_connected() or
+     * speaker_closed()). */
+    void (*connect)(void *context, struct speaker_peer *peer);
+    /* The session wants this connection closed, after what is queued for it has been sent. */
+    void (*close)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
+    /* There are bytes to fetch by speaker_output(). Told on the edge from none to some. */
+    void (*output_ready)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
+};
+
+struct speaker_config {
+    const char *name; /* for messages */
+    uint32_t asn;
+    enum rib_preference preference;
+    /* true: prepend own ASN and set next hop to self towards eBGP peers, as the route server
+     * documented in section 2.4 does; false: attributes pass untouched (RFC 7947). */
+    bool prepend_own_asn;
+    bool reflect; /* re-advertise a peer's best route to other peers (nva_reflect) */
+    struct speaker_handler handler;
+};
+
+/* Names and addresses are copied. */
+struct speaker_peer_config {
+    const char *name;                  /* of the neighbour, as the fabric file calls it */
+    unsigned instance;                 /* of the route server: 0 or 1; 0 for others */
+    enum rib_source source;            /* class of what it announces */
+    struct lpm_address local_address;  /* this end; also the next hop of what is advertised */
+    struct lpm_address local_address6; /* next hop for IPv6 NLRI; family 0: derived from local_address when that is IPv6 */
+    struct lpm_address peer_address;   /* the other end */
+    uint32_t identifier;               /* this end's BGP identifier, host order, not 0 */
+    uint32_t asn;                      /* the peer's */
+    bool passive;                      /* never connect, only accept */
+    uint16_t hold_time_s;              /* 0 or >= 3; default 180 is the caller's to give */
+    uint16_t keepalive_s;              /* 0: a third of the negotiated hold time */
+    uint16_t connect_retry_s;
+    unsigned max_prefixes;             /* unique prefixes held; 0: no limit */
+    bool as_override;                  /* towards this peer: replace its ASN in AS_PATH by our own */
+    unsigned prepend;                  /* towards this peer: own ASN this many times more */
+    unsigned allow_own_as;             /* how often our own ASN may stand in a received AS_PATH */
+    void *user;                        /* speaker_peer_user() gives it back */
+};
+
+/* --- Life -------------------------------------------------------------------------------------- */
+
+struct speaker *speaker_create(const struct speaker_config *config); /* NULL with errno */
+void speaker_destroy(struct speaker *speaker); /* drops everything at once, without a word to peers */
+
+int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
+                     struct speaker_peer **peer);
+/* Starts a session (Idle -> Connect or Active). now_ms is remembered as the present. */
+void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint64_t now_ms);
+/* Administrative stop: Cease with this subcode (RFC 4486), routes withdrawn, no reconnect until
+ * speaker_peer_start(). */
+void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode, uint64_t now_ms);
+
+/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route), and
+ * a reference of its own is kept. Its next hop stands for "self". */
+int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
+                      const struct bgp_attributes *attributes);
+int speaker_withdraw(struct speaker *speaker, const struct lpm_prefix *prefix);
+
+/* --- Transport side ------------------------------------------------------------------------------ */
+
+/* A TCP connection to (BGP_OUTGOING) or from (BGP_INCOMING) peer is there. */
+void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
+                       enum bgp_direction direction, uint64_t now_ms);
+/* It is gone, or could not be opened (reason for people, may be NULL). */
+void speaker_closed(struct speaker *speaker, struct speaker_peer *peer,
+                    enum bgp_direction direction, const char *reason, uint64_t now_ms);
+/* Bytes arrived, split anywhere. */
+void speaker_input(struct speaker *speaker, struct speaker_peer *peer, enum bgp_direction direction,
+                   const uint8_t *bytes, size_t n, uint64_t now_ms);
+/* Copies up to capacity bytes to send; returns how many. UPDATEs are made from the Adj-RIB-Out as there is
+ * room: a slow peer costs one pending mark per prefix, never a queue of messages. */
+size_t speaker_output(struct speaker *speaker, struct speaker_peer *peer,
+                      enum bgp_direction direction, uint8_t *bytes, size_t capacity, uint64_t now_ms);
+/* Runs timers. Call when now_ms >= speaker_deadline(). */
+void speaker_tick(struct speaker *speaker, uint64_t now_ms);
+/* When speaker_tick() is wanted next; UINT64_MAX: never. */
+uint64_t speaker_deadline(const struct speaker *speaker);
+
+/* --- Questions ----------------------------------------------------------------------------------- */
+
+#define RIB_ECMP_MAX 64
+
+/* The decision for one prefix. paths[0] is the one best path, that which is advertised. */
+struct rib_choice {
+    unsigned n; /* paths in the ECMP set, distinct next hops; 0: no route */
+    struct rib_path paths[RIB_ECMP_MAX];
+};
+/* Fills *choice; returns true when there is at least one path. */
+bool speaker_choice(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                    struct rib_choice *choice);
+/* Every prefix that has a choice, in the order of lpm_prefix_compare(). Stops on non-zero. */
+int speaker_each_choice(const struct speaker *speaker,
+                        int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                     const struct rib_choice *choice),
+                        void *context);
+/* Every candidate for prefix, filtered ones included, with its verdict. */
+int speaker_each_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                           int (*visit)(void *context, const struct rib_path *path,
+                                        enum rib_verdict verdict),
+                           void *context);
+/* Does this speaker originate prefix itself? */
+bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *prefix);
+
+/* Adj-RIB-In of a peer, and what is advertised to it (attributes as sent), in prefix order. */
+int speaker_each_learned(const struct speaker *speaker, const struct speaker_peer *peer,
+                         int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                      const struct rib_path *path, enum rib_verdict verdict),
+                         void *context);
+int speaker_each_advertised(const struct speaker *speaker, const struct speaker_peer *peer,
+                            int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                         const struct bgp_attributes *attributes,
+                                         const struct lpm_address *next_hop),
+                            void *context);
+
+int speaker_each_peer(const struct speaker *speaker,
+                      int (*visit)(void *context, struct speaker_peer *peer), void *context);
+const struct speaker_peer_config *speaker_peer_config(const struct speaker_peer *peer);
+void *speaker_peer_user(const struct speaker_peer *peer);
+const struct bgp_session *speaker_peer_session(const struct speaker_peer *peer);
+
+struct speaker_peer_counters {
+    size_t held;     /* prefixes in Adj-RIB-In */
+    size_t as_loop;  /* of these, dropped because of the own ASN in AS_PATH */
+    size_t advertised;
+    uint64_t updates_in, updates_out;
+};
+void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
+/* True when nothing waits to be sent to any Established peer. */
+bool speaker_settled(const struct speaker *speaker);
+
+#endif
