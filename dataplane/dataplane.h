@@ -209,6 +209,12 @@ struct dp_packet {
     uint16_t header_length; /* IP header with extension headers */
     uint32_t total_length;  /* of the IP packet */
     uint32_t flow_label;
+    uint8_t icmp_type; /* of ICMP and ICMPv6, where it is no fragment */
+    /* An ICMP error about a packet of destination's: it belongs to that packet's flow. The ports and
+     * error_protocol are then those of the embedded packet, error_peer is where it was going. */
+    bool icmp_error;
+    uint8_t error_protocol;
+    uint8_t error_peer[16];
 };
 /* Parses an IP packet of `ethertype` (0x0800 or 0x86dd) with RFC 1812 5.2.2 / RFC 8200 checks in their order;
  * captured bytes may end after the headers. true: *packet is filled; false: *reason says why not. */

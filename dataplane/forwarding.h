@@ -1,0 +1,300 @@
+/*
+ * The forwarding state from inside the room: what workers read of it on the packet path.
+ *
+ *   struct dp_forwarding
+ *     nics[id] ════════> struct dp_nic      FIBs, own addresses, gateways, attachment
+ *     vnets[id] ═══════> struct dp_vnet     address space; address -> NIC (a FIB with NIC ids as
+ * leaves) groups[id] ══════> struct dp_group    members; buckets ──> struct dp_bucket_table
+ * (shared) ports[port] ═════> struct dp_port_table   VLAN -> NIC, source MAC -> NIC
+ *     next_hops[n/1024] => chunk of addresses
+ *     workers[w]         counters, each written by one worker alone
+ *
+ * ══> is a pointer that the control thread publishes (lpm_rcu_publish) and a reader loads
+ * (lpm_rcu_dereference); what it led to stays valid until the reader's next quiescent state. What
+ * it leads to is never changed in place, but for members that are declared _Atomic.
+ *
+ * Everything here may be called by any registered reader thread, unless it says otherwise.
+ * No DPDK type appears, so that the decision runs and is tested without EAL.
+ */
+#ifndef DATAPLANE_FORWARDING_H
+#define DATAPLANE_FORWARDING_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lpm/rcu.h"
+
+#define DP_CACHE_LINE         64
+#define DP_PORT_CAPACITY      1024 /* attachments name ports below this */
+#define DP_VLAN_COUNT         4096
+#define DP_NEXT_HOP_PER_CHUNK 1024
+#define DP_NEXT_HOP_CHUNKS    1024 /* about a million next hops in the life of a process */
+
+#define DP_ETHERTYPE_IPV4               0x0800u
+#define DP_ETHERTYPE_IPV6               0x86ddu
+#define DP_PROTOCOL_ICMP                1u
+#define DP_PROTOCOL_ICMPV6              58u
+#define DP_ICMP_ECHO_REQUEST            8u
+#define DP_ICMPV6_ECHO_REQUEST          128u
+#define DP_ICMPV6_NEIGHBOR_SOLICITATION 135u
+
+/* --- NICs --------------------------------------------------------------------------------- */
+
+/* What a subnet gives to the packet path: its gateway, and the directed broadcast that is dropped.
+ * 0: it has none. Host byte order. */
+struct dp_subnet4 {
+    uint32_t gateway, broadcast;
+};
+
+/* The first line is what the decision reads of senders and receivers that have one IPv4 address in
+ * one subnet, the common case; the arrays behind it hold all of them, the first included. */
+struct dp_nic {
+    const struct lpm_fib *_Atomic fib4, *_Atomic fib6; /* never NULL: an empty FIB stands in */
+    uint32_t id;
+    uint32_t vnet;
+    uint32_t hash_salt;
+    uint32_t own4; /* host byte order; 0: none */
+    struct dp_subnet4 subnet4;
+    uint16_t own4_count, own6_count;
+    uint16_t subnet4_count, gateway6_count;
+    uint16_t port; /* of the attachment, as vlan */
+    uint16_t vlan;
+    uint16_t mtu;       /* of the IP packet; never 0 */
+    uint8_t attachment; /* enum dp_attachment_kind */
+    bool ip_forwarding;
+    uint8_t mac[6];
+
+    uint8_t gateway_mac[6] __attribute__((aligned(DP_CACHE_LINE)));
+    uint8_t gateway_link_local[16]; /* fe80::/64 with the modified EUI-64 of gateway_mac */
+    const uint32_t *own4_all;
+    const uint8_t (*own6_all)[16];
+    const struct dp_subnet4 *subnet4_all;
+    const uint8_t (*gateway6_all)[16];
+    const struct lpm_prefix *subnets; /* both families, as configured */
+    unsigned subnet_count;
+    const char *name;
+    struct lpm_rcu_head head;
+};
+
+/* --- VNets --------------------------------------------------------------------------------- */
+
+/* Replaced whole when the space changes; the maps move on to the new record. */
+struct dp_vnet {
+    const struct lpm_fib *_Atomic map4, *_Atomic map6; /* leaf = NIC id; never NULL */
+    unsigned space4_count, space6_count;
+    const struct lpm_prefix *space4, *space6;
+    struct lpm_fib *own_map4, *own_map6; /* writer: NULL until an address came */
+    struct lpm_rcu_head head;
+};
+
+/* --- Groups -------------------------------------------------------------------------------- */
+
+/* Index of a member per bucket. A function of the members' identities and weights alone, hence
+ * shared by every group with equal ones. See bucket.c. */
+struct dp_bucket_table;
+
+struct dp_group_member {
+    uint32_t nic;
+    uint32_t next_hop; /* its number */
+    uint8_t peering;
+};
+struct dp_group {
+    uint8_t kind; /* enum dp_group_kind */
+    uint8_t peering;
+    uint16_t member_count;
+    uint32_t vnet;
+    uint32_t bucket_mask;   /* number of buckets - 1 */
+    const uint8_t *buckets; /* of table; of a DP_GROUP_MEMBERS group with members */
+    struct dp_bucket_table *table;
+    struct dp_forwarding *forwarding; /* for its own reclaim */
+    struct lpm_rcu_head head;
+    struct dp_group_member members[]; /* sorted by next hop address */
+};
+
+/* --- Attachments ---------------------------------------------------------------------------- */
+
+/*
+ * What hangs on one port. A tagged frame belongs to the NIC of its VLAN, an untagged one to the NIC
+ * of its source MAC; a frame that neither claims belongs to the NIC that has the whole port.
+ *
+ * by_mac is open addressing over NIC ids: the key is the MAC in the NIC's own record, so that a
+ * reader never pairs one NIC's key with another's id. Ids are stored in place (relaxed stores are
+ * enough: the record behind an id is published before the id); the array is replaced when full.
+ */
+#define DP_MAC_SLOT_REMOVED UINT32_MAX
+struct dp_mac_table {
+    uint32_t mask;
+    uint32_t used; /* writer: slots that are not 0, the removed ones included */
+    struct lpm_rcu_head head;
+    _Atomic uint32_t slots[]; /* NIC id, 0: free, DP_MAC_SLOT_REMOVED */
+};
+struct dp_port_table {
+    _Atomic uint32_t whole; /* NIC id; 0: none */
+    _Atomic uint32_t by_vlan[DP_VLAN_COUNT];
+    struct dp_mac_table *_Atomic by_mac; /* NULL: none */
+};
+
+/* --- Counters -------------------------------------------------------------------------------- */
+
+/* Written by one worker, read by anyone: relaxed loads and stores, no read-modify-write. */
+struct dp_nic_counters {
+    _Atomic uint64_t received, received_bytes;
+    _Atomic uint64_t forwarded, forwarded_bytes;
+    _Atomic uint64_t answered;
+    _Atomic uint64_t self_loop;
+} __attribute__((aligned(DP_CACHE_LINE)));
+
+struct dp_nic_drops {
+    _Atomic uint64_t by_reason[DP_REASON_COUNT];
+};
+struct dp_next_hop_count {
+    _Atomic uint64_t packets, bytes;
+};
+struct dp_worker_counters {
+    struct dp_nic_counters *nics; /* [nic_capacity + 1]; 0: frames of no NIC */
+    struct dp_nic_drops *drops;   /* likewise */
+    struct dp_next_hop_count *_Atomic next_hops[DP_NEXT_HOP_CHUNKS];
+};
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
+struct dp_next_hop_chunk;
+struct dp_forwarding_writer; /* what only the control thread needs: see writer.h */
+
+struct dp_forwarding {
+    struct dp_forwarding_config config;
+    struct lpm *lpm;
+    struct lpm_fib *empty4, *empty6; /* no route; bases of the VNets' maps */
+    struct dp_nic *_Atomic *nics;
+    struct dp_vnet *_Atomic *vnets;
+    struct dp_group *_Atomic *groups;
+    struct dp_port_table *_Atomic ports[DP_PORT_CAPACITY];
+    struct dp_next_hop_chunk *_Atomic next_hops[DP_NEXT_HOP_CHUNKS];
+    struct dp_worker_counters *workers; /* [config.workers] */
+    struct dp_nic *absent_nic;          /* stands in for ids that are not set: id 0 */
+    struct dp_vnet *absent_vnet;
+    struct dp_forwarding_writer *writer;
+};
+
+/* NULL: not set. */
+static inline const struct dp_nic *dp_nic_read(const struct dp_forwarding *forwarding, uint32_t nic)
+{
+    if (nic > forwarding->config.nic_capacity)
+        return NULL;
+    return lpm_rcu_dereference(&forwarding->nics[nic]);
+}
+
+/* address is in network order: 4 or 16 bytes. */
+bool dp_nic_owns4(const struct dp_nic *nic, uint32_t address);
+bool dp_nic_owns6(const struct dp_nic *nic, const uint8_t address[16]);
+/* A gateway address of one of its subnets; for IPv6 also the gateway's link-local address. */
+bool dp_nic_gateway4(const struct dp_nic *nic, uint32_t address);
+bool dp_nic_gateway6(const struct dp_nic *nic, const uint8_t address[16]);
+/* Does the fabric answer the NIC's ARP request or neighbour solicitation for this address? Yes for
+ * every address of its subnets and the gateways', but not for its own. */
+bool dp_nic_neighbor4(const struct dp_nic *nic, uint32_t address);
+bool dp_nic_neighbor6(const struct dp_nic *nic, const uint8_t address[16]);
+
+static inline const struct dp_port_table *dp_port_table(const struct dp_forwarding *forwarding,
+                                                        uint16_t port)
+{
+    if (port >= DP_PORT_CAPACITY)
+        return NULL;
+    return lpm_rcu_dereference(&forwarding->ports[port]);
+}
+
+/* The NIC that has this source MAC on the port, or 0. */
+uint32_t dp_port_find_mac(const struct dp_forwarding *forwarding, const struct dp_port_table *table,
+                          uint16_t port, const uint8_t mac[6]);
+
+/* Which NIC sent a frame? table is dp_port_table(forwarding, port), read once per burst; vlan is 0
+ * for an untagged (or priority-tagged) frame. 0: unknown-attachment. */
+static inline uint32_t dp_classify(const struct dp_forwarding *forwarding,
+                                   const struct dp_port_table *table, uint16_t port, uint16_t vlan,
+                                   const uint8_t source_mac[6])
+{
+    uint32_t nic;
+
+    if (!table)
+        return 0;
+    if (vlan != 0)
+        nic =
+            atomic_load_explicit(&table->by_vlan[vlan & (DP_VLAN_COUNT - 1)], memory_order_acquire);
+    else
+        nic = dp_port_find_mac(forwarding, table, port, source_mac);
+    return nic != 0 ? nic : atomic_load_explicit(&table->whole, memory_order_acquire);
+}
+
+/* dp_packet_parse() with both lengths: of the bytes at hand and of the IP packet's room on the wire
+ * (frame less Ethernet header and tags, padding included). A total length above wire is
+ * bad-total-length; headers beyond captured but within wire are too-short. */
+bool dp_packet_parse_wire(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
+                          struct dp_packet *packet, enum dp_reason *reason);
+
+static inline uint32_t dp_load4(const uint8_t bytes[4])
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* A neighbour solicitation that a link's own node may send: what dp_decide() calls DP_ANSWER. */
+static inline bool dp_packet_is_solicitation(const struct dp_packet *packet)
+{
+    return packet->family == LPM_IPV6 && packet->protocol == DP_PROTOCOL_ICMPV6 &&
+           packet->icmp_type == DP_ICMPV6_NEIGHBOR_SOLICITATION && packet->ttl == 255 &&
+           !packet->fragment;
+}
+
+/* --- Counting: one worker, its own set ----------------------------------------------------------
+ */
+
+static inline struct dp_worker_counters *dp_worker_counters(const struct dp_forwarding *forwarding,
+                                                            unsigned worker)
+{
+    return &forwarding->workers[worker];
+}
+
+static inline void dp_counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void dp_count_received(struct dp_worker_counters *worker, uint32_t nic,
+                                     uint64_t packets, uint64_t bytes)
+{
+    dp_counter_add(&worker->nics[nic].received, packets);
+    dp_counter_add(&worker->nics[nic].received_bytes, bytes);
+}
+
+/* Counted on the sending NIC, and on the next hop when one was chosen (0: none was). */
+static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_t nic,
+                                      uint64_t bytes, bool self_loop, uint32_t next_hop)
+{
+    struct dp_nic_counters *counters = &worker->nics[nic];
+
+    dp_counter_add(&counters->forwarded, 1);
+    dp_counter_add(&counters->forwarded_bytes, bytes);
+    if (self_loop)
+        dp_counter_add(&counters->self_loop, 1);
+    if (next_hop != 0) {
+        struct dp_next_hop_count *chunk =
+            lpm_rcu_dereference(&worker->next_hops[next_hop / DP_NEXT_HOP_PER_CHUNK]);
+
+        dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].packets, 1);
+        dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].bytes, bytes);
+    }
+}
+
+static inline void dp_count_answered(struct dp_worker_counters *worker, uint32_t nic)
+{
+    dp_counter_add(&worker->nics[nic].answered, 1);
+}
+
+static inline void dp_count_dropped(struct dp_worker_counters *worker, uint32_t nic,
+                                    enum dp_reason reason)
+{
+    dp_counter_add(&worker->drops[nic].by_reason[reason], 1);
+}
+
+#endif
