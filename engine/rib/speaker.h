@@ -122,6 +122,8 @@ void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint
  * speaker_peer_start(). */
 void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode, uint64_t now_ms);
 
+/* Where this speaker's attribute sets are interned; sets for speaker_originate() come from here. */
+struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
 /* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route), and
  * a reference of its own is kept. Its next hop stands for "self". */
 int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
