@@ -3,12 +3,12 @@
  * go in, bytes and changes come out. The route server, the gateways and every modelled router are
  * this same speaker with another configuration.
  *
- *   transport bytes --> session --> import --> Adj-RIB-In --> decision --> choice --> fabric (ECMP set)
- *   (live or sim)   <-- session <-- export <-- Adj-RIB-Out <-- one best path
+ *   transport bytes --> session --> import --> Adj-RIB-In --> decision --> choice --> fabric (ECMP
+ * set) (live or sim)   <-- session <-- export <-- Adj-RIB-Out <-- one best path
  *
  * A route server's two instances are one speaker (merged RIBs): each configured NVA has one session
- * per instance, told apart by speaker_peer_config.local_address. With unmerged instances (a quirk of
- * azure mode) each instance is a speaker of its own.
+ * per instance, told apart by speaker_peer_config.local_address. With unmerged instances (a quirk
+ * of azure mode) each instance is a speaker of its own.
  *
  * Threads: one; no locks. Time is a monotonic uint64_t in milliseconds, given by the caller.
  * Reentrancy: handler functions are called from within speaker_* calls; they must not call
@@ -49,23 +49,25 @@ struct rib_path {
 
 /* Why a candidate is, or is not, in the ECMP set. */
 enum rib_verdict {
-    RIB_CHOSEN,             /* member of the ECMP set */
-    RIB_LOST_PREFERENCE,    /* a higher class by hub routing preference */
-    RIB_LOST_AS_PATH,       /* a shorter AS_PATH */
-    RIB_FILTERED_AS_LOOP,   /* own ASN in AS_PATH */
+    RIB_CHOSEN,           /* member of the ECMP set */
+    RIB_LOST_PREFERENCE,  /* a higher class by hub routing preference */
+    RIB_LOST_AS_PATH,     /* a shorter AS_PATH */
+    RIB_FILTERED_AS_LOOP, /* own ASN in AS_PATH */
     RIB_FILTERED_POLICY,
     RIB_FILTERED_NEXT_HOP,  /* next hop is ourselves or no unicast address */
     RIB_DUPLICATE_NEXT_HOP, /* same next hop as a chosen path (the other instance's session, say) */
+    RIB_LOST_LIMIT,         /* equal to the chosen paths, but the ECMP set is full */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
 
 struct speaker_handler {
     void *context;
     /* The ECMP set or the best path of prefix changed. Told once per change, after the input that
-     * caused it has been taken in whole; read the new choice by speaker_choice(). */
+     * caused it has been taken in whole; read the new choice by speaker_choice(). A change that is
+     * undone within the same input may be told all the same. */
     void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
-    /* A session reached or left Established, or changed state otherwise. reason is a line for people
-     * (who did what, with the codes), never NULL. */
+    /* A session reached or left Established, or changed state otherwise. reason is a line for
+     * people (who did what, with the codes), never NULL. */
     void (*peer_changed)(void *context, struct speaker_peer *peer, enum bgp_state state,
                          const char *reason);
     /* The session wants a TCP connection opened to peer (answer with speaker_connected() or
@@ -75,8 +77,12 @@ struct speaker_handler {
     void (*close)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
     /* There are bytes to fetch by speaker_output(). Told on the edge from none to some. */
     void (*output_ready)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
+    /* Something of this peer worth a line in a log that changes no state: a malformed attribute,
+     * say. */
+    void (*notice)(void *context, struct speaker_peer *peer, const char *line);
 };
 
+/* Any function of the handler may be NULL. */
 struct speaker_config {
     const char *name; /* for messages */
     uint32_t asn;
@@ -85,6 +91,11 @@ struct speaker_config {
      * documented in section 2.4 does; false: attributes pass untouched (RFC 7947). */
     bool prepend_own_asn;
     bool reflect; /* re-advertise a peer's best route to other peers (nva_reflect) */
+    /* Attach community 65517:65517 to an NVA's route that is reflected, as the route server of
+     * azure mode does (section 2.3). */
+    bool mark_reflected;
+    bool single_express_route_path; /* no ECMP over ExpressRoute paths (quirk single_er_path) */
+    unsigned ecmp_max; /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
     struct speaker_handler handler;
 };
 
@@ -94,7 +105,8 @@ struct speaker_peer_config {
     unsigned instance;                 /* of the route server: 0 or 1; 0 for others */
     enum rib_source source;            /* class of what it announces */
     struct lpm_address local_address;  /* this end; also the next hop of what is advertised */
-    struct lpm_address local_address6; /* next hop for IPv6 NLRI; family 0: derived from local_address when that is IPv6 */
+    struct lpm_address local_address6; /* next hop for IPv6 NLRI; family 0: derived from
+                                          local_address when that is IPv6 */
     struct lpm_address peer_address;   /* the other end */
     uint32_t identifier;               /* this end's BGP identifier, host order, not 0 */
     uint32_t asn;                      /* the peer's */
@@ -102,17 +114,19 @@ struct speaker_peer_config {
     uint16_t hold_time_s;              /* 0 or >= 3; default 180 is the caller's to give */
     uint16_t keepalive_s;              /* 0: a third of the negotiated hold time */
     uint16_t connect_retry_s;
-    unsigned max_prefixes;             /* unique prefixes held; 0: no limit */
-    bool as_override;                  /* towards this peer: replace its ASN in AS_PATH by our own */
-    unsigned prepend;                  /* towards this peer: own ASN this many times more */
-    unsigned allow_own_as;             /* how often our own ASN may stand in a received AS_PATH */
-    void *user;                        /* speaker_peer_user() gives it back */
+    unsigned max_prefixes; /* unique prefixes held; 0: no limit */
+    bool as_override;      /* towards this peer: replace its ASN in AS_PATH by our own */
+    unsigned prepend;      /* towards this peer: own ASN this many times more */
+    unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
+    void *user;            /* speaker_peer_user() gives it back */
 };
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------------------
+ */
 
 struct speaker *speaker_create(const struct speaker_config *config); /* NULL with errno */
-void speaker_destroy(struct speaker *speaker); /* drops everything at once, without a word to peers */
+void speaker_destroy(
+    struct speaker *speaker); /* drops everything at once, without a word to peers */
 
 int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
                      struct speaker_peer **peer);
@@ -120,17 +134,24 @@ int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *
 void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint64_t now_ms);
 /* Administrative stop: Cease with this subcode (RFC 4486), routes withdrawn, no reconnect until
  * speaker_peer_start(). */
-void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode, uint64_t now_ms);
+void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
+                       uint64_t now_ms);
 
 /* Where this speaker's attribute sets are interned; sets for speaker_originate() come from here. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
-/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route), and
- * a reference of its own is kept. Its next hop stands for "self". */
+/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it
+ * is copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands
+ * for "self", the local address of each session; one that is set is announced untouched
+ * (section 2.5). -EINVAL for a prefix with bits beyond its length, -ENOMEM. */
 int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
                       const struct bgp_attributes *attributes);
+/* -ENOENT when it is not originated. */
 int speaker_withdraw(struct speaker *speaker, const struct lpm_prefix *prefix);
+/* Where this speaker's attribute sets are interned. */
+struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
 
-/* --- Transport side ------------------------------------------------------------------------------ */
+/* --- Transport side ------------------------------------------------------------------------------
+ */
 
 /* A TCP connection to (BGP_OUTGOING) or from (BGP_INCOMING) peer is there. */
 void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
@@ -141,16 +162,18 @@ void speaker_closed(struct speaker *speaker, struct speaker_peer *peer,
 /* Bytes arrived, split anywhere. */
 void speaker_input(struct speaker *speaker, struct speaker_peer *peer, enum bgp_direction direction,
                    const uint8_t *bytes, size_t n, uint64_t now_ms);
-/* Copies up to capacity bytes to send; returns how many. UPDATEs are made from the Adj-RIB-Out as there is
- * room: a slow peer costs one pending mark per prefix, never a queue of messages. */
+/* Copies up to capacity bytes to send; returns how many. UPDATEs are made from the Adj-RIB-Out as
+ * there is room: a slow peer costs one pending mark per prefix, never a queue of messages. */
 size_t speaker_output(struct speaker *speaker, struct speaker_peer *peer,
-                      enum bgp_direction direction, uint8_t *bytes, size_t capacity, uint64_t now_ms);
+                      enum bgp_direction direction, uint8_t *bytes, size_t capacity,
+                      uint64_t now_ms);
 /* Runs timers. Call when now_ms >= speaker_deadline(). */
 void speaker_tick(struct speaker *speaker, uint64_t now_ms);
 /* When speaker_tick() is wanted next; UINT64_MAX: never. */
 uint64_t speaker_deadline(const struct speaker *speaker);
 
-/* --- Questions ----------------------------------------------------------------------------------- */
+/* --- Questions -----------------------------------------------------------------------------------
+ */
 
 #define RIB_ECMP_MAX 64
 
@@ -175,7 +198,9 @@ int speaker_each_candidate(const struct speaker *speaker, const struct lpm_prefi
 /* Does this speaker originate prefix itself? */
 bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *prefix);
 
-/* Adj-RIB-In of a peer, and what is advertised to it (attributes as sent), in prefix order. */
+/* Adj-RIB-In of a peer, and what is advertised to it (attributes as sent), in prefix order. A
+ * prefix whose change still waits for a slow peer shows what will be sent next; one that waits to
+ * be withdrawn is left out. Both return -ENOMEM when there is no memory to sort. */
 int speaker_each_learned(const struct speaker *speaker, const struct speaker_peer *peer,
                          int (*visit)(void *context, const struct lpm_prefix *prefix,
                                       const struct rib_path *path, enum rib_verdict verdict),
@@ -193,13 +218,16 @@ void *speaker_peer_user(const struct speaker_peer *peer);
 const struct bgp_session *speaker_peer_session(const struct speaker_peer *peer);
 
 struct speaker_peer_counters {
-    size_t held;     /* prefixes in Adj-RIB-In */
-    size_t as_loop;  /* of these, dropped because of the own ASN in AS_PATH */
-    size_t advertised;
+    size_t held;       /* prefixes in Adj-RIB-In */
+    size_t as_loop;    /* of these, dropped because of the own ASN in AS_PATH */
+    size_t advertised; /* prefixes that the peer has been sent */
     uint64_t updates_in, updates_out;
 };
 void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
-/* True when nothing waits to be sent to any Established peer. */
+/* True when nothing waits to be sent to any Established peer: no change, and no byte (that is,
+ * since the last output_ready speaker_output() has returned 0). */
 bool speaker_settled(const struct speaker *speaker);
+/* Checks every invariant of the tables; true when all hold. Slow; for tests and debug builds. */
+bool speaker_validate(const struct speaker *speaker);
 
 #endif
