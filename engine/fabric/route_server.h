@@ -2,8 +2,9 @@
  * What a route server of the fabric file is as a BGP speaker: its configuration, that of its peers,
  * and what it originates. The twin and the live engine both build their speakers from this.
  *
- * Each instance (address) of a route server has a session with each configured peer. Merged instances
- * share one speaker; with the quirk half_programming each instance is a speaker of its own.
+ * Each instance (address) of a route server has a session with each configured peer. Merged
+ * instances share one speaker; with the quirk half_programming each instance is a speaker of its
+ * own.
  */
 #ifndef ENGINE_FABRIC_ROUTE_SERVER_H
 #define ENGINE_FABRIC_ROUTE_SERVER_H
@@ -11,7 +12,8 @@
 #include "engine/fabric/model.h"
 #include "engine/rib/speaker.h"
 
-/* How many speakers a route server is: 1, or its instances. Instance i belongs to speaker i % count. */
+/* How many speakers a route server is: 1, or its instances. Instance i belongs to speaker i %
+ * count. */
 unsigned fabric_route_server_speakers(const struct fabric *fabric, uint32_t route_server);
 
 /* Without a handler: that is the caller's. */
@@ -23,13 +25,19 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer);
 
-/* Makes speaker originate the route server's prefixes (fabric_originated()). Returns 0 or -errno. */
+/* Makes speaker originate the route server's prefixes (fabric_originated()). Returns 0 or -errno.
+ */
 int fabric_route_server_originate(const struct fabric *fabric, uint32_t route_server,
-                                  struct speaker *speaker, struct bgp_attribute_table *table);
+                                  struct speaker *speaker);
 
-/* The IPv6 address of an instance, for the next hop of IPv6 NLRI on IPv4 sessions: that of the instance when it is IPv6;
- * else the address in the first IPv6 prefix of RouteServerSubnet at the offset that the instance's IPv4 address
- * has in its IPv4 prefix (10.0.0.4 in 10.0.0.0/26 and fd00:10::/64: fd00:10::4). family 0: the subnet has no IPv6. */
+/* Makes speaker originate these prefixes with origin IGP and an empty AS_PATH. Returns 0 or -errno.
+ */
+int fabric_originate_prefixes(struct speaker *speaker, const struct lpm_prefix *prefixes, size_t n);
+
+/* The IPv6 address of an instance, for the next hop of IPv6 NLRI on IPv4 sessions: that of the
+ * instance when it is IPv6; else the address in the first IPv6 prefix of RouteServerSubnet at the
+ * offset that the instance's IPv4 address has in its IPv4 prefix (10.0.0.4 in 10.0.0.0/26 and
+ * fd00:10::/64: fd00:10::4). family 0: the subnet has no IPv6. */
 struct lpm_address fabric_route_server_address6(const struct fabric *fabric, uint32_t route_server,
                                                 unsigned instance);
 

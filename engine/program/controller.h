@@ -1,13 +1,15 @@
 /*
- * The control plane of one fabric: its route servers as BGP speakers, the fabric's view of what they chose, and the
- * program step behind. The live engine and the twin share it whole; each adds a transport and a clock.
+ * The control plane of one fabric: its route servers as BGP speakers, the fabric's view of what
+ * they chose, and the program step behind. The live engine and the twin share it whole; each adds a
+ * transport and a clock.
  *
  *   shell (live: libuv sockets, sim: virtual links)
  *     | speaker_input/connected/closed/tick            ^ connect, close, output_ready
  *   speakers, 1 or 2 a route server ──> struct fabric_bgp ──> program ──> data plane
  *
- * A session that goes down takes its neighbour's next hop out of every group at once (unless the other instance still
- * has a session with that neighbour); the prefixes follow at controller_flush().
+ * A session that goes down takes its neighbour's next hop out of every group at once (unless the
+ * other instance still has a session with that neighbour); the prefixes follow at
+ * controller_flush().
  *
  * Control thread only.
  */
@@ -19,8 +21,8 @@
 
 struct controller;
 
-/* What a session of a route server is about. speaker_peer_user() of its speaker's peers points to one of these; `shell` is
- * free for the shell's own data. */
+/* What a session of a route server is about. speaker_peer_user() of its speaker's peers points to
+ * one of these; `shell` is free for the shell's own data. */
 struct controller_peer {
     struct controller *controller;
     struct speaker *speaker;
@@ -32,25 +34,29 @@ struct controller_peer {
     void *shell;
 };
 
-/* The shell's side; the last four as in struct speaker_handler, and under its rules of reentrancy. */
+/* The shell's side; the last four as in struct speaker_handler, and under its rules of reentrancy.
+ */
 struct controller_shell {
     void *context;
     /* There is something for controller_flush(): told once until that is called. */
     void (*flush_wanted)(void *context);
     void (*peer_changed)(void *context, struct controller_peer *peer, enum bgp_state state,
                          const char *reason);
+    /* A line for the log: a malformed attribute, say. */
+    void (*notice)(void *context, struct controller_peer *peer, const char *line);
     void (*connect)(void *context, struct controller_peer *peer);
     void (*close)(void *context, struct controller_peer *peer, enum bgp_direction direction);
-    void (*output_ready)(void *context, struct controller_peer *peer,
-                         enum bgp_direction direction);
+    void (*output_ready)(void *context, struct controller_peer *peer, enum bgp_direction direction);
 };
 
-/* Makes speakers, peers and originated prefixes, and programs the fabric's static routes. No session starts yet. fabric and
- * forwarding are borrowed. Returns NULL with errno; error names the object. */
+/* Makes speakers, peers and originated prefixes, and programs the fabric's static routes. No
+ * session starts yet. fabric and forwarding are borrowed. Returns NULL with errno; error names the
+ * object. */
 struct controller *controller_create(const struct fabric *fabric, struct dp_forwarding *forwarding,
                                      bool with_ports, const struct controller_shell *shell,
                                      char error[DP_ERROR_TEXT]);
-/* Stops nothing politely: call controller_stop() and send the output first where peers should hear of it. */
+/* Stops nothing politely: call controller_stop() and send the output first where peers should hear
+ * of it. */
 void controller_destroy(struct controller *controller);
 
 /* Starts every session. */
@@ -58,7 +64,8 @@ void controller_start(struct controller *controller, uint64_t now_ms);
 /* Cease / Administrative Shutdown to every peer. */
 void controller_stop(struct controller *controller, uint64_t now_ms);
 
-/* Applies what changed to the data plane. Returns how many FIB entries changed, or -errno (call again). */
+/* Applies what changed to the data plane. Returns how many FIB entries changed, or -errno (call
+ * again). */
 int controller_flush(struct controller *controller);
 
 /* Every session, grouped by route server, then instance. */

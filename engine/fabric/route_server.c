@@ -1,0 +1,171 @@
+/*
+ * From the words of the fabric file to the configuration of a BGP speaker: one place for the twin
+ * and the live engine.
+ */
+#include "engine/fabric/route_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/effective.h"
+
+/* What the real route server programs at most. */
+#define AZURE_ECMP_MAX 8
+
+unsigned fabric_route_server_speakers(const struct fabric *fabric, uint32_t route_server)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    return fabric->quirks.half_programming ? server->instance_count : 1;
+}
+
+static enum rib_preference preference_of(enum fabric_preference preference)
+{
+    switch (preference) {
+    case FABRIC_PREFER_VPN_GATEWAY:
+        return RIB_PREFER_VPN_GATEWAY;
+    case FABRIC_PREFER_AS_PATH:
+        return RIB_PREFER_AS_PATH;
+    case FABRIC_PREFER_EXPRESS_ROUTE:
+        break;
+    }
+    return RIB_PREFER_EXPRESS_ROUTE;
+}
+
+static bool reflects(const struct fabric *fabric, const struct fabric_route_server *server)
+{
+    switch (fabric->quirks.nva_reflect) {
+    case FABRIC_REFLECT_NEVER:
+        return false;
+    case FABRIC_REFLECT_B2B:
+        return server->branch_to_branch;
+    case FABRIC_REFLECT_ALWAYS:
+        break;
+    }
+    return true;
+}
+
+struct speaker_config fabric_route_server_config(const struct fabric *fabric, uint32_t route_server)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    return (struct speaker_config){
+        .name = server->name,
+        .asn = server->asn,
+        .preference = preference_of(server->preference),
+        .prepend_own_asn = true,
+        .reflect = reflects(fabric, server),
+        .mark_reflected = fabric->mode == FABRIC_AZURE,
+        .single_express_route_path = fabric->quirks.single_er_path,
+        .ecmp_max = fabric->mode == FABRIC_AZURE ? AZURE_ECMP_MAX : RIB_ECMP_MAX,
+    };
+}
+
+/* A BGP identifier need only be unique within the AS (RFC 6286); an IPv4 address of the instance
+ * is, and an IPv6 one is folded to 32 bits that are not zero. */
+static uint32_t identifier_of(const struct lpm_address *address)
+{
+    uint32_t identifier = 0;
+    unsigned length = address->family == LPM_IPV4 ? 4 : 16;
+    for (unsigned i = 0; i < length; i++)
+        identifier = ((identifier << 8) | (identifier >> 24)) ^ address->bytes[i];
+    return identifier ? identifier : 1;
+}
+
+static const struct lpm_prefix *subnet_prefix(const struct fabric *fabric,
+                                              const struct fabric_route_server *server,
+                                              enum lpm_family family,
+                                              const struct lpm_address *within)
+{
+    const struct fabric_vnet *vnet = &fabric->vnets[server->vnet];
+    for (uint32_t i = 0; i < vnet->subnet_count; i++) {
+        const struct fabric_subnet *subnet = &fabric->subnets[vnet->first_subnet + i];
+        if (strcmp(subnet->name, "RouteServerSubnet") != 0)
+            continue;
+        for (uint32_t j = 0; j < subnet->prefixes.n; j++) {
+            const struct lpm_prefix *prefix = &subnet->prefixes.items[j];
+            if (prefix->family == family && (!within || lpm_prefix_contains(prefix, within)))
+                return prefix;
+        }
+    }
+    return NULL;
+}
+
+struct lpm_address fabric_route_server_address6(const struct fabric *fabric, uint32_t route_server,
+                                                unsigned instance)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    const struct lpm_address *own = &server->addresses[instance];
+    if (own->family == LPM_IPV6)
+        return *own;
+    const struct lpm_prefix *prefix4 = subnet_prefix(fabric, server, LPM_IPV4, own);
+    const struct lpm_prefix *prefix6 = subnet_prefix(fabric, server, LPM_IPV6, NULL);
+    if (!prefix4 || !prefix6)
+        return (struct lpm_address){0};
+    struct lpm_address address = {.family = LPM_IPV6};
+    memcpy(address.bytes, prefix6->bytes, sizeof(address.bytes));
+    /* The offset is that of a host in an IPv4 subnet: only bits beyond the IPv4 prefix are set. */
+    for (unsigned i = 0; i < 4; i++)
+        address.bytes[12 + i] |= (uint8_t)(own->bytes[i] ^ prefix4->bytes[i]);
+    return address;
+}
+
+struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
+                                                    uint32_t route_server, unsigned instance,
+                                                    uint32_t peer)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    const struct fabric_bgp_peer *neighbor = &server->peers[peer];
+    bool closes = neighbor->max_prefixes.action == FABRIC_LIMIT_CLOSE;
+    return (struct speaker_peer_config){
+        .name = neighbor->name,
+        .instance = instance,
+        .source = RIB_SOURCE_NVA,
+        .local_address = server->addresses[instance],
+        .local_address6 = fabric_route_server_address6(fabric, route_server, instance),
+        .peer_address = neighbor->address,
+        .identifier = identifier_of(&server->addresses[instance]),
+        .asn = neighbor->asn,
+        .hold_time_s = neighbor->hold_time_s,
+        .keepalive_s = neighbor->keepalive_s,
+        .max_prefixes = closes ? neighbor->max_prefixes.limit : 0,
+    };
+}
+
+static int originate_all(struct speaker *speaker, const struct bgp_attributes *attributes,
+                         const struct lpm_prefix *prefixes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int error = speaker_originate(speaker, &prefixes[i], attributes);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+int fabric_route_server_originate(const struct fabric *fabric, uint32_t route_server,
+                                  struct speaker *speaker)
+{
+    struct lpm_prefix *prefixes = NULL;
+    size_t n = 0;
+    int error = fabric_originated(fabric, route_server, &prefixes, &n);
+    if (!error)
+        error = fabric_originate_prefixes(speaker, prefixes, n);
+    free(prefixes);
+    return error;
+}
+
+int fabric_originate_prefixes(struct speaker *speaker, const struct lpm_prefix *prefixes, size_t n)
+{
+    struct bgp_attribute_table *table = speaker_attribute_table(speaker);
+    const struct bgp_attributes *attributes = NULL;
+    struct bgp_attribute_builder *builder = bgp_builder_create();
+    if (!builder)
+        return -ENOMEM;
+    bgp_builder_originate(builder, BGP_ORIGIN_IGP);
+    int error = bgp_builder_intern(builder, table, &attributes);
+    if (!error)
+        error = originate_all(speaker, attributes, prefixes, n);
+    bgp_attributes_release(table, attributes);
+    bgp_builder_destroy(builder);
+    return error;
+}

@@ -1,0 +1,323 @@
+/*
+ * controller ─┬─ servers[] (one per route server) ── speakers[1..2]
+ *             ├─ peers[]   (route server x instance x configured peer; user pointers of the
+ * speakers' peers) ├─ view      struct fabric_bgp over the speakers └─ program   FIBs and groups
+ *
+ * Speakers' handlers run within speaker_* calls and must not call back, so changes are only noted
+ * here; the data plane is touched by program_next_hop_state() at once (it asks no speaker) and by
+ * controller_flush().
+ */
+#include "engine/program/controller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/fabric/route_server.h"
+#include "engine/program/bgp_view.h"
+
+struct server {
+    struct controller *controller;
+    uint32_t index;
+    struct speaker *speakers[2];
+    unsigned speaker_count;
+};
+
+struct controller {
+    const struct fabric *fabric;
+    struct controller_shell shell;
+    struct server *servers;
+    struct controller_peer *peers;
+    size_t peer_count;
+    struct program_bgp_view *view;
+    struct program *program;
+    bool flush_noted;
+    int error; /* of a note that could not be taken; told by the next flush */
+};
+
+static void note_flush(struct controller *controller)
+{
+    if (controller->flush_noted)
+        return;
+    controller->flush_noted = true;
+    controller->shell.flush_wanted(controller->shell.context);
+}
+
+static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
+{
+    struct server *server = context;
+    struct controller *controller = server->controller;
+    if (!controller->program)
+        return; /* still being made: program_create() reads every choice */
+    int error = program_prefix_changed(controller->program, server->index, prefix);
+    if (error)
+        controller->error = error;
+    note_flush(controller);
+}
+
+static const struct lpm_address *address_of(const struct controller_peer *peer)
+{
+    const struct fabric *fabric = peer->controller->fabric;
+    return &fabric->route_servers[peer->route_server].peers[peer->index].address;
+}
+
+/* Does any instance of the route server still hold a session with this neighbour? */
+static bool neighbor_reachable(const struct controller_peer *peer)
+{
+    const struct controller *controller = peer->controller;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        const struct controller_peer *other = &controller->peers[i];
+        if (other->route_server == peer->route_server && other->index == peer->index &&
+            other->established)
+            return true;
+    }
+    return false;
+}
+
+static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
+                            const char *reason)
+{
+    (void)context;
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    struct controller *controller = peer->controller;
+    bool was_reachable = neighbor_reachable(peer);
+    peer->established = state == BGP_ESTABLISHED;
+    bool is_reachable = neighbor_reachable(peer);
+    if (controller->program && was_reachable != is_reachable) {
+        int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
+        if (error < 0)
+            controller->error = error;
+        note_flush(controller);
+    }
+    if (controller->shell.peer_changed)
+        controller->shell.peer_changed(controller->shell.context, peer, state, reason);
+}
+
+static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
+{
+    struct server *server = context;
+    const struct controller_shell *shell = &server->controller->shell;
+    if (shell->notice)
+        shell->notice(shell->context, speaker_peer_user(speaker_peer), line);
+}
+
+static void on_connect(void *context, struct speaker_peer *speaker_peer)
+{
+    struct server *server = context;
+    const struct controller_shell *shell = &server->controller->shell;
+    shell->connect(shell->context, speaker_peer_user(speaker_peer));
+}
+
+static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
+{
+    struct server *server = context;
+    const struct controller_shell *shell = &server->controller->shell;
+    shell->close(shell->context, speaker_peer_user(speaker_peer), direction);
+}
+
+static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
+                            enum bgp_direction direction)
+{
+    struct server *server = context;
+    const struct controller_shell *shell = &server->controller->shell;
+    shell->output_ready(shell->context, speaker_peer_user(speaker_peer), direction);
+}
+
+static int add_peers(struct controller *controller, struct server *server)
+{
+    const struct fabric_route_server *model = &controller->fabric->route_servers[server->index];
+    for (unsigned instance = 0; instance < model->instance_count; instance++) {
+        for (uint32_t i = 0; i < model->peer_count; i++) {
+            struct controller_peer *peer = &controller->peers[controller->peer_count++];
+            *peer = (struct controller_peer){
+                .controller = controller,
+                .speaker = server->speakers[instance % server->speaker_count],
+                .route_server = server->index,
+                .instance = instance,
+                .index = i,
+            };
+            struct speaker_peer_config config =
+                fabric_route_server_peer(controller->fabric, server->index, instance, i);
+            config.user = peer;
+            int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
+            if (error)
+                return error;
+        }
+    }
+    return 0;
+}
+
+static int open_server(struct controller *controller, uint32_t index)
+{
+    struct server *server = &controller->servers[index];
+    server->controller = controller;
+    server->index = index;
+    server->speaker_count = fabric_route_server_speakers(controller->fabric, index);
+    struct speaker_config config = fabric_route_server_config(controller->fabric, index);
+    config.handler = (struct speaker_handler){
+        .context = server,
+        .choice_changed = on_choice_changed,
+        .peer_changed = on_peer_changed,
+        .connect = on_connect,
+        .close = on_close,
+        .output_ready = on_output_ready,
+        .notice = on_notice,
+    };
+    for (unsigned i = 0; i < server->speaker_count; i++) {
+        server->speakers[i] = speaker_create(&config);
+        if (!server->speakers[i])
+            return -errno;
+        int error = fabric_route_server_originate(controller->fabric, index, server->speakers[i]);
+        if (error)
+            return error;
+    }
+    return add_peers(controller, server);
+}
+
+static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *fabric = controller->fabric;
+    size_t peers = 0;
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        peers +=
+            (size_t)fabric->route_servers[i].instance_count * fabric->route_servers[i].peer_count;
+    controller->servers = calloc(fabric->route_servers_count + 1, sizeof(*controller->servers));
+    controller->peers = calloc(peers + 1, sizeof(*controller->peers));
+    if (!controller->servers || !controller->peers) {
+        snprintf(error, DP_ERROR_TEXT, "no memory for %zu BGP sessions", peers);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
+        int failed = open_server(controller, i);
+        if (failed) {
+            snprintf(error, DP_ERROR_TEXT, "route server '%s' cannot be set up (errno %d)",
+                     fabric->route_servers[i].name, -failed);
+            return failed;
+        }
+    }
+    return 0;
+}
+
+static int make_view(struct controller *controller)
+{
+    controller->view = program_bgp_view_create(controller->fabric);
+    if (!controller->view)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < controller->fabric->route_servers_count; i++)
+        for (unsigned j = 0; j < controller->servers[i].speaker_count; j++) {
+            int error =
+                program_bgp_view_add(controller->view, i, controller->servers[i].speakers[j]);
+            if (error)
+                return error;
+        }
+    return 0;
+}
+
+struct controller *controller_create(const struct fabric *fabric, struct dp_forwarding *forwarding,
+                                     bool with_ports, const struct controller_shell *shell,
+                                     char error[DP_ERROR_TEXT])
+{
+    snprintf(error, DP_ERROR_TEXT, "no memory for the control plane");
+    struct controller *controller = calloc(1, sizeof(*controller));
+    if (!controller)
+        return NULL;
+    controller->fabric = fabric;
+    controller->shell = *shell;
+    int failed = open_servers(controller, error);
+    if (!failed)
+        failed = make_view(controller);
+    if (failed)
+        goto fail;
+    controller->program =
+        program_create(fabric, program_bgp_view(controller->view), forwarding, with_ports, error);
+    if (!controller->program) {
+        failed = -errno;
+        goto fail;
+    }
+    return controller;
+fail:
+    controller_destroy(controller);
+    errno = -failed;
+    return NULL;
+}
+
+void controller_destroy(struct controller *controller)
+{
+    if (!controller)
+        return;
+    program_destroy(controller->program);
+    program_bgp_view_destroy(controller->view);
+    for (uint32_t i = 0; controller->servers && i < controller->fabric->route_servers_count; i++)
+        for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)
+            speaker_destroy(controller->servers[i].speakers[j]);
+    free(controller->servers);
+    free(controller->peers);
+    free(controller);
+}
+
+void controller_start(struct controller *controller, uint64_t now_ms)
+{
+    for (size_t i = 0; i < controller->peer_count; i++)
+        speaker_peer_start(controller->peers[i].speaker, controller->peers[i].peer, now_ms);
+}
+
+void controller_stop(struct controller *controller, uint64_t now_ms)
+{
+    for (size_t i = 0; i < controller->peer_count; i++)
+        speaker_peer_stop(controller->peers[i].speaker, controller->peers[i].peer,
+                          BGP_CEASE_SHUTDOWN, now_ms);
+}
+
+int controller_flush(struct controller *controller)
+{
+    controller->flush_noted = false;
+    int error = controller->error;
+    controller->error = 0;
+    int changed = program_flush(controller->program);
+    if (changed < 0)
+        note_flush(controller);
+    return error ? error : changed;
+}
+
+size_t controller_peer_count(const struct controller *controller)
+{
+    return controller->peer_count;
+}
+
+struct controller_peer *controller_peer(struct controller *controller, size_t i)
+{
+    return &controller->peers[i];
+}
+
+size_t controller_speaker_count(const struct controller *controller)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < controller->fabric->route_servers_count; i++)
+        n += controller->servers[i].speaker_count;
+    return n;
+}
+
+struct speaker *controller_speaker(struct controller *controller, size_t i)
+{
+    uint32_t server = 0;
+    for (; i >= controller->servers[server].speaker_count; server++)
+        i -= controller->servers[server].speaker_count;
+    return controller->servers[server].speakers[i];
+}
+
+struct speaker *controller_route_server(struct controller *controller, uint32_t route_server,
+                                        unsigned instance)
+{
+    struct server *server = &controller->servers[route_server];
+    return server->speakers[instance % server->speaker_count];
+}
+
+struct program *controller_program(struct controller *controller)
+{
+    return controller->program;
+}
+
+const struct fabric_bgp *controller_bgp(struct controller *controller)
+{
+    return program_bgp_view(controller->view);
+}

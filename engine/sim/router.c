@@ -1,0 +1,141 @@
+/*
+ * The router's side of a session is the mirror of the route server's: its address is the NIC
+ * address that the route server peers with, its neighbour the route server's instance.
+ */
+#include "engine/sim/router.h"
+
+#include <errno.h>
+
+#include "engine/fabric/route_server.h"
+
+static void on_connect(void *context, struct speaker_peer *peer)
+{
+    (void)context;
+    const struct sim_router_session *session = speaker_peer_user(peer);
+    sim_link_connect(session->link, 1);
+}
+
+static void on_close(void *context, struct speaker_peer *peer, enum bgp_direction direction)
+{
+    (void)context;
+    const struct sim_router_session *session = speaker_peer_user(peer);
+    sim_link_close(session->link, 1, direction);
+}
+
+static void on_output_ready(void *context, struct speaker_peer *peer, enum bgp_direction direction)
+{
+    (void)context;
+    const struct sim_router_session *session = speaker_peer_user(peer);
+    sim_link_output_ready(session->link, 1, direction);
+}
+
+/* The router's first address of a family, over the NICs that it owns. */
+static struct lpm_address own_address(const struct fabric *fabric,
+                                      const struct fabric_router *router, enum lpm_family family)
+{
+    for (uint32_t i = 0; i < router->nic_count; i++) {
+        const struct fabric_nic *nic = &fabric->nics[router->nics[i]];
+        for (uint32_t j = 0; j < nic->addresses.n; j++)
+            if (nic->addresses.items[j].family == family)
+                return nic->addresses.items[j];
+    }
+    return (struct lpm_address){0};
+}
+
+/* The IPv6 next hop is the peering address itself, or the first IPv6 address that the router owns.
+ */
+static struct speaker_peer_config session_config(const struct sim_router_session *session)
+{
+    const struct fabric *fabric = session->router->fabric;
+    const struct fabric_router *model = &fabric->routers[session->router->index];
+    const struct controller_peer *remote = session->remote;
+    struct speaker_peer_config mirror =
+        fabric_route_server_peer(fabric, remote->route_server, remote->instance, remote->index);
+    const struct fabric_route_server *server = &fabric->route_servers[remote->route_server];
+    return (struct speaker_peer_config){
+        .name = server->name,
+        .source = RIB_SOURCE_NVA,
+        .local_address = mirror.peer_address,
+        .local_address6 = mirror.peer_address.family == LPM_IPV6
+                              ? mirror.peer_address
+                              : own_address(fabric, model, LPM_IPV6),
+        .peer_address = mirror.local_address,
+        .identifier = 0x0a000000u + session->router->index + 1,
+        .asn = server->asn,
+        .hold_time_s = mirror.hold_time_s,
+        .keepalive_s = mirror.keepalive_s,
+        .as_override = session->neighbor->as_override,
+        .prepend = session->neighbor->prepend,
+    };
+}
+
+static int add_sessions(struct sim_router *router)
+{
+    for (unsigned i = 0; i < router->session_count; i++) {
+        struct sim_router_session *session = &router->sessions[i];
+        struct speaker_peer_config config = session_config(session);
+        config.user = session;
+        struct speaker_peer *peer;
+        int error = speaker_peer_add(router->speaker, &config, &peer);
+        if (error)
+            return error;
+        sim_link_attach(session->link, 1, router->speaker, peer);
+    }
+    return 0;
+}
+
+static int start_peer(void *context, struct speaker_peer *peer)
+{
+    struct sim_router *router = context;
+    speaker_peer_start(router->speaker, peer, sim_clock_now_ms(router->clock));
+    return 0;
+}
+
+static int stop_peer(void *context, struct speaker_peer *peer)
+{
+    struct sim_router *router = context;
+    speaker_peer_stop(router->speaker, peer, BGP_CEASE_SHUTDOWN, sim_clock_now_ms(router->clock));
+    return 0;
+}
+
+int sim_router_start(struct sim_router *router)
+{
+    const struct fabric_router *model = &router->fabric->routers[router->index];
+    struct speaker_config config = {
+        .name = model->name,
+        .asn = model->asn,
+        .preference = RIB_PREFER_AS_PATH,
+        .prepend_own_asn = true,
+        .reflect = true,
+        .handler = {.context = router,
+                    .connect = on_connect,
+                    .close = on_close,
+                    .output_ready = on_output_ready},
+    };
+    router->speaker = speaker_create(&config);
+    if (!router->speaker)
+        return -errno;
+    int error =
+        fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
+    if (!error)
+        error = add_sessions(router);
+    if (error) {
+        sim_router_kill(router);
+        return error;
+    }
+    return speaker_each_peer(router->speaker, start_peer, router);
+}
+
+void sim_router_cease(struct sim_router *router)
+{
+    if (router->speaker)
+        speaker_each_peer(router->speaker, stop_peer, router);
+}
+
+void sim_router_kill(struct sim_router *router)
+{
+    for (unsigned i = 0; i < router->session_count; i++)
+        sim_link_detach(router->sessions[i].link, 1);
+    speaker_destroy(router->speaker);
+    router->speaker = NULL;
+}

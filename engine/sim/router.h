@@ -1,0 +1,38 @@
+/*
+ * A modelled router: a BGP speaker that announces what the fabric file says, at its end of the
+ * links to the route servers that it names as neighbours.
+ */
+#ifndef ENGINE_SIM_ROUTER_H
+#define ENGINE_SIM_ROUTER_H
+
+#include "engine/fabric/model.h"
+#include "engine/program/controller.h"
+#include "engine/sim/link.h"
+
+struct sim_router;
+
+/* One session of the router: the link and the route-server session at its far end (end 0; the
+ * router is end 1). */
+struct sim_router_session {
+    struct sim_router *router;
+    struct sim_link *link;
+    struct controller_peer *remote;
+    const struct fabric_neighbor *neighbor;
+};
+
+struct sim_router {
+    const struct fabric *fabric;
+    struct sim_clock *clock;
+    uint32_t index;
+    struct speaker *speaker; /* NULL: not running */
+    struct sim_router_session *sessions;
+    unsigned session_count;
+};
+
+/* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */
+int sim_router_start(struct sim_router *router);
+/* Ends it: polite (Cease to every neighbour; the process goes once that is sent) or not. */
+void sim_router_cease(struct sim_router *router);
+void sim_router_kill(struct sim_router *router);
+
+#endif
