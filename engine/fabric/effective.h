@@ -9,6 +9,9 @@
  * default route is overridden; so a change is recomputed prefix by prefix.
  *
  *   struct fabric_scope   what makes two NICs equal: (subnet, prefixes their router announces)
+ *   struct fabric_row     prefix, source, state, next hops
+ *
+ * engine/fabric/explain.h says of one prefix why each candidate is, or is not, in use.
  *
  * Pure. BGP routes come through struct fabric_bgp, so that the fabric does not care how many
  * speakers and instances stand behind a route server.
@@ -49,13 +52,21 @@ struct fabric_bgp {
      * away from a NIC whose own router announces the prefix. */
     bool (*announces)(void *context, uint32_t route_server, const struct lpm_address *address,
                       const struct lpm_prefix *prefix);
+    /* Every path to prefix that the route server holds, filtered ones included, with its verdict; stops on
+     * non-zero. Only fabric_explain() asks; NULL: it sees the ECMP set alone. */
+    int (*each_candidate)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
+                          int (*visit)(void *visit_context, const struct rib_path *path,
+                                       enum rib_verdict verdict),
+                          void *visit_context);
 };
 
 /* What decides a NIC's rows. Two NICs of equal scope have equal rows and share FIBs. */
 struct fabric_scope {
-    uint32_t subnet;
-    uint32_t router; /* whose own announcements are kept out; FABRIC_NONE: not a router's NIC, or quirk
-                        own_route_to_originator */
+    uint32_t
+        subnet; /* the first of its VNet that decides alike: same route table, service endpoints, filter */
+    /* Whose own announcements are kept out; both FABRIC_NONE: nobody's, or quirk own_route_to_originator. */
+    uint32_t router;
+    uint32_t nic; /* a peer of the route server of which the file names no router */
 };
 struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic);
 
@@ -73,16 +84,6 @@ int fabric_rows(const struct fabric *fabric, const struct fabric_bgp *bgp,
 void fabric_dependents(const struct fabric *fabric, const struct lpm_prefix *prefix,
                        void (*visit)(void *context, const struct lpm_prefix *prefix),
                        void *context);
-
-/* Why a candidate is, or is not, what the NIC uses (routes --explain). */
-struct fabric_candidate {
-    enum fabric_source source;
-    const char *via;  /* peer or object, belongs to fabric or speaker */
-    const struct rib_path *path; /* BGP candidates; NULL otherwise */
-    struct fabric_row row;
-    enum { FABRIC_INSTALLED, FABRIC_LOST, FABRIC_FILTERED } verdict;
-    const char *rule; /* the rule that decided, a name from docs */
-};
 
 /* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space of
  * the VNet or of one peered with it? (section 2.1 rule 3) */
