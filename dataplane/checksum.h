@@ -1,0 +1,21 @@
+/*
+ * Checksums of ICMP messages over whole packet buffers.
+ */
+#ifndef DATAPLANE_CHECKSUM_H
+#define DATAPLANE_CHECKSUM_H
+
+#include <stdbool.h>
+
+#include "dataplane/stages.h"
+
+/* Is the checksum of the ICMP or ICMPv6 message behind packet's headers right? True also for a message that
+ * a capture has cut, which nobody can tell. mbuf begins with the IP header. */
+bool dp_icmp_checksum_good(const struct rte_mbuf *mbuf, const struct dp_packet *packet);
+
+/* Internet checksum, ready to store in network order, of n bytes. */
+uint16_t dp_checksum(const uint8_t *bytes, uint32_t n);
+/* The same of an ICMPv6 message in one piece, its pseudo-header included (RFC 8200 8.1). */
+uint16_t dp_checksum_icmpv6(const uint8_t source[16], const uint8_t destination[16],
+                            const uint8_t *message, uint16_t n);
+
+#endif

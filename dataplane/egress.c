@@ -1,0 +1,173 @@
+/*
+ * Egress: size, fragments, transmit buffers, and the accounting of what left.
+ *
+ * Each worker gathers frames per port and hands them to the device in bursts. A frame's note travels in a
+ * parallel array, because the device may have freed the buffer when the outcome is known. Where the
+ * queue belongs to another worker, the note travels in the buffer, through the ring.
+ *
+ * A datagram that is fragmented counts once: its last fragment carries the note.
+ */
+#include "dataplane/stages.h"
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#define IPV4_DONT_FRAGMENT 0x40 /* in byte 6 */
+
+/* --- Accounting ------------------------------------------------------------------------------- */
+
+static void count_sent(const struct dp_path *path, const struct dp_note *note)
+{
+    if (note->kind == DP_NOTE_FORWARDED)
+        dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->next_hop);
+    else if (note->kind == DP_NOTE_ANSWERED)
+        dp_count_answered(path->counters, note->nic);
+}
+
+static void count_unsent(const struct dp_path *path, const struct dp_note *note)
+{
+    if (note->kind != DP_NOTE_NOTHING)
+        dp_count_dropped(path->counters, note->nic, DP_REASON_TX_FULL);
+}
+
+/* --- Transmit buffers -------------------------------------------------------------------------- */
+
+static uint16_t hand_over(struct dp_tx *tx)
+{
+    for (uint16_t i = 0; i < tx->n; i++)
+        *dp_mbuf_note(tx->mbufs[i]) = tx->notes[i];
+    return (uint16_t)rte_ring_enqueue_burst(tx->ring, (void **)tx->mbufs, tx->n, NULL);
+}
+
+/* Frames in a ring are counted by the worker that sends them. */
+void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
+{
+    uint16_t sent;
+
+    if (tx->n == 0)
+        return;
+    if (tx->ring)
+        sent = hand_over(tx);
+    else if (tx->port)
+        sent = rte_eth_tx_burst(tx->port->id, tx->queue, tx->mbufs, tx->n);
+    else
+        sent = 0;
+    for (uint16_t i = 0; i < tx->n; i++) {
+        bool gone = i < sent || !tx->port;
+
+        if (gone && !tx->ring)
+            count_sent(path, &tx->notes[i]);
+        else if (!gone)
+            count_unsent(path, &tx->notes[i]);
+        if (i >= sent)
+            rte_pktmbuf_free(tx->mbufs[i]);
+    }
+    if (tx->port)
+        tx->unsent += tx->n - sent;
+    tx->n = 0;
+}
+
+void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
+               const struct dp_note *note)
+{
+    tx->mbufs[tx->n] = mbuf;
+    tx->notes[tx->n] = *note;
+    if (++tx->n == DP_TX_BUFFER)
+        dp_tx_flush(path, tx);
+}
+
+void dp_egress_flush(struct dp_path *path)
+{
+    for (unsigned port = 0; port < path->tx_count; port++)
+        dp_tx_flush(path, &path->txs[port]);
+    if (path->sink)
+        dp_tx_flush(path, path->sink);
+}
+
+/* NULL: the NIC hangs on no port of this process, or on one whose link is down. */
+static struct dp_tx *tx_towards(const struct dp_path *path, const struct dp_nic *nic)
+{
+    struct dp_tx *tx;
+
+    if (path->sink)
+        return path->sink;
+    if (nic->attachment == DP_ATTACHMENT_NONE || nic->port >= path->tx_count)
+        return NULL;
+    tx = &path->txs[nic->port];
+    if (!atomic_load_explicit(&tx->port->link_up, memory_order_relaxed))
+        return NULL;
+    return tx;
+}
+
+/* --- Fragments ---------------------------------------------------------------------------------- */
+
+static bool send_fragments(struct dp_path *path, struct dp_tx *tx, const struct dp_nic *receiver,
+                           struct rte_mbuf *mbuf, uint16_t mtu, const struct dp_note *note,
+                           enum dp_reason *reason)
+{
+    static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
+    struct rte_mbuf *pieces[DP_FRAGMENT_MAX];
+    unsigned n;
+
+    if (!dp_fragment(path, receiver, mbuf, mtu, pieces, &n, reason))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        dp_tx_put(path, tx, pieces[i], i + 1 < n ? &nothing : note);
+    rte_pktmbuf_free(mbuf);
+    return true;
+}
+
+/* Only IPv4 without DF may be cut, and only when all its bytes are here. */
+static bool may_be_cut(struct rte_mbuf *mbuf, const struct dp_packet *packet)
+{
+    const uint8_t *ip = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+    return packet->family == LPM_IPV4 && !(ip[6] & IPV4_DONT_FRAGMENT) &&
+           rte_pktmbuf_pkt_len(mbuf) >= packet->total_length;
+}
+
+/* --- Ways out -------------------------------------------------------------------------------------- */
+
+bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                       const struct dp_packet *packet, const struct dp_note *note,
+                       enum dp_reason *reason)
+{
+    struct dp_tx *tx = tx_towards(path, receiver);
+    uint16_t mtu = receiver->mtu;
+
+    *reason = DP_REASON_PORT_DOWN;
+    if (!tx)
+        return false;
+    if (!path->sink && tx->port->mtu < mtu)
+        mtu = tx->port->mtu;
+    if (packet->total_length > mtu) {
+        *reason = DP_REASON_MTU;
+        return may_be_cut(mbuf, packet) &&
+               send_fragments(path, tx, receiver, mbuf, mtu, note, reason);
+    }
+    *reason = DP_REASON_NO_BUFFER;
+    if (!dp_push_ethernet(mbuf, receiver, receiver->mac,
+                          packet->family == LPM_IPV4 ? DP_ETHERTYPE_IPV4 : DP_ETHERTYPE_IPV6))
+        return false;
+    dp_tx_put(path, tx, mbuf, note);
+    return true;
+}
+
+/* A trace has nobody who waits for the answer. */
+bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
+                      const struct dp_note *note, enum dp_reason *reason)
+{
+    struct dp_tx *tx;
+
+    if (path->sink) {
+        count_sent(path, note);
+        rte_pktmbuf_free(mbuf);
+        return true;
+    }
+    *reason = DP_REASON_PORT_DOWN;
+    tx = tx_towards(path, nic);
+    if (!tx)
+        return false;
+    dp_tx_put(path, tx, mbuf, note);
+    return true;
+}

@@ -1,0 +1,25 @@
+/*
+ * A capture file, checked from end to end before a packet of it is forwarded.
+ */
+#ifndef DATAPLANE_PCAP_CHECK_H
+#define DATAPLANE_PCAP_CHECK_H
+
+#include <stdint.h>
+
+#include "dataplane/dataplane.h"
+
+struct dp_capture {
+    uint64_t frames;
+    uint32_t captured_max; /* bytes of the longest record */
+    uint32_t
+        *wire_lengths; /* of each frame on its wire; NULL when every frame was captured whole */
+    int file;          /* open for reading */
+};
+
+/* Opens and reads the whole file with libpcap. Refused, with a line that names the file and says what
+ * would be right: no regular file, unreadable, no capture, cut short within a record, not Ethernet, a
+ * record above DP_FRAME_MAX. An empty capture is fine. */
+int dp_capture_open(const char *path, struct dp_capture *capture, char error[DP_ERROR_TEXT]);
+void dp_capture_close(struct dp_capture *capture);
+
+#endif

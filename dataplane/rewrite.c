@@ -1,0 +1,64 @@
+/*
+ * Rewrite: the Ethernet header towards a guest, and the TTL.
+ */
+#include "dataplane/stages.h"
+
+#include <string.h>
+
+#define IPV4_TTL       8
+#define IPV4_CHECKSUM  10
+#define IPV6_HOP_LIMIT 7
+
+static void store16(uint8_t *bytes, uint16_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
+                      uint16_t ethertype)
+{
+    bool tagged = nic->attachment == DP_ATTACHMENT_VLAN;
+    uint16_t bytes = DP_ETHERNET_BYTES + (tagged ? DP_VLAN_TAG_BYTES : 0);
+    uint8_t *header = (uint8_t *)rte_pktmbuf_prepend(mbuf, bytes);
+
+    if (!header)
+        return false;
+    memcpy(header, destination, 6);
+    memcpy(header + 6, nic->gateway_mac, 6);
+    if (tagged) {
+        store16(header + 12, 0x8100);
+        store16(header + 14, nic->vlan);
+    }
+    store16(header + bytes - 2, ethertype);
+    return true;
+}
+
+/* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m - 0x100, so
+ * that ~m + m' is 0xfeff whatever m was. */
+void dp_decrement_ttl(uint8_t *header, uint8_t family)
+{
+    uint32_t sum;
+
+    if (family == LPM_IPV6) {
+        header[IPV6_HOP_LIMIT]--;
+        return;
+    }
+    header[IPV4_TTL]--;
+    sum = (uint16_t) ~(header[IPV4_CHECKSUM] << 8 | header[IPV4_CHECKSUM + 1]);
+    sum += 0xfeff;
+    sum = (sum & 0xffff) + (sum >> 16);
+    store16(header + IPV4_CHECKSUM, (uint16_t)~sum);
+}
+
+bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes)
+{
+    if ((uint32_t)mbuf->data_off + bytes > mbuf->buf_len)
+        return false;
+    rte_pktmbuf_free(mbuf->next);
+    mbuf->next = NULL;
+    mbuf->nb_segs = 1;
+    mbuf->data_len = bytes;
+    mbuf->pkt_len = bytes;
+    return true;
+}

@@ -1,0 +1,175 @@
+/*
+ * The packet path from frame to frame: what the stages share. Internal; DPDK types.
+ *
+ *   rx ─> classify ──> parse ──> decide ──> finish ─┬─ drop: counted, freed
+ *         (frame->nic)  walk.c    decide.c  walk.c  ├─ answer: arp.c nd.c echo.c ─┐
+ *                └─ ARP, non-IP ──────────────┘     └─ forward: rewrite.c ────────┴─> egress.c ─> tx
+ *
+ * A burst goes through each stage as a whole. Every frame of it has a verdict; a stage that ends a
+ * frame's way writes it there, and only `finish` counts and frees. A frame that is to be sent carries
+ * its own accounting (struct dp_note) as far as the transmit queue, because only there is it known
+ * whether it left: received = forwarded + answered + dropped holds whatever happens on the way.
+ *
+ * NIC records are borrowed from one quiescent state of the worker to the next, hence for one burst.
+ */
+#ifndef DATAPLANE_STAGES_H
+#define DATAPLANE_STAGES_H
+
+#include <rte_mbuf.h>
+
+#include "dataplane/forwarding.h"
+#include "dataplane/port.h"
+
+#define DP_BURST           32u
+#define DP_TX_BUFFER       64u
+#define DP_VLAN_TAG_MAX    2u
+#define DP_FRAGMENT_MAX    128u
+#define DP_ECHO_PER_SECOND 1000u /* echo answers per worker: enough for monitoring, no amplifier */
+#define DP_ECHO_AT_ONCE    100u
+#define DP_ETHERTYPE_ARP   0x0806u
+#define DP_ETHERNET_BYTES  14u
+#define DP_VLAN_TAG_BYTES  4u
+
+/* --- What is left to count when a frame has been sent ------------------------------------------- */
+
+enum dp_note_kind {
+    DP_NOTE_NOTHING, /* a fragment whose datagram is counted with its last one */
+    DP_NOTE_FORWARDED,
+    DP_NOTE_ANSWERED,
+};
+struct dp_note {
+    uint32_t nic; /* that sent the packet */
+    uint32_t next_hop;
+    uint32_t bytes;
+    uint8_t kind; /* enum dp_note_kind */
+    bool self_loop;
+};
+
+/* In the private area of the buffer, for a frame that changes workers. */
+static inline struct dp_note *dp_mbuf_note(struct rte_mbuf *mbuf)
+{
+    return rte_mbuf_to_priv(mbuf);
+}
+
+/* --- Sending -------------------------------------------------------------------------------------- */
+
+struct rte_ring;
+
+/* One worker's way to one port. */
+struct dp_tx {
+    const struct dp_port *port; /* NULL: frames are counted as sent and freed */
+    uint16_t queue;
+    uint16_t n;
+    struct rte_ring *ring; /* not NULL: another worker owns the queue and takes frames from here */
+    uint64_t unsent;       /* frames that the device refused */
+    struct rte_mbuf *mbufs[DP_TX_BUFFER];
+    struct dp_note notes[DP_TX_BUFFER];
+};
+
+/* At most `rate` per second and DP_ECHO_AT_ONCE together (the generic cell rate algorithm). */
+struct dp_limiter {
+    uint64_t due, interval, tolerance; /* cycles of the time stamp counter */
+};
+void dp_limiter_init(struct dp_limiter *limiter, unsigned rate, unsigned at_once);
+bool dp_limiter_allows(struct dp_limiter *limiter);
+
+/* What one thread needs to walk packets. */
+struct dp_path {
+    const struct dp_forwarding *forwarding;
+    struct dp_worker_counters *counters;
+    struct rte_mempool *pool; /* for fragments */
+    struct dp_tx *txs;        /* [tx_count], by port */
+    unsigned tx_count;
+    struct dp_tx *sink; /* not NULL: everything forwarded goes here, answers nowhere (replay) */
+    struct dp_limiter
+        *limiter; /* of echo answers; NULL: no limit (replay must not depend on time) */
+    struct dp_decide_options options;
+};
+
+/* --- A burst ---------------------------------------------------------------------------------------- */
+
+/* Where a frame is when its verdict is still open. */
+enum dp_stage {
+    DP_STAGE_IP, /* to be parsed and decided */
+    DP_STAGE_ARP,
+    DP_STAGE_DONE, /* the verdict stands */
+};
+struct dp_frame {
+    struct rte_mbuf *mbuf;
+    const struct dp_nic *nic; /* NULL: none */
+    uint32_t nic_id;
+    uint32_t bytes;     /* on its wire; more than mbuf has when the capture was cut */
+    uint16_t ethertype; /* inside the tags */
+    uint8_t l2_bytes;   /* Ethernet header and tags */
+    uint8_t stage;      /* enum dp_stage */
+    bool l2_multicast;
+    uint8_t source_mac[6];
+};
+struct dp_burst {
+    unsigned n;
+    unsigned packet_count;
+    struct dp_frame frames[DP_BURST];
+    struct dp_verdict verdicts[DP_BURST]; /* by frame */
+    /* The IP packets among them, without gaps, as dp_decide() takes them. */
+    uint8_t frame_of[DP_BURST];
+    uint32_t nics[DP_BURST];
+    struct dp_packet packets[DP_BURST];
+    struct dp_verdict decided[DP_BURST];
+};
+
+static inline void dp_drop(struct dp_burst *burst, unsigned i, enum dp_reason reason)
+{
+    burst->frames[i].stage = DP_STAGE_DONE;
+    burst->verdicts[i].action = DP_DROP;
+    burst->verdicts[i].reason = reason;
+}
+
+/* --- Stages ------------------------------------------------------------------------------------------- */
+
+/* Fills burst->frames from what a port received: tags, NIC, whether the frame is for us. */
+void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint16_t port,
+                       struct rte_mbuf **mbufs, unsigned n);
+/* The same for a trace: every frame was sent by `nic`. wire may be NULL. */
+void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst, uint32_t nic,
+                       struct rte_mbuf **mbufs, const uint32_t *wire, unsigned n);
+
+/* Everything after classification. Consumes the buffers; verdicts and packets stay to be read. Frames for
+ * a port may still wait in its dp_tx: dp_egress_flush(). */
+void dp_walk(struct dp_path *path, struct dp_burst *burst);
+
+/* Each makes the answer out of the request, in place: on true mbuf begins with the frame to send; on false
+ * *reason says why there is none. The request begins with its network header. */
+bool dp_arp_answer(const struct dp_frame *frame, enum dp_reason *reason);
+bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
+                  enum dp_reason *reason);
+bool dp_echo_answer(const struct dp_frame *frame, const struct dp_packet *packet,
+                    struct dp_limiter *limiter, enum dp_reason *reason);
+
+/* Puts the Ethernet header of a frame towards nic's guest in front of mbuf. false: no headroom. */
+bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
+                      uint16_t ethertype);
+/* TTL or hop limit less one, IPv4 checksum with it (RFC 1624). */
+void dp_decrement_ttl(uint8_t *header, uint8_t family);
+/* Makes mbuf, an answer, `bytes` long whatever the request was. false: no room. */
+bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes);
+
+/* Sends mbuf, an IP packet without Ethernet header, to receiver; fragments it when it must and may. On false
+ * nothing was sent, mbuf is still the caller's, and *reason says why. */
+bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                       const struct dp_packet *packet, const struct dp_note *note,
+                       enum dp_reason *reason);
+/* Sends an answer back to where its request came from. */
+bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
+                      const struct dp_note *note, enum dp_reason *reason);
+/* Cuts mbuf into *n frames towards receiver, whose packets are at most mtu long. The original stays the
+ * caller's. */
+bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                 uint16_t mtu, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
+                 enum dp_reason *reason);
+/* Queues one frame; a full buffer is flushed. */
+void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
+               const struct dp_note *note);
+void dp_tx_flush(struct dp_path *path, struct dp_tx *tx);
+void dp_egress_flush(struct dp_path *path);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * Walk: parse, decide, and bring every frame of a burst to its end.
+ */
+#include "dataplane/stages.h"
+
+#include <string.h>
+
+/* --- Parse ----------------------------------------------------------------------------------- */
+
+/* Takes the Ethernet header off: from here on a buffer begins with its network header. */
+static void strip_ethernet(struct dp_burst *burst)
+{
+    for (unsigned i = 0; i < burst->n; i++) {
+        if (burst->frames[i].stage != DP_STAGE_DONE)
+            rte_pktmbuf_adj(burst->frames[i].mbuf, burst->frames[i].l2_bytes);
+    }
+}
+
+static void parse_one(struct dp_burst *burst, unsigned i)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    struct dp_packet *packet = &burst->packets[burst->packet_count];
+    enum dp_reason reason;
+
+    if (!dp_packet_parse_wire(rte_pktmbuf_mtod(frame->mbuf, const uint8_t *),
+                              rte_pktmbuf_data_len(frame->mbuf), frame->bytes - frame->l2_bytes,
+                              frame->ethertype, packet, &reason)) {
+        dp_drop(burst, i, reason);
+        return;
+    }
+    /* What was multicast on the link is not forwarded, whatever its IP header says. */
+    if (frame->l2_multicast && !dp_packet_is_solicitation(packet)) {
+        dp_drop(burst, i, DP_REASON_MULTICAST);
+        return;
+    }
+    burst->nics[burst->packet_count] = frame->nic_id;
+    burst->frame_of[burst->packet_count++] = (uint8_t)i;
+}
+
+static void parse(struct dp_burst *burst)
+{
+    burst->packet_count = 0;
+    for (unsigned i = 0; i < burst->n; i++) {
+        if (burst->frames[i].stage == DP_STAGE_IP)
+            parse_one(burst, i);
+    }
+}
+
+/* --- Finish ------------------------------------------------------------------------------------- */
+
+static struct dp_note make_note(const struct dp_frame *frame, const struct dp_verdict *verdict,
+                                enum dp_note_kind kind)
+{
+    return (struct dp_note){.nic = frame->nic_id,
+                            .next_hop = verdict->next_hop,
+                            .bytes = frame->bytes,
+                            .kind = (uint8_t)kind,
+                            .self_loop = verdict->self_loop};
+}
+
+static void drop(struct dp_path *path, struct dp_burst *burst, unsigned i, enum dp_reason reason)
+{
+    struct dp_frame *frame = &burst->frames[i];
+
+    dp_drop(burst, i, reason);
+    dp_count_dropped(path->counters, frame->nic_id, reason);
+    rte_pktmbuf_free(frame->mbuf);
+    frame->mbuf = NULL;
+}
+
+/* packet is NULL for ARP. */
+static void answer(struct dp_path *path, struct dp_burst *burst, unsigned i,
+                   const struct dp_packet *packet)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    struct dp_note note = make_note(frame, &burst->verdicts[i], DP_NOTE_ANSWERED);
+    enum dp_reason reason;
+    bool made;
+
+    if (!packet)
+        made = dp_arp_answer(frame, &reason);
+    else if (dp_packet_is_solicitation(packet))
+        made = dp_nd_answer(frame, packet, &reason);
+    else
+        made = dp_echo_answer(frame, packet, path->limiter, &reason);
+    if (!made || !dp_egress_answer(path, frame->nic, frame->mbuf, &note, &reason)) {
+        drop(path, burst, i, reason);
+        return;
+    }
+    frame->stage = DP_STAGE_DONE;
+    burst->verdicts[i].action = DP_ANSWER;
+}
+
+/* Bytes behind the datagram are padding of the link that it came by. */
+static void trim_padding(struct rte_mbuf *mbuf, const struct dp_packet *packet)
+{
+    uint32_t have = rte_pktmbuf_pkt_len(mbuf);
+
+    if (have > packet->total_length && have - packet->total_length <= UINT16_MAX)
+        rte_pktmbuf_trim(mbuf, (uint16_t)(have - packet->total_length));
+}
+
+static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
+                    const struct dp_packet *packet)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    const struct dp_verdict *verdict = &burst->verdicts[i];
+    const struct dp_nic *receiver = dp_nic_read(path->forwarding, verdict->nic);
+    struct dp_note note = make_note(frame, verdict, DP_NOTE_FORWARDED);
+    enum dp_reason reason;
+
+    /* Removed since it was decided. */
+    if (!receiver) {
+        drop(path, burst, i, DP_REASON_NEXT_HOP_UNREACHABLE);
+        return;
+    }
+    trim_padding(frame->mbuf, packet);
+    if (path->forwarding->config.decrement_ttl)
+        dp_decrement_ttl(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family);
+    if (!dp_egress_forward(path, receiver, frame->mbuf, packet, &note, &reason))
+        drop(path, burst, i, reason);
+}
+
+static void finish_packets(struct dp_path *path, struct dp_burst *burst)
+{
+    for (unsigned p = 0; p < burst->packet_count; p++) {
+        unsigned i = burst->frame_of[p];
+        const struct dp_packet *packet = &burst->packets[p];
+
+        burst->verdicts[i] = burst->decided[p];
+        burst->frames[i].stage = DP_STAGE_DONE;
+        if (burst->decided[p].action == DP_FORWARD)
+            forward(path, burst, i, packet);
+        else if (burst->decided[p].action == DP_ANSWER)
+            answer(path, burst, i, packet);
+        else
+            drop(path, burst, i, burst->decided[p].reason);
+    }
+}
+
+/* What the stages before the decision ended, and ARP, which needs none. */
+static void finish_others(struct dp_path *path, struct dp_burst *burst)
+{
+    for (unsigned i = 0; i < burst->n; i++) {
+        if (burst->frames[i].stage == DP_STAGE_ARP)
+            answer(path, burst, i, NULL);
+        else if (burst->frames[i].stage == DP_STAGE_DONE)
+            drop(path, burst, i, burst->verdicts[i].reason);
+    }
+}
+
+void dp_walk(struct dp_path *path, struct dp_burst *burst)
+{
+    strip_ethernet(burst);
+    parse(burst);
+    finish_others(path, burst);
+    dp_decide(path->forwarding, burst->nics, burst->packets, burst->decided, burst->packet_count,
+              &path->options);
+    finish_packets(path, burst);
+}

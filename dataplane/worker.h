@@ -1,0 +1,45 @@
+/*
+ * One worker: a thread on a core of its own that takes frames from its receive queues to their end.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "dataplane/stages.h"
+
+/* A receive queue. It belongs to one worker. */
+struct dp_rx {
+    const struct dp_port *port;
+    uint16_t index; /* of the port, in the configuration: what attachments name */
+    uint16_t queue;
+};
+
+/* Frames of workers that have no transmit queue of their own at a port; this worker's queue takes them. */
+struct dp_inlet {
+    struct rte_ring *ring;
+    struct dp_tx *tx; /* this worker's own */
+};
+
+struct dp_worker {
+    unsigned number; /* its set of counters */
+    unsigned core;
+    pthread_t thread;
+    bool started;
+    _Atomic bool *stop;
+    struct dp_rx *rxs;
+    unsigned rx_count;
+    struct dp_inlet *inlets;
+    unsigned inlet_count;
+    struct dp_limiter echo;
+    struct dp_path path;
+    struct dp_burst burst;
+};
+
+/* Starts the thread on worker->core. Everything but thread and started has been filled in. */
+int dp_worker_start(struct dp_worker *worker);
+/* Waits for its end; *stop must be set. Frames that still wait in its inlets count as port-down. */
+void dp_worker_join(struct dp_worker *worker);
+
+#endif
