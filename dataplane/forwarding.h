@@ -79,11 +79,16 @@ struct dp_nic {
 
 /* --- VNets --------------------------------------------------------------------------------- */
 
+struct dp_range4 {
+    uint32_t base, mask; /* host byte order */
+};
+
 /* Replaced whole when the space changes; the maps move on to the new record. */
 struct dp_vnet {
     const struct lpm_fib *_Atomic map4, *_Atomic map6; /* leaf = NIC id; never NULL */
     unsigned space4_count, space6_count;
-    const struct lpm_prefix *space4, *space6;
+    const struct dp_range4 *space4;
+    const struct lpm_prefix *space6;
     struct lpm_fib *own_map4, *own_map6; /* writer: NULL until an address came */
     struct lpm_rcu_head head;
 };
@@ -106,8 +111,11 @@ struct dp_group {
     uint32_t vnet;
     uint32_t bucket_mask;   /* number of buckets - 1 */
     const uint8_t *buckets; /* of table; of a DP_GROUP_MEMBERS group with members */
+    /* The writer's, from here to head. */
     struct dp_bucket_table *table;
-    struct dp_forwarding *forwarding; /* for its own reclaim */
+    struct dp_forwarding *forwarding;
+    uint32_t id;
+    bool destroyed; /* given up, its slot not yet */
     struct lpm_rcu_head head;
     struct dp_group_member members[]; /* sorted by next hop address */
 };

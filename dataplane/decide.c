@@ -1,0 +1,270 @@
+/*
+ * The decision: what becomes of a packet that a NIC sends. One code for the packet path, the twin
+ * and the tests.
+ *
+ * The order of the walk, per packet:
+ *
+ *   1  the NIC is set                                  else unknown-attachment
+ *   2  destination is no platform address              else platform-address
+ *      a neighbour solicitation is answered (its source may be link-local or unspecified)
+ *      destination is no multicast, broadcast, martian else multicast, broadcast, martian
+ *      source is no martian                            else martian
+ *   3  source is the NIC's own, or it may forward      else source-check
+ *   4  an echo request to a gateway address is answered
+ *   5  TTL lasts (native mode)                         else ttl-expired
+ *   6  longest prefix match in the NIC's FIB           else no-route
+ *   7  the group: None, a VNet's NICs, a member by     else null-route, no-member
+ *      flow hash, or the internet
+ *   8  the receiving NIC exists                        else next-hop-unreachable
+ *   9  the peering to it allows access, and foreign    else access-not-allowed,
+ *      sources                                              forwarded-traffic-not-allowed
+ *  10  destination is its own, or it may forward       else receiver-not-forwarding
+ *      (not asked of the internet)
+ *  11  it may be the sender itself: self-loop, forwarded all the same
+ *
+ * A burst goes through in stages, all packets through one before the next, so that the memory one
+ * packet waits for is fetched while others are worked on:
+ *
+ *   admit (1-5, admit.c) -> routes (6) -> groups, buckets (7) -> VNet addresses (7) -> deliver
+ *
+ * Packets leave the lists as they are dropped or answered. Every pointer is loaded once per packet,
+ * so each packet sees each record before a change or after it.
+ */
+#include "dataplane/decide.h"
+#include "dataplane/hash.h"
+
+/* --- Routes, groups, buckets: steps 6 and 7 -------------------------------------------------------- */
+
+static void look_up(struct dp_burst *burst)
+{
+    if (burst->four.n > 0)
+        lpm_lookup_bulk4(burst->four.fibs, burst->addresses4, burst->four.leaves, burst->four.n);
+    if (burst->six.n > 0)
+        lpm_lookup_bulk6(burst->six.fibs, (const uint8_t(*)[16])burst->addresses6,
+                         burst->six.leaves, burst->six.n);
+}
+
+static void find_groups(struct dp_burst *burst, const struct dp_lookups *routes)
+{
+    for (unsigned i = 0; i < routes->n; i++) {
+        const uint32_t leaf = routes->leaves[i];
+        const struct dp_group *group = leaf <= burst->forwarding->config.group_capacity
+                                           ? lpm_rcu_dereference(&burst->forwarding->groups[leaf])
+                                           : NULL;
+
+        burst->groups[routes->packet[i]] = group;
+        burst->verdicts[routes->packet[i]].group = leaf;
+        __builtin_prefetch(group);
+    }
+}
+
+static void deliver_to(struct dp_burst *burst, unsigned packet, uint32_t nic, uint8_t allowance)
+{
+    burst->verdicts[packet].nic = nic;
+    burst->allowance[packet] = allowance;
+    burst->delivery[burst->delivery_count++] = (uint16_t)packet;
+}
+
+/* The bucket is known here; the byte that names its member may still have to come from memory. */
+static void choose_bucket(struct dp_burst *burst, unsigned packet, const struct dp_group *group)
+{
+    struct dp_verdict *verdict = &burst->verdicts[packet];
+
+    if (group->member_count == 0) {
+        dp_drop(verdict, DP_REASON_NO_MEMBER);
+        return;
+    }
+    if (group->member_count > 1)
+        verdict->hash =
+            dp_flow_hash_inline(&burst->packets[packet], burst->forwarding->config.hash_fields,
+                                burst->senders[packet]->hash_salt);
+    verdict->bucket = verdict->hash & group->bucket_mask;
+    __builtin_prefetch(&group->buckets[verdict->bucket]);
+    burst->choosing[burst->choosing_count++] = (uint16_t)packet;
+}
+
+/* Waits for a second leaf, of its VNet's address map. The lists are compacted in place: slot
+ * lookups->n is never beyond the one that is being read. */
+static void wait_for_address(struct dp_burst *burst, struct dp_lookups *lookups, unsigned packet,
+                             const struct dp_group *group)
+{
+    const struct dp_forwarding *forwarding = burst->forwarding;
+    const struct dp_vnet *vnet = lpm_rcu_dereference(&forwarding->vnets[group->vnet]);
+
+    if (!vnet)
+        vnet = forwarding->absent_vnet;
+    burst->allowance[packet] = group->peering;
+    if (lookups == &burst->four) {
+        burst->addresses4[lookups->n] = dp_load4(burst->packets[packet].destination);
+        dp_wait_for_leaf(lookups, packet, lpm_rcu_dereference(&vnet->map4));
+    } else {
+        memcpy(burst->addresses6[lookups->n], burst->packets[packet].destination, 16);
+        dp_wait_for_leaf(lookups, packet, lpm_rcu_dereference(&vnet->map6));
+    }
+}
+
+static void follow_group(struct dp_burst *burst, struct dp_lookups *lookups, unsigned packet)
+{
+    const struct dp_group *group = burst->groups[packet];
+    struct dp_verdict *verdict = &burst->verdicts[packet];
+
+    if (!group) {
+        dp_drop(verdict, DP_REASON_NO_ROUTE);
+        return;
+    }
+    switch ((enum dp_group_kind)group->kind) {
+    case DP_GROUP_NULL:
+        dp_drop(verdict, DP_REASON_NULL_ROUTE);
+        break;
+    case DP_GROUP_VNET:
+        wait_for_address(burst, lookups, packet, group);
+        break;
+    case DP_GROUP_MEMBERS:
+        choose_bucket(burst, packet, group);
+        break;
+    case DP_GROUP_INTERNET:
+        deliver_to(burst, packet, DP_NIC_INTERNET, DP_TAKES_ALL);
+        break;
+    }
+}
+
+static void follow_groups(struct dp_burst *burst, struct dp_lookups *lookups)
+{
+    const unsigned n = lookups->n;
+
+    lookups->n = 0;
+    for (unsigned i = 0; i < n; i++)
+        follow_group(burst, lookups, lookups->packet[i]);
+}
+
+static void choose_members(struct dp_burst *burst)
+{
+    for (unsigned i = 0; i < burst->choosing_count; i++) {
+        const unsigned packet = burst->choosing[i];
+        const struct dp_group *group = burst->groups[packet];
+        struct dp_verdict *verdict = &burst->verdicts[packet];
+        const struct dp_group_member *member = &group->members[group->buckets[verdict->bucket]];
+
+        verdict->next_hop = member->next_hop;
+        deliver_to(burst, packet, member->nic, member->peering);
+    }
+}
+
+static void take_addresses(struct dp_burst *burst, const struct dp_lookups *addresses)
+{
+    for (unsigned i = 0; i < addresses->n; i++) {
+        const unsigned packet = addresses->packet[i];
+
+        deliver_to(burst, packet, addresses->leaves[i], burst->allowance[packet]);
+    }
+}
+
+/* --- Delivery: steps 8 to 11 -------------------------------------------------------------------------- */
+
+static bool owns_destination(const struct dp_nic *nic, const struct dp_packet *packet)
+{
+    if (packet->family == LPM_IPV4)
+        return dp_owns4_inline(nic, dp_load4(packet->destination));
+    return dp_nic_owns6(nic, packet->destination);
+}
+
+static bool in_space4(const struct dp_vnet *vnet, uint32_t address)
+{
+    for (unsigned i = 0; i < vnet->space4_count; i++) {
+        if ((address & vnet->space4[i].mask) == vnet->space4[i].base)
+            return true;
+    }
+    return false;
+}
+
+static bool in_space6(const struct dp_vnet *vnet, const uint8_t *address)
+{
+    struct lpm_address asked = {.family = LPM_IPV6};
+
+    memcpy(asked.bytes, address, 16);
+    for (unsigned i = 0; i < vnet->space6_count; i++) {
+        if (lpm_prefix_contains(&vnet->space6[i], &asked))
+            return true;
+    }
+    return false;
+}
+
+/* A source outside the sender's own VNet was forwarded to it from elsewhere. */
+static bool source_is_foreign(const struct dp_burst *burst, unsigned packet)
+{
+    const struct dp_packet *from = &burst->packets[packet];
+    const struct dp_vnet *vnet =
+        lpm_rcu_dereference(&burst->forwarding->vnets[burst->senders[packet]->vnet]);
+
+    if (!vnet)
+        return true;
+    if (from->family == LPM_IPV4)
+        return !in_space4(vnet, dp_load4(from->source));
+    return !in_space6(vnet, from->source);
+}
+
+static void deliver_one(struct dp_burst *burst, unsigned packet, const struct dp_nic *receiver)
+{
+    struct dp_verdict *verdict = &burst->verdicts[packet];
+    const uint8_t allowance = burst->allowance[packet];
+
+    if (!receiver) {
+        verdict->nic = 0;
+        dp_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+    } else if (allowance & DP_PEERING_NO_ACCESS) {
+        dp_drop(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
+    } else if ((allowance & DP_PEERING_NO_FORWARDED) && source_is_foreign(burst, packet)) {
+        dp_drop(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
+    } else if (!receiver->ip_forwarding && !(allowance & DP_TAKES_ALL) &&
+               !owns_destination(receiver, &burst->packets[packet])) {
+        dp_drop(verdict, DP_REASON_RECEIVER_NOT_FORWARDING);
+    } else {
+        verdict->action = DP_FORWARD;
+        verdict->self_loop = verdict->nic == burst->senders[packet]->id;
+    }
+}
+
+static void deliver(struct dp_burst *burst)
+{
+    const struct dp_nic *receivers[DP_BURST];
+
+    for (unsigned i = 0; i < burst->delivery_count; i++) {
+        receivers[i] = dp_nic_read(burst->forwarding, burst->verdicts[burst->delivery[i]].nic);
+        __builtin_prefetch(receivers[i]);
+    }
+    for (unsigned i = 0; i < burst->delivery_count; i++)
+        deliver_one(burst, burst->delivery[i], receivers[i]);
+}
+
+/* --- The burst ------------------------------------------------------------------------------------------ */
+
+static void decide_burst(struct dp_burst *burst, const uint32_t *nics, unsigned n)
+{
+    burst->four.n = burst->six.n = burst->choosing_count = burst->delivery_count = 0;
+    dp_admit(burst, nics, n);
+    look_up(burst);
+    find_groups(burst, &burst->four);
+    find_groups(burst, &burst->six);
+    follow_groups(burst, &burst->four);
+    follow_groups(burst, &burst->six);
+    choose_members(burst);
+    look_up(burst);
+    take_addresses(burst, &burst->four);
+    take_addresses(burst, &burst->six);
+    deliver(burst);
+}
+
+void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
+               const struct dp_packet *packets, struct dp_verdict *verdicts, unsigned n,
+               const struct dp_decide_options *options)
+{
+    struct dp_burst burst;
+
+    burst.forwarding = forwarding;
+    burst.check_source = !options || !options->skip_source_check;
+    for (unsigned done = 0; done < n; done += DP_BURST) {
+        burst.packets = packets + done;
+        burst.verdicts = verdicts + done;
+        decide_burst(&burst, nics + done, n - done < DP_BURST ? n - done : DP_BURST);
+    }
+}

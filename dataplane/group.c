@@ -1,0 +1,269 @@
+/*
+ * Next-hop groups: made, swapped and given up under ids that are the leaves of the FIBs.
+ *
+ * A swap is one store and reaches every prefix and NIC behind the id. A group that is destroyed
+ * keeps its slot until a grace period later: a reader may have taken the id from a FIB just before
+ * the id left it. Only then is the slot cleared and the id free again.
+ */
+#include "dataplane/bucket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct dp_group *group_current(const struct dp_forwarding *forwarding, uint32_t group)
+{
+    struct dp_group *current;
+
+    if (group == 0 || group > forwarding->config.group_capacity)
+        return NULL;
+    current = atomic_load_explicit(&forwarding->groups[group], memory_order_relaxed);
+    return current && !current->destroyed ? current : NULL;
+}
+
+/* --- Building ------------------------------------------------------------------------------------- */
+
+static bool config_valid(const struct dp_forwarding *forwarding,
+                         const struct dp_group_config *config)
+{
+    const uint8_t bits = DP_PEERING_NO_ACCESS | DP_PEERING_NO_FORWARDED;
+
+    switch (config->kind) {
+    case DP_GROUP_NULL:
+    case DP_GROUP_INTERNET:
+        return true;
+    case DP_GROUP_VNET:
+        return config->vnet >= 1 && config->vnet <= forwarding->config.vnet_capacity &&
+               (config->peering & ~bits) == 0;
+    case DP_GROUP_MEMBERS:
+        break;
+    default:
+        return false;
+    }
+    if (config->member_count > DP_GROUP_MEMBER_MAX)
+        return false;
+    for (unsigned i = 0; i < config->member_count; i++) {
+        const struct dp_member *member = &config->members[i];
+
+        if (!dp_family_valid(member->next_hop.family) || (member->peering & ~bits) != 0 ||
+            member->nic > forwarding->config.nic_capacity)
+            return false;
+    }
+    return true;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    const struct dp_member *left = a;
+    const struct dp_member *right = b;
+
+    return lpm_address_compare(&left->next_hop, &right->next_hop);
+}
+
+/* -EINVAL for two members with one address: which of their NICs would it be? */
+static int sort_members(const struct dp_group_config *config, struct dp_member *sorted)
+{
+    if (config->member_count == 0)
+        return 0;
+    memcpy(sorted, config->members, config->member_count * sizeof(*sorted));
+    qsort(sorted, config->member_count, sizeof(*sorted), compare_members);
+    for (unsigned i = 1; i < config->member_count; i++) {
+        if (lpm_address_equal(&sorted[i - 1].next_hop, &sorted[i].next_hop))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group,
+                        const struct dp_member *sorted)
+{
+    for (unsigned i = 0; i < group->member_count; i++) {
+        struct dp_group_member *member = &group->members[i];
+        int error;
+
+        error = dp_next_hop_number(forwarding, &sorted[i].next_hop, &member->next_hop);
+        if (error < 0)
+            return error;
+        member->nic = sorted[i].nic;
+        member->peering = sorted[i].peering;
+    }
+    return 0;
+}
+
+static int fill_buckets(struct dp_forwarding *forwarding, struct dp_group *group,
+                        const struct dp_member *sorted, bool strict, const struct dp_group *old)
+{
+    struct dp_bucket_identity identities[DP_GROUP_MEMBER_MAX];
+
+    for (unsigned i = 0; i < group->member_count; i++) {
+        identities[i] = (struct dp_bucket_identity){
+            .address = sorted[i].next_hop,
+            .weight = sorted[i].weight ? sorted[i].weight : 1,
+        };
+    }
+    group->table = dp_bucket_table_get(forwarding, identities, group->member_count, strict,
+                                       old ? old->table : NULL);
+    if (!group->table)
+        return -ENOMEM;
+    group->buckets = group->table->buckets;
+    group->bucket_mask = group->table->bucket_count - 1;
+    return 0;
+}
+
+/* old: what the group replaces, or NULL. */
+static int group_make(struct dp_forwarding *forwarding, const struct dp_group_config *config,
+                      const struct dp_group *old, struct dp_group **made)
+{
+    const unsigned count = config->kind == DP_GROUP_MEMBERS ? config->member_count : 0;
+    struct dp_member sorted[DP_GROUP_MEMBER_MAX];
+    struct dp_group *group;
+    int error;
+
+    if (!config_valid(forwarding, config))
+        return -EINVAL;
+    if (count > 0 && sort_members(config, sorted) < 0)
+        return -EINVAL;
+    group = calloc(1, sizeof(*group) + count * sizeof(group->members[0]));
+    if (!group)
+        return -ENOMEM;
+    group->kind = (uint8_t)config->kind;
+    group->vnet = config->kind == DP_GROUP_VNET ? config->vnet : 0;
+    group->peering = config->kind == DP_GROUP_VNET ? config->peering : 0;
+    group->member_count = (uint16_t)count;
+    group->forwarding = forwarding;
+    error = fill_members(forwarding, group, sorted);
+    if (error == 0 && count > 0)
+        error = fill_buckets(forwarding, group, sorted, config->strict_balance, old);
+    if (error < 0) {
+        free(group);
+        return error;
+    }
+    *made = group;
+    return 0;
+}
+
+static void group_free(struct dp_group *group)
+{
+    if (group->table)
+        dp_bucket_table_put(group->forwarding, group->table);
+    free(group);
+}
+
+static struct dp_group *group_of(struct lpm_rcu_head *head)
+{
+    return (struct dp_group *)((char *)head - offsetof(struct dp_group, head));
+}
+
+static void replaced_reclaim(struct lpm_rcu_head *head)
+{
+    group_free(group_of(head));
+}
+
+static void destroyed_reclaim(struct lpm_rcu_head *head)
+{
+    struct dp_group *group = group_of(head);
+    struct dp_forwarding *forwarding = group->forwarding;
+    struct dp_forwarding_writer *writer = forwarding->writer;
+
+    lpm_rcu_publish(&forwarding->groups[group->id], NULL);
+    writer->free_groups[writer->free_group_count++] = group->id;
+    group_free(group);
+}
+
+/* --- Ids -------------------------------------------------------------------------------------------- */
+
+int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_config *config,
+                    uint32_t *group)
+{
+    struct dp_forwarding_writer *writer = forwarding->writer;
+    struct dp_group *new;
+    int error;
+
+    if (writer->free_group_count == 0 && writer->group_highest == forwarding->config.group_capacity)
+        return -ENOSPC;
+    error = group_make(forwarding, config, NULL, &new);
+    if (error < 0)
+        return error;
+    if (writer->free_group_count > 0)
+        new->id = writer->free_groups[--writer->free_group_count];
+    else
+        new->id = ++writer->group_highest;
+    *group = new->id;
+    lpm_rcu_publish(&forwarding->groups[new->id], new);
+    return 0;
+}
+
+int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
+                     const struct dp_group_config *config)
+{
+    struct dp_group *old = group_current(forwarding, group);
+    struct dp_group *new;
+    int error;
+
+    if (!old)
+        return -ENOENT;
+    error = group_make(forwarding, config, old, &new);
+    if (error < 0)
+        return error;
+    new->id = group;
+    lpm_rcu_publish(&forwarding->groups[group], new);
+    lpm_rcu_defer(&old->head, replaced_reclaim);
+    return 0;
+}
+
+int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group)
+{
+    struct dp_group *old = group_current(forwarding, group);
+
+    if (!old)
+        return -ENOENT;
+    old->destroyed = true;
+    lpm_rcu_defer(&old->head, destroyed_reclaim);
+    return 0;
+}
+
+void dp_groups_destroy(struct dp_forwarding *forwarding)
+{
+    for (uint32_t id = 1; id <= forwarding->writer->group_highest; id++) {
+        struct dp_group *group = group_current(forwarding, id);
+
+        if (group)
+            group_free(group);
+    }
+}
+
+/* --- Questions --------------------------------------------------------------------------------------- */
+
+int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
+                  struct dp_group_info *info)
+{
+    const struct dp_group *current = group_current(forwarding, group);
+
+    if (!current)
+        return -ENOENT;
+    *info = (struct dp_group_info){
+        .kind = (enum dp_group_kind)current->kind,
+        .vnet = current->vnet,
+        .member_count = current->member_count,
+        .bucket_count = current->table ? current->table->bucket_count : 0,
+    };
+    for (unsigned i = 0; i < current->member_count; i++) {
+        info->members[i] = (struct dp_member){
+            .next_hop = current->table->members[i].address,
+            .nic = current->members[i].nic,
+            .weight = current->table->members[i].weight,
+            .peering = current->members[i].peering,
+        };
+    }
+    return 0;
+}
+
+int dp_group_bucket(const struct dp_forwarding *forwarding, uint32_t group, unsigned bucket)
+{
+    const struct dp_group *current = group_current(forwarding, group);
+
+    if (!current)
+        return -ENOENT;
+    if (!current->table || bucket >= current->table->bucket_count)
+        return -EINVAL;
+    return current->table->buckets[bucket];
+}

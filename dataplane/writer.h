@@ -1,0 +1,83 @@
+/*
+ * The control thread's side of the forwarding state: what it needs to build records, and the steps
+ * that its files lend each other. Readers include forwarding.h and nothing of this.
+ */
+#ifndef DATAPLANE_WRITER_H
+#define DATAPLANE_WRITER_H
+
+#include "dataplane/forwarding.h"
+
+#define DP_TABLE_CHAINS 256
+
+struct dp_forwarding_writer {
+    /* Group ids: handed out upwards, then from those that were given back. */
+    uint32_t *free_groups;
+    uint32_t free_group_count;
+    uint32_t group_highest;
+
+    _Atomic uint32_t nic_highest; /* ids above were never set: nothing to count there */
+
+    /* Next hop address -> number: open addressing over numbers, 0 is free. */
+    uint32_t *next_hop_slots;
+    uint32_t next_hop_mask;
+    _Atomic uint32_t next_hop_count; /* numbers up to here have their address */
+
+    struct dp_bucket_table *tables[DP_TABLE_CHAINS]; /* by content */
+};
+
+struct dp_next_hop_chunk {
+    struct lpm_address addresses[DP_NEXT_HOP_PER_CHUNK];
+};
+
+static inline bool dp_family_valid(uint8_t family)
+{
+    return family == LPM_IPV4 || family == LPM_IPV6;
+}
+
+/* A prefix of either family, no bit set beyond its length. */
+bool dp_prefix_valid(const struct lpm_prefix *prefix);
+
+/* Zeroed pages that cost memory only once touched: counters of thousands of NICs that may never
+ * come. NULL with errno. */
+void *dp_pages_get(size_t size);
+void dp_pages_put(void *pages, size_t size);
+
+/* --- attachment.c ---- */
+
+/* Makes sure that dp_attachment_claim() cannot fail: -EEXIST when another NIC has it, -ENOMEM. */
+int dp_attachment_prepare(struct dp_forwarding *forwarding, const struct dp_nic *nic);
+/* The NIC's record is published: frames find it from here on. */
+void dp_attachment_claim(struct dp_forwarding *forwarding, const struct dp_nic *nic);
+/* The NIC's record is still published. */
+void dp_attachment_release(struct dp_forwarding *forwarding, const struct dp_nic *nic);
+bool dp_attachment_equal(const struct dp_nic *a, const struct dp_nic *b);
+void dp_attachments_destroy(struct dp_forwarding *forwarding);
+
+/* --- next_hop.c ---- */
+
+/* The number of a next hop, a new one when the address is new. -ENOSPC, -ENOMEM. */
+int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_address *address,
+                       uint32_t *number);
+void dp_next_hops_destroy(struct dp_forwarding *forwarding);
+
+/* --- vnet.c ---- */
+
+void dp_vnets_destroy(struct dp_forwarding *forwarding);
+
+/* --- nic.c ---- */
+
+struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding);
+void dp_nics_destroy(struct dp_forwarding *forwarding);
+
+/* --- group.c ---- */
+
+void dp_groups_destroy(struct dp_forwarding *forwarding);
+
+/* --- counters.c ---- */
+
+int dp_workers_create(struct dp_forwarding *forwarding);
+void dp_workers_destroy(struct dp_forwarding *forwarding);
+/* Room for the counters of a chunk of next hops, on every worker. */
+int dp_workers_add_chunk(struct dp_forwarding *forwarding, uint32_t chunk);
+
+#endif
