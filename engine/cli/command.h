@@ -1,0 +1,43 @@
+/*
+ * The commands of fingerpost. Each is one file; main.c finds it by name.
+ *
+ * Exit codes: 0 fine, 1 the command found something, 2 wrong use or bad input. With --json one JSON document goes to
+ * standard output and nothing else; messages go to standard error.
+ */
+#ifndef ENGINE_CLI_COMMAND_H
+#define ENGINE_CLI_COMMAND_H
+
+#include <stdbool.h>
+
+enum { CLI_FINE = 0, CLI_FOUND = 1, CLI_BAD_USE = 2 };
+
+struct cli_command {
+    const char *name;
+    const char *summary; /* one line */
+    const char *help;    /* after the usage line: arguments, options, an example */
+    const char *usage;   /* what follows "fingerpost " */
+    /* argv[0] is the command's name. Returns the exit code. */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct cli_command cli_check, cli_demo, cli_replay, cli_routes, cli_run;
+
+/* Prints usage and help to standard output. */
+void cli_help(const struct cli_command *command);
+
+/* One option of a command; the list ends with name NULL. --help and --json are understood everywhere. */
+struct cli_option {
+    const char *name;   /* without the dashes */
+    const char **value; /* takes a value; NULL for a flag */
+    bool *flag;
+};
+/* Reads options and exactly `n` arguments into arguments[]. Returns -1 to go on, or the exit code: help was asked for and
+ * printed, or something was wrong and said. */
+int cli_arguments(const struct cli_command *command, int argc, char **argv,
+                  const struct cli_option *options, const char **arguments, int n);
+
+/* "fingerpost COMMAND: message" on standard error; returns CLI_BAD_USE. */
+int cli_error(const struct cli_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * fingerpost: finds the command and runs it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cli/command.h"
+
+static const struct cli_command *const commands[] = {
+    &cli_check, &cli_routes, &cli_replay, &cli_run, &cli_demo,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void overview(FILE *to)
+{
+    fputs("fingerpost: a route server, a VNet fabric, a data plane and their digital twin\n\n"
+          "usage: fingerpost COMMAND …\n\n",
+          to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n'fingerpost COMMAND --help' tells more. Exit codes: 0 fine, 1 the command found\n"
+          "something, 2 wrong use or bad input.\n",
+          to);
+}
+
+static const struct cli_command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        const struct cli_command *about = argc > 2 ? find(argv[2]) : NULL;
+        if (about)
+            cli_help(about);
+        else
+            overview(stdout);
+        return CLI_FINE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("fingerpost %s\n", FINGERPOST_VERSION);
+        return CLI_FINE;
+    }
+    const struct cli_command *command = find(name);
+    if (!command) {
+        if (*name)
+            fprintf(stderr, "fingerpost: there is no command '%s'\n\n", name);
+        overview(stderr);
+        return CLI_BAD_USE;
+    }
+    int code = command->run(argc - 1, argv + 1);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "fingerpost: standard output cannot be written\n");
+        return CLI_BAD_USE;
+    }
+    return code;
+}

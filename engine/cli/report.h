@@ -1,0 +1,32 @@
+/*
+ * What several commands print: effective routes, and what became of a trace.
+ */
+#ifndef ENGINE_CLI_REPORT_H
+#define ENGINE_CLI_REPORT_H
+
+#include <jansson.h>
+
+#include "dataplane/dataplane.h"
+#include "engine/cli/flows.h"
+#include "engine/fabric/effective.h"
+
+/* Prints a document to standard output, and drops it. */
+void report_json(json_t *document);
+
+/* "10.0.1.4, 10.0.1.5", cut with … when it does not fit. Returns text. */
+char *report_next_hops(const struct fabric_row *row, char *text, size_t capacity);
+json_t *report_row_json(const struct fabric_row *row);
+json_t *report_rows_json(const char *nic, const struct fabric_row *rows, size_t n);
+/* As a table, one line per ECMP member. */
+void report_rows(const struct fabric_row *rows, size_t n, unsigned indent);
+
+/* received = forwarded + answered + each drop reason; Mpps. */
+void report_counters(const struct dp_replay_report *report, unsigned indent);
+/* Packets, bytes and flows by next hop. */
+void report_members(const struct dp_forwarding *forwarding, const struct flow_share *shares,
+                    size_t n, unsigned indent);
+json_t *report_replay_json(const struct dp_forwarding *forwarding,
+                           const struct dp_replay_report *report, const struct flow_share *shares,
+                           size_t n);
+
+#endif

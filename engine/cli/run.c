@@ -1,0 +1,49 @@
+/*
+ * fingerpost run: the live engine.
+ */
+#include <stdlib.h>
+
+#include "engine/cli/command.h"
+#include "engine/cli/source.h"
+#include "engine/live/live.h"
+
+static int run(int argc, char **argv)
+{
+    const char *path, *port = NULL;
+    struct live_options live = {0};
+    const struct cli_option options[] = {{.name = "bgp-port", .value = &port},
+                                         {.name = "verbose", .flag = &live.verbose},
+                                         {.name = "json", .flag = &live.json},
+                                         {0}};
+    int code = cli_arguments(&cli_run, argc, argv, options, &path, 1);
+    if (code >= 0)
+        return code;
+    if (port) {
+        char *end;
+        unsigned long value = strtoul(port, &end, 10);
+        if (*end != '\0' || value < 1 || value > 65535)
+            return cli_error(&cli_run, "--bgp-port: '%s' is not a TCP port, 1 to 65535", port);
+        live.bgp_port = (uint16_t)value;
+    }
+    struct fabric *fabric = source_load_or_say(path, false);
+    if (!fabric)
+        return CLI_BAD_USE;
+    code = live_run(fabric, &live);
+    fabric_free(fabric);
+    return code;
+}
+
+const struct cli_command cli_run = {
+    .name = "run",
+    .summary = "Run the live engine: BGP with real peers, packets on real ports",
+    .usage = "run FABRIC [--bgp-port N] [--verbose] [--json]",
+    .help = "FABRIC   a fabric file with ports, or a directory of them\n\n"
+            "  --bgp-port N   listen and connect on this TCP port (default 179)\n"
+            "  --verbose      DPDK's own log lines too\n"
+            "  --json         at the end, sessions and counters as one JSON document\n\n"
+            "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
+            "counters to standard error. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
+            "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
+            "Example: sudo fingerpost run docs/examples/live.yaml\n",
+    .run = run,
+};

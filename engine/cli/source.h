@@ -1,0 +1,18 @@
+/*
+ * Fabric files from disk: the reader that fabric_load() asks, and problems as people and programs see them.
+ */
+#ifndef ENGINE_CLI_SOURCE_H
+#define ENGINE_CLI_SOURCE_H
+
+#include <jansson.h>
+
+#include "engine/fabric/load.h"
+
+/* Loads a file or a directory of files. problems as fabric_load(). */
+struct fabric *source_load(const char *path, struct fabric_problems *problems);
+
+/* The same for commands that need a good file: prints errors (and warnings, unless quiet) to standard error,
+ * "file:line: …". NULL: there were errors, all said. */
+struct fabric *source_load_or_say(const char *path, bool quiet);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * Life and settling of the twin that a command asks.
+ */
+#include "engine/cli/twin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cli/source.h"
+#include "lpm/rcu.h"
+
+static void say_sessions_down(const struct cli_command *command, struct twin *twin)
+{
+    struct controller *controller = sim_controller(twin->sim);
+    for (size_t i = 0; i < controller_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_peer(controller, i);
+        const struct fabric_route_server *server = &twin->fabric->route_servers[peer->route_server];
+        const struct fabric_bgp_peer *neighbor = &server->peers[peer->index];
+        if (!peer->established && neighbor->router != FABRIC_NONE)
+            cli_error(command, "%s:%u: the session of %s/%u with %s is not up: %s",
+                      neighbor->place.file, neighbor->place.line, server->name, peer->instance,
+                      neighbor->name, bgp_session_last_reason(speaker_peer_session(peer->peer)));
+    }
+}
+
+bool twin_settle(const struct cli_command *command, struct twin *twin)
+{
+    int error = sim_settle(twin->sim, TWIN_SETTLE_MS);
+    if (error == -ETIMEDOUT)
+        say_sessions_down(command, twin);
+    else if (error)
+        cli_error(command, "the twin cannot go on: %s", strerror(-error));
+    return error == 0 || error == -ETIMEDOUT;
+}
+
+int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin)
+{
+    char error[DP_ERROR_TEXT] = "no memory for the twin";
+    *twin = (struct twin){.fabric = fabric, .lpm = lpm_create()};
+    lpm_rcu_register_thread();
+    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
+    if (twin->lpm)
+        twin->forwarding = dp_forwarding_create(&config, twin->lpm);
+    if (twin->forwarding)
+        twin->sim = sim_create(fabric, twin->forwarding, error);
+    if (!twin->sim) {
+        cli_error(command, "%s", error);
+        twin_close(twin);
+        return CLI_BAD_USE;
+    }
+    if (!twin_settle(command, twin)) {
+        twin_close(twin);
+        return CLI_BAD_USE;
+    }
+    return 0;
+}
+
+int twin_open(const struct cli_command *command, const char *path, bool quiet, struct twin *twin)
+{
+    struct fabric *fabric = source_load_or_say(path, quiet);
+    return fabric ? twin_raise(command, fabric, twin) : CLI_BAD_USE;
+}
+
+void twin_close(struct twin *twin)
+{
+    sim_destroy(twin->sim);
+    dp_forwarding_destroy(twin->forwarding);
+    lpm_rcu_unregister_thread();
+    if (twin->lpm)
+        lpm_destroy(twin->lpm);
+    fabric_free(twin->fabric);
+    *twin = (struct twin){0};
+}
+
+uint32_t twin_find_nic(const struct cli_command *command, const struct fabric *fabric,
+                       const char *name)
+{
+    uint32_t nic = fabric_find_nic(fabric, name);
+    if (nic != FABRIC_NONE)
+        return nic;
+    char names[200] = "";
+    size_t at = 0;
+    for (uint32_t i = 0; i < fabric->nics_count && at < sizeof(names) - 1; i++) {
+        int n =
+            snprintf(names + at, sizeof(names) - at, "%s%s", i ? ", " : "", fabric->nics[i].name);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    cli_error(command, "the fabric has no NIC '%s'; it has %s%s", name,
+              fabric->nics_count ? names : "none", at >= sizeof(names) ? " …" : "");
+    return FABRIC_NONE;
+}
