@@ -115,16 +115,16 @@ static bool is_echo_request(const struct dp_packet *packet)
     return packet->protocol == DP_PROTOCOL_ICMPV6 && packet->icmp_type == DP_ICMPV6_ECHO_REQUEST;
 }
 
-static bool expires(const struct dp_burst *burst, const struct dp_packet *packet)
+static bool expires(const struct dp_decision *decision, const struct dp_packet *packet)
 {
-    return burst->forwarding->config.decrement_ttl && packet->ttl <= 1;
+    return decision->forwarding->config.decrement_ttl && packet->ttl <= 1;
 }
 
-static void admit4(struct dp_burst *burst, unsigned i)
+static void admit4(struct dp_decision *decision, unsigned i)
 {
-    const struct dp_packet *packet = &burst->packets[i];
-    const struct dp_nic *nic = burst->senders[i];
-    struct dp_verdict *verdict = &burst->verdicts[i];
+    const struct dp_packet *packet = &decision->packets[i];
+    const struct dp_nic *nic = decision->senders[i];
+    struct dp_verdict *verdict = &decision->verdicts[i];
     const uint32_t source = dp_load4(packet->source);
     const uint32_t destination = dp_load4(packet->destination);
 
@@ -133,68 +133,69 @@ static void admit4(struct dp_burst *burst, unsigned i)
         const enum dp_reason reason = address_check4(nic, source, destination);
 
         if (reason != NOT_DROPPED) {
-            dp_drop(verdict, reason);
+            dp_verdict_drop(verdict, reason);
             return;
         }
     }
-    if (!nic->ip_forwarding && burst->check_source && !dp_owns4_inline(nic, source)) {
-        dp_drop(verdict, DP_REASON_SOURCE_CHECK);
+    if (!nic->ip_forwarding && decision->check_source && !dp_owns4_inline(nic, source)) {
+        dp_verdict_drop(verdict, DP_REASON_SOURCE_CHECK);
         return;
     }
     if (is_gateway4(nic, destination) && is_echo_request(packet)) {
         answer(verdict);
         return;
     }
-    if (expires(burst, packet)) {
-        dp_drop(verdict, DP_REASON_TTL_EXPIRED);
+    if (expires(decision, packet)) {
+        dp_verdict_drop(verdict, DP_REASON_TTL_EXPIRED);
         return;
     }
-    burst->addresses4[burst->four.n] = destination;
-    dp_wait_for_leaf(&burst->four, i, lpm_rcu_dereference(&nic->fib4));
+    decision->addresses4[decision->four.n] = destination;
+    dp_wait_for_leaf(&decision->four, i, lpm_rcu_dereference(&nic->fib4));
 }
 
-static bool may_send6(const struct dp_burst *burst, const struct dp_nic *nic, const uint8_t *source)
+static bool may_send6(const struct dp_decision *decision, const struct dp_nic *nic,
+                      const uint8_t *source)
 {
-    return nic->ip_forwarding || !burst->check_source || dp_nic_owns6(nic, source);
+    return nic->ip_forwarding || !decision->check_source || dp_nic_owns6(nic, source);
 }
 
 /* Traffic between a guest and its gateway, which never leaves the link: neighbour solicitations
  * (RFC 4861 7.1.1) and echo requests to the gateway's link-local address. true: decided here. */
-static bool stays_on_link6(const struct dp_burst *burst, unsigned i)
+static bool stays_on_link6(const struct dp_decision *decision, unsigned i)
 {
-    const struct dp_packet *packet = &burst->packets[i];
-    const struct dp_nic *nic = burst->senders[i];
+    const struct dp_packet *packet = &decision->packets[i];
+    const struct dp_nic *nic = decision->senders[i];
     const bool of_link = is_link_local6(packet->source) || is_unspecified6(packet->source);
     const bool echo = is_echo_request(packet) && is_link_local6(packet->source) &&
                       memcmp(packet->destination, nic->gateway_link_local, 16) == 0;
 
     if (!echo && !dp_packet_is_solicitation(packet))
         return false;
-    if (of_link || may_send6(burst, nic, packet->source))
-        answer(&burst->verdicts[i]);
+    if (of_link || may_send6(decision, nic, packet->source))
+        answer(&decision->verdicts[i]);
     else
-        dp_drop(&burst->verdicts[i], DP_REASON_SOURCE_CHECK);
+        dp_verdict_drop(&decision->verdicts[i], DP_REASON_SOURCE_CHECK);
     return true;
 }
 
-static void admit6(struct dp_burst *burst, unsigned i)
+static void admit6(struct dp_decision *decision, unsigned i)
 {
-    const struct dp_packet *packet = &burst->packets[i];
-    const struct dp_nic *nic = burst->senders[i];
-    struct dp_verdict *verdict = &burst->verdicts[i];
+    const struct dp_packet *packet = &decision->packets[i];
+    const struct dp_nic *nic = decision->senders[i];
+    struct dp_verdict *verdict = &decision->verdicts[i];
 
-    if (packet->protocol == DP_PROTOCOL_ICMPV6 && stays_on_link6(burst, i))
+    if (packet->protocol == DP_PROTOCOL_ICMPV6 && stays_on_link6(decision, i))
         return;
     if (is_special6(packet->destination) || is_special6(packet->source)) {
         const enum dp_reason reason = address_check6(packet->source, packet->destination);
 
         if (reason != NOT_DROPPED) {
-            dp_drop(verdict, reason);
+            dp_verdict_drop(verdict, reason);
             return;
         }
     }
-    if (!may_send6(burst, nic, packet->source)) {
-        dp_drop(verdict, DP_REASON_SOURCE_CHECK);
+    if (!may_send6(decision, nic, packet->source)) {
+        dp_verdict_drop(verdict, DP_REASON_SOURCE_CHECK);
         return;
     }
     if (packet->protocol == DP_PROTOCOL_ICMPV6 && is_echo_request(packet) &&
@@ -202,34 +203,34 @@ static void admit6(struct dp_burst *burst, unsigned i)
         answer(verdict);
         return;
     }
-    if (expires(burst, packet)) {
-        dp_drop(verdict, DP_REASON_TTL_EXPIRED);
+    if (expires(decision, packet)) {
+        dp_verdict_drop(verdict, DP_REASON_TTL_EXPIRED);
         return;
     }
-    memcpy(burst->addresses6[burst->six.n], packet->destination, 16);
-    dp_wait_for_leaf(&burst->six, i, lpm_rcu_dereference(&nic->fib6));
+    memcpy(decision->addresses6[decision->six.n], packet->destination, 16);
+    dp_wait_for_leaf(&decision->six, i, lpm_rcu_dereference(&nic->fib6));
 }
 
-static void find_senders(struct dp_burst *burst, const uint32_t *nics, unsigned n)
+static void find_senders(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        const struct dp_nic *nic = dp_nic_read(burst->forwarding, nics[i]);
+        const struct dp_nic *nic = dp_nic_read(decision->forwarding, nics[i]);
 
-        burst->senders[i] = nic ? nic : burst->forwarding->absent_nic;
-        __builtin_prefetch(burst->senders[i]);
+        decision->senders[i] = nic ? nic : decision->forwarding->absent_nic;
+        __builtin_prefetch(decision->senders[i]);
     }
 }
 
-void dp_admit(struct dp_burst *burst, const uint32_t *nics, unsigned n)
+void dp_admit(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
-    find_senders(burst, nics, n);
+    find_senders(decision, nics, n);
     for (unsigned i = 0; i < n; i++) {
-        burst->verdicts[i] = (struct dp_verdict){0};
-        if (burst->senders[i]->id == 0)
-            dp_drop(&burst->verdicts[i], DP_REASON_UNKNOWN_ATTACHMENT);
-        else if (burst->packets[i].family == LPM_IPV4)
-            admit4(burst, i);
+        decision->verdicts[i] = (struct dp_verdict){0};
+        if (decision->senders[i]->id == 0)
+            dp_verdict_drop(&decision->verdicts[i], DP_REASON_UNKNOWN_ATTACHMENT);
+        else if (decision->packets[i].family == LPM_IPV4)
+            admit4(decision, i);
         else
-            admit6(burst, i);
+            admit6(decision, i);
     }
 }

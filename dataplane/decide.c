@@ -35,127 +35,131 @@
 
 /* --- Routes, groups, buckets: steps 6 and 7 -------------------------------------------------------- */
 
-static void look_up(struct dp_burst *burst)
+static void look_up(struct dp_decision *decision)
 {
-    if (burst->four.n > 0)
-        lpm_lookup_bulk4(burst->four.fibs, burst->addresses4, burst->four.leaves, burst->four.n);
-    if (burst->six.n > 0)
-        lpm_lookup_bulk6(burst->six.fibs, (const uint8_t(*)[16])burst->addresses6,
-                         burst->six.leaves, burst->six.n);
+    if (decision->four.n > 0)
+        lpm_lookup_bulk4(decision->four.fibs, decision->addresses4, decision->four.leaves,
+                         decision->four.n);
+    if (decision->six.n > 0)
+        lpm_lookup_bulk6(decision->six.fibs, (const uint8_t(*)[16])decision->addresses6,
+                         decision->six.leaves, decision->six.n);
 }
 
-static void find_groups(struct dp_burst *burst, const struct dp_lookups *routes)
+static void find_groups(struct dp_decision *decision, const struct dp_lookups *routes)
 {
     for (unsigned i = 0; i < routes->n; i++) {
         const uint32_t leaf = routes->leaves[i];
-        const struct dp_group *group = leaf <= burst->forwarding->config.group_capacity
-                                           ? lpm_rcu_dereference(&burst->forwarding->groups[leaf])
-                                           : NULL;
+        const struct dp_group *group =
+            leaf <= decision->forwarding->config.group_capacity
+                ? lpm_rcu_dereference(&decision->forwarding->groups[leaf])
+                : NULL;
 
-        burst->groups[routes->packet[i]] = group;
-        burst->verdicts[routes->packet[i]].group = leaf;
+        decision->groups[routes->packet[i]] = group;
+        decision->verdicts[routes->packet[i]].group = leaf;
         __builtin_prefetch(group);
     }
 }
 
-static void deliver_to(struct dp_burst *burst, unsigned packet, uint32_t nic, uint8_t allowance)
+static void deliver_to(struct dp_decision *decision, unsigned packet, uint32_t nic,
+                       uint8_t allowance)
 {
-    burst->verdicts[packet].nic = nic;
-    burst->allowance[packet] = allowance;
-    burst->delivery[burst->delivery_count++] = (uint16_t)packet;
+    decision->verdicts[packet].nic = nic;
+    decision->allowance[packet] = allowance;
+    decision->delivery[decision->delivery_count++] = (uint16_t)packet;
 }
 
 /* The bucket is known here; the byte that names its member may still have to come from memory. */
-static void choose_bucket(struct dp_burst *burst, unsigned packet, const struct dp_group *group)
+static void choose_bucket(struct dp_decision *decision, unsigned packet,
+                          const struct dp_group *group)
 {
-    struct dp_verdict *verdict = &burst->verdicts[packet];
+    struct dp_verdict *verdict = &decision->verdicts[packet];
 
     if (group->member_count == 0) {
-        dp_drop(verdict, DP_REASON_NO_MEMBER);
+        dp_verdict_drop(verdict, DP_REASON_NO_MEMBER);
         return;
     }
     if (group->member_count > 1)
-        verdict->hash =
-            dp_flow_hash_inline(&burst->packets[packet], burst->forwarding->config.hash_fields,
-                                burst->senders[packet]->hash_salt);
+        verdict->hash = dp_flow_hash_inline(&decision->packets[packet],
+                                            decision->forwarding->config.hash_fields,
+                                            decision->senders[packet]->hash_salt);
     verdict->bucket = verdict->hash & group->bucket_mask;
     __builtin_prefetch(&group->buckets[verdict->bucket]);
-    burst->choosing[burst->choosing_count++] = (uint16_t)packet;
+    decision->choosing[decision->choosing_count++] = (uint16_t)packet;
 }
 
 /* Waits for a second leaf, of its VNet's address map. The lists are compacted in place: slot
  * lookups->n is never beyond the one that is being read. */
-static void wait_for_address(struct dp_burst *burst, struct dp_lookups *lookups, unsigned packet,
-                             const struct dp_group *group)
+static void wait_for_address(struct dp_decision *decision, struct dp_lookups *lookups,
+                             unsigned packet, const struct dp_group *group)
 {
-    const struct dp_forwarding *forwarding = burst->forwarding;
+    const struct dp_forwarding *forwarding = decision->forwarding;
     const struct dp_vnet *vnet = lpm_rcu_dereference(&forwarding->vnets[group->vnet]);
 
     if (!vnet)
         vnet = forwarding->absent_vnet;
-    burst->allowance[packet] = group->peering;
-    if (lookups == &burst->four) {
-        burst->addresses4[lookups->n] = dp_load4(burst->packets[packet].destination);
+    decision->allowance[packet] = group->peering;
+    if (lookups == &decision->four) {
+        decision->addresses4[lookups->n] = dp_load4(decision->packets[packet].destination);
         dp_wait_for_leaf(lookups, packet, lpm_rcu_dereference(&vnet->map4));
     } else {
-        memcpy(burst->addresses6[lookups->n], burst->packets[packet].destination, 16);
+        memcpy(decision->addresses6[lookups->n], decision->packets[packet].destination, 16);
         dp_wait_for_leaf(lookups, packet, lpm_rcu_dereference(&vnet->map6));
     }
 }
 
-static void follow_group(struct dp_burst *burst, struct dp_lookups *lookups, unsigned packet)
+static void follow_group(struct dp_decision *decision, struct dp_lookups *lookups, unsigned packet)
 {
-    const struct dp_group *group = burst->groups[packet];
-    struct dp_verdict *verdict = &burst->verdicts[packet];
+    const struct dp_group *group = decision->groups[packet];
+    struct dp_verdict *verdict = &decision->verdicts[packet];
 
     if (!group) {
-        dp_drop(verdict, DP_REASON_NO_ROUTE);
+        dp_verdict_drop(verdict, DP_REASON_NO_ROUTE);
         return;
     }
     switch ((enum dp_group_kind)group->kind) {
     case DP_GROUP_NULL:
-        dp_drop(verdict, DP_REASON_NULL_ROUTE);
+        dp_verdict_drop(verdict, DP_REASON_NULL_ROUTE);
         break;
     case DP_GROUP_VNET:
-        wait_for_address(burst, lookups, packet, group);
+        wait_for_address(decision, lookups, packet, group);
         break;
     case DP_GROUP_MEMBERS:
-        choose_bucket(burst, packet, group);
+        choose_bucket(decision, packet, group);
         break;
     case DP_GROUP_INTERNET:
-        deliver_to(burst, packet, DP_NIC_INTERNET, DP_TAKES_ALL);
+        deliver_to(decision, packet, DP_NIC_INTERNET, DP_TAKES_ALL);
         break;
     }
 }
 
-static void follow_groups(struct dp_burst *burst, struct dp_lookups *lookups)
+static void follow_groups(struct dp_decision *decision, struct dp_lookups *lookups)
 {
     const unsigned n = lookups->n;
 
     lookups->n = 0;
     for (unsigned i = 0; i < n; i++)
-        follow_group(burst, lookups, lookups->packet[i]);
+        follow_group(decision, lookups, lookups->packet[i]);
 }
 
-static void choose_members(struct dp_burst *burst)
+static void choose_members(struct dp_decision *decision)
 {
-    for (unsigned i = 0; i < burst->choosing_count; i++) {
-        const unsigned packet = burst->choosing[i];
-        const struct dp_group *group = burst->groups[packet];
-        struct dp_verdict *verdict = &burst->verdicts[packet];
+    for (unsigned i = 0; i < decision->choosing_count; i++) {
+        const unsigned packet = decision->choosing[i];
+        const struct dp_group *group = decision->groups[packet];
+        struct dp_verdict *verdict = &decision->verdicts[packet];
         const struct dp_group_member *member = &group->members[group->buckets[verdict->bucket]];
 
         verdict->next_hop = member->next_hop;
-        deliver_to(burst, packet, member->nic, member->peering);
+        deliver_to(decision, packet, member->nic, member->peering);
     }
 }
 
-static void take_addresses(struct dp_burst *burst, const struct dp_lookups *addresses)
+static void take_addresses(struct dp_decision *decision, const struct dp_lookups *addresses)
 {
     for (unsigned i = 0; i < addresses->n; i++) {
         const unsigned packet = addresses->packet[i];
 
-        deliver_to(burst, packet, addresses->leaves[i], burst->allowance[packet]);
+        deliver_to(decision, packet, addresses->leaves[i], decision->allowance[packet]);
     }
 }
 
@@ -190,11 +194,11 @@ static bool in_space6(const struct dp_vnet *vnet, const uint8_t *address)
 }
 
 /* A source outside the sender's own VNet was forwarded to it from elsewhere. */
-static bool source_is_foreign(const struct dp_burst *burst, unsigned packet)
+static bool source_is_foreign(const struct dp_decision *decision, unsigned packet)
 {
-    const struct dp_packet *from = &burst->packets[packet];
+    const struct dp_packet *from = &decision->packets[packet];
     const struct dp_vnet *vnet =
-        lpm_rcu_dereference(&burst->forwarding->vnets[burst->senders[packet]->vnet]);
+        lpm_rcu_dereference(&decision->forwarding->vnets[decision->senders[packet]->vnet]);
 
     if (!vnet)
         return true;
@@ -203,68 +207,71 @@ static bool source_is_foreign(const struct dp_burst *burst, unsigned packet)
     return !in_space6(vnet, from->source);
 }
 
-static void deliver_one(struct dp_burst *burst, unsigned packet, const struct dp_nic *receiver)
+static void deliver_one(struct dp_decision *decision, unsigned packet,
+                        const struct dp_nic *receiver)
 {
-    struct dp_verdict *verdict = &burst->verdicts[packet];
-    const uint8_t allowance = burst->allowance[packet];
+    struct dp_verdict *verdict = &decision->verdicts[packet];
+    const uint8_t allowance = decision->allowance[packet];
 
     if (!receiver) {
         verdict->nic = 0;
-        dp_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+        dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
     } else if (allowance & DP_PEERING_NO_ACCESS) {
-        dp_drop(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
-    } else if ((allowance & DP_PEERING_NO_FORWARDED) && source_is_foreign(burst, packet)) {
-        dp_drop(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
+        dp_verdict_drop(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
+    } else if ((allowance & DP_PEERING_NO_FORWARDED) && source_is_foreign(decision, packet)) {
+        dp_verdict_drop(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
     } else if (!receiver->ip_forwarding && !(allowance & DP_TAKES_ALL) &&
-               !owns_destination(receiver, &burst->packets[packet])) {
-        dp_drop(verdict, DP_REASON_RECEIVER_NOT_FORWARDING);
+               !owns_destination(receiver, &decision->packets[packet])) {
+        dp_verdict_drop(verdict, DP_REASON_RECEIVER_NOT_FORWARDING);
     } else {
         verdict->action = DP_FORWARD;
-        verdict->self_loop = verdict->nic == burst->senders[packet]->id;
+        verdict->self_loop = verdict->nic == decision->senders[packet]->id;
     }
 }
 
-static void deliver(struct dp_burst *burst)
+static void deliver(struct dp_decision *decision)
 {
-    const struct dp_nic *receivers[DP_BURST];
+    const struct dp_nic *receivers[DP_DECISION_SIZE];
 
-    for (unsigned i = 0; i < burst->delivery_count; i++) {
-        receivers[i] = dp_nic_read(burst->forwarding, burst->verdicts[burst->delivery[i]].nic);
+    for (unsigned i = 0; i < decision->delivery_count; i++) {
+        receivers[i] =
+            dp_nic_read(decision->forwarding, decision->verdicts[decision->delivery[i]].nic);
         __builtin_prefetch(receivers[i]);
     }
-    for (unsigned i = 0; i < burst->delivery_count; i++)
-        deliver_one(burst, burst->delivery[i], receivers[i]);
+    for (unsigned i = 0; i < decision->delivery_count; i++)
+        deliver_one(decision, decision->delivery[i], receivers[i]);
 }
 
 /* --- The burst ------------------------------------------------------------------------------------------ */
 
-static void decide_burst(struct dp_burst *burst, const uint32_t *nics, unsigned n)
+static void decide_burst(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
-    burst->four.n = burst->six.n = burst->choosing_count = burst->delivery_count = 0;
-    dp_admit(burst, nics, n);
-    look_up(burst);
-    find_groups(burst, &burst->four);
-    find_groups(burst, &burst->six);
-    follow_groups(burst, &burst->four);
-    follow_groups(burst, &burst->six);
-    choose_members(burst);
-    look_up(burst);
-    take_addresses(burst, &burst->four);
-    take_addresses(burst, &burst->six);
-    deliver(burst);
+    decision->four.n = decision->six.n = decision->choosing_count = decision->delivery_count = 0;
+    dp_admit(decision, nics, n);
+    look_up(decision);
+    find_groups(decision, &decision->four);
+    find_groups(decision, &decision->six);
+    follow_groups(decision, &decision->four);
+    follow_groups(decision, &decision->six);
+    choose_members(decision);
+    look_up(decision);
+    take_addresses(decision, &decision->four);
+    take_addresses(decision, &decision->six);
+    deliver(decision);
 }
 
 void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
                const struct dp_packet *packets, struct dp_verdict *verdicts, unsigned n,
                const struct dp_decide_options *options)
 {
-    struct dp_burst burst;
+    struct dp_decision decision;
 
-    burst.forwarding = forwarding;
-    burst.check_source = !options || !options->skip_source_check;
-    for (unsigned done = 0; done < n; done += DP_BURST) {
-        burst.packets = packets + done;
-        burst.verdicts = verdicts + done;
-        decide_burst(&burst, nics + done, n - done < DP_BURST ? n - done : DP_BURST);
+    decision.forwarding = forwarding;
+    decision.check_source = !options || !options->skip_source_check;
+    for (unsigned done = 0; done < n; done += DP_DECISION_SIZE) {
+        decision.packets = packets + done;
+        decision.verdicts = verdicts + done;
+        decide_burst(&decision, nics + done,
+                     n - done < DP_DECISION_SIZE ? n - done : DP_DECISION_SIZE);
     }
 }
