@@ -10,11 +10,13 @@
 #include "engine/fabric/model.h"
 
 /* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. The message says what
- * would be right. */
+ * would be right. Line 0: the file as a whole (it cannot be read, say). */
 struct fabric_problem {
     const char *file;
     unsigned line;
     bool error; /* else a warning: the file can be used */
+    /* Of a warning: the name of the rule that it comes from ("L6", "no-effect", …; static); NULL: none. */
+    const char *rule;
     char *message;
 };
 struct fabric_problems {

@@ -336,6 +336,17 @@ struct fabric_ecmp {
 
 #define FABRIC_ARRAY(type, name) struct type *name; uint32_t name##_count
 
+/* Indices that the loader adds, so that questions cost a search and no scan. */
+struct fabric_link { /* one side of a peering, sorted by (vnet, other) */
+    uint32_t vnet, other;
+    uint32_t peering;
+    unsigned side; /* of vnet */
+};
+struct fabric_owner { /* an address of a NIC, sorted by (vnet, address) */
+    uint32_t vnet, nic;
+    struct lpm_address address;
+};
+
 struct fabric {
     const char *name;
     enum fabric_mode mode;
@@ -358,10 +369,16 @@ struct fabric {
     FABRIC_ARRAY(fabric_policy, policies);
     FABRIC_ARRAY(fabric_router, routers);
     FABRIC_ARRAY(fabric_tunnel, tunnels);
+    /* NULL in a fabric that was put together by hand: then peerings and NICs are scanned. */
+    struct fabric_link *links;
+    uint32_t link_count;
+    struct fabric_owner *owners;
+    uint32_t owner_count;
 };
 
 /* Index by name, or FABRIC_NONE. */
 uint32_t fabric_find_vnet(const struct fabric *fabric, const char *name);
+uint32_t fabric_find_subnet(const struct fabric *fabric, uint32_t vnet, const char *name);
 uint32_t fabric_find_nic(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_route_server(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_router(const struct fabric *fabric, const char *name);
@@ -379,6 +396,12 @@ bool fabric_peering_routes(const struct fabric_peering *peering);
 /* The route server whose routes the NICs of vnet take: its own, or that of the VNet it uses as remote
  * gateway (use_remote_gateways here, allow_gateway_transit there). FABRIC_NONE: none. */
 uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet);
+/* The NIC of this very VNet that has address, or FABRIC_NONE. */
+uint32_t fabric_address_owner(const struct fabric *fabric, uint32_t vnet,
+                              const struct lpm_address *address);
+/* Order of fabric.owners: <0, 0, >0. */
+int fabric_owner_compare(const struct fabric_owner *owner, uint32_t vnet,
+                         const struct lpm_address *address);
 /* The NIC that has address, in vnet or a VNet directly peered with it; FABRIC_NONE: unreachable. */
 uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
                                 const struct lpm_address *address);

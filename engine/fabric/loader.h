@@ -1,0 +1,118 @@
+/*
+ * What the parts of the loader share while a fabric is being read. Internal to the room.
+ *
+ *   text ── tree.c ──> nodes ── read.c by the tables of schema_*.c ──> struct fabric ── validate_*.c
+ *                                        └── notes: where in the file the value in a field stands
+ *
+ * Reading goes on after an error to find more of them; the checks of what values mean together
+ * run only when every value by itself was good, so they may trust what they see.
+ */
+#ifndef ENGINE_FABRIC_LOADER_H
+#define ENGINE_FABRIC_LOADER_H
+
+#include "engine/fabric/arena.h"
+#include "engine/fabric/load.h"
+#include "engine/fabric/model.h"
+#include "engine/fabric/tree.h"
+
+/* More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill memory. */
+#define FABRIC_PROBLEMS_MAX 500u
+
+/* The kinds of object that have names of their own in the whole fabric and an array in struct fabric. */
+enum fabric_section {
+    FABRIC_VNETS,
+    FABRIC_ROUTE_TABLES,
+    FABRIC_SERVICE_TAGS,
+    FABRIC_HOSTS,
+    FABRIC_PORTS,
+    FABRIC_POLICIES,
+    FABRIC_TUNNELS,
+    FABRIC_ROUTERS,
+    FABRIC_NICS,
+    FABRIC_ROUTE_SERVERS,
+    FABRIC_GATEWAYS,
+    FABRIC_LOAD_BALANCERS,
+    FABRIC_PEERINGS,
+    FABRIC_SECTION_COUNT,
+};
+
+/* The nodes of a list of objects, in the order of the array that they fill. */
+struct fabric_objects {
+    const struct fabric_node **nodes;
+    uint32_t n;
+};
+
+struct fabric_note {
+    const void *slot;
+    struct fabric_place place;
+};
+
+struct fabric_loader {
+    struct fabric *fabric;
+    struct fabric_arena *arena; /* of the fabric */
+    struct fabric_arena tree;   /* of the nodes: gone when loading ends */
+    const struct fabric_reader *reader;
+    struct fabric_problems *problems;
+    size_t problem_capacity;
+    bool out_of_memory;
+    size_t nodes; /* of all files, as a walk would see them */
+    struct fabric_objects objects[FABRIC_SECTION_COUNT];
+    struct fabric_objects subnets; /* as fabric.subnets */
+    struct fabric_note *notes;     /* open addressing by slot */
+    size_t note_count, note_capacity;
+    uint64_t no_effect_told; /* bits: rows of the table in no_effect.c that were told already */
+};
+
+/* --- Problems -------------------------------------------------------------------------------- */
+
+/* Adds a problem; place NULL: the file as a whole. */
+void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+#define FABRIC_ERROR(loader, place, ...)   fabric_complain(loader, true, place, __VA_ARGS__)
+#define FABRIC_WARNING(loader, place, ...) fabric_complain(loader, false, place, __VA_ARGS__)
+/* Sorts by file and line; errors before warnings at one line. */
+void fabric_problems_sort(struct fabric_problems *problems);
+
+/* Text of an address or prefix for a message, valid to the end of the block. */
+#define FABRIC_ADDRESS(address) lpm_address_format(address, (char[LPM_ADDRESS_TEXT]){0})
+#define FABRIC_PREFIX(prefix)   lpm_prefix_format(prefix, (char[LPM_PREFIX_TEXT]){0})
+
+/* --- Memory: like the arena's own, but remembers failure --------------------------------------- */
+
+void *fabric_loader_array(struct fabric_loader *loader, size_t n, size_t size);
+char *fabric_loader_text(struct fabric_loader *loader, const char *text);
+
+/* --- Notes: where the value of a field was written ---------------------------------------------- */
+
+void fabric_note(struct fabric_loader *loader, const void *slot, const struct fabric_place *place);
+/* NULL: the file does not give this field. */
+const struct fabric_place *fabric_noted(const struct fabric_loader *loader, const void *slot);
+/* Where slot was written, else `otherwise`, the place of its object. */
+const struct fabric_place *fabric_place_of(const struct fabric_loader *loader, const void *slot,
+                                           const struct fabric_place *otherwise);
+
+/* --- Names -------------------------------------------------------------------------------------- */
+
+/* The candidate nearest to `text` by edit distance, or NULL when none is near enough to be what was meant. Call
+ * once per candidate with the same *best (zeroed first). */
+struct fabric_nearest {
+    const char *name;
+    unsigned distance;
+};
+void fabric_nearest_try(struct fabric_nearest *best, const char *text, const char *candidate);
+/* "; did you mean 'x'?" or "", for the end of a message. */
+#define FABRIC_NEAREST_TEXT 128
+char *fabric_nearest_text(const struct fabric_nearest *best, char text[FABRIC_NEAREST_TEXT]);
+
+/* --- The steps, in their order ------------------------------------------------------------------- */
+
+/* Reads everything in the merged top mapping (read.c). */
+void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top);
+/* Owners, indices, and defaults that follow from other values (complete.c). */
+void fabric_complete(struct fabric_loader *loader);
+/* validate_*.c */
+void fabric_validate(struct fabric_loader *loader);
+/* Puts sets of prefixes into prefix order (complete.c). */
+void fabric_settle(struct fabric_loader *loader);
+
+#endif

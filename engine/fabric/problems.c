@@ -1,0 +1,100 @@
+/*
+ * Problems: collected while loading, shown to people as "file:line: message".
+ *
+ * A problem is one block of memory, the message and behind it the file's name, so that the list outlives the
+ * fabric and every text that it was made from.
+ */
+#include "engine/fabric/loader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool problems_grow(struct fabric_loader *loader)
+{
+    size_t capacity = loader->problem_capacity ? loader->problem_capacity * 2 : 16;
+    struct fabric_problem *items = reallocarray(loader->problems->items, capacity, sizeof(*items));
+
+    if (!items)
+        return false;
+    loader->problems->items = items;
+    loader->problem_capacity = capacity;
+    return true;
+}
+
+/* "message\0file\0"; NULL when there is no memory. */
+static char *problem_text(const char *file, const char *format, va_list arguments)
+{
+    va_list again;
+    char *text = NULL;
+    int n;
+
+    va_copy(again, arguments);
+    n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n >= 0)
+        text = malloc((size_t)n + 1 + strlen(file) + 1);
+    if (text) {
+        vsnprintf(text, (size_t)n + 1, format, arguments);
+        strcpy(text + n + 1, file);
+    }
+    return text;
+}
+
+void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
+                     const char *format, ...)
+{
+    struct fabric_problems *problems = loader->problems;
+    struct fabric_problem *problem;
+    va_list arguments;
+    char *text;
+
+    problems->errors += error;
+    if (problems->n >= FABRIC_PROBLEMS_MAX)
+        return;
+    if (problems->n == loader->problem_capacity && !problems_grow(loader)) {
+        loader->out_of_memory = true;
+        return;
+    }
+    va_start(arguments, format);
+    text = problem_text(place->file, format, arguments);
+    va_end(arguments);
+    if (!text) {
+        loader->out_of_memory = true;
+        return;
+    }
+    problem = &problems->items[problems->n++];
+    problem->message = text;
+    problem->file = text + strlen(text) + 1;
+    problem->line = place->line;
+    problem->error = error;
+}
+
+static int problem_compare(const void *a, const void *b)
+{
+    const struct fabric_problem *left = a, *right = b;
+    int by_file = strcmp(left->file, right->file);
+
+    if (by_file != 0)
+        return by_file;
+    if (left->line != right->line)
+        return left->line < right->line ? -1 : 1;
+    if (left->error != right->error)
+        return left->error ? -1 : 1;
+    return strcmp(left->message, right->message);
+}
+
+void fabric_problems_sort(struct fabric_problems *problems)
+{
+    if (problems->n > 0)
+        qsort(problems->items, problems->n, sizeof(*problems->items), problem_compare);
+}
+
+void fabric_problems_free(struct fabric_problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        free(problems->items[i].message);
+    free(problems->items);
+    *problems = (struct fabric_problems){0};
+}

@@ -1,0 +1,418 @@
+/*
+ * Tables of keys: VNets, subnets, peerings, route tables, service tags, hosts, NICs, ports.
+ */
+#include "engine/fabric/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- VNets and subnets ------------------------------------------------------------------------ */
+
+static bool read_reject_sources(struct fabric_loader *loader, const struct fabric_key *key,
+                                const struct fabric_node *node, void *object,
+                                const struct fabric_path *path)
+{
+    static const struct fabric_word sources[] = {
+        {"ExpressRoute", 0}, {"Vpn", 1}, {"NVA", 2}, {NULL, 0}};
+    static const struct fabric_key source_key = {
+        .type = FABRIC_TYPE_WORD, .size = sizeof(uint32_t), .words = sources};
+    struct fabric_subnet *subnet = object;
+    bool *const flags[] = {&subnet->reject_express_route, &subnet->reject_vpn, &subnet->reject_nva};
+    bool good = true;
+
+    (void)key;
+    if (node->kind != FABRIC_NODE_SEQUENCE)
+        return fabric_expected(loader, node, path, "a list");
+    for (uint32_t i = 0; i < node->n; i++) {
+        uint32_t source;
+
+        if (fabric_read_scalar(loader, &source_key, node->items[i], &source, path))
+            *flags[source] = true;
+        else
+            good = false;
+    }
+    return good;
+}
+
+static const struct fabric_key import_keys[] = {
+    {.name = "reject_sources",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_reject_sources,
+     .shape = "list of: ExpressRoute, Vpn, NVA",
+     .otherwise = "none"},
+    {.name = "reject_communities",
+     .type = FABRIC_TYPE_COMMUNITY,
+     FABRIC_ITEMS(fabric_subnet, reject_communities.items, reject_communities.n),
+     .otherwise = "none"},
+};
+static const struct fabric_schema import_schema = {
+    .title = "vnets.subnets.import", .word = "import filter", FABRIC_KEYS(import_keys)};
+
+static const struct fabric_key subnet_keys[] = {
+    {.name = "name", .type = FABRIC_TYPE_NAME, .required = true, FABRIC_FIELD(fabric_subnet, name)},
+    {.name = "prefixes",
+     .type = FABRIC_TYPE_PREFIX,
+     .required = true,
+     FABRIC_ITEMS(fabric_subnet, prefixes.items, prefixes.n)},
+    {.name = "route_table",
+     .type = FABRIC_TYPE_REFERENCE,
+     .section = FABRIC_ROUTE_TABLES,
+     FABRIC_FIELD(fabric_subnet, route_table),
+     .otherwise = "none"},
+    {.name = "gateway_mac",
+     .type = FABRIC_TYPE_MAC,
+     FABRIC_FIELD(fabric_subnet, gateway_mac),
+     .fallback = "12:34:56:78:9a:bc"},
+    {.name = "service_endpoints",
+     .type = FABRIC_TYPE_NAMED,
+     .section = FABRIC_SERVICE_TAGS,
+     FABRIC_ITEMS(fabric_subnet, service_endpoints.items, service_endpoints.n),
+     .otherwise = "none"},
+    {.name = "import", .type = FABRIC_TYPE_OBJECT, .object = &import_schema},
+};
+const struct fabric_schema fabric_schema_subnet = {.title = "vnets.subnets",
+                                                   .word = "subnet",
+                                                   FABRIC_KEYS(subnet_keys),
+                                                   FABRIC_OF(fabric_subnet),
+                                                   .named = true};
+
+/* Subnets of all VNets stand in one array, collected before (top.c). */
+static bool read_subnets(struct fabric_loader *loader, const struct fabric_key *key,
+                         const struct fabric_node *node, void *object,
+                         const struct fabric_path *path)
+{
+    struct fabric_vnet *vnet = object;
+    struct fabric_objects subnets = {
+        .nodes = loader->subnets.nodes + vnet->first_subnet,
+        .n = vnet->subnet_count,
+    };
+
+    (void)key;
+    (void)node;
+    return fabric_fill(loader, &fabric_schema_subnet, &subnets,
+                       loader->fabric->subnets + vnet->first_subnet, path);
+}
+
+static const struct fabric_key vnet_keys[] = {
+    {.name = "name", .type = FABRIC_TYPE_NAME, .required = true, FABRIC_FIELD(fabric_vnet, name)},
+    {.name = "region",
+     .type = FABRIC_TYPE_STRING,
+     FABRIC_FIELD(fabric_vnet, region),
+     .fallback = "default"},
+    {.name = "address_space",
+     .type = FABRIC_TYPE_PREFIX,
+     .required = true,
+     FABRIC_ITEMS(fabric_vnet, space.items, space.n)},
+    {.name = "subnets",
+     .type = FABRIC_TYPE_OBJECTS,
+     .object = &fabric_schema_subnet,
+     .handler = read_subnets,
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_vnet = {.title = "vnets",
+                                                 .word = "VNet",
+                                                 FABRIC_KEYS(vnet_keys),
+                                                 FABRIC_OF(fabric_vnet),
+                                                 .named = true};
+
+/* --- Peerings ----------------------------------------------------------------------------------- */
+
+static const struct fabric_key side_keys[] = {
+    {.name = "allow_virtual_network_access",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_peering_side, allow_virtual_network_access),
+     .fallback = "true"},
+    {.name = "allow_forwarded_traffic",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_peering_side, allow_forwarded_traffic),
+     .fallback = "false"},
+    {.name = "allow_gateway_transit",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_peering_side, allow_gateway_transit),
+     .fallback = "false"},
+    {.name = "use_remote_gateways",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_peering_side, use_remote_gateways),
+     .fallback = "false"},
+};
+const struct fabric_schema fabric_schema_side = {
+    .title = "peerings.side", .word = "side", FABRIC_KEYS(side_keys)};
+
+/* Both sides get their defaults here; the file's own options follow through read_side(). */
+static bool read_peering_vnets(struct fabric_loader *loader, const struct fabric_key *key,
+                               const struct fabric_node *node, void *object,
+                               const struct fabric_path *path)
+{
+    struct fabric_peering *peering = object;
+    bool good = true;
+
+    peering->vnets[0] = peering->vnets[1] = FABRIC_NONE;
+    for (unsigned side = 0; side < 2; side++)
+        good &= fabric_read_object(loader, &fabric_schema_side, NULL, &peering->sides[side], path);
+    if (node->kind != FABRIC_NODE_SEQUENCE || node->n != 2)
+        return fabric_expected(loader, node, path, "a list of two VNets");
+    for (unsigned side = 0; side < 2; side++) {
+        peering->vnets[side] = fabric_refer(loader, key->section, node->items[side], path);
+        good &= peering->vnets[side] != FABRIC_NONE;
+    }
+    return good;
+}
+
+static bool read_side(struct fabric_loader *loader, const struct fabric_node *key,
+                      const struct fabric_node *value, void *object, const struct fabric_path *path)
+{
+    struct fabric_peering *peering = object;
+    struct fabric_path side_path = {.parent = path, .key = key->text, .index = FABRIC_NONE};
+    uint32_t vnet = fabric_find_vnet(loader->fabric, key->text);
+
+    if (vnet == FABRIC_NONE)
+        return false;
+    for (unsigned side = 0; side < 2; side++) {
+        if (peering->vnets[side] != vnet)
+            continue;
+        fabric_read_object(loader, &fabric_schema_side, value, &peering->sides[side], &side_path);
+        return true;
+    }
+    return false;
+}
+
+static const struct fabric_key peering_keys[] = {
+    {.name = "vnets",
+     .type = FABRIC_TYPE_HANDLED,
+     .required = true,
+     .section = FABRIC_VNETS,
+     .handler = read_peering_vnets,
+     .shape = "list of two names of VNets"},
+    {.name = "in_sync",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_peering, in_sync),
+     .fallback = "true"},
+};
+const struct fabric_schema fabric_schema_peering = {.title = "peerings",
+                                                    .word = "peering",
+                                                    FABRIC_KEYS(peering_keys),
+                                                    FABRIC_OF(fabric_peering),
+                                                    .other_key = read_side};
+
+/* --- Route tables --------------------------------------------------------------------------------- */
+
+static const struct fabric_word next_hop_types[] = {
+    {"VirtualAppliance", FABRIC_VIRTUAL_APPLIANCE},
+    {"VnetLocal", FABRIC_VNET_LOCAL},
+    {"Internet", FABRIC_INTERNET},
+    {"VirtualNetworkGateway", FABRIC_VIRTUAL_NETWORK_GATEWAY},
+    {"None", FABRIC_NULL},
+    {NULL, 0},
+};
+static const struct fabric_key udr_keys[] = {
+    {.name = "prefix",
+     .type = FABRIC_TYPE_PREFIX,
+     .required = true,
+     FABRIC_FIELD(fabric_udr, prefix)},
+    {.name = "next_hop_type",
+     .type = FABRIC_TYPE_WORD,
+     .required = true,
+     .words = next_hop_types,
+     FABRIC_FIELD(fabric_udr, type)},
+    {.name = "next_hop",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIELD(fabric_udr, next_hop),
+     .otherwise = "required for VirtualAppliance"},
+};
+
+static int udr_compare(const void *a, const void *b)
+{
+    const struct fabric_udr *left = a, *right = b;
+    int by_prefix = lpm_prefix_compare(&left->prefix, &right->prefix);
+
+    return by_prefix ? by_prefix : (int)left->place.line - (int)right->place.line;
+}
+
+static const struct fabric_schema udr_schema = {.title = "route_tables.routes",
+                                                .word = "route",
+                                                FABRIC_KEYS(udr_keys),
+                                                FABRIC_OF(fabric_udr),
+                                                .compare = udr_compare};
+
+static const struct fabric_key route_table_keys[] = {
+    {.name = "name",
+     .type = FABRIC_TYPE_NAME,
+     .required = true,
+     FABRIC_FIELD(fabric_route_table, name)},
+    {.name = "bgp_propagation",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_route_table, bgp_propagation),
+     .fallback = "true"},
+    {.name = "routes",
+     .type = FABRIC_TYPE_OBJECTS,
+     .object = &udr_schema,
+     FABRIC_ITEMS(fabric_route_table, routes, route_count),
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_route_table = {.title = "route_tables",
+                                                        .word = "route table",
+                                                        FABRIC_KEYS(route_table_keys),
+                                                        FABRIC_OF(fabric_route_table),
+                                                        .named = true};
+
+static const struct fabric_key service_tag_keys[] = {
+    {.name = "name",
+     .type = FABRIC_TYPE_NAME,
+     .required = true,
+     FABRIC_FIELD(fabric_service_tag, name)},
+    {.name = "prefixes",
+     .type = FABRIC_TYPE_PREFIX,
+     .required = true,
+     FABRIC_ITEMS(fabric_service_tag, prefixes.items, prefixes.n)},
+};
+const struct fabric_schema fabric_schema_service_tag = {.title = "service_tags",
+                                                        .word = "service tag",
+                                                        FABRIC_KEYS(service_tag_keys),
+                                                        FABRIC_OF(fabric_service_tag),
+                                                        .named = true};
+
+/* --- NICs, hosts and ports ------------------------------------------------------------------------- */
+
+static const struct fabric_key host_keys[] = {
+    {.name = "name", .type = FABRIC_TYPE_NAME, .required = true, FABRIC_FIELD(fabric_host, name)},
+    {.name = "vtep",
+     .type = FABRIC_TYPE_ADDRESS,
+     .required = true,
+     FABRIC_FIELD(fabric_host, vtep)},
+};
+const struct fabric_schema fabric_schema_host = {.title = "hosts",
+                                                 .word = "host",
+                                                 FABRIC_KEYS(host_keys),
+                                                 FABRIC_OF(fabric_host),
+                                                 .named = true};
+
+static const struct fabric_key underlay_keys[] = {
+    {.name = "port",
+     .type = FABRIC_TYPE_REFERENCE,
+     .required = true,
+     .section = FABRIC_PORTS,
+     FABRIC_FIELD(fabric_nic, underlay_port)},
+    {.name = "vni",
+     .type = FABRIC_TYPE_NUMBER,
+     .required = true,
+     .least = 1,
+     .most = 16777215,
+     FABRIC_FIELD(fabric_nic, vni)},
+};
+static const struct fabric_schema underlay_schema = {
+    .title = "nics.underlay", .word = "underlay", FABRIC_KEYS(underlay_keys)};
+
+static const struct fabric_key nic_keys[] = {
+    {.name = "name", .type = FABRIC_TYPE_NAME, .required = true, FABRIC_FIELD(fabric_nic, name)},
+    {.name = "subnet",
+     .type = FABRIC_TYPE_REFERENCE,
+     .required = true,
+     .section = FABRIC_SUBNETS,
+     FABRIC_FIELD(fabric_nic, subnet)},
+    {.name = "addresses",
+     .type = FABRIC_TYPE_ADDRESS,
+     .required = true,
+     FABRIC_ITEMS(fabric_nic, addresses.items, addresses.n)},
+    {.name = "mac",
+     .type = FABRIC_TYPE_MAC,
+     FABRIC_FIELD(fabric_nic, mac),
+     .otherwise = "made from the name"},
+    {.name = "ip_forwarding",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_nic, ip_forwarding),
+     .fallback = "false"},
+    {.name = "port",
+     .type = FABRIC_TYPE_REFERENCE,
+     .section = FABRIC_PORTS,
+     FABRIC_FIELD(fabric_nic, port),
+     .otherwise = "none"},
+    {.name = "vlan",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 4094,
+     FABRIC_FIELD(fabric_nic, vlan),
+     .otherwise = "untagged"},
+    {.name = "underlay", .type = FABRIC_TYPE_OBJECT, .object = &underlay_schema},
+    {.name = "host",
+     .type = FABRIC_TYPE_REFERENCE,
+     .section = FABRIC_HOSTS,
+     FABRIC_FIELD(fabric_nic, host),
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_nic = {
+    .title = "nics", .word = "NIC", FABRIC_KEYS(nic_keys), FABRIC_OF(fabric_nic), .named = true};
+
+static int option_compare(const void *a, const void *b)
+{
+    const char *const *left = a, *const *right = b;
+
+    return strcmp(*left, *right);
+}
+
+/* A driver's own options pass through as "key=value,key=value", so neither may hold the separators. */
+static bool read_port_options(struct fabric_loader *loader, const struct fabric_key *key,
+                              const struct fabric_node *node, void *object,
+                              const struct fabric_path *path)
+{
+    struct fabric_port *port = object;
+    const char *options[FABRIC_MAPPING_KEYS_MAX];
+    const char *joined = NULL;
+
+    (void)key;
+    if (node->kind != FABRIC_NODE_MAPPING || node->n == 0)
+        return fabric_expected(loader, node, path, "a mapping of the driver's options");
+    for (uint32_t i = 0; i < node->n; i += 2) {
+        const struct fabric_node *name = node->items[i], *value = node->items[i + 1];
+
+        if (value->kind != FABRIC_NODE_SCALAR || strpbrk(name->text, ",=") ||
+            strpbrk(value->text, ","))
+            return fabric_expected(loader, value, path,
+                                   "a value without a comma under a name without ',' and '='");
+        options[i / 2] = fabric_arena_print(&loader->tree, "%s=%s", name->text, value->text);
+        if (!options[i / 2]) {
+            loader->out_of_memory = true;
+            return false;
+        }
+    }
+    qsort(options, node->n / 2, sizeof(*options), option_compare);
+    for (uint32_t i = 0; i < node->n / 2; i++)
+        joined = fabric_arena_print(loader->arena, "%s%s%s", joined ? joined : "",
+                                    joined ? "," : "", options[i]);
+    port->options = joined;
+    loader->out_of_memory |= joined == NULL;
+    return joined != NULL;
+}
+
+static const struct fabric_key port_keys[] = {
+    {.name = "name", .type = FABRIC_TYPE_NAME, .required = true, FABRIC_FIELD(fabric_port, name)},
+    {.name = "device",
+     .type = FABRIC_TYPE_STRING,
+     .required = true,
+     FABRIC_FIELD(fabric_port, device)},
+    {.name = "options",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_port_options,
+     .shape = "mapping of the driver's options",
+     .otherwise = "none"},
+    {.name = "queues",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 128,
+     FABRIC_FIELD(fabric_port, queues),
+     .otherwise = "one per worker, where the device can"},
+    {.name = "mtu",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 576,
+     .most = 9216,
+     FABRIC_FIELD(fabric_port, mtu),
+     .otherwise = "1500"},
+    {.name = "address",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIELD(fabric_port, address),
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_port = {.title = "ports",
+                                                 .word = "port",
+                                                 FABRIC_KEYS(port_keys),
+                                                 FABRIC_OF(fabric_port),
+                                                 .named = true};

@@ -1,0 +1,350 @@
+/*
+ * Tables of keys: the top of the file, and its objects that stand once: engine, ecmp, internet, quirks.
+ */
+#include "engine/fabric/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- Objects that stand once ---------------------------------------------------------------------- */
+
+static const struct fabric_key bmp_keys[] = {
+    {.name = "collector",
+     .type = FABRIC_TYPE_SOCKET,
+     .required = true,
+     .size = sizeof(const char *)},
+};
+/* The list is one of texts: struct fabric_strings. */
+static const struct fabric_schema bmp_schema = {.title = "engine.bmp",
+                                                .word = "collector",
+                                                FABRIC_KEYS(bmp_keys),
+                                                .size = sizeof(const char *)};
+
+static const struct fabric_key engine_keys[] = {
+    {.name = "cores",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 0,
+     .most = 1023,
+     FABRIC_ITEMS(fabric_engine, cores, core_count),
+     .otherwise = "all but the first"},
+    {.name = "control_socket",
+     .type = FABRIC_TYPE_STRING,
+     FABRIC_FIELD(fabric_engine, control_socket),
+     .otherwise = "none"},
+    {.name = "metrics_listen",
+     .type = FABRIC_TYPE_SOCKET,
+     FABRIC_FIELD(fabric_engine, metrics_listen),
+     .otherwise = "none"},
+    {.name = "bmp",
+     .type = FABRIC_TYPE_OBJECTS,
+     .object = &bmp_schema,
+     FABRIC_ITEMS(fabric_engine, bmp_collectors.items, bmp_collectors.n),
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_engine = {
+    .title = "engine", .word = "engine", FABRIC_KEYS(engine_keys)};
+
+static const struct fabric_key sticky_keys[] = {
+    {.name = "idle_ms",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 86400000,
+     FABRIC_FIELD(fabric_ecmp, sticky_idle_ms),
+     .fallback = "60000"},
+    {.name = "forced_ms",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 86400000,
+     FABRIC_FIELD(fabric_ecmp, sticky_forced_ms),
+     .fallback = "600000"},
+};
+static const struct fabric_schema sticky_schema = {
+    .title = "ecmp.sticky", .word = "sticky", FABRIC_KEYS(sticky_keys)};
+
+static const struct fabric_word balances[] = {{"hrw", false}, {"strict", true}, {NULL, 0}};
+static const struct fabric_word hashes[] = {
+    {"5-tuple", 5}, {"3-tuple", 3}, {"2-tuple", 2}, {NULL, 0}};
+static const struct fabric_key ecmp_keys[] = {
+    {.name = "balance",
+     .type = FABRIC_TYPE_WORD,
+     .words = balances,
+     FABRIC_FIELD(fabric_ecmp, strict),
+     .fallback = "hrw"},
+    {.name = "hash",
+     .type = FABRIC_TYPE_WORD,
+     .words = hashes,
+     FABRIC_FIELD(fabric_ecmp, hash_fields),
+     .fallback = "5-tuple"},
+    {.name = "sticky",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &sticky_schema,
+     .present_offset = offsetof(struct fabric_ecmp, sticky)},
+};
+const struct fabric_schema fabric_schema_ecmp = {
+    .title = "ecmp", .word = "ecmp", FABRIC_KEYS(ecmp_keys)};
+
+static const struct fabric_key internet_keys[] = {
+    {.name = "port",
+     .type = FABRIC_TYPE_REFERENCE,
+     .section = FABRIC_PORTS,
+     FABRIC_FIELD(fabric_internet, port),
+     .otherwise = "none"},
+    {.name = "next_hop",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIELD(fabric_internet, next_hop),
+     .otherwise = "none"},
+    {.name = "mac",
+     .type = FABRIC_TYPE_MAC,
+     FABRIC_FIELD(fabric_internet, mac),
+     .fallback = "02:00:00:00:00:fe"},
+    {.name = "source_nat",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIELD(fabric_internet, source_nat),
+     .otherwise = "none"},
+};
+const struct fabric_schema fabric_schema_internet = {.title = "internet",
+                                                     .word = "internet",
+                                                     FABRIC_KEYS(internet_keys),
+                                                     FABRIC_OF(fabric_internet)};
+
+/* Switches have no default here: the mode sets them all before the file's own are read. */
+#define QUIRK(quirk)                                                                               \
+    {                                                                                              \
+        .name = #quirk, .type = FABRIC_TYPE_BOOLEAN, FABRIC_FIELD(fabric_quirks, quirk),           \
+        .otherwise = "false; true in azure mode"                                                   \
+    }
+static const struct fabric_word reflections[] = {
+    {"always", FABRIC_REFLECT_ALWAYS},
+    {"b2b", FABRIC_REFLECT_B2B},
+    {"never", FABRIC_REFLECT_NEVER},
+    {NULL, 0},
+};
+static const struct fabric_key quirk_keys[] = {
+    QUIRK(peer_limit),
+    QUIRK(count_mode),
+    QUIRK(damping),
+    QUIRK(half_programming),
+    QUIRK(own_route_to_originator),
+    QUIRK(single_er_path),
+    QUIRK(independent_hash),
+    QUIRK(transparent_ttl),
+    QUIRK(silent_drops),
+    QUIRK(two_octet_asn),
+    QUIRK(no_ipv6),
+    QUIRK(no_md5),
+    QUIRK(no_bfd),
+    {.name = "nva_reflect",
+     .type = FABRIC_TYPE_WORD,
+     .words = reflections,
+     FABRIC_FIELD(fabric_quirks, nva_reflect),
+     .fallback = "always"},
+};
+const struct fabric_schema fabric_schema_quirks = {
+    .title = "quirks", .word = "quirks", FABRIC_KEYS(quirk_keys)};
+
+/* --- The top ----------------------------------------------------------------------------------------- */
+
+static void quirks_by_mode(struct fabric *fabric)
+{
+    bool on = fabric->mode == FABRIC_AZURE;
+
+    fabric->quirks = (struct fabric_quirks){
+        .peer_limit = on,
+        .count_mode = on,
+        .damping = on,
+        .half_programming = on,
+        .own_route_to_originator = on,
+        .single_er_path = on,
+        .independent_hash = on,
+        .transparent_ttl = on,
+        .silent_drops = on,
+        .two_octet_asn = on,
+        .no_ipv6 = on,
+        .no_md5 = on,
+        .no_bfd = on,
+    };
+}
+
+static bool read_mode(struct fabric_loader *loader, const struct fabric_key *key,
+                      const struct fabric_node *node, void *object, const struct fabric_path *path)
+{
+    static const struct fabric_word modes[] = {
+        {"native", FABRIC_NATIVE}, {"azure", FABRIC_AZURE}, {NULL, 0}};
+    static const struct fabric_key mode_key = {
+        .type = FABRIC_TYPE_WORD, .size = sizeof(enum fabric_mode), .words = modes};
+    struct fabric *fabric = object;
+
+    (void)key;
+    if (!fabric_read_scalar(loader, &mode_key, node, &fabric->mode, path))
+        return false;
+    quirks_by_mode(fabric);
+    return true;
+}
+
+/* The objects of a section were collected by name before (top.c), so that they can be referred to. */
+static bool read_section(struct fabric_loader *loader, const struct fabric_key *key,
+                         const struct fabric_node *node, void *object,
+                         const struct fabric_path *path)
+{
+    void *array = *(void **)(void *)((char *)object + key->offset);
+
+    (void)node;
+    return fabric_fill(loader, key->object, &loader->objects[key->section], array, path);
+}
+
+/* Files named here were merged before anything is read (load.c). */
+static bool read_include(struct fabric_loader *loader, const struct fabric_key *key,
+                         const struct fabric_node *node, void *object,
+                         const struct fabric_path *path)
+{
+    (void)loader;
+    (void)key;
+    (void)node;
+    (void)object;
+    (void)path;
+    return true;
+}
+
+#define SECTION(key, number, schema)                                                               \
+    {                                                                                              \
+        .name = #key, .type = FABRIC_TYPE_OBJECTS, .object = schema, .handler = read_section,      \
+        .section = number, FABRIC_ITEMS(fabric, key, key##_count), .otherwise = "none"             \
+    }
+static const struct fabric_key top_keys[] = {
+    {.name = "fabric", .type = FABRIC_TYPE_NAME, FABRIC_FIELD(fabric, name), .fallback = "fabric"},
+    {.name = "include",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_include,
+     .shape = "list of files or directories",
+     .otherwise = "none"},
+    {.name = "mode",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_mode,
+     .shape = "one of: native, azure",
+     .otherwise = "native"},
+    {.name = "quirks",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &fabric_schema_quirks,
+     FABRIC_FIELD(fabric, quirks)},
+    {.name = "engine",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &fabric_schema_engine,
+     FABRIC_FIELD(fabric, engine)},
+    {.name = "ecmp",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &fabric_schema_ecmp,
+     FABRIC_FIELD(fabric, ecmp)},
+    {.name = "internet",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &fabric_schema_internet,
+     FABRIC_FIELD(fabric, internet),
+     .present_offset = offsetof(struct fabric, internet.present)},
+    {.name = "reserved_prefixes",
+     .type = FABRIC_TYPE_PREFIX,
+     FABRIC_ITEMS(fabric, reserved.items, reserved.n),
+     .otherwise = "none beyond the documented four"},
+    SECTION(vnets, FABRIC_VNETS, &fabric_schema_vnet),
+    SECTION(peerings, FABRIC_PEERINGS, &fabric_schema_peering),
+    SECTION(route_tables, FABRIC_ROUTE_TABLES, &fabric_schema_route_table),
+    SECTION(service_tags, FABRIC_SERVICE_TAGS, &fabric_schema_service_tag),
+    SECTION(hosts, FABRIC_HOSTS, &fabric_schema_host),
+    SECTION(nics, FABRIC_NICS, &fabric_schema_nic),
+    SECTION(ports, FABRIC_PORTS, &fabric_schema_port),
+    SECTION(route_servers, FABRIC_ROUTE_SERVERS, &fabric_schema_route_server),
+    SECTION(gateways, FABRIC_GATEWAYS, &fabric_schema_gateway),
+    SECTION(load_balancers, FABRIC_LOAD_BALANCERS, &fabric_schema_load_balancer),
+    SECTION(policies, FABRIC_POLICIES, &fabric_schema_policy),
+    SECTION(routers, FABRIC_ROUTERS, &fabric_schema_router),
+    SECTION(tunnels, FABRIC_TUNNELS, &fabric_schema_tunnel),
+};
+const struct fabric_schema fabric_schema_top = {
+    .title = "", .word = "fabric", FABRIC_KEYS(top_keys)};
+
+/* --- The first round of reading ------------------------------------------------------------------------ */
+
+static bool collect_section(struct fabric_loader *loader, const struct fabric_key *key,
+                            const struct fabric_node *top)
+{
+    struct fabric_objects *objects = &loader->objects[key->section];
+    struct fabric_path path = {.key = key->name, .index = FABRIC_NONE};
+    char *fabric = (char *)loader->fabric;
+    char *array;
+
+    fabric_collect(loader, key->object, fabric_node_get(top, key->name), &path, objects);
+    array = fabric_loader_array(loader, objects->n, key->size);
+    if (!array)
+        return false;
+    *(void **)(void *)(fabric + key->offset) = array;
+    *(uint32_t *)(void *)(fabric + key->count_offset) = objects->n;
+    /* VNets and subnets are looked up by name while the rest is read; the nodes' own text does until then. */
+    for (uint32_t i = 0; key->object->named && i < objects->n; i++)
+        *(const char **)(void *)(array + i * key->size) =
+            fabric_node_get(objects->nodes[i], "name")->text;
+    return true;
+}
+
+/* Collects the subnets of each VNet, and counts them. */
+static bool collect_subnet_lists(struct fabric_loader *loader, struct fabric_objects *lists)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < loader->fabric->vnets_count; i++) {
+        struct fabric_vnet *vnet = &loader->fabric->vnets[i];
+        const struct fabric_node *node = loader->objects[FABRIC_VNETS].nodes[i];
+        struct fabric_path vnets = {.key = "vnets", .name = vnet->name, .index = i};
+        struct fabric_path path = {.parent = &vnets, .key = "subnets", .index = FABRIC_NONE};
+
+        fabric_collect(loader, &fabric_schema_subnet, fabric_node_get(node, "subnets"), &path,
+                       &lists[i]);
+        vnet->first_subnet = n;
+        vnet->subnet_count = lists[i].n;
+        n += lists[i].n;
+    }
+    loader->subnets.n = n;
+    loader->subnets.nodes = fabric_arena_array(&loader->tree, n, sizeof(*loader->subnets.nodes));
+    loader->fabric->subnets = fabric_loader_array(loader, n, sizeof(*loader->fabric->subnets));
+    loader->fabric->subnets_count = n;
+    return loader->subnets.nodes && loader->fabric->subnets;
+}
+
+/* Puts the subnets of all VNets into one array and names them "vnet/subnet". */
+static bool collect_subnets(struct fabric_loader *loader)
+{
+    struct fabric *fabric = loader->fabric;
+    struct fabric_objects *lists =
+        fabric_arena_array(&loader->tree, fabric->vnets_count, sizeof(*lists));
+
+    if (!lists || !collect_subnet_lists(loader, lists))
+        return false;
+    for (uint32_t i = 0; i < fabric->vnets_count; i++) {
+        const struct fabric_vnet *vnet = &fabric->vnets[i];
+
+        for (uint32_t j = 0; j < vnet->subnet_count; j++) {
+            struct fabric_subnet *subnet = &fabric->subnets[vnet->first_subnet + j];
+
+            loader->subnets.nodes[vnet->first_subnet + j] = lists[i].nodes[j];
+            subnet->vnet = i;
+            subnet->name = fabric_node_get(lists[i].nodes[j], "name")->text;
+            subnet->full_name =
+                fabric_arena_print(loader->arena, "%s/%s", vnet->name, subnet->name);
+            if (!subnet->full_name)
+                return false;
+        }
+    }
+    return true;
+}
+
+void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top)
+{
+    struct fabric_path path = {.index = FABRIC_NONE};
+    bool good = true;
+
+    for (unsigned i = 0; i < fabric_schema_top.key_count && good; i++)
+        if (top_keys[i].handler == read_section)
+            good = collect_section(loader, &top_keys[i], top);
+    good = good && collect_subnets(loader);
+    if (good)
+        fabric_read_object(loader, &fabric_schema_top, top, loader->fabric, &path);
+    else
+        loader->out_of_memory = true;
+}
