@@ -1,0 +1,208 @@
+/*
+ *   view ── servers[route server] ── speakers[0..2]
+ */
+#include "engine/program/bgp_view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SPEAKERS_MAX 2
+
+struct server {
+    struct speaker *speakers[SPEAKERS_MAX];
+    unsigned count;
+};
+
+struct program_bgp_view {
+    struct fabric_bgp bgp;
+    struct server *servers;
+};
+
+/* --- One prefix ----------------------------------------------------------------------------------- */
+
+static bool has_next_hop(const struct rib_choice *choice, const struct lpm_address *next_hop)
+{
+    for (unsigned i = 0; i < choice->n; i++)
+        if (lpm_address_equal(&choice->paths[i].next_hop, next_hop))
+            return true;
+    return false;
+}
+
+static void merge(struct rib_choice *choice, const struct rib_choice *other)
+{
+    for (unsigned i = 0; i < other->n && choice->n < RIB_ECMP_MAX; i++)
+        if (!has_next_hop(choice, &other->paths[i].next_hop))
+            choice->paths[choice->n++] = other->paths[i];
+}
+
+static bool view_choice(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
+                        struct rib_choice *choice)
+{
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    choice->n = 0;
+    if (server->count > 0 && !speaker_choice(server->speakers[0], prefix, choice))
+        choice->n = 0;
+    for (unsigned i = 1; i < server->count; i++) {
+        struct rib_choice other;
+        if (speaker_choice(server->speakers[i], prefix, &other))
+            merge(choice, &other);
+    }
+    return choice->n > 0;
+}
+
+struct announcement {
+    const struct lpm_address *address;
+    bool found;
+};
+
+static bool accepted(enum rib_verdict verdict)
+{
+    return verdict != RIB_FILTERED_AS_LOOP && verdict != RIB_FILTERED_POLICY &&
+           verdict != RIB_FILTERED_NEXT_HOP;
+}
+
+static int find_announcement(void *context, const struct rib_path *path, enum rib_verdict verdict)
+{
+    struct announcement *announcement = context;
+    if (path->peer && accepted(verdict) &&
+        lpm_address_equal(&speaker_peer_config(path->peer)->peer_address, announcement->address))
+        announcement->found = true;
+    return announcement->found;
+}
+
+static bool view_announces(void *context, uint32_t route_server, const struct lpm_address *address,
+                           const struct lpm_prefix *prefix)
+{
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    struct announcement announcement = {.address = address};
+    for (unsigned i = 0; i < server->count && !announcement.found; i++)
+        speaker_each_candidate(server->speakers[i], prefix, find_announcement, &announcement);
+    return announcement.found;
+}
+
+static int view_each_candidate(void *context, uint32_t route_server,
+                               const struct lpm_prefix *prefix,
+                               int (*visit)(void *visit_context, const struct rib_path *path,
+                                            enum rib_verdict verdict),
+                               void *visit_context)
+{
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    int stopped = 0;
+    for (unsigned i = 0; i < server->count && !stopped; i++)
+        stopped = speaker_each_candidate(server->speakers[i], prefix, visit, visit_context);
+    return stopped;
+}
+
+/* --- All prefixes ------------------------------------------------------------------------------------ */
+
+/* What several speakers have a choice for. */
+struct prefix_list {
+    struct lpm_prefix *items;
+    size_t n, capacity;
+};
+
+static int list_prefix(void *context, const struct lpm_prefix *prefix,
+                       const struct rib_choice *choice)
+{
+    struct prefix_list *list = context;
+    (void)choice;
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 256;
+        void *grown = realloc(list->items, capacity * sizeof(*list->items));
+        if (!grown)
+            return -ENOMEM;
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    list->items[list->n++] = *prefix;
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return lpm_prefix_compare(a, b);
+}
+
+static int each_merged(struct program_bgp_view *view, uint32_t route_server,
+                       int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
+                                    const struct rib_choice *choice),
+                       void *visit_context)
+{
+    const struct server *server = &view->servers[route_server];
+    struct prefix_list list = {0};
+    int stopped = 0;
+    for (unsigned i = 0; i < server->count && !stopped; i++)
+        stopped = speaker_each_choice(server->speakers[i], list_prefix, &list);
+    if (!stopped && list.n > 0)
+        qsort(list.items, list.n, sizeof(*list.items), compare);
+    for (size_t i = 0; i < list.n && !stopped; i++) {
+        struct rib_choice choice;
+        if (i > 0 && lpm_prefix_equal(&list.items[i], &list.items[i - 1]))
+            continue;
+        if (view_choice(view, route_server, &list.items[i], &choice))
+            stopped = visit(visit_context, &list.items[i], &choice);
+    }
+    free(list.items);
+    return stopped;
+}
+
+static int view_each(void *context, uint32_t route_server,
+                     int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
+                                  const struct rib_choice *choice),
+                     void *visit_context)
+{
+    struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    if (server->count == 1)
+        return speaker_each_choice(server->speakers[0], visit, visit_context);
+    return each_merged(view, route_server, visit, visit_context);
+}
+
+/* --- Life --------------------------------------------------------------------------------------------- */
+
+struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
+{
+    struct program_bgp_view *view = calloc(1, sizeof(*view));
+    if (!view)
+        return NULL;
+    view->servers = calloc((size_t)fabric->route_servers_count + 1, sizeof(*view->servers));
+    if (!view->servers) {
+        free(view);
+        errno = ENOMEM;
+        return NULL;
+    }
+    view->bgp = (struct fabric_bgp){
+        .context = view,
+        .choice = view_choice,
+        .each = view_each,
+        .announces = view_announces,
+        .each_candidate = view_each_candidate,
+    };
+    return view;
+}
+
+void program_bgp_view_destroy(struct program_bgp_view *view)
+{
+    if (!view)
+        return;
+    free(view->servers);
+    free(view);
+}
+
+int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
+                         struct speaker *speaker)
+{
+    struct server *server = &view->servers[route_server];
+    if (server->count == SPEAKERS_MAX)
+        return -ENOSPC;
+    server->speakers[server->count++] = speaker;
+    return 0;
+}
+
+const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view)
+{
+    return &view->bgp;
+}

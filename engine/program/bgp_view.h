@@ -1,0 +1,27 @@
+/*
+ * BGP as the fabric asks for it, answered by speakers: the adapter between struct fabric_bgp and
+ * struct speaker. The twin and the live engine use the same one.
+ *
+ * A route server is one speaker, or two when its instances do not merge what they learn; then the
+ * ECMP set at a prefix is the union of theirs.
+ */
+#ifndef ENGINE_PROGRAM_BGP_VIEW_H
+#define ENGINE_PROGRAM_BGP_VIEW_H
+
+#include "engine/fabric/effective.h"
+
+struct program_bgp_view;
+
+/* A view without speakers: no route server has a route. fabric is borrowed. NULL with errno. */
+struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric);
+/* The speakers stay their owner's. NULL is allowed. */
+void program_bgp_view_destroy(struct program_bgp_view *view);
+
+/* speaker is (an instance of) this route server; it is borrowed. -ENOSPC: it has two already. */
+int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
+                         struct speaker *speaker);
+
+/* Valid as long as the view. */
+const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view);
+
+#endif

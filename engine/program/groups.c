@@ -1,0 +1,282 @@
+/*
+ *   buckets[hash] ──> group ──> group          chain of equal hash
+ *   by_id[id]     ──> group                    every group that exists in the data plane
+ *   down[]                                     next hops that are out of every group now
+ */
+#include "engine/program/groups.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/program/resolve.h"
+
+#define BUCKET_COUNT 4096u /* chains stay short up to some ten thousand groups */
+
+struct group {
+    struct group *next;
+    uint32_t id;
+    uint32_t hash;
+    uint32_t references;
+    struct program_target target;
+};
+
+struct program_groups {
+    const struct fabric *fabric;
+    struct dp_forwarding *forwarding;
+    struct group *buckets[BUCKET_COUNT];
+    struct group **by_id;
+    uint32_t id_capacity;
+    size_t count;
+    struct lpm_address *down;
+    size_t down_count;
+};
+
+/* --- Configuration for the data plane ----------------------------------------------------------- */
+
+static size_t find_down(const struct program_groups *groups, const struct lpm_address *next_hop)
+{
+    size_t i = 0;
+    while (i < groups->down_count && !lpm_address_equal(&groups->down[i], next_hop))
+        i++;
+    return i;
+}
+
+static bool is_down(const struct program_groups *groups, const struct lpm_address *next_hop)
+{
+    return find_down(groups, next_hop) < groups->down_count;
+}
+
+/* members is the caller's room for those that are not down. */
+static struct dp_group_config configure(const struct program_groups *groups,
+                                        const struct program_target *target,
+                                        struct dp_member members[DP_GROUP_MEMBER_MAX])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < target->member_count; i++)
+        if (!target->learned || !is_down(groups, &target->members[i].next_hop))
+            members[n++] = target->members[i];
+    return (struct dp_group_config){
+        .kind = target->kind,
+        .vnet = target->vnet,
+        .peering = target->peering,
+        .members = members,
+        .member_count = n,
+        .strict_balance = groups->fabric->ecmp.strict,
+    };
+}
+
+/* --- Entries ------------------------------------------------------------------------------------- */
+
+static struct group *find(const struct program_groups *groups, const struct program_target *target,
+                          uint32_t hash)
+{
+    struct group *group = groups->buckets[hash % BUCKET_COUNT];
+    while (group && (group->hash != hash || !program_target_equal(&group->target, target)))
+        group = group->next;
+    return group;
+}
+
+static int reserve_id(struct program_groups *groups, uint32_t id)
+{
+    if (id < groups->id_capacity)
+        return 0;
+    uint32_t capacity = groups->id_capacity ? groups->id_capacity : 64;
+    while (capacity <= id)
+        capacity *= 2;
+    struct group **grown = realloc(groups->by_id, capacity * sizeof(struct group *));
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + groups->id_capacity, 0,
+           (capacity - groups->id_capacity) * sizeof(struct group *));
+    groups->by_id = grown;
+    groups->id_capacity = capacity;
+    return 0;
+}
+
+static int make(struct program_groups *groups, const struct program_target *target, uint32_t hash,
+                struct group **made)
+{
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    struct dp_group_config config = configure(groups, target, members);
+    struct group *group = calloc(1, sizeof(*group));
+    if (!group)
+        return -ENOMEM;
+    int error = dp_group_create(groups->forwarding, &config, &group->id);
+    if (error)
+        goto fail;
+    error = reserve_id(groups, group->id);
+    if (error) {
+        dp_group_destroy(groups->forwarding, group->id);
+        goto fail;
+    }
+    group->target = *target;
+    group->hash = hash;
+    group->next = groups->buckets[hash % BUCKET_COUNT];
+    groups->buckets[hash % BUCKET_COUNT] = group;
+    groups->by_id[group->id] = group;
+    groups->count++;
+    *made = group;
+    return 0;
+fail:
+    free(group);
+    return error;
+}
+
+static void discard(struct program_groups *groups, struct group *group)
+{
+    struct group **link = &groups->buckets[group->hash % BUCKET_COUNT];
+    while (*link != group)
+        link = &(*link)->next;
+    *link = group->next;
+    groups->by_id[group->id] = NULL;
+    groups->count--;
+    dp_group_destroy(groups->forwarding, group->id);
+    free(group);
+}
+
+/* --- References ---------------------------------------------------------------------------------- */
+
+int program_groups_hold(struct program_groups *groups, uint32_t vnet, const struct fabric_row *row,
+                        uint32_t *id)
+{
+    struct program_target target;
+    program_resolve(groups->fabric, vnet, row, &target);
+    uint32_t hash = program_target_hash(&target);
+    struct group *group = find(groups, &target, hash);
+    if (!group) {
+        int error = make(groups, &target, hash, &group);
+        if (error)
+            return error;
+    }
+    group->references++;
+    *id = group->id;
+    return 0;
+}
+
+void program_groups_again(struct program_groups *groups, uint32_t id)
+{
+    if (id != LPM_NO_ROUTE)
+        groups->by_id[id]->references++;
+}
+
+void program_groups_release(struct program_groups *groups, uint32_t id)
+{
+    if (id != LPM_NO_ROUTE && --groups->by_id[id]->references == 0)
+        discard(groups, groups->by_id[id]);
+}
+
+size_t program_groups_count(const struct program_groups *groups)
+{
+    return groups->count;
+}
+
+uint32_t program_groups_references(const struct program_groups *groups, uint32_t id)
+{
+    return id < groups->id_capacity && groups->by_id[id] ? groups->by_id[id]->references : 0;
+}
+
+uint32_t program_groups_id_limit(const struct program_groups *groups)
+{
+    return groups->id_capacity;
+}
+
+void program_groups_recount_begin(struct program_groups *groups)
+{
+    for (uint32_t id = 0; id < groups->id_capacity; id++)
+        if (groups->by_id[id])
+            groups->by_id[id]->references = 0;
+}
+
+void program_groups_recount_end(struct program_groups *groups)
+{
+    for (uint32_t id = 0; id < groups->id_capacity; id++)
+        if (groups->by_id[id] && groups->by_id[id]->references == 0)
+            discard(groups, groups->by_id[id]);
+}
+
+/* --- Next hops that come and go -------------------------------------------------------------------- */
+
+static bool has_learned_member(const struct group *group, const struct lpm_address *next_hop)
+{
+    for (unsigned i = 0; group->target.learned && i < group->target.member_count; i++)
+        if (lpm_address_equal(&group->target.members[i].next_hop, next_hop))
+            return true;
+    return false;
+}
+
+static int set_down(struct program_groups *groups, const struct lpm_address *next_hop, bool down)
+{
+    size_t at = find_down(groups, next_hop);
+    if (!down && at < groups->down_count) {
+        groups->down[at] = groups->down[--groups->down_count];
+    } else if (down && at == groups->down_count) {
+        void *grown = realloc(groups->down, (at + 1) * sizeof(*groups->down));
+        if (!grown)
+            return -ENOMEM;
+        groups->down = grown;
+        groups->down[groups->down_count++] = *next_hop;
+    }
+    return 0;
+}
+
+int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
+                            bool up)
+{
+    int swapped = 0;
+    int error = set_down(groups, next_hop, !up);
+    for (uint32_t id = 0; id < groups->id_capacity && !error; id++) {
+        struct dp_member members[DP_GROUP_MEMBER_MAX];
+        const struct group *group = groups->by_id[id];
+        if (!group || !has_learned_member(group, next_hop))
+            continue;
+        struct dp_group_config config = configure(groups, &group->target, members);
+        error = dp_group_replace(groups->forwarding, id, &config);
+        swapped++;
+    }
+    return error ? error : swapped;
+}
+
+/* --- Life and checks ------------------------------------------------------------------------------- */
+
+struct program_groups *program_groups_create(const struct fabric *fabric,
+                                             struct dp_forwarding *forwarding)
+{
+    struct program_groups *groups = calloc(1, sizeof(*groups));
+    if (!groups)
+        return NULL;
+    groups->fabric = fabric;
+    groups->forwarding = forwarding;
+    return groups;
+}
+
+void program_groups_destroy(struct program_groups *groups)
+{
+    if (!groups)
+        return;
+    program_groups_recount_begin(groups);
+    program_groups_recount_end(groups);
+    free(groups->by_id);
+    free(groups->down);
+    free(groups);
+}
+
+/* Members of the data plane stand in the order of addresses, as rows have them. */
+bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
+                            const struct fabric_row *row, uint32_t group)
+{
+    struct program_target target;
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    struct dp_group_info info;
+    program_resolve(groups->fabric, vnet, row, &target);
+    struct dp_group_config config = configure(groups, &target, members);
+    if (dp_group_info(groups->forwarding, group, &info) != 0 || info.kind != config.kind ||
+        (config.kind == DP_GROUP_VNET && info.vnet != config.vnet) ||
+        (config.kind == DP_GROUP_MEMBERS && info.member_count != config.member_count))
+        return false;
+    for (unsigned i = 0; config.kind == DP_GROUP_MEMBERS && i < config.member_count; i++)
+        if (!lpm_address_equal(&info.members[i].next_hop, &members[i].next_hop) ||
+            info.members[i].nic != members[i].nic || info.members[i].peering != members[i].peering)
+            return false;
+    return true;
+}

@@ -1,0 +1,50 @@
+/*
+ * Next-hop groups, interned: equal next-hop sets that resolve to equal NICs share one group of the
+ * data plane, whatever VNet, prefix or subnet asks for them. Internal to this room.
+ *
+ *   Active row, seen from a VNet ──> key (kind, VNet, members with NIC and peering) ──> group id
+ *
+ * Each FIB entry that holds an id holds a reference; a group without references is destroyed (the data
+ * plane keeps it for readers that took the id just before the FIB changed).
+ *
+ * Members that were learned by BGP leave their groups while their neighbour is down; the key stays.
+ * Members of a user's route never leave: no session speaks for them.
+ */
+#ifndef ENGINE_PROGRAM_GROUPS_H
+#define ENGINE_PROGRAM_GROUPS_H
+
+#include "dataplane/dataplane.h"
+#include "engine/fabric/effective.h"
+
+struct program_groups;
+
+struct program_groups *program_groups_create(const struct fabric *fabric,
+                                             struct dp_forwarding *forwarding);
+/* No FIB may hold a group any more. NULL is allowed. */
+void program_groups_destroy(struct program_groups *groups);
+
+/* The group of this row as NICs of vnet see it; the caller gets a reference. 0 or -errno. */
+int program_groups_hold(struct program_groups *groups, uint32_t vnet, const struct fabric_row *row,
+                        uint32_t *group);
+/* One more reference; none fewer. LPM_NO_ROUTE is allowed in both. */
+void program_groups_again(struct program_groups *groups, uint32_t group);
+void program_groups_release(struct program_groups *groups, uint32_t group);
+
+/* As program_next_hop_state(). */
+int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
+                            bool up);
+
+size_t program_groups_count(const struct program_groups *groups);
+
+/* Recounting: after a failure half way, the owner of the FIBs tells every reference anew between
+ * these two. Groups that nobody told are given up at the end. */
+void program_groups_recount_begin(struct program_groups *groups);
+void program_groups_recount_end(struct program_groups *groups);
+uint32_t program_groups_references(const struct program_groups *groups, uint32_t group);
+uint32_t program_groups_id_limit(const struct program_groups *groups); /* every id is below */
+
+/* Compares a group of the data plane with what this row, seen from vnet, must be. */
+bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
+                            const struct fabric_row *row, uint32_t group);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * struct program from inside the room, and the parts that its files do for one another.
+ *
+ *   struct program
+ *     groups      next-hop groups, interned (groups.h)
+ *     vnets[]     one for each VNet that has NICs (tables.h), in the order of the fabric
+ *     scope_of[]  NIC ──> scope
+ *     pending     what changed since the last flush (pending.h)
+ */
+#ifndef ENGINE_PROGRAM_INTERNAL_H
+#define ENGINE_PROGRAM_INTERNAL_H
+
+#include "engine/program/groups.h"
+#include "engine/program/pending.h"
+#include "engine/program/program.h"
+#include "engine/program/tables.h"
+
+struct program {
+    const struct fabric *fabric;
+    const struct fabric_bgp *bgp;
+    struct dp_forwarding *forwarding;
+    struct program_groups *groups;
+    struct program_vnet *vnets;
+    size_t vnet_count;
+    const struct program_scope **scope_of; /* [fabric.nics_count] */
+    struct program_pending pending;
+    bool stale; /* a change could not be remembered: the next flush looks at every prefix */
+};
+
+/* Groups the NICs into VNets and scopes with empty FIBs. 0 or -errno. */
+int program_scopes_open(struct program *program);
+void program_scopes_close(struct program *program);
+
+/* Tells the data plane of VNets, addresses and NICs, with the FIBs of their scopes. 0 or -errno; error names the
+ * object. */
+int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT]);
+void program_nics_remove(struct program *program);
+
+#endif

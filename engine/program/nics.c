@@ -1,0 +1,216 @@
+/*
+ * What of the fabric file the data plane is told once: VNets with their address maps, NICs with their
+ * attachments, and the Internet as a NIC of its own.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/program/internal.h"
+#include "engine/program/resolve.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* Of the internet where the file gives none: locally administered, and no NIC's. */
+static const uint8_t internet_mac[6] = {0x02, 0x00, 0x00, 0x00, 0x00, 0xfe};
+
+/* --- Attachments ---------------------------------------------------------------------------------- */
+
+/* What has to be known of all NICs to attach one. */
+struct setting {
+    struct program *program;
+    bool with_ports;
+    unsigned *untagged; /* per port: how many share it without a VLAN id, the Internet among them */
+};
+
+static int count_untagged(struct setting *setting)
+{
+    const struct fabric *fabric = setting->program->fabric;
+    setting->untagged = calloc((size_t)fabric->ports_count + 1, sizeof(*setting->untagged));
+    if (!setting->untagged)
+        return -ENOMEM;
+    if (fabric->internet.present && fabric->internet.port != FABRIC_NONE)
+        setting->untagged[fabric->internet.port]++;
+    for (uint32_t i = 0; i < fabric->nics_count; i++)
+        if (fabric->nics[i].port != FABRIC_NONE && fabric->nics[i].vlan == 0)
+            setting->untagged[fabric->nics[i].port]++;
+    return 0;
+}
+
+static struct dp_attachment attach(const struct setting *setting, uint32_t port, uint16_t vlan)
+{
+    struct dp_attachment attachment = {.kind = DP_ATTACHMENT_PORT, .port = (uint16_t)port};
+    if (port == FABRIC_NONE)
+        return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE};
+    if (vlan != 0) {
+        attachment.kind = DP_ATTACHMENT_VLAN;
+        attachment.vlan = vlan;
+    } else if (setting->untagged[port] > 1) {
+        attachment.kind = DP_ATTACHMENT_MAC;
+    }
+    return attachment;
+}
+
+/* --- NICs ------------------------------------------------------------------------------------------- */
+
+/* With the quirk each host hashes alone, so the two directions of a flow choose independently. */
+static uint32_t salt_of(const struct fabric *fabric, uint32_t nic)
+{
+    return fabric->quirks.independent_hash ? XXH32(&nic, sizeof(nic), 0) | 1 : 0;
+}
+
+static int set_nic(const struct setting *setting, uint32_t index)
+{
+    const struct program *program = setting->program;
+    const struct fabric *fabric = program->fabric;
+    const struct fabric_nic *nic = &fabric->nics[index];
+    const struct fabric_subnet *subnet = &fabric->subnets[nic->subnet];
+    const struct program_scope *scope = program->scope_of[index];
+    uint32_t port = setting->with_ports ? nic->port : FABRIC_NONE;
+    struct dp_nic_config config = {
+        .name = nic->name,
+        .vnet = PROGRAM_FIRST_VNET + nic->vnet,
+        .addresses = nic->addresses.items,
+        .address_count = nic->addresses.n,
+        .subnet = subnet->prefixes.items,
+        .subnet_count = subnet->prefixes.n,
+        .ip_forwarding = nic->ip_forwarding,
+        .fib4 = scope->tables[PROGRAM_IPV4].fib,
+        .fib6 = scope->tables[PROGRAM_IPV6].fib,
+        .hash_salt = salt_of(fabric, index),
+        .mtu = port == FABRIC_NONE ? 0 : fabric->ports[port].mtu,
+        .attachment = attach(setting, port, nic->vlan),
+    };
+    memcpy(config.mac, nic->mac, sizeof(config.mac));
+    memcpy(config.gateway_mac, subnet->gateway_mac, sizeof(config.gateway_mac));
+    return dp_nic_set(program->forwarding, PROGRAM_FIRST_NIC + index, &config);
+}
+
+static bool is_zero(const uint8_t mac[6])
+{
+    static const uint8_t zero[6];
+    return memcmp(mac, zero, sizeof(zero)) == 0;
+}
+
+/* The sink of the next hop type Internet. It stands in no VNet and has no FIB: what comes in from
+ * there has no way into the fabric without source NAT on its way out. */
+static int set_internet(const struct setting *setting)
+{
+    const struct program *program = setting->program;
+    const struct fabric_internet *internet = &program->fabric->internet;
+    uint32_t port = setting->with_ports && internet->present ? internet->port : FABRIC_NONE;
+    bool has_mac = internet->present && !is_zero(internet->mac);
+    bool has_address = internet->present && internet->next_hop.family != 0;
+    struct dp_nic_config config = {
+        .name = "internet",
+        .addresses = &internet->next_hop,
+        .address_count = has_address ? 1 : 0,
+        .gateway_mac = FABRIC_GATEWAY_MAC,
+        .ip_forwarding = true,
+        .mtu = port == FABRIC_NONE ? 0 : program->fabric->ports[port].mtu,
+        .attachment = attach(setting, port, 0),
+    };
+    memcpy(config.mac, has_mac ? internet->mac : internet_mac, sizeof(config.mac));
+    return dp_nic_set(program->forwarding, DP_NIC_INTERNET, &config);
+}
+
+/* --- VNets ------------------------------------------------------------------------------------------- */
+
+static size_t count_addresses(const struct fabric *fabric, const struct program_scope *scope)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < scope->nic_count; i++)
+        n += fabric->nics[scope->nics[i]].addresses.n;
+    return n;
+}
+
+static int set_addresses(const struct program *program, uint32_t vnet,
+                         const struct program_scope *scope)
+{
+    size_t n = 0;
+    struct dp_vnet_address *addresses =
+        calloc(count_addresses(program->fabric, scope) + 1, sizeof(*addresses));
+    if (!addresses)
+        return -ENOMEM;
+    for (size_t i = 0; i < scope->nic_count; i++) {
+        const struct fabric_addresses *own = &program->fabric->nics[scope->nics[i]].addresses;
+        for (uint32_t j = 0; j < own->n; j++)
+            addresses[n++] = (struct dp_vnet_address){.address = own->items[j],
+                                                      .nic = PROGRAM_FIRST_NIC + scope->nics[i]};
+    }
+    int error = dp_vnet_set_addresses(program->forwarding, PROGRAM_FIRST_VNET + vnet, addresses, n);
+    free(addresses);
+    return error;
+}
+
+/* --- All ---------------------------------------------------------------------------------------------- */
+
+static int failed(char error[DP_ERROR_TEXT], const char *kind, const char *name, int reason)
+{
+    if (reason == -EEXIST)
+        snprintf(error, DP_ERROR_TEXT, "%s '%s': another NIC has this port, VLAN id or MAC already",
+                 kind, name);
+    else
+        snprintf(error, DP_ERROR_TEXT, "%s '%s' cannot be programmed: %s", kind, name,
+                 strerror(-reason));
+    return reason;
+}
+
+static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *fabric = program->fabric;
+    for (uint32_t i = 0; i < fabric->vnets_count; i++) {
+        const struct fabric_prefixes *space = &fabric->vnets[i].space;
+        int reason =
+            dp_vnet_set(program->forwarding, PROGRAM_FIRST_VNET + i, space->items, space->n);
+        if (reason)
+            return failed(error, "VNet", fabric->vnets[i].name, reason);
+    }
+    for (size_t i = 0; i < program->vnet_count; i++) {
+        const struct program_vnet *vnet = &program->vnets[i];
+        for (size_t j = 0; j < vnet->scope_count; j++) {
+            int reason = set_addresses(program, vnet->vnet, &vnet->scopes[j]);
+            if (reason)
+                return failed(error, "VNet", fabric->vnets[vnet->vnet].name, reason);
+        }
+    }
+    return 0;
+}
+
+static int set_nics(const struct setting *setting, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *fabric = setting->program->fabric;
+    int reason = set_internet(setting);
+    if (reason)
+        return failed(error, "NIC", "internet", reason);
+    for (uint32_t i = 0; i < fabric->nics_count; i++) {
+        reason = set_nic(setting, i);
+        if (reason)
+            return failed(error, "NIC", fabric->nics[i].name, reason);
+    }
+    return 0;
+}
+
+int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT])
+{
+    struct setting setting = {.program = program, .with_ports = with_ports};
+    int reason = count_untagged(&setting);
+    if (!reason)
+        reason = set_vnets(program, error);
+    if (!reason)
+        reason = set_nics(&setting, error);
+    free(setting.untagged);
+    return reason;
+}
+
+/* After a failure half way some are not there, which removing does not mind. */
+void program_nics_remove(struct program *program)
+{
+    for (uint32_t i = 0; i < program->fabric->nics_count; i++)
+        dp_nic_remove(program->forwarding, PROGRAM_FIRST_NIC + i);
+    dp_nic_remove(program->forwarding, DP_NIC_INTERNET);
+    for (uint32_t i = 0; i < program->fabric->vnets_count; i++)
+        dp_vnet_remove(program->forwarding, PROGRAM_FIRST_VNET + i);
+}

@@ -1,0 +1,116 @@
+/*
+ * Resolution is relative to the sender's VNet: one next hop address may be a NIC for one VNet and
+ * unreachable, or behind a peering with other options, for the next.
+ */
+#include "engine/program/resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* What the peering from vnet to other forbids. Access is off when either side has it off; packets
+ * with a foreign source are for the receiving VNet to allow (section 1.2). */
+static uint8_t peering_bits(const struct fabric *fabric, uint32_t vnet, uint32_t other)
+{
+    const struct fabric_peering *peering;
+    unsigned side;
+    if (vnet == other || !fabric_peering_between(fabric, vnet, other, &peering, &side))
+        return 0;
+    uint8_t bits = 0;
+    if (!peering->sides[0].allow_virtual_network_access ||
+        !peering->sides[1].allow_virtual_network_access)
+        bits |= DP_PEERING_NO_ACCESS;
+    if (!peering->sides[!side].allow_forwarded_traffic)
+        bits |= DP_PEERING_NO_FORWARDED;
+    return bits;
+}
+
+/* Nothing is routed over a peering that is out of sync, so its far side is out of reach. */
+static bool reaches(const struct fabric *fabric, uint32_t vnet, uint32_t other)
+{
+    const struct fabric_peering *peering;
+    unsigned side;
+    return vnet == other ||
+           (fabric_peering_between(fabric, vnet, other, &peering, &side) && peering->in_sync);
+}
+
+static struct dp_member resolve_member(const struct fabric *fabric, uint32_t vnet,
+                                       const struct lpm_address *next_hop)
+{
+    struct dp_member member = {.next_hop = *next_hop, .weight = 1};
+    uint32_t nic = fabric_resolve_address(fabric, vnet, next_hop);
+    if (nic == FABRIC_NONE || !reaches(fabric, vnet, fabric->nics[nic].vnet))
+        return member;
+    member.nic = PROGRAM_FIRST_NIC + nic;
+    member.peering = peering_bits(fabric, vnet, fabric->nics[nic].vnet);
+    return member;
+}
+
+static void resolve_members(const struct fabric *fabric, uint32_t vnet,
+                            const struct fabric_row *row, struct program_target *target)
+{
+    target->kind = DP_GROUP_MEMBERS;
+    target->learned = row->source == FABRIC_SOURCE_BGP;
+    target->member_count = row->next_hop_count;
+    for (unsigned i = 0; i < row->next_hop_count; i++)
+        target->members[i] = resolve_member(fabric, vnet, &row->next_hops[i]);
+}
+
+void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,
+                     struct program_target *target)
+{
+    target->kind = DP_GROUP_NULL;
+    target->learned = false;
+    target->peering = 0;
+    target->vnet = 0;
+    target->member_count = 0;
+    switch (row->type) {
+    case FABRIC_VNET_LOCAL:
+    case FABRIC_VNET_PEERING:
+    case FABRIC_VNET_GLOBAL_PEERING:
+        target->kind = DP_GROUP_VNET;
+        target->vnet = PROGRAM_FIRST_VNET + row->vnet;
+        target->peering = peering_bits(fabric, vnet, row->vnet);
+        break;
+    case FABRIC_INTERNET:
+    case FABRIC_SERVICE_ENDPOINT: /* services are public: the way to them is that to the Internet */
+        target->kind = DP_GROUP_INTERNET;
+        break;
+    case FABRIC_NULL:
+        break;
+    case FABRIC_VIRTUAL_APPLIANCE:
+    case FABRIC_VIRTUAL_NETWORK_GATEWAY: /* a user's has no next hop of its own: no-member */
+        resolve_members(fabric, vnet, row, target);
+        break;
+    }
+}
+
+static bool members_equal(const struct dp_member *a, const struct dp_member *b)
+{
+    return a->nic == b->nic && a->peering == b->peering && a->weight == b->weight &&
+           lpm_address_equal(&a->next_hop, &b->next_hop);
+}
+
+bool program_target_equal(const struct program_target *a, const struct program_target *b)
+{
+    if (a->kind != b->kind || a->learned != b->learned || a->peering != b->peering ||
+        a->vnet != b->vnet || a->member_count != b->member_count)
+        return false;
+    for (unsigned i = 0; i < a->member_count; i++)
+        if (!members_equal(&a->members[i], &b->members[i]))
+            return false;
+    return true;
+}
+
+uint32_t program_target_hash(const struct program_target *target)
+{
+    uint32_t fields[] = {target->kind, target->learned, target->peering, target->vnet};
+    uint32_t hash = XXH32(fields, sizeof(fields), target->member_count);
+    for (unsigned i = 0; i < target->member_count; i++) {
+        const struct dp_member *member = &target->members[i];
+        hash = XXH32(member->next_hop.bytes, sizeof(member->next_hop.bytes), hash ^ member->nic);
+    }
+    return hash;
+}

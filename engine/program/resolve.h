@@ -1,0 +1,30 @@
+/*
+ * From an Active row to what the data plane is told of it: which kind of group, which NIC stands
+ * behind each next hop, what the peering on the way forbids. Internal to this room.
+ */
+#ifndef ENGINE_PROGRAM_RESOLVE_H
+#define ENGINE_PROGRAM_RESOLVE_H
+
+#include "dataplane/dataplane.h"
+#include "engine/fabric/effective.h"
+
+/* Ids of the data plane for indices of the fabric. */
+#define PROGRAM_FIRST_NIC  (DP_NIC_INTERNET + 1)
+#define PROGRAM_FIRST_VNET 1u
+
+/* A next-hop set, resolved: what makes two groups equal. members are sorted by address. */
+struct program_target {
+    enum dp_group_kind kind;
+    bool learned; /* by BGP: members leave while their neighbour is down */
+    uint8_t peering;
+    uint32_t vnet; /* id of the data plane */
+    unsigned member_count;
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+};
+
+void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,
+                     struct program_target *target);
+bool program_target_equal(const struct program_target *a, const struct program_target *b);
+uint32_t program_target_hash(const struct program_target *target);
+
+#endif
