@@ -1,0 +1,313 @@
+/* See connection.h. */
+#include "engine/live/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/live/log.h"
+#include "engine/live/peer.h"
+#include "engine/live/socket.h"
+
+/* What is pulled from the speaker at once. Twice that is the buffer: what a session that closes still has to say
+ * (its fixed buffer, a few kilobytes) must fit behind bytes that the socket did not take yet. */
+#define OUTPUT_CHUNK  (16u * 1024)
+#define OUTPUT_BUFFER (2 * OUTPUT_CHUNK)
+/* Bytes sent to one peer before the others get their turn. */
+#define OUTPUT_SLICE (64u * 1024)
+
+enum phase { OPENING, OPEN, PARTING };
+
+struct live_connection {
+    uv_poll_t poll; /* first: the handle is the connection for uv_close() */
+    struct live_peer *peer;
+    enum bgp_direction direction;
+    enum phase phase;
+    int fd;
+    int events; /* watched now */
+    bool output_wanted, close_wanted;
+    bool ended; /* parting: our direction is shut down */
+    uint64_t part_by_ms;
+    size_t head, tail; /* bytes[head..tail) wait for the socket */
+    uint8_t bytes[OUTPUT_BUFFER];
+};
+
+static void connection_event(uv_poll_t *poll, int status, int events);
+
+static void watch(struct live_connection *connection, int events)
+{
+    if (connection->events == events)
+        return;
+    connection->events = events;
+    uv_poll_start(&connection->poll, events, connection_event);
+}
+
+/* --- Life --------------------------------------------------------------------------------------- */
+
+static struct live_connection *create(struct live_peer *peer, enum bgp_direction direction, int fd,
+                                      enum phase phase)
+{
+    struct live_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return NULL;
+    if (uv_poll_init(&peer->live->loop, &connection->poll, fd) != 0) {
+        free(connection);
+        return NULL;
+    }
+    connection->poll.data = connection;
+    connection->peer = peer;
+    connection->direction = direction;
+    connection->fd = fd;
+    connection->phase = phase;
+    peer->connections[direction] = connection;
+    peer->live->connection_count++;
+    return connection;
+}
+
+static void free_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void destroy(struct live_connection *connection)
+{
+    struct live_peer *peer = connection->peer;
+    if (peer->connections[connection->direction] == connection)
+        peer->connections[connection->direction] = NULL;
+    if (peer->parting[connection->direction] == connection)
+        peer->parting[connection->direction] = NULL;
+    peer->live->connection_count--;
+    uv_close((uv_handle_t *)&connection->poll, free_closed);
+    close(connection->fd);
+}
+
+/* The connection is gone without our doing: the session hears of it. */
+static void lost(struct live_connection *connection, const char *reason)
+{
+    struct live_peer *peer = connection->peer;
+    enum bgp_direction direction = connection->direction;
+    bool tell = connection->phase != PARTING;
+    destroy(connection);
+    if (tell)
+        speaker_closed(peer->peer->speaker, peer->peer->peer, direction, reason, live_now());
+}
+
+/* --- Sending ------------------------------------------------------------------------------------ */
+
+enum sent { SENT_ALL, SOCKET_FULL, CONNECTION_LOST };
+
+/* Gives the socket what waits in the buffer. */
+static enum sent send_waiting(struct live_connection *connection)
+{
+    while (connection->head < connection->tail) {
+        ssize_t n = send(connection->fd, connection->bytes + connection->head,
+                         connection->tail - connection->head, MSG_NOSIGNAL);
+        if (n >= 0) {
+            connection->head += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return SOCKET_FULL;
+        } else if (errno != EINTR) {
+            lost(connection, strerror(errno));
+            return CONNECTION_LOST;
+        }
+    }
+    connection->head = connection->tail = 0;
+    return SENT_ALL;
+}
+
+static size_t pull(struct live_connection *connection, size_t capacity)
+{
+    const struct controller_peer *peer = connection->peer->peer;
+    size_t n = speaker_output(peer->speaker, peer->peer, connection->direction,
+                              connection->bytes + connection->tail, capacity, live_now());
+    connection->tail += n;
+    return n;
+}
+
+/* Sends while the socket takes it, at most a slice. False: the connection is gone. */
+static bool send_output(struct live_connection *connection)
+{
+    size_t slice = 0;
+    for (;;) {
+        enum sent sent = send_waiting(connection);
+        if (sent == CONNECTION_LOST)
+            return false;
+        /* The end of a slice is treated like a full socket: the loop comes back after the others. */
+        if (sent == SOCKET_FULL || slice >= OUTPUT_SLICE) {
+            watch(connection, UV_READABLE | UV_WRITABLE);
+            return true;
+        }
+        size_t n = pull(connection, OUTPUT_CHUNK);
+        if (n == 0)
+            break;
+        slice += n;
+    }
+    connection->output_wanted = false;
+    watch(connection, UV_READABLE);
+    return true;
+}
+
+/* --- Parting ------------------------------------------------------------------------------------ */
+
+/* Sends last words and ends our direction. May free the connection. */
+static void part_on(struct live_connection *connection)
+{
+    switch (send_waiting(connection)) {
+    case CONNECTION_LOST:
+        return;
+    case SOCKET_FULL:
+        watch(connection, UV_READABLE | UV_WRITABLE);
+        return;
+    case SENT_ALL:
+        break;
+    }
+    if (!connection->ended && shutdown(connection->fd, SHUT_WR) < 0) {
+        destroy(connection);
+        return;
+    }
+    connection->ended = true;
+    watch(connection, UV_READABLE);
+}
+
+/* The session is done with this connection. All that it still has to say is taken now: it may be given another
+ * connection at any time. */
+static void part(struct live_connection *connection)
+{
+    struct live_peer *peer = connection->peer;
+    if (connection->phase == OPENING) {
+        destroy(connection);
+        return;
+    }
+    if (connection->head) {
+        memmove(connection->bytes, connection->bytes + connection->head,
+                connection->tail - connection->head);
+        connection->tail -= connection->head;
+        connection->head = 0;
+    }
+    while (connection->tail < OUTPUT_BUFFER &&
+           pull(connection, OUTPUT_BUFFER - connection->tail) > 0)
+        ;
+    connection->phase = PARTING;
+    connection->part_by_ms = live_now() + LIVE_PARTING_MS;
+    if (peer->parting[connection->direction])
+        destroy(peer->parting[connection->direction]);
+    peer->parting[connection->direction] = connection;
+    peer->connections[connection->direction] = NULL;
+    part_on(connection);
+}
+
+void live_connection_cut(struct live_connection *connection, uint64_t now_ms, bool now)
+{
+    if (now || now_ms >= connection->part_by_ms)
+        destroy(connection);
+}
+
+/* --- Receiving ---------------------------------------------------------------------------------- */
+
+/* Takes one slice. False: the connection is gone. */
+static bool receive(struct live_connection *connection)
+{
+    struct live *live = connection->peer->live;
+    ssize_t n = recv(connection->fd, live->input, sizeof(live->input), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return true;
+    if (n <= 0) {
+        lost(connection, n == 0 ? "the peer closed the connection" : strerror(errno));
+        return false;
+    }
+    if (connection->phase == OPEN) {
+        const struct controller_peer *peer = connection->peer->peer;
+        speaker_input(peer->speaker, peer->peer, connection->direction, live->input, (size_t)n,
+                      live_now());
+    }
+    return true;
+}
+
+/* A connect has come to its end, good or bad. False: the connection is gone. */
+static bool settle_opening(struct live_connection *connection)
+{
+    int status = live_socket_error(connection->fd);
+    if (status) {
+        lost(connection, strerror(-status));
+        return false;
+    }
+    connection->phase = OPEN;
+    watch(connection, UV_READABLE);
+    const struct controller_peer *peer = connection->peer->peer;
+    speaker_connected(peer->speaker, peer->peer, connection->direction, live_now());
+    return true;
+}
+
+static void connection_event(uv_poll_t *poll, int status, int events)
+{
+    struct live_connection *connection = poll->data;
+    struct live *live = connection->peer->live;
+    if (status < 0) { /* the socket is in an error state that recv() tells */
+        events = UV_READABLE;
+    }
+    bool there = true;
+    if (connection->phase == OPENING)
+        there = settle_opening(connection);
+    else if (events & UV_READABLE)
+        there = receive(connection);
+    if (there && (events & UV_WRITABLE)) {
+        if (connection->phase == OPEN)
+            connection->output_wanted = true;
+        live_peer_list(connection->peer);
+        if (connection->phase == PARTING)
+            part_on(connection);
+    }
+    live_breathe(live);
+}
+
+/* --- Wishes ------------------------------------------------------------------------------------- */
+
+void live_connection_wants_output(struct live_connection *connection)
+{
+    connection->output_wanted = true;
+}
+
+void live_connection_wants_close(struct live_connection *connection)
+{
+    connection->close_wanted = true;
+}
+
+void live_connection_work(struct live_connection *connection)
+{
+    if (connection->close_wanted)
+        part(connection);
+    else if (connection->output_wanted && connection->phase == OPEN)
+        send_output(connection);
+}
+
+void live_connection_accepted(struct live_peer *peer, int fd)
+{
+    struct live *live = peer->live;
+    /* Wishes that wait concern the connection that was: they go first. */
+    live_peers_work(live);
+    struct live_connection *connection = NULL;
+    if (!peer->connections[BGP_INCOMING] && !live->stopping)
+        connection = create(peer, BGP_INCOMING, fd, OPEN);
+    if (!connection) {
+        close(fd);
+        return;
+    }
+    watch(connection, UV_READABLE);
+    speaker_connected(peer->peer->speaker, peer->peer->peer, BGP_INCOMING, live_now());
+}
+
+void live_connection_opening(struct live_peer *peer, int fd)
+{
+    if (peer->connections[BGP_OUTGOING])
+        destroy(peer->connections[BGP_OUTGOING]);
+    struct live_connection *connection = create(peer, BGP_OUTGOING, fd, OPENING);
+    if (connection) {
+        watch(connection, UV_WRITABLE);
+        return;
+    }
+    close(fd);
+    speaker_closed(peer->peer->speaker, peer->peer->peer, BGP_OUTGOING, strerror(ENOMEM),
+                   live_now());
+}

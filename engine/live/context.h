@@ -1,0 +1,100 @@
+/*
+ * What the parts of the live engine share.
+ *
+ *   struct live ─┬─ loop, timers, signals                        live.c
+ *                ├─ plane: lpm, forwarding, controller, engine   plane.c
+ *                ├─ listeners[]   one per route-server address   listener.c
+ *                └─ peers[]       one per session                peer.c
+ *                     ├─ connections[outgoing, incoming]         connection.c
+ *                     └─ parting[outgoing, incoming]: closed for the session, still sending its last words
+ *
+ * One turn of the loop: timers, then the prepare handle (live_settle: pump what is listed as work, flush
+ * changes to the data plane, set the timer), then sockets. Handler functions that a speaker calls
+ * may not call it back, so they only list the peer as work; it is done in live_settle().
+ */
+#ifndef ENGINE_LIVE_CONTEXT_H
+#define ENGINE_LIVE_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "engine/live/live.h"
+#include "engine/live/plane.h"
+#include "engine/program/controller.h"
+
+/* Bytes taken from one peer before the others get their turn: about 3,000 prefixes, which is near a millisecond of
+ * work. One peer that floods delays another's keepalive by no more than this. */
+#define LIVE_SLICE (16u * 1024)
+/* How long a change may wait for the flush while sockets keep the loop busy. */
+#define LIVE_FLUSH_NS 1000000u
+/* How long last words (NOTIFICATION) may take to leave, and the whole stop with them. */
+#define LIVE_PARTING_MS      1000u
+#define LIVE_HOUSEKEEPING_MS 100u
+
+struct live;
+struct live_connection;
+
+struct live_listener {
+    struct live *live;
+    uv_poll_t poll;
+    int fd; /* -1: not open */
+    uint32_t route_server;
+    unsigned instance;
+    bool paused;              /* out of file descriptors: accept again at the next housekeeping */
+    uint64_t refused;         /* connections from unknown sources since the last line about them */
+    uint64_t refused_line_ms; /* when that line was written; 0: never */
+};
+
+struct live_peer {
+    struct live *live;
+    struct controller_peer *peer;
+    struct live_connection *connections[2]; /* by enum bgp_direction */
+    struct live_connection *parting[2];
+    bool connect_wanted;
+    bool listed; /* in live.work */
+    struct live_peer *next;
+    uint64_t came_up_ms; /* 0: not Established */
+    uint64_t notice_ms;  /* of the last notice in the log */
+    uint64_t notices_left_out;
+    char label[96];      /* "rs1/0 nva1 10.0.1.4" */
+    char last_line[200]; /* the last thing said about it in the log: not said twice in a row */
+};
+
+struct live {
+    const struct fabric *fabric;
+    struct live_options options;
+    uv_loop_t loop;
+    bool loop_open;
+    uv_prepare_t prepare;
+    uv_timer_t tick, housekeeping;
+    uv_signal_t signals[3];
+    unsigned signal_count;
+    struct live_plane plane;
+    struct live_listener *listeners;
+    unsigned listener_count;
+    struct live_peer *peers;
+    size_t peer_count;
+    struct live_peer *work;
+    unsigned connection_count; /* open sockets of peers, parting ones included */
+    bool flush_wanted;
+    uint64_t flush_since_ns;
+    bool flush_fails;
+    uint64_t tick_due_ms; /* what the timer is set to */
+    uint64_t started_ms;
+    bool stopping;
+    uint64_t stop_by_ms;
+    json_t *sessions_at_stop; /* taken before the stop, when all of them turn Idle */
+    uint8_t input[LIVE_SLICE];
+};
+
+/* Monotonic milliseconds: the time that speakers live in. */
+uint64_t live_now(void);
+/* Work that must not wait for the end of a long turn: due timers, and changes older than LIVE_FLUSH_NS. Called
+ * between two slices of input. */
+void live_breathe(struct live *live);
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * Start, the turns of the loop, and the stop of the live engine. See live.h and context.h.
+ */
+#include "engine/live/live.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/live/context.h"
+#include "engine/live/listener.h"
+#include "engine/live/log.h"
+#include "engine/live/peer.h"
+#include "engine/live/report.h"
+#include "lpm/rcu.h"
+
+#define BGP_PORT         179
+#define EXIT_CLEAN       0
+#define EXIT_BAD_START   2
+#define EXIT_INTERRUPTED 130 /* as a shell names a process that SIGINT ended */
+
+uint64_t live_now(void)
+{
+    return uv_hrtime() / 1000000u;
+}
+
+/* --- Turns -------------------------------------------------------------------------------------- */
+
+static void on_flush_wanted(void *context)
+{
+    struct live *live = context;
+    live->flush_wanted = true;
+    live->flush_since_ns = uv_hrtime();
+}
+
+static void flush(struct live *live)
+{
+    live->flush_wanted = false;
+    int changed = controller_flush(live->plane.controller);
+    if (changed >= 0) {
+        live->flush_fails = false;
+        return;
+    }
+    /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the latest. */
+    if (!live->flush_fails)
+        live_log("cannot program routes for now, trying again: %s", strerror(-changed));
+    live->flush_fails = true;
+    live->flush_wanted = true;
+    live->flush_since_ns = uv_hrtime();
+}
+
+static void tick_speakers(struct live *live, uint64_t now_ms)
+{
+    struct controller *controller = live->plane.controller;
+    for (size_t i = 0; i < controller_speaker_count(controller); i++) {
+        struct speaker *speaker = controller_speaker(controller, i);
+        if (speaker_deadline(speaker) <= now_ms)
+            speaker_tick(speaker, now_ms);
+    }
+}
+
+void live_breathe(struct live *live)
+{
+    uint64_t now_ns = uv_hrtime();
+    if (live->tick_due_ms <= now_ns / 1000000u) {
+        tick_speakers(live, now_ns / 1000000u);
+        live->tick_due_ms = UINT64_MAX; /* set anew by live_settle() at the end of this turn */
+    }
+    live_peers_work(live);
+    if (live->flush_wanted && now_ns - live->flush_since_ns >= LIVE_FLUSH_NS)
+        flush(live);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct live *live = timer->data;
+    tick_speakers(live, live_now());
+}
+
+static void set_timer(struct live *live)
+{
+    struct controller *controller = live->plane.controller;
+    uint64_t due = UINT64_MAX;
+    for (size_t i = 0; i < controller_speaker_count(controller); i++) {
+        uint64_t deadline = speaker_deadline(controller_speaker(controller, i));
+        due = deadline < due ? deadline : due;
+    }
+    live->tick_due_ms = due;
+    if (due == UINT64_MAX) {
+        uv_timer_stop(&live->tick);
+        return;
+    }
+    uint64_t now_ms = live_now();
+    uv_update_time(&live->loop);
+    uv_timer_start(&live->tick, on_tick, due > now_ms ? due - now_ms : 0, 0);
+}
+
+/* The end of a turn, just before the loop sleeps: nothing that is known stays undone. */
+static void live_settle(uv_prepare_t *prepare)
+{
+    struct live *live = prepare->data;
+    live_peers_work(live);
+    if (live->flush_wanted)
+        flush(live);
+    lpm_rcu_poll();
+    set_timer(live);
+    if (live->stopping && live->connection_count == 0)
+        uv_stop(&live->loop);
+}
+
+static void on_housekeeping(uv_timer_t *timer)
+{
+    struct live *live = timer->data;
+    uint64_t now_ms = live_now();
+    live_listeners_housekeeping(live);
+    live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
+    lpm_rcu_poll();
+}
+
+/* --- Signals -------------------------------------------------------------------------------------- */
+
+static void print_status(const struct live *live)
+{
+    json_t *sessions = live_report_sessions(live);
+    json_t *report = live_report(live, sessions);
+    live_report_print(stderr, report);
+    json_decref(report);
+    json_decref(sessions);
+}
+
+static void begin_stop(struct live *live, int signal_number)
+{
+    uint64_t now_ms = live_now();
+    live_log("%s: telling %zu sessions that we stop", strsignal(signal_number), live->peer_count);
+    live->sessions_at_stop = live_report_sessions(live);
+    live->stopping = true;
+    live->stop_by_ms = now_ms + LIVE_PARTING_MS;
+    live_listeners_close(live);
+    controller_stop(live->plane.controller, now_ms);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct live *live = handle->data;
+    if (number == SIGUSR1) {
+        print_status(live);
+    } else if (!live->stopping) {
+        begin_stop(live, number);
+    } else {
+        live_log("second signal: ending at once");
+        _exit(EXIT_INTERRUPTED);
+    }
+}
+
+static int open_signals(struct live *live)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
+    signal(SIGPIPE, SIG_IGN);
+    for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        uv_signal_t *handle = &live->signals[i];
+        int status = uv_signal_init(&live->loop, handle);
+        if (status)
+            return status;
+        handle->data = live;
+        live->signal_count++;
+        status = uv_signal_start(handle, on_signal, numbers[i]);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* --- Start and end --------------------------------------------------------------------------------- */
+
+static int open_loop(struct live *live, char error[LIVE_ERROR_TEXT])
+{
+    int status = uv_loop_init(&live->loop);
+    if (status) {
+        snprintf(error, LIVE_ERROR_TEXT, "cannot make an event loop: %s", uv_strerror(status));
+        return status;
+    }
+    live->loop_open = true;
+    uv_prepare_init(&live->loop, &live->prepare);
+    uv_timer_init(&live->loop, &live->tick);
+    uv_timer_init(&live->loop, &live->housekeeping);
+    live->prepare.data = live->tick.data = live->housekeeping.data = live;
+    status = open_signals(live);
+    if (status)
+        snprintf(error, LIVE_ERROR_TEXT, "cannot handle signals: %s", uv_strerror(status));
+    return status;
+}
+
+static int start(struct live *live, char error[LIVE_ERROR_TEXT])
+{
+    struct controller_shell shell = {.context = live, .flush_wanted = on_flush_wanted};
+    live_peers_shell(&shell);
+    char plane_error[DP_ERROR_TEXT] = "";
+    int status = open_loop(live, error);
+    if (!status)
+        status = live_listeners_open(live, error);
+    if (status)
+        return status;
+    status =
+        live_plane_create(&live->plane, live->fabric, &shell, live->options.verbose, plane_error);
+    if (!status)
+        status = live_peers_create(live);
+    if (!status)
+        status = live_plane_start(&live->plane, live->fabric, live->options.verbose, plane_error);
+    if (status)
+        snprintf(error, LIVE_ERROR_TEXT, "%s", plane_error[0] ? plane_error : strerror(-status));
+    return status;
+}
+
+static void run(struct live *live)
+{
+    live->started_ms = live_now();
+    uv_prepare_start(&live->prepare, live_settle);
+    uv_timer_start(&live->housekeeping, on_housekeeping, LIVE_HOUSEKEEPING_MS,
+                   LIVE_HOUSEKEEPING_MS);
+    live_log("running: %u NICs on %u ports, %u workers, %u BGP addresses, %zu sessions",
+             live->fabric->nics_count, live->fabric->ports_count, live->plane.workers,
+             live->listener_count, live->peer_count);
+    controller_start(live->plane.controller, live->started_ms);
+    uv_run(&live->loop, UV_RUN_DEFAULT);
+}
+
+/* The summary goes to standard output: as text, or as the one JSON document. */
+static void print_summary(const struct live *live)
+{
+    json_t *report = live_report(live, live->sessions_at_stop);
+    if (live->options.json) {
+        json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        fputc('\n', stdout);
+    } else {
+        live_report_print(stdout, report);
+    }
+    fflush(stdout);
+    json_decref(report);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish(struct live *live)
+{
+    live_peers_cut(live, 0, true);
+    live_listeners_close(live);
+    if (live->loop_open) {
+        uv_walk(&live->loop, close_handle, NULL);
+        uv_run(&live->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&live->loop);
+    }
+    live_plane_destroy(&live->plane);
+    json_decref(live->sessions_at_stop);
+    free(live->listeners);
+    free(live->peers);
+    free(live);
+}
+
+int live_run(const struct fabric *fabric, const struct live_options *options)
+{
+    struct live *live = calloc(1, sizeof(*live));
+    if (!live) {
+        fprintf(stderr, "not enough memory\n");
+        return EXIT_BAD_START;
+    }
+    live->fabric = fabric;
+    live->options = *options;
+    live->tick_due_ms = UINT64_MAX;
+    if (live->options.bgp_port == 0)
+        live->options.bgp_port = BGP_PORT;
+    char error[LIVE_ERROR_TEXT];
+    int code = EXIT_BAD_START;
+    if (start(live, error) == 0) {
+        run(live);
+        live_plane_stop(&live->plane);
+        print_summary(live);
+        code = EXIT_CLEAN;
+    } else {
+        fprintf(stderr, "%s\n", error);
+    }
+    finish(live);
+    return code;
+}

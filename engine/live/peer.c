@@ -1,0 +1,179 @@
+/* See peer.h. */
+#include "engine/live/peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/live/connection.h"
+#include "engine/live/log.h"
+#include "engine/live/socket.h"
+
+#define NOTICE_LINE_MS 1000u
+
+void live_peer_list(struct live_peer *peer)
+{
+    if (peer->listed)
+        return;
+    peer->listed = true;
+    peer->next = peer->live->work;
+    peer->live->work = peer;
+}
+
+/* --- What the speaker tells --------------------------------------------------------------------- */
+
+static void on_connect(void *context, struct controller_peer *controller_peer)
+{
+    (void)context;
+    struct live_peer *peer = controller_peer->shell;
+    peer->connect_wanted = true;
+    live_peer_list(peer);
+}
+
+static void on_close(void *context, struct controller_peer *controller_peer,
+                     enum bgp_direction direction)
+{
+    (void)context;
+    struct live_peer *peer = controller_peer->shell;
+    if (direction == BGP_OUTGOING)
+        peer->connect_wanted = false;
+    if (peer->connections[direction])
+        live_connection_wants_close(peer->connections[direction]);
+    live_peer_list(peer);
+}
+
+static void on_output_ready(void *context, struct controller_peer *controller_peer,
+                            enum bgp_direction direction)
+{
+    (void)context;
+    struct live_peer *peer = controller_peer->shell;
+    if (peer->connections[direction])
+        live_connection_wants_output(peer->connections[direction]);
+    live_peer_list(peer);
+}
+
+/* Established, and the fall from it or to Idle with the reason, are news. A peer that is away fails the same way
+ * over and over: said once. */
+static void on_peer_changed(void *context, struct controller_peer *controller_peer,
+                            enum bgp_state state, const char *reason)
+{
+    struct live *live = context;
+    struct live_peer *peer = controller_peer->shell;
+    if (!peer)
+        return;
+    bool was_up = peer->came_up_ms != 0;
+    peer->came_up_ms = state == BGP_ESTABLISHED ? live_now() : 0;
+    if (state != BGP_ESTABLISHED && state != BGP_IDLE && !was_up)
+        return;
+    char line[sizeof(peer->last_line)];
+    snprintf(line, sizeof(line), "%s: %s", bgp_state_text(state), reason);
+    if (live->stopping || strcmp(line, peer->last_line) == 0)
+        return;
+    memcpy(peer->last_line, line, sizeof(line));
+    live_log("%s %s", peer->label, line);
+}
+
+/* Something odd that changes no state. A peer can provoke one with every message: a line a second at most. */
+static void on_notice(void *context, struct controller_peer *controller_peer, const char *line)
+{
+    (void)context;
+    struct live_peer *peer = controller_peer->shell;
+    uint64_t now_ms = live_now();
+    if (!peer)
+        return;
+    if (peer->notice_ms && now_ms - peer->notice_ms < NOTICE_LINE_MS) {
+        peer->notices_left_out++;
+        return;
+    }
+    live_log("%s %s (%llu lines left out before)", peer->label, line,
+             (unsigned long long)peer->notices_left_out);
+    peer->notice_ms = now_ms;
+    peer->notices_left_out = 0;
+}
+
+void live_peers_shell(struct controller_shell *shell)
+{
+    shell->notice = on_notice;
+    shell->peer_changed = on_peer_changed;
+    shell->connect = on_connect;
+    shell->close = on_close;
+    shell->output_ready = on_output_ready;
+}
+
+/* --- What is done about it ----------------------------------------------------------------------- */
+
+static void connect_out(struct live_peer *peer)
+{
+    struct live *live = peer->live;
+    peer->connect_wanted = false;
+    const struct controller_peer *session = peer->peer;
+    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
+    struct live_endpoint local = {
+        config->local_address, 0,
+        live->fabric->route_servers[session->route_server].listen_interface};
+    struct live_endpoint remote = {config->peer_address, live->options.bgp_port, NULL};
+    int fd = live->stopping ? -ESHUTDOWN : live_socket_connect(&local, &remote);
+    if (fd >= 0)
+        live_connection_opening(peer, fd);
+    else
+        speaker_closed(session->speaker, session->peer, BGP_OUTGOING, strerror(-fd), live_now());
+}
+
+void live_peers_work(struct live *live)
+{
+    while (live->work) {
+        struct live_peer *peer = live->work;
+        live->work = peer->next;
+        peer->listed = false;
+        if (peer->connect_wanted)
+            connect_out(peer);
+        for (unsigned direction = 0; direction < 2; direction++) {
+            if (peer->connections[direction])
+                live_connection_work(peer->connections[direction]);
+        }
+    }
+}
+
+void live_peers_cut(struct live *live, uint64_t now_ms, bool all)
+{
+    for (size_t i = 0; i < live->peer_count; i++) {
+        for (unsigned direction = 0; direction < 2; direction++) {
+            struct live_peer *peer = &live->peers[i];
+            if (peer->parting[direction])
+                live_connection_cut(peer->parting[direction], now_ms, all);
+            if (all && peer->connections[direction])
+                live_connection_cut(peer->connections[direction], now_ms, all);
+        }
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------------ */
+
+static void make_label(struct live_peer *peer, const struct fabric *fabric)
+{
+    const struct controller_peer *session = peer->peer;
+    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
+    char address[LPM_ADDRESS_TEXT];
+    snprintf(peer->label, sizeof(peer->label), "%s/%u %s %s",
+             fabric->route_servers[session->route_server].name, session->instance, config->name,
+             lpm_address_format(&config->peer_address, address));
+}
+
+int live_peers_create(struct live *live)
+{
+    struct controller *controller = live->plane.controller;
+    size_t n = controller_peer_count(controller);
+    live->peers = calloc(n + 1, sizeof(*live->peers));
+    if (!live->peers)
+        return -ENOMEM;
+    live->peer_count = n;
+    for (size_t i = 0; i < n; i++) {
+        struct live_peer *peer = &live->peers[i];
+        peer->live = live;
+        peer->peer = controller_peer(controller, i);
+        peer->peer->shell = peer;
+        make_label(peer, live->fabric);
+    }
+    return 0;
+}

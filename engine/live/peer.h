@@ -1,0 +1,22 @@
+/*
+ * The transport side of one session: what its speaker wishes (connect, close, send) is listed here by
+ * handler functions and done in live_peers_work(), outside of the speaker's own calls.
+ */
+#ifndef ENGINE_LIVE_PEER_H
+#define ENGINE_LIVE_PEER_H
+
+#include "engine/live/context.h"
+
+/* One struct live_peer per session of the controller. */
+int live_peers_create(struct live *live);
+/* Fills the transport part of shell. */
+void live_peers_shell(struct controller_shell *shell);
+
+/* Lists peer for live_peers_work(). */
+void live_peer_list(struct live_peer *peer);
+/* Connects, sends and closes what was asked for. */
+void live_peers_work(struct live *live);
+/* Cuts connections whose last words took too long; all of them when `all`. */
+void live_peers_cut(struct live *live, uint64_t now_ms, bool all);
+
+#endif

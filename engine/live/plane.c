@@ -1,0 +1,119 @@
+/* See plane.h. */
+#include "engine/live/plane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/program/program.h"
+
+/* Ports in the order of the fabric: an attachment names its port by that index. The list is the caller's to free. */
+static struct dp_port_config *port_configs(const struct fabric *fabric)
+{
+    struct dp_port_config *ports = calloc(fabric->ports_count + 1, sizeof(*ports));
+    for (uint32_t i = 0; ports && i < fabric->ports_count; i++) {
+        const struct fabric_port *port = &fabric->ports[i];
+        ports[i] = (struct dp_port_config){
+            .name = port->name,
+            .device = port->device,
+            .options = port->options,
+            .queues = port->queues,
+            .mtu = port->mtu,
+        };
+    }
+    return ports;
+}
+
+static struct dp_engine_config engine_config(const struct fabric *fabric,
+                                             const struct dp_port_config *ports, bool verbose)
+{
+    return (struct dp_engine_config){
+        .ports = ports,
+        .port_count = fabric->ports_count,
+        .cores = fabric->engine.core_count ? fabric->engine.cores : NULL,
+        .core_count = fabric->engine.core_count,
+        .quiet = !verbose,
+    };
+}
+
+static int worker_count(const struct fabric *fabric, bool verbose, unsigned *workers)
+{
+    *workers = 1;
+    if (fabric->ports_count == 0)
+        return 0;
+    struct dp_port_config *ports = port_configs(fabric);
+    if (!ports)
+        return -ENOMEM;
+    struct dp_engine_config config = engine_config(fabric, ports, verbose);
+    *workers = dp_engine_worker_count(&config);
+    free(ports);
+    return 0;
+}
+
+static int no_memory(char error[DP_ERROR_TEXT])
+{
+    snprintf(error, DP_ERROR_TEXT, "not enough memory for the forwarding state");
+    return -ENOMEM;
+}
+
+int live_plane_create(struct live_plane *plane, const struct fabric *fabric,
+                      const struct controller_shell *shell, bool verbose, char error[DP_ERROR_TEXT])
+{
+    memset(plane, 0, sizeof(*plane));
+    error[0] = '\0';
+    int status = worker_count(fabric, verbose, &plane->workers);
+    if (status)
+        return no_memory(error);
+    plane->lpm = lpm_create();
+    if (!plane->lpm)
+        return no_memory(error);
+    struct dp_forwarding_config config = program_forwarding_config(fabric, plane->workers);
+    plane->forwarding = dp_forwarding_create(&config, plane->lpm);
+    if (!plane->forwarding) {
+        status = no_memory(error);
+        goto fail;
+    }
+    plane->controller = controller_create(fabric, plane->forwarding, true, shell, error);
+    if (!plane->controller) {
+        status = errno ? -errno : -EINVAL;
+        goto fail;
+    }
+    return 0;
+fail:
+    live_plane_destroy(plane);
+    return status;
+}
+
+int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool verbose,
+                     char error[DP_ERROR_TEXT])
+{
+    if (fabric->ports_count == 0)
+        return 0;
+    struct dp_port_config *ports = port_configs(fabric);
+    if (!ports)
+        return no_memory(error);
+    struct dp_engine_config config = engine_config(fabric, ports, verbose);
+    int status = dp_engine_start(&config, plane->forwarding, &plane->engine, error);
+    free(ports);
+    return status;
+}
+
+void live_plane_stop(struct live_plane *plane)
+{
+    if (plane->engine)
+        dp_engine_stop(plane->engine);
+    plane->engine = NULL;
+}
+
+void live_plane_destroy(struct live_plane *plane)
+{
+    live_plane_stop(plane);
+    if (plane->controller)
+        controller_destroy(plane->controller);
+    if (plane->forwarding)
+        dp_forwarding_destroy(plane->forwarding);
+    if (plane->lpm)
+        lpm_destroy(plane->lpm);
+    memset(plane, 0, sizeof(*plane));
+}

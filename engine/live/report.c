@@ -1,0 +1,260 @@
+/* See report.h. The text is made from the JSON document, so that the two never disagree. */
+#include "engine/live/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/bgp/session.h"
+
+/* --- Document ----------------------------------------------------------------------------------- */
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *session_row(const struct live *live, const struct live_peer *peer, uint64_t now_ms)
+{
+    const struct controller_peer *session = peer->peer;
+    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
+    const struct bgp_session *bgp = speaker_peer_session(session->peer);
+    struct speaker_peer_counters counters;
+    speaker_peer_counters(session->peer, &counters);
+    char address[LPM_ADDRESS_TEXT];
+    json_t *row = json_object();
+    json_object_set_new(row, "route_server",
+                        json_string(live->fabric->route_servers[session->route_server].name));
+    json_object_set_new(row, "instance", number(session->instance));
+    json_object_set_new(row, "peer", json_string(config->name));
+    json_object_set_new(row, "address",
+                        json_string(lpm_address_format(&config->peer_address, address)));
+    json_object_set_new(row, "asn", number(config->asn));
+    json_object_set_new(row, "state", json_string(bgp_state_text(bgp_session_state(bgp))));
+    json_object_set_new(row, "since_seconds",
+                        json_real((double)(now_ms - bgp_session_since(bgp)) / 1000.0));
+    json_object_set_new(row, "learned", number(counters.held));
+    json_object_set_new(row, "advertised", number(counters.advertised));
+    json_object_set_new(row, "updates_in", number(counters.updates_in));
+    json_object_set_new(row, "updates_out", number(counters.updates_out));
+    json_object_set_new(row, "established", number(bgp_session_counters(bgp)->established));
+    json_object_set_new(row, "reason", json_string(bgp_session_last_reason(bgp)));
+    return row;
+}
+
+json_t *live_report_sessions(const struct live *live)
+{
+    uint64_t now_ms = live_now();
+    json_t *rows = json_array();
+    for (size_t i = 0; i < live->peer_count; i++)
+        json_array_append_new(rows, session_row(live, &live->peers[i], now_ms));
+    return rows;
+}
+
+static void add_counters(json_t *row, const struct dp_counters *counters)
+{
+    json_object_set_new(row, "received", number(counters->received));
+    json_object_set_new(row, "forwarded", number(counters->forwarded));
+    json_object_set_new(row, "answered", number(counters->answered));
+    json_object_set_new(row, "self_loop", number(counters->self_loop));
+    json_t *dropped = json_object();
+    for (unsigned reason = 0; reason < DP_REASON_COUNT; reason++) {
+        if (counters->dropped[reason])
+            json_object_set_new(dropped, dp_reason_name(reason), number(counters->dropped[reason]));
+    }
+    json_object_set_new(row, "dropped", dropped);
+}
+
+static json_t *nic_row(const struct live *live, uint32_t id, json_t *name)
+{
+    struct dp_counters counters;
+    dp_counters_nic(live->plane.forwarding, id, &counters);
+    json_t *row = json_object();
+    json_object_set_new(row, "nic", name);
+    add_counters(row, &counters);
+    return row;
+}
+
+static json_t *nic_rows(const struct live *live)
+{
+    const struct fabric *fabric = live->fabric;
+    const struct program *program = controller_program(live->plane.controller);
+    json_t *rows = json_array();
+    for (uint32_t i = 0; i < fabric->nics_count; i++)
+        json_array_append_new(
+            rows, nic_row(live, program_nic_id(program, i), json_string(fabric->nics[i].name)));
+    if (fabric->internet.present)
+        json_array_append_new(rows, nic_row(live, DP_NIC_INTERNET, json_string("internet")));
+    json_array_append_new(rows, nic_row(live, 0, json_null()));
+    return rows;
+}
+
+static json_t *next_hop_rows(const struct live *live)
+{
+    json_t *rows = json_array();
+    struct lpm_address address;
+    for (uint32_t i = 1; dp_next_hop_address(live->plane.forwarding, i, &address); i++) {
+        struct dp_next_hop_counters counters;
+        char text[LPM_ADDRESS_TEXT];
+        dp_counters_next_hop(live->plane.forwarding, i, &counters);
+        json_t *row = json_object();
+        json_object_set_new(row, "next_hop", json_string(lpm_address_format(&address, text)));
+        json_object_set_new(row, "packets", number(counters.packets));
+        json_object_set_new(row, "bytes", number(counters.bytes));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static json_t *port_rows(const struct live *live)
+{
+    json_t *rows = json_array();
+    for (uint32_t i = 0; live->plane.engine && i < live->fabric->ports_count; i++) {
+        struct dp_port_status status;
+        if (dp_engine_port_status(live->plane.engine, i, &status) != 0)
+            continue;
+        json_t *row = json_object();
+        json_object_set_new(row, "port", json_string(status.name));
+        json_object_set_new(row, "link_up", json_boolean(status.link_up));
+        json_object_set_new(row, "rx_packets", number(status.rx_packets));
+        json_object_set_new(row, "tx_packets", number(status.tx_packets));
+        json_object_set_new(row, "rx_missed", number(status.rx_missed));
+        json_object_set_new(row, "rx_errors", number(status.rx_errors));
+        json_object_set_new(row, "tx_errors", number(status.tx_errors));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static json_t *programmed(const struct live *live)
+{
+    struct program_size size;
+    program_size(controller_program(live->plane.controller), &size);
+    json_t *object = json_object();
+    json_object_set_new(object, "scopes", number(size.scopes));
+    json_object_set_new(object, "fibs", number(size.fibs));
+    json_object_set_new(object, "derived_fibs", number(size.derived_fibs));
+    json_object_set_new(object, "groups", number(size.groups));
+    json_object_set_new(object, "routes", number(size.routes));
+    return object;
+}
+
+json_t *live_report(const struct live *live, json_t *sessions)
+{
+    struct dp_counters total;
+    dp_counters_total(live->plane.forwarding, &total);
+    json_t *report = json_object();
+    json_object_set_new(report, "fabric",
+                        json_string(live->fabric->name ? live->fabric->name : ""));
+    json_object_set_new(report, "seconds",
+                        json_real((double)(live_now() - live->started_ms) / 1000.0));
+    add_counters(report, &total);
+    json_object_set(report, "sessions", sessions);
+    json_object_set_new(report, "nics", nic_rows(live));
+    json_object_set_new(report, "next_hops", next_hop_rows(live));
+    json_object_set_new(report, "ports", port_rows(live));
+    json_object_set_new(report, "programmed", programmed(live));
+    return report;
+}
+
+/* --- Text ---------------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "-";
+}
+
+static long long count_of(const json_t *row, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(row, key));
+}
+
+static void print_dropped(FILE *file, const json_t *row)
+{
+    const char *reason;
+    json_t *n;
+    json_object_foreach(json_object_get(row, "dropped"), reason, n)
+    {
+        fprintf(file, " %s %lld", reason, (long long)json_integer_value(n));
+    }
+}
+
+static void print_sessions(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    fprintf(file, "%-20s %-16s %-16s %8s %-12s %8s %10s\n", "ROUTE SERVER", "PEER", "ADDRESS",
+            "ASN", "STATE", "LEARNED", "ADVERTISED");
+    json_array_foreach(rows, i, row)
+    {
+        char instance[64];
+        snprintf(instance, sizeof(instance), "%s/%lld", text_of(row, "route_server"),
+                 count_of(row, "instance"));
+        fprintf(file, "%-20s %-16s %-16s %8lld %-12s %8lld %10lld\n", instance,
+                text_of(row, "peer"), text_of(row, "address"), count_of(row, "asn"),
+                text_of(row, "state"), count_of(row, "learned"), count_of(row, "advertised"));
+    }
+}
+
+static void print_nics(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    fprintf(file, "%-20s %12s %12s %10s  %s\n", "NIC", "RECEIVED", "FORWARDED", "ANSWERED",
+            "DROPPED");
+    json_array_foreach(rows, i, row)
+    {
+        bool unowned = json_is_null(json_object_get(row, "nic"));
+        if (unowned && count_of(row, "received") == 0)
+            continue;
+        fprintf(file, "%-20s %12lld %12lld %10lld ", unowned ? "(none)" : text_of(row, "nic"),
+                count_of(row, "received"), count_of(row, "forwarded"), count_of(row, "answered"));
+        print_dropped(file, row);
+        fputc('\n', file);
+    }
+}
+
+static void print_next_hops(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    if (json_array_size(rows) == 0)
+        return;
+    fprintf(file, "%-20s %12s %14s\n", "NEXT HOP", "PACKETS", "BYTES");
+    json_array_foreach(rows, i, row)
+    {
+        fprintf(file, "%-20s %12lld %14lld\n", text_of(row, "next_hop"), count_of(row, "packets"),
+                count_of(row, "bytes"));
+    }
+}
+
+static void print_ports(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        fprintf(file, "port %-15s %s, rx %lld, tx %lld, missed %lld, errors %lld/%lld\n",
+                text_of(row, "port"), json_is_true(json_object_get(row, "link_up")) ? "up" : "down",
+                count_of(row, "rx_packets"), count_of(row, "tx_packets"),
+                count_of(row, "rx_missed"), count_of(row, "rx_errors"), count_of(row, "tx_errors"));
+    }
+}
+
+void live_report_print(FILE *file, const json_t *report)
+{
+    const json_t *size = json_object_get(report, "programmed");
+    fprintf(file, "fabric %s, %.1f s\n", text_of(report, "fabric"),
+            json_real_value(json_object_get(report, "seconds")));
+    print_sessions(file, json_object_get(report, "sessions"));
+    print_nics(file, json_object_get(report, "nics"));
+    print_next_hops(file, json_object_get(report, "next_hops"));
+    print_ports(file, json_object_get(report, "ports"));
+    fprintf(file, "received %lld = forwarded %lld + answered %lld + dropped:",
+            count_of(report, "received"), count_of(report, "forwarded"),
+            count_of(report, "answered"));
+    print_dropped(file, report);
+    fprintf(file, "\n%lld routes in %lld FIBs (%lld derived), %lld next-hop groups\n",
+            count_of(size, "routes"), count_of(size, "fibs"), count_of(size, "derived_fibs"),
+            count_of(size, "groups"));
+}

@@ -1,0 +1,31 @@
+/*
+ * What the engine says about itself: one JSON document, and the same document as text for people.
+ *
+ *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
+ *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds", "learned",
+ *                   "advertised", "updates_in", "updates_out", "established", "reason"}],
+ *    "nics":      [{"nic", "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}],
+ *    "next_hops": [{"next_hop", "packets", "bytes"}],
+ *    "ports":     [{"port", "link_up", "rx_packets", "tx_packets", "rx_missed", "rx_errors", "tx_errors"}],
+ *    "programmed": {"scopes", "fibs", "derived_fibs", "groups", "routes"}}
+ *
+ * Frames that no NIC owns are in the row of "nics" whose "nic" is null.
+ */
+#ifndef ENGINE_LIVE_REPORT_H
+#define ENGINE_LIVE_REPORT_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "engine/live/context.h"
+
+/* Both give a new reference, or NULL when memory is out. */
+json_t *live_report_sessions(const struct live *live);
+/* Ports are left out when the data plane has stopped. sessions: as given by live_report_sessions(), kept by the
+ * caller. */
+json_t *live_report(const struct live *live, json_t *sessions);
+
+void live_report_print(FILE *file, const json_t *report);
+
+#endif
