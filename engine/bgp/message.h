@@ -237,9 +237,9 @@ struct bgp_update_writer {
     uint8_t kind; /* which of the four layouts; update_write.c */
 };
 
-/* Starts an UPDATE that announces. False: message and attributes do not fit in capacity (or in the
- * peer's message_max; then they never will). attributes must have a next hop, or export give one.
- */
+/* Starts an UPDATE that announces. False: the attributes and one prefix do not fit in capacity (or in the
+ * peer's message_max; then they never will). Once begun, at least one prefix fits. attributes must
+ * have a next hop, or export give one. export may be NULL. */
 bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encoding *encoding,
                       enum bgp_family family, const struct bgp_attributes *attributes,
                       const struct bgp_export *export, uint8_t *bytes, size_t capacity);

@@ -16,6 +16,7 @@
  * - One connection per direction: a further incoming one is refused by the transport, or takes the
  *   place of the former by bgp_session_connected() (the former then counts as lost).
  * - After handler.output_ready: call bgp_session_output() until it returns 0.
+ * - handler.close may come from within bgp_session_connected(): the connection is not wanted.
  * - After handler.close: send what bgp_session_output() still gives, close; a bgp_session_closed()
  * is welcome but not needed. It must not come later than the next bgp_session_connected() of that
  * direction.

@@ -1,0 +1,342 @@
+/*
+ * The table of interned sets: linear hashing with chains.
+ *
+ *     segments[0]: FIRST buckets, segments[k]: FIRST << (k - 1) more     bucket -> set -> set ...
+ *
+ * A table that doubles at once would stall the control loop for tens of milliseconds when it holds
+ * hundreds of thousands of sets. Here each insertion beyond one set a bucket splits one bucket: cost
+ * is spread evenly and nothing is ever copied. The buckets below `split`, and those that came from
+ * them, are addressed with one more bit of the hash than the others. Buckets are never joined
+ * again: a table keeps the size of its fullest day, 8 bytes for a set.
+ */
+#include "engine/bgp/attribute_private.h"
+
+#include <assert.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIRST_BITS 8u
+#define FIRST      (1u << FIRST_BITS)
+#define SEGMENTS   (32u - FIRST_BITS)
+
+struct bgp_attribute_table {
+    struct bgp_attributes **segments[SEGMENTS];
+    uint32_t round; /* buckets at the start of this doubling: a power of two */
+    uint32_t split; /* of these, how many have been split: buckets = round + split */
+    size_t count;
+    size_t bytes; /* of sets */
+};
+
+static struct bgp_attributes **bucket_at(const struct bgp_attribute_table *table, uint32_t bucket)
+{
+    if (bucket < FIRST) {
+        return &table->segments[0][bucket];
+    }
+    unsigned top = 31u - (unsigned)__builtin_clz(bucket);
+    return &table->segments[top - FIRST_BITS + 1][bucket - (1u << top)];
+}
+
+static uint32_t bucket_of(const struct bgp_attribute_table *table, uint32_t hash)
+{
+    uint32_t bucket = hash & (table->round - 1);
+    return bucket < table->split ? hash & (2 * table->round - 1) : bucket;
+}
+
+struct bgp_attribute_table *bgp_attribute_table_create(void)
+{
+    struct bgp_attribute_table *table = calloc(1, sizeof *table);
+    if (table == NULL) {
+        return NULL;
+    }
+    table->round = FIRST;
+    table->segments[0] = calloc(FIRST, sizeof *table->segments[0]);
+    if (table->segments[0] == NULL) {
+        free(table);
+        return NULL;
+    }
+    return table;
+}
+
+void bgp_attribute_table_destroy(struct bgp_attribute_table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < table->round + table->split; i++) {
+        struct bgp_attributes *next;
+        for (struct bgp_attributes *at = *bucket_at(table, i); at != NULL; at = next) {
+            next = at->next;
+            free(at);
+        }
+    }
+    for (unsigned i = 0; i < SEGMENTS; i++) {
+        free(table->segments[i]);
+    }
+    free(table);
+}
+
+/* Splits the next bucket. Without memory the chains just grow longer. */
+static void table_split(struct bgp_attribute_table *table)
+{
+    uint32_t target = table->round + table->split;
+    if (table->split == 0) {
+        unsigned segment = 31u - (unsigned)__builtin_clz(target) - FIRST_BITS + 1;
+        if (segment >= SEGMENTS) {
+            return;
+        }
+        if (table->segments[segment] == NULL) {
+            table->segments[segment] = calloc(target, sizeof *table->segments[segment]);
+        }
+        if (table->segments[segment] == NULL) {
+            return;
+        }
+    }
+    struct bgp_attributes **low = bucket_at(table, table->split), **high = bucket_at(table, target);
+    while (*low != NULL) {
+        struct bgp_attributes *at = *low;
+        if (at->hash & table->round) {
+            *low = at->next;
+            at->next = *high;
+            *high = at;
+        } else {
+            low = &at->next;
+        }
+    }
+    if (++table->split == table->round) {
+        table->round *= 2;
+        table->split = 0;
+    }
+}
+
+size_t bgp_attribute_table_count(const struct bgp_attribute_table *table)
+{
+    return table->count;
+}
+
+size_t bgp_attribute_table_bytes(const struct bgp_attribute_table *table)
+{
+    /* Segments are whole powers of two, so the last one reaches beyond the buckets in use. */
+    size_t buckets = table->split > 0 ? 2 * (size_t)table->round : table->round;
+    return sizeof *table + buckets * sizeof(struct bgp_attributes *) + table->bytes;
+}
+
+/* --- References ------------------------------------------------------------------------------- */
+
+/* Sets are handed out as const so that nobody writes them; the table is who may. */
+static struct bgp_attributes *writable(const struct bgp_attributes *attributes)
+{
+    return (struct bgp_attributes *)(uintptr_t)attributes;
+}
+
+static size_t tail_size(const struct bgp_attributes *attributes)
+{
+    return attributes->flags & BGP_HAS_LINK_LOCAL ? 16 : 0;
+}
+
+const struct bgp_attributes *bgp_attributes_hold(const struct bgp_attributes *attributes)
+{
+    writable(attributes)->references++;
+    return attributes;
+}
+
+void bgp_attributes_release(struct bgp_attribute_table *table,
+                            const struct bgp_attributes *attributes)
+{
+    if (attributes == NULL || --writable(attributes)->references > 0) {
+        return;
+    }
+    struct bgp_attributes **link = bucket_at(table, bucket_of(table, attributes->hash));
+    while (*link != attributes) {
+        assert(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = attributes->next;
+    table->count--;
+    table->bytes -= sizeof *attributes + attributes->size + tail_size(attributes);
+    free(writable(attributes));
+}
+
+bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t address[16])
+{
+    if (!(attributes->flags & BGP_HAS_LINK_LOCAL)) {
+        return false;
+    }
+    memcpy(address, attributes->bytes + attributes->size, 16);
+    return true;
+}
+
+/* --- Canonical bytes ----------------------------------------------------------------------------- */
+
+/* One attribute of the set in the making: its flags and where its value is. */
+struct value {
+    const uint8_t *bytes;
+    size_t length;
+    uint8_t flags;
+};
+
+/* scalar: room for values that the builder holds as numbers. */
+static struct value value_of(const struct bgp_attribute_builder *builder, uint8_t type,
+                             uint8_t scalar[4])
+{
+    enum bgp_community_kind kind;
+    switch (type) {
+    case ATTRIBUTE_ORIGIN:
+        scalar[0] = builder->origin;
+        return (struct value){scalar, 1, ATTRIBUTE_TRANSITIVE};
+    case ATTRIBUTE_AS_PATH:
+        return (struct value){builder->as_path.bytes, builder->as_path.size, ATTRIBUTE_TRANSITIVE};
+    case ATTRIBUTE_MED:
+        bytes_put32(scalar, builder->med);
+        return (struct value){scalar, 4, ATTRIBUTE_OPTIONAL};
+    case ATTRIBUTE_LOCAL_PREF:
+        bytes_put32(scalar, builder->local_pref);
+        return (struct value){scalar, 4, ATTRIBUTE_TRANSITIVE};
+    case ATTRIBUTE_ATOMIC_AGGREGATE:
+        return (struct value){scalar, 0, ATTRIBUTE_TRANSITIVE};
+    default:
+        break;
+    }
+    if (community_kind(type, &kind)) {
+        uint8_t partial = attribute_bit(&builder->partial, type) ? ATTRIBUTE_PARTIAL : 0;
+        return (struct value){builder->communities[kind].bytes, builder->communities[kind].size,
+                              ATTRIBUTE_OPTIONAL | ATTRIBUTE_TRANSITIVE | partial};
+    }
+    return (struct value){builder->others.bytes + builder->other[type].offset,
+                          builder->other[type].length, builder->other[type].flags};
+}
+
+static struct bgp_span *span_field(struct bgp_attributes *attributes, uint8_t type)
+{
+    switch (type) {
+    case ATTRIBUTE_AS_PATH:
+        return &attributes->as_path;
+    case ATTRIBUTE_COMMUNITIES:
+        return &attributes->communities;
+    case ATTRIBUTE_EXTENDED_COMMUNITIES:
+        return &attributes->extended_communities;
+    case ATTRIBUTE_LARGE_COMMUNITIES:
+        return &attributes->large_communities;
+    default:
+        return NULL;
+    }
+}
+
+/* Appends one attribute to scratch, and notes its span in set. */
+static int put_attribute(struct bgp_attribute_builder *builder, struct bgp_attributes *set,
+                         uint8_t type)
+{
+    uint8_t scalar[4];
+    struct value value = value_of(builder, type, scalar);
+    size_t size = attribute_header_size(value.length) + value.length;
+    if (builder->scratch.size + size > ATTRIBUTES_SIZE_MAX) {
+        return -EMSGSIZE;
+    }
+    int error = bytes_buffer_reserve(&builder->scratch, size);
+    if (error != 0) {
+        return error;
+    }
+    uint8_t *start = builder->scratch.bytes + builder->scratch.size;
+    uint8_t *at = attribute_header_put(start, value.flags, type, value.length);
+    struct bgp_span *span = span_field(set, type);
+    if (span != NULL) {
+        span->offset = (uint16_t)(at - builder->scratch.bytes);
+        span->length = (uint16_t)value.length;
+    }
+    if (value.length > 0) {
+        memcpy(at, value.bytes, value.length);
+    }
+    builder->scratch.size += size;
+    return 0;
+}
+
+/* Fills scratch with the canonical bytes (and the link-local next hop), *set with the fields. */
+static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attributes *set)
+{
+    builder->scratch.size = 0;
+    for (unsigned word = 0; word < 4; word++) {
+        for (uint64_t bits = builder->present.words[word]; bits != 0; bits &= bits - 1) {
+            uint8_t type = (uint8_t)(word * 64 + (unsigned)__builtin_ctzll(bits));
+            int error = put_attribute(builder, set, type);
+            if (error != 0) {
+                return error;
+            }
+        }
+    }
+    struct as_path_view path = {builder->as_path.bytes, builder->as_path.size, 4};
+    set->size = (uint16_t)builder->scratch.size;
+    set->origin = builder->origin;
+    set->flags = builder->flags | (as_path_has_set(&path) ? BGP_HAS_AS_SET : 0);
+    set->med = builder->med;
+    set->local_pref = builder->local_pref;
+    set->next_hop = builder->next_hop;
+    set->as_path_length = (uint16_t)as_path_length(&path);
+    return bytes_buffer_append(&builder->scratch, builder->link_local, tail_size(set));
+}
+
+static uint32_t hash_of(const struct bgp_attributes *set, const uint8_t *bytes)
+{
+    uint64_t seed = XXH3_64bits(&set->next_hop, sizeof set->next_hop);
+    return (uint32_t)XXH3_64bits_withSeed(bytes, set->size + tail_size(set), seed);
+}
+
+static bool same(const struct bgp_attributes *held, const struct bgp_attributes *set,
+                 const uint8_t *bytes)
+{
+    return held->hash == set->hash && held->size == set->size && held->flags == set->flags &&
+           memcmp(&held->next_hop, &set->next_hop, sizeof held->next_hop) == 0 &&
+           memcmp(held->bytes, bytes, set->size + tail_size(set)) == 0;
+}
+
+int bgp_builder_intern(struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
+                       const struct bgp_attributes **attributes)
+{
+    struct bgp_attributes set = {.references = 1};
+    int error = builder->error != 0 ? builder->error : canonicalise(builder, &set);
+    if (error != 0) {
+        return error;
+    }
+    set.hash = hash_of(&set, builder->scratch.bytes);
+    struct bgp_attributes **bucket = bucket_at(table, bucket_of(table, set.hash));
+    for (struct bgp_attributes *at = *bucket; at != NULL; at = at->next) {
+        if (same(at, &set, builder->scratch.bytes)) {
+            *attributes = bgp_attributes_hold(at);
+            return 0;
+        }
+    }
+    struct bgp_attributes *made = malloc(sizeof *made + builder->scratch.size);
+    if (made == NULL) {
+        return -ENOMEM;
+    }
+    set.next = *bucket;
+    *made = set;
+    memcpy(made->bytes, builder->scratch.bytes, builder->scratch.size);
+    *bucket = made;
+    table->bytes += sizeof *made + builder->scratch.size;
+    if (++table->count > table->round + table->split) {
+        table_split(table);
+    }
+    *attributes = made;
+    return 0;
+}
+
+bool bgp_attribute_table_validate(const struct bgp_attribute_table *table)
+{
+    size_t count = 0, bytes = 0;
+    for (uint32_t i = 0; i < table->round + table->split; i++) {
+        for (const struct bgp_attributes *at = *bucket_at(table, i); at != NULL; at = at->next) {
+            if (bucket_of(table, at->hash) != i || at->references == 0 ||
+                at->hash != hash_of(at, at->bytes)) {
+                return false;
+            }
+            for (const struct bgp_attributes *b = at->next; b != NULL; b = b->next) {
+                if (same(b, at, at->bytes)) {
+                    return false; /* two objects for one set */
+                }
+            }
+            count++;
+            bytes += sizeof *at + at->size + tail_size(at);
+        }
+    }
+    return count == table->count && bytes == table->bytes;
+}

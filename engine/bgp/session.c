@@ -1,0 +1,414 @@
+/*
+ * Sessions: life, the part of the state machine that is beside connections (start, stop, connect
+ * retry, pause in Idle), timers, questions. See session_private.h for the structure.
+ *
+ *     STOPPED --start--> CONNECT <--retry/refused--> ACTIVE
+ *        ^                  |  connection: OpenSent -> OpenConfirm -> Established
+ *        |                  v
+ *        +---stop---     PAUSING --(idle hold time)--> CONNECT
+ */
+#include "engine/bgp/session_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    DEFAULT_CONNECT_RETRY_S = 120,
+    DEFAULT_IDLE_HOLD_MS = 1000,
+    DEFAULT_IDLE_HOLD_MAX_MS = 60000,
+};
+
+const char *bgp_state_text(enum bgp_state state)
+{
+    static const char *const texts[] = {
+        [BGP_IDLE] = "Idle",
+        [BGP_CONNECT] = "Connect",
+        [BGP_ACTIVE] = "Active",
+        [BGP_OPEN_SENT] = "OpenSent",
+        [BGP_OPEN_CONFIRM] = "OpenConfirm",
+        [BGP_ESTABLISHED] = "Established",
+    };
+    return texts[state];
+}
+
+const char *bgp_direction_text(enum bgp_direction direction)
+{
+    return direction == BGP_OUTGOING ? "outgoing" : "incoming";
+}
+
+/* --- Telling --------------------------------------------------------------------------------- */
+
+void session_reason(struct bgp_session *session, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(session->reason, sizeof session->reason, format, arguments);
+    va_end(arguments);
+}
+
+void session_notice(struct bgp_session *session, const char *format, ...)
+{
+    char line[REASON_SIZE];
+    if (session->handler.notice == NULL) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    session->handler.notice(session->handler.context, line);
+}
+
+static enum bgp_state worked_out_state(const struct bgp_session *session)
+{
+    static const enum bgp_state by_base[] = {
+        [BASE_STOPPED] = BGP_IDLE,
+        [BASE_PAUSING] = BGP_IDLE,
+        [BASE_CONNECT] = BGP_CONNECT,
+        [BASE_ACTIVE] = BGP_ACTIVE,
+    };
+    enum bgp_state state = by_base[session->base];
+    for (unsigned i = 0; i < 2; i++) {
+        if (session->connections[i].state > state) {
+            state = session->connections[i].state;
+        }
+    }
+    return state;
+}
+
+void session_settle(struct bgp_session *session)
+{
+    enum bgp_state state = worked_out_state(session);
+    if (state == session->state) {
+        return;
+    }
+    session->state = state;
+    session->since_ms = session->now_ms;
+    if (session->handler.state_changed != NULL) {
+        session->handler.state_changed(session->handler.context, state, session->reason);
+    }
+}
+
+/* --- Waiting ------------------------------------------------------------------------------------- */
+
+/* splitmix64: the same seed gives the same waits, so the twin repeats itself. */
+static uint64_t session_random(struct bgp_session *session)
+{
+    uint64_t value = session->random += UINT64_C(0x9e3779b97f4a7c15);
+    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+    return value ^ value >> 31;
+}
+
+uint64_t session_jitter(struct bgp_session *session, uint64_t ms)
+{
+    return ms - session_random(session) % (ms / 4 + 1);
+}
+
+static void wait_to_connect(struct bgp_session *session)
+{
+    session->connect_deadline =
+        session->config.passive
+            ? NEVER
+            : session->now_ms +
+                  session_jitter(session, (uint64_t)session->config.connect_retry_s * 1000);
+}
+
+static void want_connection(struct bgp_session *session)
+{
+    session->base = BASE_CONNECT;
+    session->connecting = true;
+    wait_to_connect(session);
+    session_settle(session);
+    if (session->connecting && session->handler.connect != NULL) {
+        session->handler.connect(session->handler.context);
+    }
+}
+
+void session_stop_connecting(struct bgp_session *session)
+{
+    session->connect_deadline = NEVER;
+    if (!session->connecting) {
+        return;
+    }
+    session->connecting = false;
+    if (session->handler.close != NULL) {
+        session->handler.close(session->handler.context, BGP_OUTGOING);
+    }
+}
+
+static void begin(struct bgp_session *session)
+{
+    session->idle_deadline = NEVER;
+    if (session->config.passive) {
+        session->base = BASE_ACTIVE;
+        session_settle(session);
+    } else {
+        want_connection(session);
+    }
+}
+
+static void pause_in_idle(struct bgp_session *session)
+{
+    uint64_t pause = session->config.idle_hold_ms;
+    for (unsigned i = 0; i < session->failures && pause < session->config.idle_hold_max_ms; i++) {
+        pause *= 2;
+    }
+    if (pause > session->config.idle_hold_max_ms) {
+        pause = session->config.idle_hold_max_ms;
+    }
+    session->failures++;
+    session->base = BASE_PAUSING;
+    session->idle_deadline = session->now_ms + session_jitter(session, pause);
+    session_stop_connecting(session);
+}
+
+void session_fall(struct bgp_session *session, bool pause)
+{
+    if (session->base == BASE_STOPPED || session->base == BASE_PAUSING) {
+        return;
+    }
+    if (session->established_ms != NEVER) {
+        if (session->now_ms - session->established_ms >= STABLE_MS) {
+            session->failures = 0;
+        }
+        session->established_ms = NEVER;
+    }
+    if (pause) {
+        pause_in_idle(session);
+    } else if (!session->connecting) {
+        session->base = BASE_ACTIVE;
+        wait_to_connect(session);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------------ */
+
+static bool config_valid(const struct bgp_session_config *config)
+{
+    return config->local_asn != 0 && config->peer_asn != 0 && config->identifier != 0 &&
+           config->hold_time_s != 1 && config->hold_time_s != 2 && config->attributes != NULL &&
+           (config->families & ~BGP_FAMILIES_ALL) == 0;
+}
+
+static void fill_defaults(struct bgp_session_config *config)
+{
+    if (config->connect_retry_s == 0) {
+        config->connect_retry_s = DEFAULT_CONNECT_RETRY_S;
+    }
+    if (config->idle_hold_ms == 0) {
+        config->idle_hold_ms = DEFAULT_IDLE_HOLD_MS;
+    }
+    if (config->idle_hold_max_ms == 0) {
+        config->idle_hold_max_ms = DEFAULT_IDLE_HOLD_MAX_MS;
+    }
+    if (config->families == 0) {
+        config->families = BGP_FAMILIES_ALL;
+    }
+}
+
+int bgp_session_create(const struct bgp_session_config *config,
+                       const struct bgp_session_handler *handler, struct bgp_session **session)
+{
+    if (!config_valid(config) || handler->fill_updates == NULL) {
+        return -EINVAL;
+    }
+    struct bgp_session *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return -ENOMEM;
+    }
+    made->reader = bgp_update_reader_create();
+    if (made->reader == NULL) {
+        free(made);
+        return -ENOMEM;
+    }
+    made->config = *config;
+    fill_defaults(&made->config);
+    made->handler = *handler;
+    made->random = config->seed;
+    made->idle_deadline = made->connect_deadline = made->established_ms = NEVER;
+    made->encoding.message_max = BGP_MESSAGE_MAX;
+    for (unsigned i = 0; i < 2; i++) {
+        connection_clear(&made->connections[i]);
+    }
+    session_reason(made, "not started");
+    *session = made;
+    return 0;
+}
+
+void bgp_session_destroy(struct bgp_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        connection_clear(&session->connections[i]);
+    }
+    bgp_update_reader_destroy(session->reader);
+    free(session);
+}
+
+void bgp_session_start(struct bgp_session *session, uint64_t now_ms)
+{
+    session->now_ms = now_ms;
+    if (session->base != BASE_STOPPED && session->base != BASE_PAUSING) {
+        return;
+    }
+    session->failures = 0;
+    session_reason(session, "started");
+    begin(session);
+}
+
+/* Ends every connection with a Cease; base says what comes after. */
+static void cease(struct bgp_session *session, uint8_t subcode, const char *message)
+{
+    struct bgp_error error;
+    bgp_error_set_shutdown(&error, subcode, message);
+    for (unsigned i = 0; i < 2; i++) {
+        if (session->connections[i].state != BGP_IDLE) {
+            connection_fail(session, (enum bgp_direction)i, &error, NULL);
+        }
+    }
+}
+
+void bgp_session_stop(struct bgp_session *session, uint8_t cease_subcode, const char *message,
+                      uint64_t now_ms)
+{
+    session->now_ms = now_ms;
+    session->base = BASE_STOPPED;
+    session->idle_deadline = session->established_ms = NEVER;
+    session->failures = 0;
+    session_stop_connecting(session);
+    session_reason(session, "stopped");
+    cease(session, cease_subcode, message);
+    session_settle(session);
+}
+
+void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const char *message,
+                       uint64_t now_ms)
+{
+    session->now_ms = now_ms;
+    if (session->base == BASE_STOPPED || session->base == BASE_PAUSING) {
+        return;
+    }
+    session_reason(session, "reset");
+    session_fall(session, true);
+    cease(session, cease_subcode, message);
+    session_settle(session);
+}
+
+/* --- Timers ------------------------------------------------------------------------------------------- */
+
+void bgp_session_tick(struct bgp_session *session, uint64_t now_ms)
+{
+    session->now_ms = now_ms;
+    for (unsigned i = 0; i < 2; i++) {
+        if (session->connections[i].state != BGP_IDLE) {
+            connection_tick(session, (enum bgp_direction)i);
+        }
+    }
+    if (session->idle_deadline <= now_ms) {
+        session_reason(session, "pause in Idle is over");
+        begin(session);
+    }
+    if (session->connect_deadline <= now_ms) {
+        session_reason(session, "connect retry timer expired");
+        want_connection(session);
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t bgp_session_deadline(const struct bgp_session *session)
+{
+    uint64_t deadline = earlier(session->idle_deadline, session->connect_deadline);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct connection *connection = &session->connections[i];
+        if (connection->state != BGP_IDLE) {
+            deadline = earlier(deadline, connection->hold_deadline);
+            deadline = earlier(deadline, connection->keepalive_deadline);
+            deadline = earlier(deadline, connection->send_hold_deadline);
+        }
+    }
+    return deadline;
+}
+
+/* --- Wishes of the speaker ------------------------------------------------------------------------------- */
+
+void bgp_session_updates_pending(struct bgp_session *session)
+{
+    if (session->state == BGP_ESTABLISHED) {
+        connection_output_ready(session, session->negotiated.direction);
+    }
+}
+
+int bgp_session_request_refresh(struct bgp_session *session, enum bgp_family family)
+{
+    if (session->state != BGP_ESTABLISHED) {
+        return -ENOTCONN;
+    }
+    if (!session->negotiated.route_refresh ||
+        !(session->negotiated.families & BGP_FAMILY_BIT(family))) {
+        return -EOPNOTSUPP;
+    }
+    const struct bgp_family_info *info = bgp_family_info(family);
+    struct bgp_refresh refresh = {.afi = info->afi, .safi = info->safi};
+    uint8_t bytes[32];
+    size_t n = bgp_refresh_encode(&refresh, bytes, sizeof bytes);
+    return connection_queue(session, session->negotiated.direction, bytes, n) ? 0 : -EAGAIN;
+}
+
+/* --- Questions --------------------------------------------------------------------------------------------- */
+
+enum bgp_state bgp_session_state(const struct bgp_session *session)
+{
+    return session->state;
+}
+
+const struct bgp_session_config *bgp_session_config(const struct bgp_session *session)
+{
+    return &session->config;
+}
+
+bool bgp_session_internal(const struct bgp_session *session)
+{
+    return session->config.peer_asn == session->config.local_asn;
+}
+
+const struct bgp_negotiated *bgp_session_negotiated(const struct bgp_session *session)
+{
+    return &session->negotiated;
+}
+
+const struct bgp_encoding *bgp_session_encoding(const struct bgp_session *session)
+{
+    return &session->encoding;
+}
+
+const struct bgp_session_counters *bgp_session_counters(const struct bgp_session *session)
+{
+    return &session->counters;
+}
+
+const struct bgp_error *bgp_session_last_sent(const struct bgp_session *session)
+{
+    return &session->last_sent;
+}
+
+const struct bgp_error *bgp_session_last_received(const struct bgp_session *session)
+{
+    return &session->last_received;
+}
+
+const char *bgp_session_last_reason(const struct bgp_session *session)
+{
+    return session->reason;
+}
+
+uint64_t bgp_session_since(const struct bgp_session *session)
+{
+    return session->since_ms;
+}

@@ -1,0 +1,411 @@
+/*
+ * One TCP connection of a session: how it begins and ends, the bytes that come and go, its timers.
+ *
+ * Output is given in this order, so that messages are never torn:
+ *
+ *     staged UPDATEs that were begun   >   control messages   >   new UPDATEs from fill_updates
+ *
+ * Staged bytes exist only when the caller's buffer was smaller than a message may be.
+ */
+#include "engine/bgp/session_private.h"
+
+#include <assert.h>
+
+void connection_clear(struct connection *connection)
+{
+    bytes_buffer_free(&connection->input);
+    bytes_buffer_free(&connection->staged);
+    *connection = (struct connection){
+        .state = BGP_IDLE,
+        .hold_deadline = NEVER,
+        .keepalive_deadline = NEVER,
+        .send_hold_deadline = NEVER,
+    };
+}
+
+/* --- Timers --------------------------------------------------------------------------------- */
+
+void connection_restart_hold(struct bgp_session *session, struct connection *connection)
+{
+    connection->hold_deadline =
+        connection->hold_ms == 0 ? NEVER : session->now_ms + connection->hold_ms;
+}
+
+void connection_restart_keepalive(struct bgp_session *session, struct connection *connection)
+{
+    connection->keepalive_deadline =
+        connection->keepalive_ms == 0
+            ? NEVER
+            : session->now_ms + session_jitter(session, connection->keepalive_ms);
+}
+
+/* Runs from OpenConfirm on while there are keepalives that a living peer would take. */
+static void restart_send_hold(struct bgp_session *session, struct connection *connection)
+{
+    uint64_t send_hold = (uint64_t)connection->hold_ms * 2;
+    if (connection->state < BGP_OPEN_CONFIRM || connection->hold_ms == 0) {
+        connection->send_hold_deadline = NEVER;
+        return;
+    }
+    connection->send_hold_deadline =
+        session->now_ms + (send_hold > SEND_HOLD_MIN_MS ? send_hold : SEND_HOLD_MIN_MS);
+}
+
+static void hold_expired(struct bgp_session *session, enum bgp_direction direction)
+{
+    struct bgp_error error;
+    bgp_error_set(&error, BGP_ERROR_HOLD_TIMER, 0, NULL, 0);
+    connection_fail(session, direction, &error, "nothing heard from the peer for the hold time");
+}
+
+/* The peer takes nothing, so it gets no NOTIFICATION either (RFC 9687 section 4.3). */
+static void send_hold_expired(struct bgp_session *session, enum bgp_direction direction)
+{
+    struct connection *connection = &session->connections[direction];
+    connection->control_at = connection->control_size = 0;
+    bytes_buffer_free(&connection->staged);
+    connection->staged_at = 0;
+    bgp_error_set(&session->last_sent, BGP_ERROR_SEND_HOLD, 0, NULL, 0);
+    session_reason(session, "Send Hold Timer Expired (8/0): the peer has stopped reading");
+    connection_end(session, direction, true, true);
+}
+
+void connection_tick(struct bgp_session *session, enum bgp_direction direction)
+{
+    struct connection *connection = &session->connections[direction];
+    if (connection->hold_deadline <= session->now_ms) {
+        hold_expired(session, direction);
+    } else if (connection->send_hold_deadline <= session->now_ms) {
+        send_hold_expired(session, direction);
+    } else if (connection->keepalive_deadline <= session->now_ms) {
+        connection_queue_keepalive(session, direction);
+    }
+}
+
+/* --- Beginning and end --------------------------------------------------------------------------- */
+
+/* Told to close without a word. */
+static void refuse(struct bgp_session *session, enum bgp_direction direction)
+{
+    session->connections[direction].closing = true;
+    if (session->handler.close != NULL) {
+        session->handler.close(session->handler.context, direction);
+    }
+}
+
+/* An outgoing connection that comes after the peer's OPEN on the other one could only collide. */
+static bool welcome(struct bgp_session *session, enum bgp_direction direction)
+{
+    bool running = session->base == BASE_CONNECT || session->base == BASE_ACTIVE;
+    return running && (direction == BGP_INCOMING ||
+                       (!session->config.passive &&
+                        session_other(session, direction)->state < BGP_OPEN_CONFIRM));
+}
+
+void bgp_session_connected(struct bgp_session *session, enum bgp_direction direction,
+                           uint64_t now_ms)
+{
+    struct connection *connection = &session->connections[direction];
+    session->now_ms = now_ms;
+    if (connection->state != BGP_IDLE) {
+        session_reason(session, "the %s connection was replaced by a new one",
+                       bgp_direction_text(direction));
+        connection_end(session, direction, false, connection->state > BGP_OPEN_SENT);
+    }
+    connection_clear(connection);
+    if (direction == BGP_OUTGOING) {
+        session->connecting = false;
+    }
+    if (!welcome(session, direction)) {
+        refuse(session, direction);
+        return;
+    }
+    if (direction == BGP_OUTGOING) {
+        session->connect_deadline = NEVER;
+    }
+    struct bgp_open open = session_open(session);
+    uint8_t bytes[128];
+    size_t n = bgp_open_encode(&open, bytes, sizeof bytes);
+    assert(n > 0);
+    connection->state = BGP_OPEN_SENT;
+    connection->hold_ms = OPEN_HOLD_MS;
+    connection_restart_hold(session, connection);
+    session_reason(session, "%s connection opened", bgp_direction_text(direction));
+    session_settle(session);
+    if (connection->state == BGP_OPEN_SENT) {
+        connection_queue(session, direction, bytes, n);
+    }
+}
+
+void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
+                    bool pause)
+{
+    struct connection *connection = &session->connections[direction];
+    connection->state = BGP_IDLE;
+    connection->closing = close;
+    connection->hold_deadline = connection->keepalive_deadline = NEVER;
+    connection->send_hold_deadline = NEVER;
+    bytes_buffer_free(&connection->input);
+    if (!close) {
+        connection_clear(connection);
+    }
+    if (session_other(session, direction)->state == BGP_IDLE) {
+        session_fall(session, pause);
+    } else if (direction == BGP_OUTGOING) {
+        session->connect_deadline = NEVER;
+    }
+    session_settle(session);
+    if (close && session->handler.close != NULL) {
+        session->handler.close(session->handler.context, direction);
+    }
+}
+
+void connection_fail(struct bgp_session *session, enum bgp_direction direction,
+                     const struct bgp_error *error, const char *detail)
+{
+    uint8_t bytes[NOTIFICATION_SIZE];
+    char text[BGP_ERROR_TEXT];
+    size_t n = bgp_notification_encode(error, bytes, sizeof bytes);
+    session->last_sent = *error;
+    connection_queue(session, direction, bytes, n);
+    session_reason(session, "sent NOTIFICATION %s%s%s", bgp_error_format(error, text),
+                   detail != NULL ? ": " : "", detail != NULL ? detail : "");
+    connection_end(session, direction, true, true);
+}
+
+void bgp_session_closed(struct bgp_session *session, enum bgp_direction direction,
+                        const char *reason, uint64_t now_ms)
+{
+    struct connection *connection = &session->connections[direction];
+    session->now_ms = now_ms;
+    if (connection->state != BGP_IDLE) {
+        session_reason(session, "%s connection closed%s%s", bgp_direction_text(direction),
+                       reason != NULL ? ": " : " by the peer", reason != NULL ? reason : "");
+        connection_end(session, direction, false, connection->state > BGP_OPEN_SENT);
+        return;
+    }
+    connection_clear(connection);
+    if (direction == BGP_OUTGOING && session->connecting) {
+        session->connecting = false;
+        session->base = BASE_ACTIVE;
+        session_reason(session, "could not connect%s%s", reason != NULL ? ": " : "",
+                       reason != NULL ? reason : "");
+        session_settle(session);
+    }
+}
+
+/* --- Bytes out --------------------------------------------------------------------------------------- */
+
+void connection_output_ready(struct bgp_session *session, enum bgp_direction direction)
+{
+    struct connection *connection = &session->connections[direction];
+    if (connection->output_told) {
+        return;
+    }
+    connection->output_told = true;
+    if (session->handler.output_ready != NULL) {
+        session->handler.output_ready(session->handler.context, direction);
+    }
+}
+
+bool connection_queue(struct bgp_session *session, enum bgp_direction direction,
+                      const uint8_t *bytes, size_t n)
+{
+    struct connection *connection = &session->connections[direction];
+    size_t kept_free = bytes[18] == BGP_NOTIFICATION ? 0 : NOTIFICATION_SIZE;
+    if (connection->control_at > 0) {
+        connection->control_size -= connection->control_at;
+        memmove(connection->control, connection->control + connection->control_at,
+                connection->control_size);
+        connection->control_at = 0;
+    }
+    if (connection->control_size + n + kept_free > CONTROL_SIZE) {
+        return false;
+    }
+    memcpy(connection->control + connection->control_size, bytes, n);
+    connection->control_size += n;
+    session->counters.messages_out[bytes[18]]++;
+    if (connection->send_hold_deadline == NEVER) {
+        restart_send_hold(session, connection);
+    }
+    connection_output_ready(session, direction);
+    return true;
+}
+
+void connection_queue_keepalive(struct bgp_session *session, enum bgp_direction direction)
+{
+    uint8_t bytes[BGP_HEADER_SIZE];
+    struct connection *connection = &session->connections[direction];
+    size_t n = bgp_keepalive_encode(bytes, sizeof bytes);
+    /* When the peer does not read, some that wait say all that more would. */
+    if (connection->control_size - connection->control_at < CONTROL_SIZE / 4) {
+        connection_queue(session, direction, bytes, n);
+    }
+    connection_restart_keepalive(session, connection);
+}
+
+/* Moves what is left of [*at, size) into bytes. */
+static size_t drain(const uint8_t *from, size_t *at, size_t size, uint8_t *bytes, size_t capacity)
+{
+    size_t n = size - *at < capacity ? size - *at : capacity;
+    if (n > 0) {
+        memcpy(bytes, from + *at, n);
+        *at += n;
+    }
+    return n;
+}
+
+/* Asks the speaker; what it wrote counts and stands for a keepalive (RFC 4271 section 4.4). */
+static size_t fill(struct bgp_session *session, struct connection *connection, uint8_t *bytes,
+                   size_t capacity)
+{
+    size_t n = session->handler.fill_updates(session->handler.context, bytes, capacity);
+    assert(n <= capacity);
+    for (size_t at = 0; at + BGP_HEADER_SIZE <= n; at += bytes_get16(bytes + at + 16)) {
+        assert(bytes_get16(bytes + at + 16) >= BGP_HEADER_SIZE);
+        session->counters.messages_out[BGP_UPDATE]++;
+    }
+    if (n > 0 && connection->state == BGP_ESTABLISHED) {
+        connection_restart_keepalive(session, connection);
+    }
+    return n;
+}
+
+/* For callers with a small buffer. */
+static size_t fill_staged(struct bgp_session *session, struct connection *connection,
+                          uint8_t *bytes, size_t capacity)
+{
+    size_t most = session->encoding.message_max;
+    connection->staged.size = connection->staged_at = 0;
+    if (bytes_buffer_reserve(&connection->staged, most) != 0) {
+        return 0; /* asked again at the next edge */
+    }
+    connection->staged.size = fill(session, connection, connection->staged.bytes, most);
+    return drain(connection->staged.bytes, &connection->staged_at, connection->staged.size, bytes,
+                 capacity);
+}
+
+size_t bgp_session_output(struct bgp_session *session, enum bgp_direction direction, uint8_t *bytes,
+                          size_t capacity, uint64_t now_ms)
+{
+    struct connection *connection = &session->connections[direction];
+    session->now_ms = now_ms;
+    if (capacity == 0) {
+        return 0;
+    }
+    size_t n = drain(connection->staged.bytes, &connection->staged_at, connection->staged.size,
+                     bytes, capacity);
+    n += drain(connection->control, &connection->control_at, connection->control_size, bytes + n,
+               capacity - n);
+    if (connection->state == BGP_ESTABLISHED) {
+        if (capacity - n >= session->encoding.message_max) {
+            n += fill(session, connection, bytes + n, capacity - n);
+        } else if (n == 0) {
+            n = fill_staged(session, connection, bytes, capacity);
+        }
+    }
+    if (n == 0) {
+        connection->output_told = false;
+        bytes_buffer_free(&connection->staged);
+        connection->staged_at = 0;
+    } else {
+        session->counters.bytes_out += n;
+        restart_send_hold(session, connection);
+    }
+    return n;
+}
+
+/* --- Bytes in ------------------------------------------------------------------------------------------ */
+
+/* Before OPENs are exchanged, and where it was not agreed on, messages have the old limit. */
+static size_t message_limit(const struct bgp_session *session, const struct connection *connection)
+{
+    bool extended = session->config.extended_messages && connection->peer.extended_messages;
+    return extended ? BGP_EXTENDED_MESSAGE_MAX : BGP_MESSAGE_MAX;
+}
+
+/* Reads a header; on an error the connection is at its end. */
+static bool take_header(struct bgp_session *session, enum bgp_direction direction,
+                        const uint8_t *bytes, struct bgp_header *header)
+{
+    struct bgp_error error;
+    size_t limit = message_limit(session, &session->connections[direction]);
+    if (bgp_header_decode(bytes, limit, header, &error)) {
+        return true;
+    }
+    connection_fail(session, direction, &error, "bad message header");
+    return false;
+}
+
+/* Adds up to want - held bytes to the message that is being put together. */
+static int gather(struct connection *connection, size_t want, const uint8_t **bytes, size_t *n)
+{
+    size_t take = want - connection->input.size;
+    take = take < *n ? take : *n;
+    int error = bytes_buffer_append(&connection->input, *bytes, take);
+    if (error == 0) {
+        *bytes += take;
+        *n -= take;
+    }
+    return error;
+}
+
+static void out_of_memory(struct bgp_session *session, enum bgp_direction direction)
+{
+    struct bgp_error error;
+    bgp_error_set(&error, BGP_ERROR_CEASE, BGP_CEASE_RESOURCES, NULL, 0);
+    connection_fail(session, direction, &error, "out of memory");
+}
+
+/* Goes on with a message that came in pieces, as far as bytes reach. */
+static void continue_message(struct bgp_session *session, enum bgp_direction direction,
+                             const uint8_t **bytes, size_t *n)
+{
+    struct connection *connection = &session->connections[direction];
+    struct bgp_header header;
+    int error = 0;
+    if (connection->input.size < BGP_HEADER_SIZE) {
+        error = gather(connection, BGP_HEADER_SIZE, bytes, n);
+    }
+    if (error == 0 && connection->input.size >= BGP_HEADER_SIZE) {
+        if (!take_header(session, direction, connection->input.bytes, &header)) {
+            return;
+        }
+        error = gather(connection, header.length, bytes, n);
+        if (error == 0 && connection->input.size == header.length) {
+            /* The buffer is taken out: the message may end the connection, which frees it. */
+            struct bytes_buffer whole = connection->input;
+            connection->input = (struct bytes_buffer){0};
+            session_take_message(session, direction, whole.bytes, &header);
+            bytes_buffer_free(&whole);
+        }
+    }
+    if (error != 0) {
+        out_of_memory(session, direction);
+    }
+}
+
+void bgp_session_input(struct bgp_session *session, enum bgp_direction direction,
+                       const uint8_t *bytes, size_t n, uint64_t now_ms)
+{
+    struct connection *connection = &session->connections[direction];
+    struct bgp_header header;
+    session->now_ms = now_ms;
+    session->counters.bytes_in += n;
+    while (n > 0 && connection->state != BGP_IDLE) {
+        if (connection->input.size > 0 || n < BGP_HEADER_SIZE) {
+            continue_message(session, direction, &bytes, &n);
+            continue;
+        }
+        if (!take_header(session, direction, bytes, &header)) {
+            return;
+        }
+        if (header.length > n) {
+            continue_message(session, direction, &bytes, &n);
+            continue;
+        }
+        session_take_message(session, direction, bytes, &header);
+        bytes += header.length;
+        n -= header.length;
+    }
+}

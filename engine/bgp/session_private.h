@@ -1,0 +1,122 @@
+/*
+ * A session's furniture, shared by session.c (life, timers, questions), session_connection.c (one TCP
+ * connection: its bytes, its beginning and end) and session_message.c (what a message does).
+ *
+ *     struct bgp_session
+ *       base             what goes on beside connections: stopped, pausing, connecting, waiting
+ *       connections[2]   by direction; each is a state machine of its own from OpenSent on
+ *
+ * The state that the world sees is that of the furthest connection, or else that of base. Invariants: at most one
+ * connection is Established; a connection that is closing has state Idle and only its output
+ * is still of interest.
+ */
+#ifndef ENGINE_BGP_SESSION_PRIVATE_H
+#define ENGINE_BGP_SESSION_PRIVATE_H
+
+#include "engine/bgp/bytes.h"
+#include "engine/bgp/session.h"
+
+#define NEVER UINT64_MAX
+
+/* RFC 4271 10: while we wait for an OPEN. */
+#define OPEN_HOLD_MS 240000u
+/* RFC 9687: the send hold time is at least this, and at least twice the hold time. */
+#define SEND_HOLD_MIN_MS 480000u
+/* Once Established that long, earlier failures are forgotten. */
+#define STABLE_MS 60000u
+
+/* Room for a NOTIFICATION is never given to anything else. */
+#define NOTIFICATION_SIZE (BGP_HEADER_SIZE + 2 + BGP_ERROR_DATA_MAX + 1)
+#define CONTROL_SIZE      512u
+
+#define REASON_SIZE 512u
+
+enum session_base { BASE_STOPPED, BASE_PAUSING, BASE_CONNECT, BASE_ACTIVE };
+
+struct connection {
+    enum bgp_state state; /* Idle: none, or closing */
+    bool closing;
+    bool output_told; /* output_ready was raised and output not yet drained */
+    struct bgp_open peer;
+    uint32_t hold_ms, keepalive_ms;
+    uint64_t hold_deadline, keepalive_deadline, send_hold_deadline;
+    /* OPEN, KEEPALIVE, NOTIFICATION, ROUTE-REFRESH: [control_at, control_size) is to be sent. */
+    uint8_t control[CONTROL_SIZE];
+    size_t control_at, control_size;
+    struct bytes_buffer input;  /* a message that has not come whole */
+    struct bytes_buffer staged; /* UPDATEs that did not fit the caller's buffer */
+    size_t staged_at;
+};
+
+struct bgp_session {
+    struct bgp_session_config config;
+    struct bgp_session_handler handler;
+    enum bgp_state state; /* as last told */
+    enum session_base base;
+    bool connecting; /* handler.connect is not answered yet */
+    uint64_t now_ms, since_ms, established_ms;
+    uint64_t idle_deadline, connect_deadline;
+    unsigned failures; /* in a row */
+    uint64_t random;
+    struct connection connections[2];
+    struct bgp_update_reader *reader;
+    struct bgp_negotiated negotiated;
+    struct bgp_encoding encoding;
+    struct bgp_session_counters counters;
+    struct bgp_error last_sent, last_received;
+    char reason[REASON_SIZE];
+};
+
+/* --- session.c ---------------------------------------------------------------------------------- */
+
+/* Writes the reason that the next change of state is told with. */
+void session_reason(struct bgp_session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* One line to handler.notice. */
+void session_notice(struct bgp_session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Works out the state and tells it when it changed. */
+void session_settle(struct bgp_session *session);
+/* The last connection has ended: waits for the next attempt in Active (a mere loss in OpenSent), or
+ * pauses in Idle. */
+void session_fall(struct bgp_session *session, bool pause);
+/* Between three quarters and the whole of ms (RFC 4271 section 10). */
+uint64_t session_jitter(struct bgp_session *session, uint64_t ms);
+/* There is a session now: an attempt to open a second connection is dropped. */
+void session_stop_connecting(struct bgp_session *session);
+
+/* --- session_connection.c ----------------------------------------------------------------------------- */
+
+static inline struct connection *session_other(struct bgp_session *session,
+                                               enum bgp_direction direction)
+{
+    return &session->connections[direction == BGP_OUTGOING ? BGP_INCOMING : BGP_OUTGOING];
+}
+
+/* Forgets everything, buffers too. */
+void connection_clear(struct connection *connection);
+/* Queues a small message; false when there is no room. */
+bool connection_queue(struct bgp_session *session, enum bgp_direction direction,
+                      const uint8_t *bytes, size_t n);
+void connection_queue_keepalive(struct bgp_session *session, enum bgp_direction direction);
+/* Raises output_ready when it is not raised. */
+void connection_output_ready(struct bgp_session *session, enum bgp_direction direction);
+/* Sends a NOTIFICATION and ends the connection. detail says what was found, may be NULL. */
+void connection_fail(struct bgp_session *session, enum bgp_direction direction,
+                     const struct bgp_error *error, const char *detail);
+/* Ends a live connection for the reason set before; close: the transport has to close it. */
+void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
+                    bool pause);
+void connection_restart_hold(struct bgp_session *session, struct connection *connection);
+void connection_restart_keepalive(struct bgp_session *session, struct connection *connection);
+void connection_tick(struct bgp_session *session, enum bgp_direction direction);
+
+/* --- session_message.c ---------------------------------------------------------------------------------- */
+
+/* What we say in our OPEN. */
+struct bgp_open session_open(const struct bgp_session *session);
+/* One whole message with a checked header. */
+void session_take_message(struct bgp_session *session, enum bgp_direction direction,
+                          const uint8_t *bytes, const struct bgp_header *header);
+
+#endif
