@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""The commands as a user types them: exit codes, messages with file and line, JSON, golden facts of a replay. Prints TAP.
+
+test_cli.py FINGERPOST TOP_DIRECTORY
+"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+
+FINGERPOST, TOP = sys.argv[1], pathlib.Path(sys.argv[2])
+EXAMPLE = str(TOP / "docs/examples/hub-spoke.yaml")
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def run(*arguments, code=0):
+    done = subprocess.run([FINGERPOST, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+    return done
+
+
+def document(*arguments, code=0):
+    return json.loads(run(*arguments, "--json", code=code).stdout)
+
+
+def pcap(frames, magic=0xA1B2C3D4, linktype=1, cut=0):
+    """A pcap file of these frames; cut: bytes missing at the end."""
+    data = struct.pack("<IHHiIII", magic, 2, 4, 0, 0, 65535, linktype)
+    for number, frame in enumerate(frames):
+        data += struct.pack("<IIII", 1, number, len(frame), len(frame)) + frame
+    return data[: len(data) - cut]
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def udp4(source, destination, port, ttl=64):
+    """An Ethernet frame with a UDP packet of 20 bytes payload."""
+    udp = struct.pack(">HHHH", port, 4000, 28, 0) + bytes(20)
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, ttl, 17, 0)
+    header += bytes(map(int, source.split("."))) + bytes(map(int, destination.split(".")))
+    header = header[:10] + struct.pack(">H", checksum(header)) + header[12:]
+    return b"\x02" * 6 + b"\x04" * 6 + b"\x08\x00" + header + udp
+
+
+def write(folder, name, data):
+    path = pathlib.Path(folder, name)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return str(path)
+
+
+def frames_of(path):
+    data = pathlib.Path(path).read_bytes()
+    at, frames = 24, []
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at + 16: at + 16 + length])
+        at += 16 + length
+    return frames
+
+
+@case
+def help_of_every_command():
+    text = run("--help").stdout
+    for command in ("check", "routes", "replay", "run", "demo"):
+        assert command in text
+        assert f"fingerpost {command}" in run(command, "--help").stdout
+
+
+@case
+def wrong_use_is_exit_code_2():
+    for arguments in ([], ["nonsense"], ["routes"], ["routes", EXAMPLE], ["check", EXAMPLE, "--nonsense"],
+                      ["replay", EXAMPLE, "--nic"], ["routes", EXAMPLE, "no-such-nic"],
+                      ["run", EXAMPLE, "--bgp-port", "0"]):
+        done = run(*arguments, code=2)
+        assert done.stderr and not done.stdout, arguments
+    assert "vm1" in run("routes", EXAMPLE, "no-such-nic", code=2).stderr
+
+
+@case
+def the_example_has_no_findings():
+    found = document("check", EXAMPLE)
+    assert found["errors"] == [] and found["findings"] == [], found
+
+
+@case
+def routes_of_a_spoke_vm():
+    rows = document("routes", EXAMPLE, "vm1")
+    assert rows["nic"] == "vm1"
+    by_prefix = {}
+    for row in rows["value"]:
+        by_prefix.setdefault(row["addressPrefix"][0], []).append(row)
+    default = by_prefix["0.0.0.0/0"]
+    assert [row["state"] for row in default] == ["Active", "Invalid"], default
+    assert default[0]["source"] == default[0]["nextHopType"] == "VirtualNetworkGateway"
+    assert default[0]["nextHopIpAddress"] == ["10.0.1.4", "10.0.1.5"]
+    assert default[1]["source"] == "Default" and default[1]["nextHopType"] == "Internet"
+    assert by_prefix["10.1.0.0/16"][0]["nextHopType"] == "VnetLocal"
+    assert by_prefix["10.0.0.0/22"][0]["nextHopType"] == "VNetPeering"
+    assert len(by_prefix["10.0.0.0/8"][0]["nextHopIpAddress"]) == 2
+    assert not any(row["nextHopType"] == "None" and row["state"] == "Active" for row in rows["value"])
+    table = run("routes", EXAMPLE, "vm1").stdout
+    assert table.splitlines()[0].split() == "Source State Address Prefix Next Hop Type Next Hop IP".split()
+
+
+@case
+def explain_names_the_rule():
+    answer = document("routes", EXAMPLE, "vm1", "--explain", "0.0.0.0/0")
+    assert answer["winner"]["nextHopIpAddress"] == ["10.0.1.4", "10.0.1.5"]
+    verdicts = {(c["source"], c["verdict"]) for c in answer["candidates"]}
+    assert ("VirtualNetworkGateway", "installed") in verdicts and ("Default", "lost") in verdicts
+    assert all(c["rule"] for c in answer["candidates"])
+    assert [65001] in [c["as_path"] for c in answer["candidates"]]
+    run("routes", EXAMPLE, "vm1", "--explain", "10.0.0.1/8", code=2)
+
+
+@case
+def bad_files_are_named_with_their_line():
+    good = pathlib.Path(EXAMPLE).read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text, needle in (
+                ("unknown key", good + "\nvnetz: []\n", "vnets"),
+                ("wrong type", good.replace("peerings:", "peerings: 7\npeeringz:"), "peerings"),
+                ("not YAML", "fabric: [", ""),
+                ("empty", "", "")):
+            path = write(folder, "bad.yaml", text)
+            for command in (["check", path], ["routes", path, "vm1"], ["run", path]):
+                done = run(*command, code=2)
+                said = done.stdout + done.stderr
+                assert f"{path}:" in said and needle in said, (name, command, said)
+        assert "no-such" in run("routes", folder + "/no-such.yaml", "vm1", code=2).stderr
+        errors = document("check", write(folder, "bad.yaml", good + "\nvnetz: []\n"), code=2)["errors"]
+        assert errors[0]["line"] == len(good.splitlines()) + 2, errors
+
+
+@case
+def replay_accounts_for_every_packet():
+    frames = [udp4("10.1.0.4", f"10.9.{i % 7}.9", 1000 + i) for i in range(500)]
+    frames += [udp4("10.1.0.4", "10.0.2.4", 9), udp4("10.1.0.4", "10.1.0.99", 9), udp4("10.1.0.4", "8.8.8.8", 9, ttl=1)]
+    frames += [b"\x02" * 6 + b"\x04" * 6 + b"\x88\xcc" + bytes(40), b"\x02" * 10]
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write(folder, "in.pcap", pcap(frames))
+        outs = [f"{folder}/a,b=1.pcap", f"{folder}/two.pcap"]
+        reports = [document("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--out", out) for out in outs]
+        report = reports[0]
+        assert report["received"] == len(frames)
+        assert report["received"] == report["forwarded"] + report["answered"] + sum(report["dropped"].values())
+        assert report["forwarded"] == 501, report
+        assert report["dropped"] == {"next-hop-unreachable": 1, "ttl-expired": 1, "unknown-ethertype": 1,
+                                     "too-short": 1}, report
+        members = {m["next_hop"]: m for m in report["members"]}
+        assert set(members) == {"10.0.1.4", "10.0.1.5"}
+        assert sum(m["flows"] for m in members.values()) == 500
+        assert min(m["flows"] for m in members.values()) > 180
+        first, second = frames_of(outs[0]), frames_of(outs[1])
+        assert first == second and len(first) == 501
+        assert first[0][14 + 8] == 63 and checksum(first[0][14:34]) == 0
+
+
+@case
+def a_failed_nva_moves_only_its_own_flows():
+    frames = [udp4("10.1.0.4", "10.9.1.1", 1000 + i) for i in range(400)] * 2
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write(folder, "in.pcap", pcap(frames))
+        text = run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail", "nva1-os", "--fail-at", "400").stdout
+        assert "400 flows seen on both sides" in text and ", 0 of them needlessly" in text, text
+        report = document("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail", "nva1-os")
+        assert [m["next_hop"] for m in report["members"]] == ["10.0.1.5"]
+
+
+@case
+def bad_traces_are_named():
+    with tempfile.TemporaryDirectory() as folder:
+        whole = [udp4("10.1.0.4", "10.9.1.1", i) for i in range(10)]
+        for name, data in (("truncated.pcap", pcap(whole, cut=5)), ("text.pcap", "not a capture at all, but text"),
+                           ("empty.pcap", b""), ("wifi.pcap", pcap(whole, linktype=105))):
+            path = write(folder, name, data)
+            out = pathlib.Path(folder, "out.pcap")
+            done = run("replay", EXAMPLE, "--nic", "vm1", "--in", path, "--out", str(out), code=2)
+            assert name in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+            assert not out.exists(), name
+        done = run("replay", EXAMPLE, "--nic", "vm1", "--in", folder + "/none.pcap", code=2)
+        assert "none.pcap" in done.stderr
+        empty = write(folder, "no-packets.pcap", pcap([]))
+        assert document("replay", EXAMPLE, "--nic", "vm1", "--in", empty)["received"] == 0
+
+
+@case
+def the_demo_tells_its_story():
+    text = run("demo", EXAMPLE).stdout
+    for needle in ("Effective routes of vm1", "received = forwarded + answered + dropped: 60000 = 60000",
+                   "flows moved that need not have moved: 0", "Mpps", "before the failure", "after it"):
+        assert needle in text, needle
+
+
+def main():
+    print(f"1..{len(CASES)}")
+    failed = 0
+    for number, function in enumerate(CASES, 1):
+        name = function.__name__.replace("_", " ")
+        try:
+            function()
+            print(f"ok {number} - {name}")
+        except Exception:  # every failure is told as TAP, with where it happened
+            failed += 1
+            print(f"not ok {number} - {name}")
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
