@@ -1,0 +1,164 @@
+/* See engine.h. */
+#include "tests/live/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void nap(void)
+{
+    usleep(10000);
+}
+
+static char *read_file(const struct engine *engine, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%s", engine->directory, name);
+    FILE *file = fopen(path, "r");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    for (int c; file && (c = fgetc(file)) != EOF;)
+        fputc(c, memory);
+    fclose(memory);
+    if (file)
+        fclose(file);
+    return text;
+}
+
+static void redirect(const struct engine *engine, const char *name, int to)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%s", engine->directory, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(fd, to);
+    close(fd);
+}
+
+static void name_addresses(struct engine *engine, const char *base)
+{
+    /* Two octets of the process id: programs that run at the same time do not share addresses. */
+    unsigned id = (unsigned)getpid();
+    if (base)
+        snprintf(engine->base, sizeof(engine->base), "%s", base);
+    else
+        snprintf(engine->base, sizeof(engine->base), "127.%u.%u", 1 + (id >> 8) % 254, id & 255);
+    for (unsigned i = 0; i < 2; i++)
+        snprintf(engine->address[i], sizeof(engine->address[i]), "%s.%u", engine->base, 4 + i);
+    for (unsigned i = 0; i < 3; i++)
+        snprintf(engine->peer[i], sizeof(engine->peer[i]), "%s.%u", engine->base, 10 + i);
+}
+
+bool engine_spawn(struct engine *engine, const char *base, bool with_ports)
+{
+    const char *program = getenv("LIVE_ENGINE");
+    if (!program) {
+        fprintf(stderr, "LIVE_ENGINE does not name the engine's program\n");
+        return false;
+    }
+    memset(engine, 0, sizeof(*engine));
+    name_addresses(engine, base);
+    strcpy(engine->directory, "/tmp/live-test-XXXXXX");
+    if (!mkdtemp(engine->directory))
+        return false;
+    char port[16];
+    snprintf(port, sizeof(port), "%u", ENGINE_PORT);
+    engine->pid = fork();
+    if (engine->pid == 0) {
+        redirect(engine, "out", STDOUT_FILENO);
+        redirect(engine, "log", STDERR_FILENO);
+        execl(program, program, engine->base, port, with_ports ? "ports" : NULL, NULL);
+        _exit(127);
+    }
+    return engine->pid > 0;
+}
+
+bool engine_start(struct engine *engine, bool with_ports)
+{
+    if (engine_spawn(engine, NULL, with_ports) && engine_says(engine, " running: ", 20000))
+        return true;
+    char *log = engine_log(engine);
+    fprintf(stderr, "the engine did not start:\n%s\n", log);
+    free(log);
+    return false;
+}
+
+void engine_signal(const struct engine *engine, int number)
+{
+    if (engine->pid > 0)
+        kill(engine->pid, number);
+}
+
+int engine_wait(struct engine *engine, int timeout_ms)
+{
+    int status;
+    for (; timeout_ms > 0; timeout_ms -= 10) {
+        if (waitpid(engine->pid, &status, WNOHANG) == engine->pid) {
+            engine->pid = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        }
+        nap();
+    }
+    return -1;
+}
+
+int engine_stop(struct engine *engine)
+{
+    engine_signal(engine, SIGTERM);
+    return engine_wait(engine, 20000);
+}
+
+void engine_clean(struct engine *engine)
+{
+    char path[64];
+    if (engine->pid > 0) {
+        kill(engine->pid, SIGKILL);
+        waitpid(engine->pid, NULL, 0);
+        engine->pid = 0;
+    }
+    snprintf(path, sizeof(path), "%s/out", engine->directory);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/log", engine->directory);
+    unlink(path);
+    rmdir(engine->directory);
+}
+
+char *engine_log(const struct engine *engine)
+{
+    return read_file(engine, "log");
+}
+
+json_t *engine_report(const struct engine *engine)
+{
+    char *text = read_file(engine, "out");
+    json_t *report = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    return report;
+}
+
+unsigned engine_count(const struct engine *engine, const char *text)
+{
+    char *log = engine_log(engine);
+    unsigned n = 0;
+    for (const char *at = log; at && (at = strstr(at, text)); at++)
+        n++;
+    free(log);
+    return n;
+}
+
+bool engine_says(const struct engine *engine, const char *text, int timeout_ms)
+{
+    for (; timeout_ms > 0; timeout_ms -= 10) {
+        if (engine_count(engine, text) > 0)
+            return true;
+        if (waitpid(engine->pid, NULL, WNOHANG | WNOWAIT) == engine->pid)
+            return engine_count(engine, text) > 0;
+        nap();
+    }
+    return false;
+}

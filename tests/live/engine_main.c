@@ -1,0 +1,94 @@
+/*
+ * The live engine as a program of its own, for tests that talk to it over loopback TCP:
+ *
+ *   engine BASE PORT [ports]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2 at BASE.11
+ *
+ * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is loaded from
+ * text as the user's is; only its transport addresses are moved to loopback. "ports" adds data-plane ports that
+ * need no privilege, so that workers run beside the control thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/load.h"
+#include "engine/live/live.h"
+
+static const char fabric_text[] =
+    "fabric: test\n"
+    "vnets:\n"
+    "  - name: hub\n"
+    "    address_space: [10.0.0.0/22]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, prefixes: [10.0.0.0/26]}\n"
+    "      - {name: nva, prefixes: [10.0.1.0/24]}\n"
+    "      - {name: vms, prefixes: [10.0.2.0/24]}\n"
+    "route_servers:\n"
+    "  - name: rs1\n"
+    "    vnet: hub\n"
+    "    asn: 65515\n"
+    "    addresses: [10.0.0.4, 10.0.0.5]\n"
+    "    peers:\n"
+    "      - {name: nva1, address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 10}\n"
+    "      - {name: nva2, address: 10.0.1.5, asn: 65002, hold_time_s: 30, keepalive_s: 10}\n"
+    "nics:\n";
+static const char nics_alone[] =
+    "  - {name: vm1, subnet: hub/vms, addresses: [10.0.2.4]}\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
+    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true}\n";
+static const char nics_on_ports[] =
+    "  - {name: vm1, subnet: hub/vms, addresses: [10.0.2.4], port: p1}\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true, port: p2}\n"
+    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true, port: p3}\n"
+    "ports:\n"
+    "  - {name: p1, device: net_null}\n"
+    "  - {name: p2, device: net_null}\n"
+    "  - {name: p3, device: net_null}\n";
+
+static int read_text(void *context, const char *path, char **text, size_t *length,
+                     bool *is_directory)
+{
+    (void)path;
+    *is_directory = false;
+    size_t capacity = sizeof(fabric_text) + sizeof(nics_on_ports);
+    *text = malloc(capacity);
+    if (!*text)
+        return -ENOMEM;
+    *length = (size_t)snprintf(*text, capacity, "%s%s", fabric_text,
+                               *(bool *)context ? nics_on_ports : nics_alone);
+    return 0;
+}
+
+static void move_to_loopback(struct fabric *fabric, const char *base)
+{
+    struct fabric_route_server *server = &fabric->route_servers[0];
+    char text[LPM_ADDRESS_TEXT];
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text), "%s.%u", base, 4 + i);
+        lpm_address_parse(text, &server->addresses[i]);
+        snprintf(text, sizeof(text), "%s.%u", base, 10 + i);
+        lpm_address_parse(text, &server->peers[i].address);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3)
+        return 2;
+    bool with_ports = argc > 3;
+    struct fabric_reader reader = {&with_ports, read_text};
+    struct fabric_problems problems;
+    struct fabric *fabric = fabric_load("test.yaml", &reader, &problems);
+    for (size_t i = 0; i < problems.n; i++)
+        fprintf(stderr, "%s:%u: %s\n", problems.items[i].file, problems.items[i].line,
+                problems.items[i].message);
+    fabric_problems_free(&problems);
+    if (!fabric)
+        return 2;
+    move_to_loopback(fabric, argv[1]);
+    struct live_options options = {.bgp_port = (uint16_t)atoi(argv[2]), .json = true};
+    int code = live_run(fabric, &options);
+    fabric_free(fabric);
+    return code;
+}

@@ -1,0 +1,396 @@
+/* See scenarios.h. */
+#include "tests/live/scenarios.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/bgp/message.h"
+#include "tests/live/wire_peer.h"
+#include "tests/live/engine.h"
+
+/* Long enough for sanitizer builds on a busy machine; a step that works takes milliseconds. */
+#define PATIENCE_MS 10000
+
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);         \
+            holds = false;                                                                         \
+            goto cleanup;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* Every scenario has an engine and two peers, and ends alike. */
+struct stage {
+    struct engine engine;
+    struct wire_peer nva1, nva2;
+};
+
+static bool raise_stage(struct stage *stage, bool with_ports)
+{
+    memset(stage, 0, sizeof(*stage));
+    stage->nva1.fd = stage->nva2.fd = -1;
+    return engine_start(&stage->engine, with_ports);
+}
+
+static bool strike_stage(struct stage *stage, bool holds)
+{
+    wire_peer_close(&stage->nva1);
+    wire_peer_close(&stage->nva2);
+    if (!holds) {
+        char *log = engine_log(&stage->engine);
+        fprintf(stderr, "the engine's log:\n%s\n", log ? log : "");
+        free(log);
+    }
+    engine_clean(&stage->engine);
+    return holds;
+}
+
+static bool dial(struct stage *stage, struct wire_peer *peer, unsigned index)
+{
+    return wire_peer_connect(peer, stage->engine.peer[index], stage->engine.address[0], ENGINE_PORT,
+                             0);
+}
+
+/* A session of nva1 (index 0) or nva2 (1) with the first instance. */
+static bool join(struct stage *stage, struct wire_peer *peer, unsigned index, uint16_t hold_time_s)
+{
+    return dial(stage, peer, index) && wire_peer_handshake(peer, 65001 + index, hold_time_s);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static long long session_number(json_t *report, const char *peer, const char *key)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(report, "sessions"), i, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "peer")), peer) == 0 &&
+            json_integer_value(json_object_get(row, "instance")) == 0)
+            return (long long)json_integer_value(json_object_get(row, key));
+    }
+    return -1;
+}
+
+bool session_comes_up_and_stops_cleanly(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    json_t *report = NULL;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(engine_says(&stage.engine, "rs1/0 nva1", PATIENCE_MS));
+    /* The hub's address space, then End-of-RIB. */
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
+    REQUIRE(wire_message_prefixes(&message) == 1);
+    engine_signal(&stage.engine, SIGTERM);
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_NOTIFICATION, &message, PATIENCE_MS));
+    REQUIRE(message.bytes[19] == BGP_ERROR_CEASE && message.bytes[20] == BGP_CEASE_SHUTDOWN);
+    REQUIRE(wire_peer_read(&stage.nva1, &message, PATIENCE_MS) && message.type == 0);
+    wire_peer_close(&stage.nva1);
+    REQUIRE(engine_wait(&stage.engine, PATIENCE_MS) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(report);
+    REQUIRE(session_number(report, "nva1", "established") == 1);
+cleanup:
+    json_decref(report);
+    return strike_stage(&stage, holds);
+}
+
+bool routes_are_learned_and_reported(void)
+{
+    struct stage stage;
+    json_t *report = NULL;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", 1000));
+    /* The status on demand goes to standard error; 1,000 is in its line of nva1. */
+    int64_t until = now_ms() + PATIENCE_MS;
+    do {
+        engine_signal(&stage.engine, SIGUSR1);
+        usleep(50000);
+    } while (engine_count(&stage.engine, " 1000 ") == 0 && now_ms() < until);
+    REQUIRE(engine_count(&stage.engine, " 1000 ") > 0);
+    REQUIRE(engine_stop(&stage.engine) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(report);
+    REQUIRE(session_number(report, "nva1", "learned") == 1000);
+    REQUIRE(json_integer_value(json_object_get(json_object_get(report, "programmed"), "routes")) >=
+            1000);
+cleanup:
+    json_decref(report);
+    return strike_stage(&stage, holds);
+}
+
+bool garbage_gets_a_notification_and_hurts_no_one_else(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    uint8_t garbage[256];
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(join(&stage, &stage.nva2, 1, 90));
+    memset(garbage, 0x5a, sizeof(garbage));
+    REQUIRE(wire_peer_send(&stage.nva2, garbage, sizeof(garbage)));
+    REQUIRE(wire_peer_expect(&stage.nva2, BGP_NOTIFICATION, &message, PATIENCE_MS));
+    REQUIRE(message.bytes[19] == BGP_ERROR_HEADER &&
+            message.bytes[20] == BGP_HEADER_NOT_SYNCHRONIZED);
+    REQUIRE(wire_peer_read(&stage.nva2, &message, PATIENCE_MS) && message.type == 0);
+    REQUIRE(wire_peer_keepalive(&stage.nva1));
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool one_byte_at_a_time_is_fine(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    uint8_t bytes[512];
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(dial(&stage, &stage.nva1, 0));
+    size_t n = wire_peer_open(65001, 90, bytes);
+    n += bgp_keepalive_encode(bytes + n, sizeof(bytes) - n);
+    for (size_t i = 0; i < n; i++) {
+        REQUIRE(wire_peer_send(&stage.nva1, bytes + i, 1));
+        usleep(1000);
+    }
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool unknown_source_is_refused_with_one_line(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    for (unsigned i = 0; i < 50; i++) {
+        REQUIRE(dial(&stage, &stage.nva2, 2));
+        REQUIRE(wire_peer_read(&stage.nva2, &message, PATIENCE_MS) && message.type == 0);
+        wire_peer_close(&stage.nva2);
+    }
+    REQUIRE(engine_count(&stage.engine, "not a peer") == 1);
+    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool engine_connects_out_from_the_instance_address(void)
+{
+    struct stage stage;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(wire_peer_accept(&stage.nva1, stage.engine.peer[0], ENGINE_PORT, 30000));
+    REQUIRE(wire_peer_handshake(&stage.nva1, 65001, 90));
+    REQUIRE(engine_says(&stage.engine, "nva1", PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+/* Reads until n prefixes have come. */
+static bool read_prefixes(struct wire_peer *peer, unsigned n)
+{
+    struct wire_message message;
+    unsigned seen = 0;
+    while (seen < n) {
+        if (!wire_peer_read(peer, &message, PATIENCE_MS) || message.type == 0)
+            return false;
+        seen += wire_message_prefixes(&message);
+    }
+    return true;
+}
+
+bool slow_reader_gets_everything_in_the_end(void)
+{
+    enum { PREFIXES = 30000 };
+    struct stage stage;
+    struct wire_message message;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    /* The slow one comes first, with hardly a receive buffer, and does not read. */
+    REQUIRE(wire_peer_connect(&stage.nva2, stage.engine.peer[1], stage.engine.address[0],
+                              ENGINE_PORT, 2048));
+    REQUIRE(wire_peer_handshake(&stage.nva2, 65002, 90));
+    REQUIRE(join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", PREFIXES));
+    /* The quick one is served meanwhile. */
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(wire_peer_keepalive(&stage.nva1));
+        REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, 3000));
+    }
+    REQUIRE(read_prefixes(&stage.nva2, PREFIXES + 1));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+/* Sends what the socket takes now, whole messages or not: the bytes are KEEPALIVEs without end. */
+static void flood(struct wire_peer *peer, size_t *offset)
+{
+    static uint8_t bytes[BGP_HEADER_SIZE * 1024];
+    if (bytes[0] == 0) {
+        for (size_t i = 0; i < sizeof(bytes); i += BGP_HEADER_SIZE)
+            bgp_keepalive_encode(bytes + i, BGP_HEADER_SIZE);
+    }
+    ssize_t n;
+    do {
+        n = send(peer->fd, bytes + *offset, sizeof(bytes) - *offset, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            *offset = (*offset + (size_t)n) % sizeof(bytes);
+    } while (n == (ssize_t)sizeof(bytes));
+}
+
+bool flood_does_not_delay_keepalives(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    size_t offset = 0;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(join(&stage, &stage.nva2, 1, 90));
+    int64_t end = now_ms() + 3500, last = now_ms(), longest = 0;
+    while (now_ms() < end) {
+        flood(&stage.nva2, &offset);
+        if (!wire_peer_read(&stage.nva1, &message, 1) || message.type != BGP_KEEPALIVE)
+            continue;
+        longest = now_ms() - last > longest ? now_ms() - last : longest;
+        last = now_ms();
+        REQUIRE(wire_peer_keepalive(&stage.nva1));
+    }
+    /* A third of the hold time of 3 s, with what this machine may add. */
+    REQUIRE(longest > 0 && longest < 1800);
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool reset_peer_comes_back(void)
+{
+    struct stage stage;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    struct linger at_once = {1, 0};
+    setsockopt(stage.nva1.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    wire_peer_close(&stage.nva1);
+    int64_t until = now_ms() + 30000;
+    bool back = false;
+    while (!back && now_ms() < until) {
+        back = join(&stage, &stage.nva1, 0, 90);
+        if (!back)
+            usleep(100000);
+    }
+    REQUIRE(back);
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool second_incoming_connection_is_refused(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(dial(&stage, &stage.nva2, 0));
+    REQUIRE(wire_peer_read(&stage.nva2, &message, PATIENCE_MS) && message.type == 0);
+    REQUIRE(wire_peer_keepalive(&stage.nva1));
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool second_signal_ends_at_once(void)
+{
+    struct stage stage;
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    /* A peer that does not close: the stop waits for it, for a second at most. */
+    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    engine_signal(&stage.engine, SIGINT);
+    REQUIRE(engine_says(&stage.engine, "telling", PATIENCE_MS));
+    engine_signal(&stage.engine, SIGINT);
+    REQUIRE(engine_wait(&stage.engine, PATIENCE_MS) == 130);
+cleanup:
+    return strike_stage(&stage, holds);
+}
+
+bool taken_port_is_a_bad_start(void)
+{
+    struct stage stage;
+    struct engine second = {0};
+    bool holds = raise_stage(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(engine_spawn(&second, stage.engine.base, false));
+    REQUIRE(engine_wait(&second, PATIENCE_MS) == 2);
+    REQUIRE(engine_count(&second, "another program listens there") == 1);
+    REQUIRE(engine_count(&second, "\n") == 1);
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
+    engine_clean(&second);
+    return strike_stage(&stage, holds);
+}
+
+bool absent_address_is_a_bad_start(void)
+{
+    struct engine engine = {0};
+    bool holds = true;
+    REQUIRE(engine_spawn(&engine, "192.0.2", false));
+    REQUIRE(engine_wait(&engine, PATIENCE_MS) == 2);
+    REQUIRE(engine_count(&engine, "ip address add 192.0.2.4/32 dev lo") == 1);
+    REQUIRE(engine_count(&engine, "\n") == 1);
+cleanup:
+    engine_clean(&engine);
+    return holds;
+}
+
+bool workers_run_beside_changing_routes(void)
+{
+    enum { ROUNDS = 5, PREFIXES = 2000 };
+    struct stage stage;
+    json_t *report = NULL;
+    bool holds = raise_stage(&stage, true);
+    REQUIRE(holds);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        int64_t until = now_ms() + 30000;
+        while (!join(&stage, &stage.nva1, 0, 90) && now_ms() < until)
+            usleep(100000);
+        REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", PREFIXES));
+        usleep(200000);
+        wire_peer_close(&stage.nva1);
+    }
+    REQUIRE(engine_stop(&stage.engine) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(report);
+    REQUIRE(session_number(report, "nva1", "established") == ROUNDS);
+cleanup:
+    json_decref(report);
+    return strike_stage(&stage, holds);
+}

@@ -1,0 +1,33 @@
+/*
+ * What must hold of the live engine over real TCP. Each scenario starts an engine of its own, plays peers,
+ * stops the engine, and returns true; else it says on standard error what did not hold.
+ *
+ * They are plain functions so that a Criterion suite and a plain program (ThreadSanitizer) share them.
+ */
+#ifndef TESTS_LIVE_SCENARIOS_H
+#define TESTS_LIVE_SCENARIOS_H
+
+#include <stdbool.h>
+
+/* X(function) */
+#define LIVE_SCENARIOS(X)                                                                          \
+    X(session_comes_up_and_stops_cleanly)                                                          \
+    X(routes_are_learned_and_reported)                                                             \
+    X(garbage_gets_a_notification_and_hurts_no_one_else)                                           \
+    X(one_byte_at_a_time_is_fine)                                                                  \
+    X(unknown_source_is_refused_with_one_line)                                                     \
+    X(engine_connects_out_from_the_instance_address)                                               \
+    X(slow_reader_gets_everything_in_the_end)                                                      \
+    X(flood_does_not_delay_keepalives)                                                             \
+    X(reset_peer_comes_back)                                                                       \
+    X(second_incoming_connection_is_refused)                                                       \
+    X(second_signal_ends_at_once)                                                                  \
+    X(taken_port_is_a_bad_start)                                                                   \
+    X(absent_address_is_a_bad_start)                                                               \
+    X(workers_run_beside_changing_routes)
+
+#define LIVE_DECLARE(name) bool name(void);
+LIVE_SCENARIOS(LIVE_DECLARE)
+#undef LIVE_DECLARE
+
+#endif

@@ -1,0 +1,226 @@
+/* See wire_peer.h. */
+#include "tests/live/wire_peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/bgp/message.h"
+
+#define PREFIXES_PER_MESSAGE 400
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct sockaddr_in ip4(const char *address, uint16_t port)
+{
+    struct sockaddr_in out = {.sin_family = AF_INET, .sin_port = htons(port)};
+    inet_pton(AF_INET, address, &out.sin_addr);
+    return out;
+}
+
+static int bound_socket(const char *local, uint16_t port)
+{
+    struct sockaddr_in address = ip4(local, port);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+bool wire_peer_connect(struct wire_peer *peer, const char *local, const char *remote, uint16_t port,
+                       int receive_buffer)
+{
+    struct sockaddr_in address = ip4(remote, port);
+    peer->held = 0;
+    peer->fd = bound_socket(local, 0);
+    if (peer->fd < 0)
+        return false;
+    if (receive_buffer)
+        setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    if (connect(peer->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return true;
+    wire_peer_close(peer);
+    return false;
+}
+
+bool wire_peer_accept(struct wire_peer *peer, const char *local, uint16_t port, int timeout_ms)
+{
+    peer->held = 0;
+    peer->fd = -1;
+    int listener = bound_socket(local, port);
+    if (listener < 0 || listen(listener, 4) < 0)
+        return false;
+    struct pollfd ready = {listener, POLLIN, 0};
+    if (poll(&ready, 1, timeout_ms) == 1)
+        peer->fd = accept(listener, NULL, NULL);
+    close(listener);
+    return peer->fd >= 0;
+}
+
+void wire_peer_close(struct wire_peer *peer)
+{
+    if (peer->fd >= 0)
+        close(peer->fd);
+    peer->fd = -1;
+}
+
+bool wire_peer_send(struct wire_peer *peer, const void *bytes, size_t n)
+{
+    const uint8_t *at = bytes;
+    while (n > 0) {
+        ssize_t sent = send(peer->fd, at, n, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        at += sent;
+        n -= (size_t)sent;
+    }
+    return true;
+}
+
+size_t wire_peer_open(uint32_t asn, uint16_t hold_time_s, uint8_t bytes[256])
+{
+    struct bgp_open open = {.version = 4,
+                            .asn = asn,
+                            .hold_time_s = hold_time_s,
+                            .identifier = 0x0a000104,
+                            .multiprotocol = true,
+                            .families = BGP_FAMILY_BIT(BGP_IPV4_UNICAST),
+                            .four_octet_as = true};
+    return bgp_open_encode(&open, bytes, 256);
+}
+
+bool wire_peer_keepalive(struct wire_peer *peer)
+{
+    uint8_t bytes[BGP_HEADER_SIZE];
+    return wire_peer_send(peer, bytes, bgp_keepalive_encode(bytes, sizeof(bytes)));
+}
+
+static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
+{
+    memcpy(at, bytes, n);
+    return at + n;
+}
+
+/* ORIGIN IGP, AS_PATH of one 4-octet AS, NEXT_HOP: written out, so that the engine's encoder is not its own judge. */
+static uint8_t *put_attributes(uint8_t *at, uint32_t asn, const char *next_hop)
+{
+    uint32_t as_wire = htonl(asn);
+    struct in_addr hop;
+    inet_pton(AF_INET, next_hop, &hop);
+    at = put(at, "\x40\x01\x01\x00", 4);
+    at = put(at, "\x40\x02\x06\x02\x01", 5);
+    at = put(at, &as_wire, 4);
+    at = put(at, "\x40\x03\x04", 3);
+    return put(at, &hop, 4);
+}
+
+static size_t update(uint8_t *bytes, uint32_t asn, const char *next_hop, unsigned first, unsigned n)
+{
+    memset(bytes, 0xff, 16);
+    uint8_t *attributes = bytes + 23;
+    uint8_t *at = put_attributes(attributes, asn, next_hop);
+    uint16_t size = htons((uint16_t)(at - attributes));
+    put(bytes + 19, "\0\0", 2);
+    put(bytes + 21, &size, 2);
+    for (unsigned i = first; i < first + n; i++) {
+        uint8_t prefix[4] = {24, (uint8_t)(20 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i};
+        at = put(at, prefix, 4);
+    }
+    uint16_t length = htons((uint16_t)(at - bytes));
+    put(bytes + 16, &length, 2);
+    bytes[18] = BGP_UPDATE;
+    return (size_t)(at - bytes);
+}
+
+bool wire_peer_announce(struct wire_peer *peer, uint32_t asn, const char *next_hop, unsigned n)
+{
+    uint8_t bytes[BGP_MESSAGE_MAX];
+    for (unsigned first = 0; first < n; first += PREFIXES_PER_MESSAGE) {
+        unsigned some = n - first < PREFIXES_PER_MESSAGE ? n - first : PREFIXES_PER_MESSAGE;
+        if (!wire_peer_send(peer, bytes, update(bytes, asn, next_hop, first, some)))
+            return false;
+    }
+    return true;
+}
+
+/* Takes a whole message out of what is held. */
+static bool take(struct wire_peer *peer, struct wire_message *message)
+{
+    if (peer->held < BGP_HEADER_SIZE)
+        return false;
+    size_t length = (size_t)peer->bytes[16] << 8 | peer->bytes[17];
+    if (length > sizeof(message->bytes) || length < BGP_HEADER_SIZE || peer->held < length)
+        return false;
+    memcpy(message->bytes, peer->bytes, length);
+    message->length = length;
+    message->type = peer->bytes[18];
+    peer->held -= length;
+    memmove(peer->bytes, peer->bytes + length, peer->held);
+    return true;
+}
+
+bool wire_peer_read(struct wire_peer *peer, struct wire_message *message, int timeout_ms)
+{
+    int64_t deadline = now_ms() + timeout_ms;
+    while (!take(peer, message)) {
+        int64_t left = deadline - now_ms();
+        struct pollfd ready = {peer->fd, POLLIN, 0};
+        if (left < 0 || poll(&ready, 1, (int)left) != 1)
+            return false;
+        ssize_t n = recv(peer->fd, peer->bytes + peer->held, sizeof(peer->bytes) - peer->held, 0);
+        if (n <= 0) {
+            *message = (struct wire_message){0};
+            return true;
+        }
+        peer->held += (size_t)n;
+    }
+    return true;
+}
+
+bool wire_peer_expect(struct wire_peer *peer, uint8_t type, struct wire_message *message,
+                      int timeout_ms)
+{
+    int64_t deadline = now_ms() + timeout_ms;
+    while (now_ms() < deadline && wire_peer_read(peer, message, (int)(deadline - now_ms()))) {
+        if (message->type == type)
+            return true;
+        if (message->type == 0)
+            return false;
+    }
+    return false;
+}
+
+bool wire_peer_handshake(struct wire_peer *peer, uint32_t asn, uint16_t hold_time_s)
+{
+    struct wire_message message;
+    uint8_t bytes[256];
+    return wire_peer_send(peer, bytes, wire_peer_open(asn, hold_time_s, bytes)) &&
+           wire_peer_expect(peer, BGP_OPEN, &message, 5000) && wire_peer_keepalive(peer) &&
+           wire_peer_expect(peer, BGP_KEEPALIVE, &message, 5000);
+}
+
+unsigned wire_message_prefixes(const struct wire_message *message)
+{
+    const uint8_t *bytes = message->bytes;
+    if (message->type != BGP_UPDATE)
+        return 0;
+    size_t withdrawn = (size_t)bytes[19] << 8 | bytes[20];
+    size_t at = 21 + withdrawn;
+    at += 2 + ((size_t)bytes[at] << 8 | bytes[at + 1]);
+    unsigned n = 0;
+    for (; at < message->length; n++)
+        at += 1 + (bytes[at] + 7u) / 8;
+    return n;
+}
