@@ -64,7 +64,8 @@ struct speaker_handler {
     void *context;
     /* The ECMP set or the best path of prefix changed. Told once per change, after the input that
      * caused it has been taken in whole; read the new choice by speaker_choice(). A change that is
-     * undone within the same input may be told all the same. */
+     * undone within the same input may be told all the same. It is no change when a neighbour's path
+     * is now held by its session with the other instance. */
     void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
     /* A session reached or left Established, or changed state otherwise. reason is a line for
      * people (who did what, with the codes), never NULL. */

@@ -1,0 +1,53 @@
+/*
+ * A sparse set of entry ids: one bit per id, in chunks that exist only while they hold a bit.
+ *
+ *   chunks[] -> NULL          ids     0 .. 4095: none here
+ *            -> chunk         ids  4096 .. 8191: count + 64 words
+ *
+ * The speaker keeps several of these per peer (what it announced, what it was told, what it still
+ * has to be told). A dense set costs an eighth of a byte per id, which is what lets a thousand
+ * peers have an index of their own; a set of few ids costs a chunk each. Walking skips absent
+ * chunks whole.
+ */
+#ifndef ENGINE_RIB_BITSET_H
+#define ENGINE_RIB_BITSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RIB_BITSET_END        UINT32_MAX
+#define RIB_BITSET_CHUNK_BITS 4096u
+#define RIB_BITSET_WORDS      (RIB_BITSET_CHUNK_BITS / 64u)
+
+struct rib_bitset_chunk {
+    uint32_t count; /* bits set; the chunk is freed when it falls to 0 */
+    uint64_t words[RIB_BITSET_WORDS];
+};
+
+/* All zero is the empty set. */
+struct rib_bitset {
+    struct rib_bitset_chunk **chunks;
+    uint32_t n_chunks; /* length of chunks */
+    size_t count;      /* ids in the set */
+};
+
+/* Adds id: 1 when it is new, 0 when it was there, -ENOMEM with the set as it was. */
+int rib_bitset_set(struct rib_bitset *set, uint32_t id);
+/* Removes id; true when it was there. */
+bool rib_bitset_clear(struct rib_bitset *set, uint32_t id);
+/* The lowest id >= from, or RIB_BITSET_END. */
+uint32_t rib_bitset_next(const struct rib_bitset *set, uint32_t from);
+/* Empties the set and gives its memory back. */
+void rib_bitset_free(struct rib_bitset *set);
+
+static inline bool rib_bitset_test(const struct rib_bitset *set, uint32_t id)
+{
+    uint32_t index = id / RIB_BITSET_CHUNK_BITS;
+
+    if (index >= set->n_chunks || set->chunks[index] == NULL)
+        return false;
+    return set->chunks[index]->words[id / 64u % RIB_BITSET_WORDS] >> (id % 64u) & 1u;
+}
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * The decision: which paths to a prefix make the ECMP set, and which one of them is advertised.
+ *
+ * The order is that of the route server: own routes; the class by hub routing preference; the shorter
+ * AS_PATH; where the class does not count, ExpressRoute before others at equal length. All of that is
+ * known when a path arrives, so it is packed into one number there (rib_rank()) and the decision is
+ * a search for the lowest number.
+ *
+ *   rank   30     21..20   17..1             0
+ *          peer   class    AS_PATH length    not ExpressRoute (preference AS path only)
+ *
+ * Equal ranks are the ECMP set, each next hop once. MED, origin and router id do not count. The one
+ * best stays what it was while it is among the equals (RFC 5004: no flapping between equal
+ * externals); else it is the first in the order of peers.
+ *
+ * Twins are paths of one neighbour, heard through both instances, that say the same. They count as one
+ * path: the first of them stands for all, and it is no change when another has to.
+ */
+#include "engine/rib/internal.h"
+
+#define RANK_PEER         (1u << 30)
+#define RANK_CLASS_SHIFT  20
+#define RANK_LENGTH_SHIFT 1
+
+const char *rib_verdict_text(enum rib_verdict verdict)
+{
+    static const char *const texts[] = {
+        [RIB_CHOSEN] = "chosen",
+        [RIB_LOST_PREFERENCE] = "lost: hub routing preference",
+        [RIB_LOST_AS_PATH] = "lost: longer AS path",
+        [RIB_FILTERED_AS_LOOP] = "filtered: own AS in AS path",
+        [RIB_FILTERED_POLICY] = "filtered: policy",
+        [RIB_FILTERED_NEXT_HOP] = "filtered: next hop is this router or not a unicast address",
+        [RIB_DUPLICATE_NEXT_HOP] = "same next hop as a chosen path",
+        [RIB_LOST_LIMIT] = "equal, but the ECMP set is full",
+    };
+
+    return (unsigned)verdict < sizeof(texts) / sizeof(texts[0]) ? texts[verdict] : "unknown";
+}
+
+/* 0 wins over 1. */
+static uint32_t class_of(enum rib_preference preference, enum rib_source source)
+{
+    switch (preference) {
+    case RIB_PREFER_EXPRESS_ROUTE:
+        return source != RIB_SOURCE_EXPRESS_ROUTE;
+    case RIB_PREFER_VPN_GATEWAY: /* no knob between VPN and NVA: both before ExpressRoute */
+        return source == RIB_SOURCE_EXPRESS_ROUTE;
+    case RIB_PREFER_AS_PATH:
+        break;
+    }
+    return 0;
+}
+
+uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
+                  const struct bgp_attributes *attributes)
+{
+    enum rib_preference preference = speaker->config.preference;
+    uint32_t tie;
+
+    if (source == RIB_SOURCE_LOCAL)
+        return 0;
+    tie = preference == RIB_PREFER_AS_PATH && source != RIB_SOURCE_EXPRESS_ROUTE;
+    return RANK_PEER | class_of(preference, source) << RANK_CLASS_SHIFT |
+           (uint32_t)attributes->as_path_length << RANK_LENGTH_SHIFT | tie;
+}
+
+enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_stored_path *path)
+{
+    return path->peer == RIB_LOCAL ? RIB_SOURCE_LOCAL : speaker->peers[path->peer]->config.source;
+}
+
+/* How many next hops a set led by best may have. Equals of an ExpressRoute path are all ExpressRoute,
+ * by class or by the tie bit, so looking at one is enough. */
+static unsigned set_limit(const struct speaker *speaker, const struct rib_stored_path *best)
+{
+    unsigned limit = speaker->config.ecmp_max;
+
+    if (speaker->config.single_express_route_path &&
+        rib_path_source(speaker, best) == RIB_SOURCE_EXPRESS_ROUTE)
+        return 1;
+    return limit == 0 || limit > RIB_ECMP_MAX ? RIB_ECMP_MAX : limit;
+}
+
+static bool same_next_hop(const struct rib_stored_path *a, const struct rib_stored_path *b)
+{
+    return a->attributes == b->attributes ||
+           lpm_address_equal(&a->attributes->next_hop, &b->attributes->next_hop);
+}
+
+static bool next_hop_chosen(const struct rib_decision *decision, const struct rib_stored_path *path)
+{
+    for (unsigned i = 0; i < decision->n; i++)
+        if (same_next_hop(decision->chosen[i], path))
+            return true;
+    return false;
+}
+
+bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
+               const struct rib_stored_path *b)
+{
+    if (a->attributes != b->attributes || a->rank != b->rank || a->filter != b->filter ||
+        a->peer == RIB_LOCAL || b->peer == RIB_LOCAL)
+        return false;
+    return lpm_address_equal(&speaker->peers[a->peer]->config.peer_address,
+                             &speaker->peers[b->peer]->config.peer_address);
+}
+
+/* The path that leads: lowest rank, then the present best, then the first. NULL: none is usable. */
+static const struct rib_stored_path *find_best(const struct speaker *speaker,
+                                               const struct rib_entry *entry)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    const struct rib_stored_path *best = NULL;
+
+    for (unsigned i = 0; i < entry->n_paths; i++) {
+        if (paths[i].filter != RIB_CHOSEN)
+            continue;
+        if (best == NULL || paths[i].rank < best->rank ||
+            (paths[i].rank == best->rank && paths[i].flags & RIB_PATH_BEST))
+            best = &paths[i];
+    }
+    /* Paths of one neighbour stand side by side. */
+    while (best != NULL && best > paths && rib_twins(speaker, best - 1, best))
+        best--;
+    return best;
+}
+
+void rib_decide(const struct speaker *speaker, const struct rib_entry *entry,
+                struct rib_decision *decision)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    const struct rib_stored_path *best = find_best(speaker, entry);
+    unsigned limit;
+
+    decision->n = 0;
+    if (best == NULL)
+        return;
+    decision->rank = best->rank;
+    decision->chosen[decision->n++] = best;
+    limit = set_limit(speaker, best);
+    for (unsigned i = 0; i < entry->n_paths && decision->n < limit; i++)
+        if (paths[i].filter == RIB_CHOSEN && paths[i].rank == best->rank &&
+            !next_hop_chosen(decision, &paths[i]))
+            decision->chosen[decision->n++] = &paths[i];
+}
+
+enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
+                                const struct rib_stored_path *path)
+{
+    if (path->filter != RIB_CHOSEN)
+        return path->filter;
+    if (path->rank >> RANK_CLASS_SHIFT != decision->rank >> RANK_CLASS_SHIFT)
+        return RIB_LOST_PREFERENCE;
+    if (path->rank >> RANK_LENGTH_SHIFT != decision->rank >> RANK_LENGTH_SHIFT)
+        return RIB_LOST_AS_PATH;
+    if (path->rank != decision->rank)
+        return RIB_LOST_PREFERENCE;
+    for (unsigned i = 0; i < decision->n; i++)
+        if (decision->chosen[i] == path)
+            return RIB_CHOSEN;
+    return next_hop_chosen(decision, path) ? RIB_DUPLICATE_NEXT_HOP : RIB_LOST_LIMIT;
+}
+
+const struct rib_stored_path *rib_best(const struct rib_entry *entry)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (paths[i].flags & RIB_PATH_BEST)
+            return &paths[i];
+    return NULL;
+}

@@ -1,0 +1,146 @@
+/*
+ * What a peer is sent of a path: whether it may have it, and how the attributes are dressed.
+ *
+ *                     eBGP, prepending     eBGP, transparent     iBGP
+ *   AS_PATH           own ASN 1 + prepend  prepend               untouched
+ *   next hop          self                 untouched             untouched
+ *   MED               own routes only      untouched             untouched
+ *   LOCAL_PREF        absent               absent                present
+ *
+ * An own route's next hop is self unless it was originated with one. as_override goes before the
+ * prepend. The session does the dressing as it encodes (struct bgp_export), so no second set of
+ * attributes is kept; only the mark on reflected routes needs one, and that is made when wanted.
+ */
+#include "engine/rib/internal.h"
+
+#include <string.h>
+
+/* What the route server of azure mode attaches to an NVA's route towards other NVAs. */
+#define REFLECTED_COMMUNITY (65517u << 16 | 65517u)
+
+/* Is the next hop replaced by our own address? */
+static bool next_hop_is_self(const struct speaker_peer *peer, const struct rib_stored_path *path)
+{
+    if (path->peer == RIB_LOCAL)
+        return path->attributes->next_hop.family == 0;
+    return peer->speaker->config.prepend_own_asn && !peer->internal;
+}
+
+static bool is_marked(const struct speaker_peer *peer, const struct rib_stored_path *path)
+{
+    const struct speaker *speaker = peer->speaker;
+
+    return speaker->config.mark_reflected && !peer->internal &&
+           rib_path_source(speaker, path) == RIB_SOURCE_NVA;
+}
+
+/* A learned path's communities say how far it may go (RFC 1997). An own route may carry them too:
+ * they are for whom it is sent to. */
+static bool communities_allow(const struct speaker_peer *peer,
+                              const struct bgp_attributes *attributes)
+{
+    if (attributes->communities.length == 0)
+        return true;
+    if (bgp_attributes_has_standard(attributes, BGP_NO_ADVERTISE))
+        return false;
+    return peer->internal || (!bgp_attributes_has_standard(attributes, BGP_NO_EXPORT) &&
+                              !bgp_attributes_has_standard(attributes, BGP_NO_EXPORT_SUBCONFED));
+}
+
+static bool reflection_allowed(const struct speaker_peer *peer, const struct rib_stored_path *path)
+{
+    const struct speaker *speaker = peer->speaker;
+    const struct speaker_peer *origin = speaker->peers[path->peer];
+
+    if (!speaker->config.reflect)
+        return false;
+    /* Split horizon is by neighbour: both instances' sessions with it count as one. */
+    if (lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address))
+        return false;
+    if (origin->internal && peer->internal)
+        return false; /* RFC 4271 9.2: iBGP speakers hear it from the border router itself */
+    return communities_allow(peer, path->attributes);
+}
+
+bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
+                        const struct rib_stored_path *path)
+{
+    const struct lpm_address *next_hop;
+
+    if (path == NULL || !(peer->families & BGP_FAMILY_BIT(family)))
+        return false;
+    if (path->peer != RIB_LOCAL && !reflection_allowed(peer, path))
+        return false;
+    next_hop = next_hop_is_self(peer, path) ? &peer->self[family] : &path->attributes->next_hop;
+    return next_hop->family == bgp_family_info(family)->lpm_family;
+}
+
+/* The path's attributes with the mark, as a set of their own. */
+static int mark(struct speaker *speaker, const struct rib_stored_path *path,
+                const struct bgp_attributes **attributes)
+{
+    const struct bgp_community community = {.kind = BGP_COMMUNITY, .standard = REFLECTED_COMMUNITY};
+
+    bgp_builder_load(speaker->builder, path->attributes);
+    bgp_builder_add_community(speaker->builder, &community);
+    return bgp_builder_intern(speaker->builder, speaker->attributes, attributes);
+}
+
+int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family,
+                       const struct rib_stored_path *path, struct rib_outgoing *outgoing)
+{
+    const struct speaker_config *config = &peer->speaker->config;
+    struct bgp_export *export = &outgoing->export;
+
+    memset(outgoing, 0, sizeof(*outgoing));
+    export->internal = peer->internal;
+    export->keep_med = path->peer == RIB_LOCAL || !config->prepend_own_asn;
+    if (next_hop_is_self(peer, path))
+        export->next_hop = peer->self[family];
+    if (!peer->internal) {
+        export->prepend_asn = config->asn;
+        export->prepend_count = (config->prepend_own_asn ? 1 : 0) + peer->config.prepend;
+        if (peer->config.as_override) {
+            export->replace_from = peer->config.asn;
+            export->replace_to = config->asn;
+        }
+    }
+    if (is_marked(peer, path))
+        return mark(peer->speaker, path, &outgoing->attributes);
+    outgoing->attributes = bgp_attributes_hold(path->attributes);
+    return 0;
+}
+
+/* Orders sets by what is in them, the next hop left out. */
+static int compare_bytes(const struct bgp_attributes *a, const struct bgp_attributes *b)
+{
+    if (a->size != b->size)
+        return (int)a->size - (int)b->size;
+    return memcmp(a->bytes, b->bytes, a->size);
+}
+
+bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_path *a,
+                      const struct rib_stored_path *b)
+{
+    if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL) ||
+        is_marked(peer, a) != is_marked(peer, b))
+        return false;
+    if (a->attributes == b->attributes)
+        return true;
+    return next_hop_is_self(peer, a) && next_hop_is_self(peer, b) &&
+           compare_bytes(a->attributes, b->attributes) == 0;
+}
+
+int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b)
+{
+    int order;
+
+    if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL))
+        return a->peer == RIB_LOCAL ? -1 : 1;
+    if (a->attributes == b->attributes)
+        return 0;
+    order = compare_bytes(a->attributes, b->attributes);
+    if (order != 0)
+        return order;
+    return lpm_address_compare(&a->attributes->next_hop, &b->attributes->next_hop);
+}

@@ -1,0 +1,241 @@
+/*
+ * Adj-RIB-In: what peers announce becomes paths of entries.
+ *
+ * What an UPDATE says of all its prefixes (rank, filter) is worked out once per UPDATE. A filtered
+ * path is kept, with the reason, so that it can be shown and counted; the decision passes it over.
+ */
+#include "engine/rib/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
+{
+    const struct speaker_peer *left = speaker->peers[a], *right = speaker->peers[b];
+    int order;
+
+    if (a == RIB_LOCAL || b == RIB_LOCAL)
+        return (int)a - (int)b;
+    order = lpm_address_compare(&left->config.peer_address, &right->config.peer_address);
+    if (order == 0)
+        order = lpm_address_compare(&left->config.local_address, &right->config.local_address);
+    return order != 0 ? order : (int)a - (int)b;
+}
+
+/* Position where a path of peers[index] belongs. */
+static unsigned position_of(const struct speaker *speaker, const struct rib_entry *entry,
+                            unsigned index)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    unsigned position = entry->n_paths;
+
+    while (position > 0 && rib_peer_compare(speaker, index, paths[position - 1].peer) < 0)
+        position--;
+    return position;
+}
+
+/* Path is about to be replaced or removed: its standing passes to a twin, so that the loss of one
+ * instance's session changes nothing; without a twin the choice is touched. */
+static void note_touched(const struct speaker *speaker, struct rib_entry *entry,
+                         struct rib_stored_path *path)
+{
+    struct rib_stored_path *paths = rib_entry_paths(entry);
+
+    for (unsigned i = 0; i < entry->n_paths && path->flags != 0; i++) {
+        if (&paths[i] == path || !rib_twins(speaker, &paths[i], path))
+            continue;
+        paths[i].flags = path->flags;
+        path->flags = 0;
+    }
+    if (path->flags & RIB_PATH_CHOSEN)
+        entry->flags |= RIB_ENTRY_TOUCHED;
+    if (path->flags & RIB_PATH_BEST)
+        entry->flags |= RIB_ENTRY_BEST_TOUCHED;
+}
+
+static void count_loop(struct speaker *speaker, const struct rib_stored_path *path, int change)
+{
+    if (path->filter == RIB_FILTERED_AS_LOOP)
+        speaker->peers[path->peer]->as_loop += (size_t)change;
+}
+
+/* The place of the peer's path in entry id, all zero when it is new; NULL: no memory. */
+static struct rib_stored_path *path_place(struct speaker *speaker, unsigned index,
+                                          enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+    struct rib_stored_path *path = rib_entry_path(entry, (uint16_t)index);
+    struct rib_bitset *learned;
+
+    if (path != NULL)
+        return path;
+    learned = index == RIB_LOCAL ? NULL : &speaker->peers[index]->tables[family].learned;
+    if (learned != NULL && rib_bitset_set(learned, id) < 0)
+        return NULL;
+    path = rib_entry_insert(entry, position_of(speaker, entry, index));
+    if (path == NULL && learned != NULL)
+        rib_bitset_clear(learned, id);
+    return path;
+}
+
+int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+                 const struct rib_stored_path *path)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    struct rib_table *table = &speaker->tables[family];
+    uint32_t id = rib_table_obtain(table, prefix);
+    struct rib_stored_path *place;
+    uint8_t flags;
+
+    if (id == RIB_NO_ENTRY)
+        return -ENOMEM;
+    place = path_place(speaker, index, family, id);
+    if (place == NULL) {
+        rib_entry_release(speaker, family, id);
+        return -ENOMEM;
+    }
+    if (place->attributes == path->attributes && place->filter == path->filter)
+        return 0;
+    if (place->attributes != NULL) {
+        note_touched(speaker, rib_table_entry(table, id), place);
+        count_loop(speaker, place, -1);
+        bgp_attributes_release(speaker->attributes, place->attributes);
+    }
+    flags = place->flags; /* what the path was stays known until the decision */
+    *place = *path;
+    place->peer = (uint16_t)index;
+    place->flags = flags;
+    bgp_attributes_hold(place->attributes);
+    count_loop(speaker, place, 1);
+    rib_touch(speaker, family, id);
+    return 0;
+}
+
+static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                  struct rib_stored_path *path)
+{
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+
+    note_touched(speaker, entry, path);
+    count_loop(speaker, path, -1);
+    bgp_attributes_release(speaker->attributes, path->attributes);
+    rib_entry_erase(entry, path);
+    if (entry->n_paths == 0)
+        entry->waiting = 0; /* counted by rib_mark() when the entry is settled */
+    rib_touch(speaker, family, id);
+}
+
+bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    uint32_t id = rib_table_find(&speaker->tables[family], prefix);
+    struct rib_stored_path *path;
+
+    if (id == RIB_NO_ENTRY)
+        return false;
+    path = rib_entry_path(rib_table_entry(&speaker->tables[family], id), (uint16_t)index);
+    if (path == NULL)
+        return false;
+    if (index != RIB_LOCAL)
+        rib_bitset_clear(&speaker->peers[index]->tables[family].learned, id);
+    erase(speaker, family, id, path);
+    return true;
+}
+
+void rib_forget_learned(struct speaker_peer *peer)
+{
+    struct speaker *speaker = peer->speaker;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct rib_bitset *learned = &peer->tables[family].learned;
+
+        for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
+             id = rib_bitset_next(learned, id + 1))
+            erase(speaker, family, id,
+                  rib_entry_path(rib_table_entry(&speaker->tables[family], id), peer->index));
+        rib_bitset_free(learned);
+    }
+}
+
+/* Can the address be that of a router? */
+static bool is_unicast(const struct lpm_address *address)
+{
+    static const uint8_t zero[16], loopback[16] = {[15] = 1};
+    uint8_t first = address->bytes[0];
+
+    if (address->family == LPM_IPV4)
+        return first != 0 && first != 127 && first < 224;
+    return address->family == LPM_IPV6 && first != 0xff &&
+           memcmp(address->bytes, zero, sizeof(zero)) != 0 &&
+           memcmp(address->bytes, loopback, sizeof(loopback)) != 0;
+}
+
+static bool next_hop_is_valid(const struct speaker *speaker, const struct lpm_address *next_hop)
+{
+    for (unsigned i = 0; i < speaker->n_addresses; i++)
+        if (lpm_address_equal(&speaker->addresses[i], next_hop))
+            return false;
+    return is_unicast(next_hop);
+}
+
+static enum rib_verdict filter_of(const struct speaker_peer *peer,
+                                  const struct bgp_attributes *attributes)
+{
+    const struct speaker *speaker = peer->speaker;
+
+    if (bgp_as_path_count(attributes, speaker->config.asn) > peer->config.allow_own_as)
+        return RIB_FILTERED_AS_LOOP;
+    if (!next_hop_is_valid(speaker, &attributes->next_hop))
+        return RIB_FILTERED_NEXT_HOP;
+    return RIB_CHOSEN;
+}
+
+/* False when the peer is over its limit; it will be reset, so the rest of its routes is not read. */
+static bool within_limit(struct speaker_peer *peer)
+{
+    size_t held =
+        peer->tables[BGP_IPV4_UNICAST].learned.count + peer->tables[BGP_IPV6_UNICAST].learned.count;
+    char text[sizeof(peer->fault_text)];
+
+    if (peer->config.max_prefixes == 0 || held <= peer->config.max_prefixes)
+        return true;
+    snprintf(text, sizeof(text), "prefix limit exceeded: %zu held, %u allowed", held,
+             peer->config.max_prefixes);
+    rib_fault(peer, BGP_CEASE_MAX_PREFIXES, text);
+    return false;
+}
+
+static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
+{
+    const struct bgp_attributes *attributes = routes->attributes;
+    struct rib_stored_path path = {
+        .attributes = attributes,
+        .filter = (uint8_t)filter_of(peer, attributes),
+        .rank = rib_rank(peer->speaker, peer->config.source, attributes),
+    };
+    struct bgp_nlri announced = routes->announced;
+    struct lpm_prefix prefix;
+
+    while (bgp_nlri_next(&announced, &prefix)) {
+        if (rib_path_set(peer->speaker, peer->index, &prefix, &path) < 0) {
+            rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+            return;
+        }
+        if (!within_limit(peer))
+            return;
+    }
+}
+
+void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes)
+{
+    struct bgp_nlri withdrawn = routes->withdrawn;
+    struct lpm_prefix prefix;
+
+    if (peer->fault != 0)
+        return;
+    while (bgp_nlri_next(&withdrawn, &prefix))
+        rib_path_remove(peer->speaker, peer->index, &prefix);
+    if (routes->attributes != NULL)
+        announce(peer, routes);
+}

@@ -1,0 +1,332 @@
+/*
+ * A peer of the speaker: its configuration, its session, and what follows when the session comes up
+ * or goes down.
+ */
+#include "engine/rib/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* --- Session's handler --------------------------------------------------------------------------- */
+
+static void peer_up(struct speaker_peer *peer)
+{
+    struct speaker *speaker = peer->speaker;
+
+    peer->established = true;
+    peer->families = bgp_session_negotiated(peer->session)->families;
+    speaker->established[speaker->n_established++] = peer;
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        if (!(peer->families & BGP_FAMILY_BIT(family)))
+            continue;
+        peer->tables[family].end_of_rib_due = true;
+        rib_mark_table(peer, family);
+    }
+}
+
+static void peer_down(struct speaker_peer *peer)
+{
+    struct speaker *speaker = peer->speaker;
+    unsigned at = 0;
+
+    peer->established = false;
+    while (speaker->established[at] != peer)
+        at++;
+    speaker->established[at] = speaker->established[--speaker->n_established];
+    rib_forget_advertised(peer);
+    rib_forget_learned(peer);
+}
+
+static void on_state(void *context, enum bgp_state state, const char *reason)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+    char line[640];
+
+    if (state == BGP_ESTABLISHED && !peer->established)
+        peer_up(peer);
+    else if (state != BGP_ESTABLISHED && peer->established)
+        peer_down(peer);
+    /* The session knows the codes, this room knows the numbers behind them. */
+    if (peer->fault != 0) {
+        snprintf(line, sizeof(line), "%s: %s", peer->fault_text, reason);
+        reason = line;
+    }
+    if (handler->peer_changed != NULL)
+        handler->peer_changed(handler->context, peer, state, reason);
+}
+
+static void on_routes(void *context, const struct bgp_routes *routes)
+{
+    rib_import(context, routes);
+}
+
+static void on_refresh(void *context, enum bgp_family family)
+{
+    rib_mark_table(context, family);
+}
+
+static void on_connect(void *context)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    if (handler->connect != NULL)
+        handler->connect(handler->context, peer);
+}
+
+static void on_close(void *context, enum bgp_direction direction)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    if (handler->close != NULL)
+        handler->close(handler->context, peer, direction);
+}
+
+static void on_output_ready(void *context, enum bgp_direction direction)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    peer->undrained[direction] = true;
+    if (handler->output_ready != NULL)
+        handler->output_ready(handler->context, peer, direction);
+}
+
+static void on_notice(void *context, const char *line)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    if (handler->notice != NULL)
+        handler->notice(handler->context, peer, line);
+}
+
+/* --- Life ---------------------------------------------------------------------------------------- */
+
+/* Jitter must differ from session to session and be the same in every run: from the configuration. */
+static uint64_t seed_of(const struct speaker_peer *peer)
+{
+    const struct speaker_peer_config *config = &peer->config;
+    uint64_t seed = XXH3_64bits(config->name, strlen(config->name));
+
+    seed =
+        XXH3_64bits_withSeed(config->peer_address.bytes, sizeof(config->peer_address.bytes), seed);
+    seed = XXH3_64bits_withSeed(config->local_address.bytes, sizeof(config->local_address.bytes),
+                                seed);
+    return seed ^ config->identifier;
+}
+
+static int create_session(struct speaker_peer *peer)
+{
+    const struct speaker_peer_config *config = &peer->config;
+    const struct bgp_session_config session = {
+        .local_asn = peer->speaker->config.asn,
+        .peer_asn = config->asn,
+        .identifier = config->identifier,
+        .passive = config->passive,
+        .hold_time_s = config->hold_time_s,
+        .keepalive_s = config->keepalive_s,
+        .connect_retry_s = config->connect_retry_s,
+        .seed = seed_of(peer),
+        .attributes = peer->speaker->attributes,
+    };
+    const struct bgp_session_handler handler = {
+        .context = peer,
+        .state_changed = on_state,
+        .routes = on_routes,
+        .refresh_requested = on_refresh,
+        .fill_updates = rib_fill_updates,
+        .connect = on_connect,
+        .close = on_close,
+        .output_ready = on_output_ready,
+        .notice = on_notice,
+    };
+
+    return bgp_session_create(&session, &handler, &peer->session);
+}
+
+/* Copies config, the name too, and works out what follows from it. */
+static int take_config(struct speaker_peer *peer, const struct speaker_peer_config *config)
+{
+    peer->config = *config;
+    peer->config.name = strdup(config->name != NULL ? config->name : "");
+    if (peer->config.name == NULL)
+        return -ENOMEM;
+    peer->internal = config->asn == peer->speaker->config.asn;
+    if (config->local_address.family == LPM_IPV4)
+        peer->self[BGP_IPV4_UNICAST] = config->local_address;
+    if (config->local_address6.family == LPM_IPV6)
+        peer->self[BGP_IPV6_UNICAST] = config->local_address6;
+    else if (config->local_address.family == LPM_IPV6)
+        peer->self[BGP_IPV6_UNICAST] = config->local_address;
+    return 0;
+}
+
+static void add_address(struct speaker *speaker, const struct lpm_address *address)
+{
+    if (address->family == 0)
+        return;
+    for (unsigned i = 0; i < speaker->n_addresses; i++)
+        if (lpm_address_equal(&speaker->addresses[i], address))
+            return;
+    speaker->addresses[speaker->n_addresses++] = *address;
+}
+
+/* Makes room for one more peer in every array of the speaker. */
+static int reserve(struct speaker *speaker)
+{
+    size_t n = speaker->n_peers + 1u;
+    void *peers, *established, *addresses;
+
+    if (n > UINT16_MAX)
+        return -ENOSPC;
+    peers = realloc(speaker->peers, n * sizeof(*speaker->peers));
+    if (peers != NULL)
+        speaker->peers = peers;
+    established = realloc(speaker->established, n * sizeof(*speaker->established));
+    if (established != NULL)
+        speaker->established = established;
+    addresses = realloc(speaker->addresses, 2 * n * sizeof(*speaker->addresses));
+    if (addresses != NULL)
+        speaker->addresses = addresses;
+    return peers && established && addresses ? 0 : -ENOMEM;
+}
+
+int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
+                     struct speaker_peer **added)
+{
+    struct speaker_peer *peer = calloc(1, sizeof(*peer));
+    int error;
+
+    if (peer == NULL)
+        return -ENOMEM;
+    peer->speaker = speaker;
+    peer->index = (uint16_t)speaker->n_peers;
+    error = config->source == RIB_SOURCE_LOCAL ? -EINVAL : reserve(speaker);
+    if (error == 0)
+        error = take_config(peer, config);
+    if (error == 0)
+        error = create_session(peer);
+    if (error < 0) {
+        rib_peer_destroy(peer);
+        return error;
+    }
+    speaker->peers[speaker->n_peers++] = peer;
+    add_address(speaker, &config->local_address);
+    add_address(speaker, &config->local_address6);
+    *added = peer;
+    return 0;
+}
+
+void rib_peer_destroy(struct speaker_peer *peer)
+{
+    bgp_session_destroy(peer->session);
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct rib_peer_tables *tables = &peer->tables[family];
+
+        rib_bitset_free(&tables->learned);
+        rib_bitset_free(&tables->advertised);
+        for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
+            rib_bitset_free(&tables->pending[turn]);
+    }
+    free(peer->batch.ids);
+    free((char *)(uintptr_t)peer->config.name);
+    free(peer);
+}
+
+void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    bgp_session_start(peer->session, now_ms);
+    rib_finish(speaker);
+}
+
+void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
+                       uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    bgp_session_stop(peer->session, cease_subcode, NULL, now_ms);
+    rib_finish(speaker);
+}
+
+/* --- Transport ----------------------------------------------------------------------------------- */
+
+void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
+                       enum bgp_direction direction, uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    peer->undrained[direction] = false; /* bytes of an earlier connection are void */
+    bgp_session_connected(peer->session, direction, now_ms);
+    rib_finish(speaker);
+}
+
+void speaker_closed(struct speaker *speaker, struct speaker_peer *peer,
+                    enum bgp_direction direction, const char *reason, uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    peer->undrained[direction] = false;
+    bgp_session_closed(peer->session, direction, reason, now_ms);
+    rib_finish(speaker);
+}
+
+void speaker_input(struct speaker *speaker, struct speaker_peer *peer, enum bgp_direction direction,
+                   const uint8_t *bytes, size_t n, uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    bgp_session_input(peer->session, direction, bytes, n, now_ms);
+    rib_finish(speaker);
+}
+
+size_t speaker_output(struct speaker *speaker, struct speaker_peer *peer,
+                      enum bgp_direction direction, uint8_t *bytes, size_t capacity,
+                      uint64_t now_ms)
+{
+    size_t n;
+
+    speaker->now_ms = now_ms;
+    n = bgp_session_output(peer->session, direction, bytes, capacity, now_ms);
+    if (n == 0 && capacity > 0)
+        peer->undrained[direction] = false;
+    rib_finish(speaker);
+    return n;
+}
+
+/* --- Questions ----------------------------------------------------------------------------------- */
+
+const struct speaker_peer_config *speaker_peer_config(const struct speaker_peer *peer)
+{
+    return &peer->config;
+}
+
+void *speaker_peer_user(const struct speaker_peer *peer)
+{
+    return peer->config.user;
+}
+
+const struct bgp_session *speaker_peer_session(const struct speaker_peer *peer)
+{
+    return peer->session;
+}
+
+void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_counters *counters)
+{
+    const struct bgp_session_counters *session = bgp_session_counters(peer->session);
+
+    *counters = (struct speaker_peer_counters){
+        .as_loop = peer->as_loop,
+        .updates_in = session->messages_in[BGP_UPDATE],
+        .updates_out = session->messages_out[BGP_UPDATE],
+    };
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        counters->held += peer->tables[family].learned.count;
+        counters->advertised += peer->tables[family].advertised.count;
+    }
+}

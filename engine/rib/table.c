@@ -1,0 +1,313 @@
+/*
+ * The prefix table: entries in chunks that never move, found through a hash of {hash, id} slots.
+ * See table.h for the drawing.
+ *
+ * Deletion shifts the rest of the probe run back instead of leaving tombstones, so that a table
+ * which flaps for days probes as fast as a new one.
+ */
+#include "engine/rib/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIRST_SLOTS 64u
+
+_Static_assert(sizeof(struct rib_stored_path) == 16, "a path is two words");
+_Static_assert(offsetof(struct rib_entry, address) + 4 == 24, "the stride of IPv4 entries");
+_Static_assert(offsetof(struct rib_entry, address) + 16 <= 40, "the stride of IPv6 entries");
+
+void rib_table_init(struct rib_table *table, enum lpm_family family)
+{
+    memset(table, 0, sizeof(*table));
+    table->family = family;
+}
+
+void rib_table_free(struct rib_table *table)
+{
+    for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
+         id = rib_table_next(table, id + 1)) {
+        struct rib_entry *entry = rib_table_entry(table, id);
+
+        if (entry->n_paths > 1)
+            free(entry->many);
+    }
+    for (uint32_t index = 0; index < table->n_chunks; index++)
+        free(table->chunks[index]);
+    free(table->chunks);
+    free(table->slots);
+    rib_table_init(table, table->family);
+}
+
+static uint32_t hash_of(const struct rib_table *table, const uint8_t *address, uint8_t length)
+{
+    uint8_t key[17];
+    size_t width = rib_table_width(table);
+
+    memcpy(key, address, width);
+    key[width] = length;
+    return (uint32_t)XXH3_64bits(key, width + 1);
+}
+
+/* Slot that holds the prefix, or the empty one where its probe ends. */
+static uint32_t probe(const struct rib_table *table, const struct lpm_prefix *prefix, uint32_t hash)
+{
+    uint32_t at = hash & table->mask;
+
+    for (; table->slots[at].id != 0; at = (at + 1) & table->mask) {
+        const struct rib_entry *entry;
+
+        if (table->slots[at].hash != hash)
+            continue;
+        entry = rib_table_entry(table, table->slots[at].id - 1);
+        if (entry->length == prefix->length &&
+            memcmp(entry->address, prefix->bytes, rib_table_width(table)) == 0)
+            break;
+    }
+    return at;
+}
+
+uint32_t rib_table_find(const struct rib_table *table, const struct lpm_prefix *prefix)
+{
+    uint32_t at;
+
+    if (table->slots == NULL)
+        return RIB_NO_ENTRY;
+    at = probe(table, prefix, hash_of(table, prefix->bytes, prefix->length));
+    return table->slots[at].id - 1; /* an empty slot gives UINT32_MAX, which is RIB_NO_ENTRY */
+}
+
+/* Doubles the slots. A slot carries its hash, so no entry is read. */
+static bool grow_slots(struct rib_table *table)
+{
+    uint32_t n = table->slots == NULL ? FIRST_SLOTS : (table->mask + 1) * 2;
+    struct rib_slot *slots = calloc(n, sizeof(*slots));
+
+    if (slots == NULL)
+        return false;
+    for (uint32_t old = 0; table->slots != NULL && old <= table->mask; old++) {
+        uint32_t at = table->slots[old].hash & (n - 1);
+
+        if (table->slots[old].id == 0)
+            continue;
+        while (slots[at].id != 0)
+            at = (at + 1) & (n - 1);
+        slots[at] = table->slots[old];
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->mask = n - 1;
+    return true;
+}
+
+static bool grow_chunks(struct rib_table *table)
+{
+    size_t stride = table->family == LPM_IPV4 ? 24 : 40;
+    uint8_t **chunks;
+    uint8_t *chunk;
+
+    /* Powers of two only, so that growing costs amortised constant time. */
+    if ((table->n_chunks & (table->n_chunks - 1)) == 0) {
+        size_t n = table->n_chunks ? 2 * (size_t)table->n_chunks : 1;
+
+        chunks = realloc(table->chunks, n * sizeof(*chunks));
+        if (chunks == NULL)
+            return false;
+        table->chunks = chunks;
+    }
+    chunk = malloc(stride * RIB_TABLE_CHUNK);
+    if (chunk == NULL)
+        return false;
+    table->chunks[table->n_chunks++] = chunk;
+    return true;
+}
+
+/* An id whose entry is not in use, or RIB_NO_ENTRY when memory is short. */
+static uint32_t take_id(struct rib_table *table)
+{
+    uint32_t id;
+
+    if (table->first_free != 0) {
+        id = table->first_free - 1;
+        table->first_free = rib_table_entry(table, id)->next_free;
+        return id;
+    }
+    if (table->n_ids == table->n_chunks * RIB_TABLE_CHUNK && !grow_chunks(table))
+        return RIB_NO_ENTRY;
+    return table->n_ids++;
+}
+
+uint32_t rib_table_obtain(struct rib_table *table, const struct lpm_prefix *prefix)
+{
+    uint32_t hash = hash_of(table, prefix->bytes, prefix->length);
+    struct rib_entry *entry;
+    uint32_t at, id;
+
+    /* Grown at three quarters: longer probe runs cost more than the memory saved. */
+    if ((table->slots == NULL || table->used >= table->mask - table->mask / 4) &&
+        !grow_slots(table))
+        return RIB_NO_ENTRY;
+    at = probe(table, prefix, hash);
+    if (table->slots[at].id != 0)
+        return table->slots[at].id - 1;
+    id = take_id(table);
+    if (id == RIB_NO_ENTRY)
+        return RIB_NO_ENTRY;
+    entry = rib_table_entry(table, id);
+    memset(entry, 0, sizeof(*entry));
+    entry->flags = RIB_ENTRY_USED;
+    entry->length = prefix->length;
+    memcpy(entry->address, prefix->bytes, rib_table_width(table));
+    table->slots[at] = (struct rib_slot){.hash = hash, .id = id + 1};
+    table->used++;
+    return id;
+}
+
+/* Empties slot at and moves back what probed past it: a slot may fill the hole when its home is not
+ * cyclically between the hole and itself. */
+static void close_hole(struct rib_table *table, uint32_t hole)
+{
+    uint32_t at = hole;
+
+    for (;;) {
+        uint32_t home;
+
+        at = (at + 1) & table->mask;
+        if (table->slots[at].id == 0)
+            break;
+        home = table->slots[at].hash & table->mask;
+        if (((at - home) & table->mask) < ((at - hole) & table->mask))
+            continue;
+        table->slots[hole] = table->slots[at];
+        hole = at;
+    }
+    table->slots[hole] = (struct rib_slot){0};
+}
+
+void rib_table_remove(struct rib_table *table, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(table, id);
+    uint32_t at = hash_of(table, entry->address, entry->length) & table->mask;
+
+    while (table->slots[at].id != id + 1)
+        at = (at + 1) & table->mask;
+    close_hole(table, at);
+    entry->flags = 0;
+    entry->next_free = table->first_free;
+    table->first_free = id + 1;
+    table->used--;
+}
+
+uint32_t rib_table_next(const struct rib_table *table, uint32_t id)
+{
+    for (; id < table->n_ids; id++)
+        if (rib_table_entry(table, id)->flags & RIB_ENTRY_USED)
+            return id;
+    return RIB_NO_ENTRY;
+}
+
+static int compare_entries(const void *left, const void *right, void *context)
+{
+    const struct rib_table *table = context;
+    const struct rib_entry *a = rib_table_entry(table, *(const uint32_t *)left);
+    const struct rib_entry *b = rib_table_entry(table, *(const uint32_t *)right);
+    int order = memcmp(a->address, b->address, rib_table_width(table));
+
+    return order != 0 ? order : (int)a->length - (int)b->length;
+}
+
+uint32_t *rib_table_sorted(const struct rib_table *table, const struct rib_bitset *set, size_t *n)
+{
+    struct rib_table shallow = *table; /* qsort_r() takes its context without const */
+    uint32_t *ids;
+    size_t filled = 0;
+
+    *n = set != NULL ? set->count : table->used;
+    if (*n == 0)
+        return NULL;
+    ids = malloc(*n * sizeof(*ids));
+    if (ids == NULL)
+        return NULL;
+    for (uint32_t id = 0; filled < *n; id++) {
+        id = set != NULL ? rib_bitset_next(set, id) : rib_table_next(table, id);
+        ids[filled++] = id;
+    }
+    qsort_r(ids, filled, sizeof(*ids), compare_entries, &shallow);
+    return ids;
+}
+
+struct lpm_prefix rib_entry_prefix(const struct rib_table *table, const struct rib_entry *entry)
+{
+    struct lpm_prefix prefix = {.family = (uint8_t)table->family, .length = entry->length};
+
+    memcpy(prefix.bytes, entry->address, rib_table_width(table));
+    return prefix;
+}
+
+struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer)
+{
+    struct rib_stored_path *paths = rib_entry_paths(entry);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (paths[i].peer == peer)
+            return &paths[i];
+    return NULL;
+}
+
+/* The array of an entry that gets its n-th path (n >= 2), or NULL. Capacity is a function of n, the
+ * next power of two, so it need not be stored. */
+static struct rib_stored_path *widen(struct rib_entry *entry, unsigned n)
+{
+    struct rib_stored_path *paths;
+
+    if (n == 2) {
+        paths = malloc(2 * sizeof(*paths));
+        if (paths != NULL)
+            paths[0] = entry->one;
+        return paths;
+    }
+    if (((n - 1) & (n - 2)) != 0)
+        return entry->many;
+    return realloc(entry->many, 2 * (n - 1) * sizeof(*paths));
+}
+
+struct rib_stored_path *rib_entry_insert(struct rib_entry *entry, unsigned position)
+{
+    struct rib_stored_path *paths = &entry->one;
+
+    if (entry->n_paths == UINT16_MAX)
+        return NULL;
+    if (entry->n_paths > 0) {
+        paths = widen(entry, entry->n_paths + 1u);
+        if (paths == NULL)
+            return NULL;
+        memmove(paths + position + 1, paths + position,
+                (entry->n_paths - position) * sizeof(*paths));
+        entry->many = paths;
+    }
+    entry->n_paths++;
+    paths[position] = (struct rib_stored_path){0};
+    return &paths[position];
+}
+
+void rib_entry_erase(struct rib_entry *entry, const struct rib_stored_path *path)
+{
+    struct rib_stored_path *paths = rib_entry_paths(entry);
+    unsigned position = (unsigned)(path - paths);
+    unsigned n = entry->n_paths - 1u;
+
+    memmove(paths + position, paths + position + 1, (n - position) * sizeof(*paths));
+    entry->n_paths = (uint16_t)n;
+    if (n == 0)
+        return;
+    if (n == 1) {
+        entry->one = paths[0];
+        free(paths);
+    } else if ((n & (n - 1)) == 0) {
+        paths = realloc(paths, n * sizeof(*paths));
+        if (paths != NULL) /* shrinking: on failure the larger array serves as well */
+            entry->many = paths;
+    }
+}

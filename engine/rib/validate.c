@@ -1,0 +1,112 @@
+/*
+ * speaker_validate(): the invariants of internal.h, checked the slow way.
+ */
+#include "engine/rib/internal.h"
+
+static size_t count_paths(const struct rib_entry *entry, unsigned peer)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    size_t n = 0;
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        n += paths[i].peer == peer;
+    return n;
+}
+
+/* Paths stand in order, are held, and carry the flags that the decision gives them. */
+static bool paths_valid(const struct speaker *speaker, const struct rib_entry *entry)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    struct rib_decision decision;
+
+    rib_decide(speaker, entry, &decision);
+    for (unsigned i = 0; i < entry->n_paths; i++) {
+        bool chosen = rib_verdict_of(&decision, &paths[i]) == RIB_CHOSEN;
+        bool best = decision.n > 0 && decision.chosen[0] == &paths[i];
+
+        if (i > 0 && rib_peer_compare(speaker, paths[i - 1].peer, paths[i].peer) >= 0)
+            return false;
+        if (paths[i].attributes == NULL || paths[i].attributes->references == 0)
+            return false;
+        if (chosen != !!(paths[i].flags & RIB_PATH_CHOSEN) ||
+            best != !!(paths[i].flags & RIB_PATH_BEST))
+            return false;
+    }
+    return !(entry->flags & (RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_CHANGED));
+}
+
+/* The peer's marks agree with what it may have. */
+static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+    const struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    bool first = rib_bitset_test(&tables->pending[RIB_FIRST], id);
+    bool reflected = rib_bitset_test(&tables->pending[RIB_REFLECTED], id);
+    bool advertised = rib_bitset_test(&tables->advertised, id);
+
+    if (count_paths(entry, peer->index) != rib_bitset_test(&tables->learned, id))
+        return false;
+    if (first && reflected)
+        return false;
+    if (!peer->established)
+        return !first && !reflected && !advertised;
+    /* A prefix that it may have can be neither, when its attributes fit in no message. */
+    return rib_export_allowed(peer, family, rib_best(entry)) || (first || reflected) == advertised;
+}
+
+static bool entry_valid(const struct speaker *speaker, enum bgp_family family, uint32_t id)
+{
+    const struct rib_table *table = &speaker->tables[family];
+    const struct rib_entry *entry = rib_table_entry(table, id);
+    struct lpm_prefix prefix = rib_entry_prefix(table, entry);
+    uint32_t waiting = 0;
+
+    if (rib_table_find(table, &prefix) != id || !paths_valid(speaker, entry))
+        return false;
+    for (unsigned i = 1; i < speaker->n_peers; i++) {
+        if (!marks_valid(speaker->peers[i], family, id))
+            return false;
+        waiting += rib_bitset_test(&speaker->peers[i]->tables[family].advertised, id);
+    }
+    return entry->n_paths > 0 || (waiting > 0 && entry->waiting == waiting);
+}
+
+/* No bit of a set stands for an entry that is not in use. */
+static bool set_valid(const struct rib_table *table, const struct rib_bitset *set)
+{
+    size_t count = 0;
+
+    for (uint32_t id = rib_bitset_next(set, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(set, id + 1), count++)
+        if (id >= table->n_ids || !(rib_table_entry(table, id)->flags & RIB_ENTRY_USED))
+            return false;
+    return count == set->count;
+}
+
+static bool family_valid(const struct speaker *speaker, enum bgp_family family)
+{
+    const struct rib_table *table = &speaker->tables[family];
+    uint32_t used = 0;
+
+    for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
+         id = rib_table_next(table, id + 1), used++)
+        if (!entry_valid(speaker, family, id))
+            return false;
+    for (unsigned i = 1; i < speaker->n_peers; i++) {
+        const struct rib_peer_tables *tables = &speaker->peers[i]->tables[family];
+
+        if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->advertised) ||
+            !set_valid(table, &tables->pending[RIB_FIRST]) ||
+            !set_valid(table, &tables->pending[RIB_REFLECTED]))
+            return false;
+    }
+    return used == table->used && speaker->dirty[family].count == 0;
+}
+
+bool speaker_validate(const struct speaker *speaker)
+{
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        if (!family_valid(speaker, family))
+            return false;
+    return bgp_attribute_table_validate(speaker->attributes);
+}
