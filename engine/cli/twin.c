@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "engine/cli/source.h"
-#include "lpm/rcu.h"
 
 static void say_sessions_down(const struct cli_command *command, struct twin *twin)
 {
@@ -38,7 +37,6 @@ int twin_raise(const struct cli_command *command, struct fabric *fabric, struct 
 {
     char error[DP_ERROR_TEXT] = "no memory for the twin";
     *twin = (struct twin){.fabric = fabric, .lpm = lpm_create()};
-    lpm_rcu_register_thread();
     struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
     if (twin->lpm)
         twin->forwarding = dp_forwarding_create(&config, twin->lpm);
@@ -66,7 +64,6 @@ void twin_close(struct twin *twin)
 {
     sim_destroy(twin->sim);
     dp_forwarding_destroy(twin->forwarding);
-    lpm_rcu_unregister_thread();
     if (twin->lpm)
         lpm_destroy(twin->lpm);
     fabric_free(twin->fabric);
