@@ -194,7 +194,7 @@ static void build_arguments(struct arguments *arguments, const struct dp_eal_req
     add(arguments, "--no-telemetry");
     add(arguments, "--file-prefix");
     add(arguments, "fingerpost-%d", (int)getpid());
-    add_buses(arguments, request->pci);
+    add_buses(arguments, request->pci_port != NULL);
     add_memory(arguments, request->pool_bytes);
 }
 
@@ -243,17 +243,18 @@ int dp_eal_start(const struct dp_eal_request *request, char error[DP_ERROR_TEXT]
     if (eal.failed) {
         return dp_fail(error, -EBUSY, "DPDK could not start before; start the program again");
     }
-    if (eal.started && request->pci && !eal.pci) {
+    if (eal.started && request->pci_port && !eal.pci) {
         return dp_fail(error, -EBUSY,
-                       "DPDK runs already without PCI devices; "
-                       "open PCI ports in a process of their own");
+                       "port %s: DPDK runs already, without PCI devices; open PCI ports at its "
+                       "first start",
+                       request->pci_port);
     }
     if (eal.started)
         return 0;
     result = start_once(request, error);
     eal.failed = result != 0;
     eal.started = result == 0;
-    eal.pci = request->pci;
+    eal.pci = request->pci_port != NULL;
     return result;
 }
 

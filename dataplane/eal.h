@@ -14,9 +14,9 @@
 struct rte_mempool;
 
 struct dp_eal_request {
-    size_t pool_bytes; /* packet buffers and rings that the caller is about to make */
-    bool pci;          /* a port is a PCI device */
-    bool quiet;        /* keep EAL's and the drivers' log lines off stderr, from now on */
+    size_t pool_bytes;    /* packet buffers and rings that the caller is about to make */
+    const char *pci_port; /* name of a port that is a PCI device; NULL: none is */
+    bool quiet;           /* keep EAL's and the drivers' log lines off stderr, from now on */
 };
 
 /* Starts EAL, or only applies `quiet` when it runs already. The calling thread keeps its CPU

@@ -241,8 +241,10 @@ static int start_eal(const struct dp_engine_config *config, unsigned workers,
         .quiet = config->quiet,
     };
 
-    for (unsigned p = 0; p < config->port_count; p++)
-        request.pci |= dp_port_is_pci(config->ports[p].device);
+    for (unsigned p = 0; p < config->port_count; p++) {
+        if (dp_port_is_pci(config->ports[p].device))
+            request.pci_port = config->ports[p].name;
+    }
     return dp_eal_start(&request, error);
 }
 

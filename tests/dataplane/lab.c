@@ -4,6 +4,7 @@
 #include "tests/dataplane/lab.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,17 @@ void lab_restore_nva1(struct lab *lab)
     struct dp_group_config config = appliances(members, true, true);
 
     MUST(dp_group_replace(lab->forwarding, LAB_GROUP_NVAS, &config) == 0);
+}
+
+unsigned lab_core(void)
+{
+    cpu_set_t cpus;
+    unsigned core = 0;
+
+    MUST(sched_getaffinity(0, sizeof(cpus), &cpus) == 0);
+    while (!CPU_ISSET(core, &cpus))
+        core++;
+    return core;
 }
 
 const char *lab_path(const struct lab *lab, const char *name)

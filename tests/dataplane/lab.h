@@ -41,6 +41,9 @@ void lab_set_nic(struct lab *lab, uint32_t nic);
 /* A path in the lab's directory; four of them are good at a time. */
 const char *lab_path(const struct lab *lab, const char *name);
 
+/* A core that this process may use. */
+unsigned lab_core(void);
+
 extern const uint8_t lab_gateway_mac[6];
 void lab_mac(uint32_t nic, uint8_t mac[6]);
 
