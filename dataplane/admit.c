@@ -17,7 +17,7 @@ static void answer(struct dp_verdict *verdict)
     verdict->action = DP_ANSWER;
 }
 
-/* --- Addresses that need a second look ---------------------------------------------------------- */
+/* --- Addresses that need a second look -------------------------------------------------------- */
 
 /* By first byte: "this" network, loopback, link-local and platform, multicast and above. */
 static inline bool is_special4(uint32_t address)
@@ -98,7 +98,7 @@ static enum dp_reason address_check6(const uint8_t *source, const uint8_t *desti
     return NOT_DROPPED;
 }
 
-/* --- Admission: steps 1 to 5 ----------------------------------------------------------------------- */
+/* --- Admission: steps 1 to 5 ------------------------------------------------------------------ */
 
 static inline bool is_gateway4(const struct dp_nic *nic, uint32_t address)
 {

@@ -11,10 +11,10 @@
  *   - a table can be made from the previous one by looking only at what came and went.
  *
  * No salt: the draw is by the member's own address, so two groups with different members cut the
- * same buckets independently, and a flow's choice at one hop says nothing of its choice at the next.
+ * same buckets independently: a flow's choice at one hop says nothing of its choice at the next.
  *
- * Strict balance: Maglev (Eisenbud et al., NSDI 2016). Members take turns at the next free bucket of
- * their own permutation, so shares are even to one bucket, for some moved flows on a change. The
+ * Strict balance: Maglev (Eisenbud et al., NSDI 2016). Members take turns at the next free bucket
+ * of their own permutation, so shares are even to one bucket, for some moved flows on a change. The
  * number of buckets is a power of two here, hence any odd step visits them all.
  */
 #include "dataplane/bucket.h"
@@ -23,7 +23,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* --- Rendezvous --------------------------------------------------------------------------------- */
+/* --- Rendezvous ------------------------------------------------------------------------------- */
 
 struct contest {
     const struct dp_bucket_identity *members;
@@ -127,7 +127,7 @@ static void difference_make(struct difference *difference, const struct dp_bucke
     }
 }
 
-/* A survivor that had the bucket still beats every other survivor, so only newcomers challenge it. */
+/* A survivor that had the bucket still beats every other survivor: only newcomers challenge it. */
 static uint8_t challenge(const struct contest *contest, const struct difference *difference,
                          uint8_t holder, uint32_t bucket)
 {
@@ -165,7 +165,7 @@ static void fill_rendezvous(struct dp_bucket_table *table, const struct dp_bucke
     }
 }
 
-/* --- Maglev --------------------------------------------------------------------------------------- */
+/* --- Maglev ----------------------------------------------------------------------------------- */
 
 struct turn {
     uint32_t position, step; /* in the member's permutation of the buckets */
@@ -218,7 +218,7 @@ static void fill_maglev(struct dp_bucket_table *table)
     }
 }
 
-/* --- Sharing ---------------------------------------------------------------------------------------- */
+/* --- Sharing ---------------------------------------------------------------------------------- */
 
 static uint64_t content_of(const struct dp_bucket_identity *members, unsigned count, bool strict)
 {

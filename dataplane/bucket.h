@@ -28,7 +28,7 @@ struct dp_bucket_table {
 
 /* The named rule. One member needs no choice. For any more the number does not depend on how many
  * there are: it names the same slice of flows before and after a member comes or goes, without
- * which surviving flows would move. 16,384 keeps the fullest of 16 members within 5 % of the mean. */
+ * which surviving flows would move. 16,384 keeps the fullest of 16 members near 5 % of the mean. */
 static inline uint32_t dp_bucket_count(unsigned member_count)
 {
     return member_count <= 1 ? 1 : 16384;

@@ -1,8 +1,8 @@
 /*
  * Counters: one set per worker, written by that worker alone, summed by whoever asks.
  *
- * The sets are sized for every NIC id that may come, in pages that cost memory only once a packet of
- * that NIC touches them. A sum taken while packets move is of no single instant; when workers are
+ * The sets are sized for every NIC id that may come, in pages that cost memory only once a packet
+ * of that NIC touches them. A sum taken while packets move is of no single instant; when workers are
  * idle it is exact. Counters belong to the id: they go on when a NIC is replaced, or removed and
  * its id given to another, because a worker may be adding to them at any time.
  */

@@ -33,7 +33,7 @@
 #include "dataplane/decide.h"
 #include "dataplane/hash.h"
 
-/* --- Routes, groups, buckets: steps 6 and 7 -------------------------------------------------------- */
+/* --- Routes, groups, buckets: steps 6 and 7 --------------------------------------------------- */
 
 static void look_up(struct dp_decision *decision)
 {
@@ -163,7 +163,7 @@ static void take_addresses(struct dp_decision *decision, const struct dp_lookups
     }
 }
 
-/* --- Delivery: steps 8 to 11 -------------------------------------------------------------------------- */
+/* --- Delivery: steps 8 to 11 ------------------------------------------------------------------ */
 
 static bool owns_destination(const struct dp_nic *nic, const struct dp_packet *packet)
 {
@@ -242,7 +242,7 @@ static void deliver(struct dp_decision *decision)
         deliver_one(decision, decision->delivery[i], receivers[i]);
 }
 
-/* --- The burst ------------------------------------------------------------------------------------------ */
+/* --- The burst -------------------------------------------------------------------------------- */
 
 static void decide_burst(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {

@@ -2,14 +2,14 @@
  * The forwarding state from inside the room: what workers read of it on the packet path.
  *
  *   struct dp_forwarding
- *     nics[id] ════════> struct dp_nic      FIBs, own addresses, gateways, attachment
- *     vnets[id] ═══════> struct dp_vnet     address space; address -> NIC (a FIB with NIC ids as
- * leaves) groups[id] ══════> struct dp_group    members; buckets ──> struct dp_bucket_table
- * (shared) ports[port] ═════> struct dp_port_table   VLAN -> NIC, source MAC -> NIC
- *     next_hops[n/1024] => chunk of addresses
- *     workers[w]         counters, each written by one worker alone
+ *     nics[id] ====> struct dp_nic          FIBs, own addresses, gateways, attachment
+ *     vnets[id] ===> struct dp_vnet         address space; address -> NIC (a FIB of NIC ids)
+ *     groups[id] ==> struct dp_group        members; buckets --> struct dp_bucket_table (shared)
+ *     ports[port] => struct dp_port_table   VLAN -> NIC, source MAC -> NIC
+ *     next_hops[] => struct dp_next_hop_chunk
+ *     workers[w]     counters, each written by one worker alone
  *
- * ══> is a pointer that the control thread publishes (lpm_rcu_publish) and a reader loads
+ * ==> is a pointer that the control thread publishes (lpm_rcu_publish) and a reader loads
  * (lpm_rcu_dereference); what it led to stays valid until the reader's next quiescent state. What
  * it leads to is never changed in place, but for members that are declared _Atomic.
  *
@@ -39,7 +39,7 @@
 #define DP_ICMPV6_ECHO_REQUEST          128u
 #define DP_ICMPV6_NEIGHBOR_SOLICITATION 135u
 
-/* --- NICs --------------------------------------------------------------------------------- */
+/* --- NICs ------------------------------------------------------------------------------------- */
 
 /* What a subnet gives to the packet path: its gateway, and the directed broadcast that is dropped.
  * 0: it has none. Host byte order. */
@@ -77,7 +77,7 @@ struct dp_nic {
     struct lpm_rcu_head head;
 };
 
-/* --- VNets --------------------------------------------------------------------------------- */
+/* --- VNets ------------------------------------------------------------------------------------ */
 
 struct dp_range4 {
     uint32_t base, mask; /* host byte order */
@@ -93,7 +93,7 @@ struct dp_vnet {
     struct lpm_rcu_head head;
 };
 
-/* --- Groups -------------------------------------------------------------------------------- */
+/* --- Groups ----------------------------------------------------------------------------------- */
 
 /* Index of a member per bucket. A function of the members' identities and weights alone, hence
  * shared by every group with equal ones. See bucket.c. */
@@ -120,7 +120,7 @@ struct dp_group {
     struct dp_group_member members[]; /* sorted by next hop address */
 };
 
-/* --- Attachments ---------------------------------------------------------------------------- */
+/* --- Attachments ------------------------------------------------------------------------------ */
 
 /*
  * What hangs on one port. A tagged frame belongs to the NIC of its VLAN, an untagged one to the NIC
@@ -143,7 +143,7 @@ struct dp_port_table {
     struct dp_mac_table *_Atomic by_mac; /* NULL: none */
 };
 
-/* --- Counters -------------------------------------------------------------------------------- */
+/* --- Counters --------------------------------------------------------------------------------- */
 
 /* Written by one worker, read by anyone: relaxed loads and stores, no read-modify-write. */
 struct dp_nic_counters {

@@ -20,7 +20,7 @@ static struct dp_group *group_current(const struct dp_forwarding *forwarding, ui
     return current && !current->destroyed ? current : NULL;
 }
 
-/* --- Building ------------------------------------------------------------------------------------- */
+/* --- Building --------------------------------------------------------------------------------- */
 
 static bool config_valid(const struct dp_forwarding *forwarding,
                          const struct dp_group_config *config)
@@ -169,7 +169,7 @@ static void destroyed_reclaim(struct lpm_rcu_head *head)
     group_free(group);
 }
 
-/* --- Ids -------------------------------------------------------------------------------------------- */
+/* --- Ids -------------------------------------------------------------------------------------- */
 
 int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_config *config,
                     uint32_t *group)
@@ -231,7 +231,7 @@ void dp_groups_destroy(struct dp_forwarding *forwarding)
     }
 }
 
-/* --- Questions --------------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
                   struct dp_group_info *info)

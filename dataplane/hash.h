@@ -1,9 +1,9 @@
 /*
  * Mixing, and the flow hash as the packet path inlines it.
  *
- * The multiply-fold takes two words to the 128-bit product's halves xored: every bit of the result
- * hangs on every bit of both, in four cycles, and the same on every machine. (A CRC is as quick, but
- * linear: it spreads regular flows more evenly than chance and so cannot be told from a defect.)
+ * The multiply-fold takes two words to the 128-bit product's halves xored, in four cycles and alike
+ * on every machine. Two of them in a row spread regular flows like chance; one does not. (A CRC is
+ * as quick, but linear: flows that differ in few bits land more evenly than chance, or less.)
  *
  * Symmetric: a flow is named by its two (address, port) ends in sorted order. All fragments of a
  * datagram, the first included, leave the ports out; so does a packet whose ports are not known.
@@ -96,11 +96,13 @@ static inline uint32_t dp_flow_hash6(const uint8_t *source, const uint8_t *desti
     const struct dp_flow_end *first = in_order ? &a : &b;
     const struct dp_flow_end *second = in_order ? &b : &a;
     const uint64_t ports = (uint64_t)first->port << 16 | second->port;
-
-    return dp_flow_finish(
+    const uint64_t addresses =
         dp_hash_fold(first->high ^ DP_HASH_KEY0, first->low ^ DP_HASH_KEY1) ^
-            dp_hash_fold(second->high ^ DP_HASH_KEY2, second->low ^ ports << 32 ^ DP_HASH_KEY3),
-        protocol, salt);
+        dp_hash_fold(second->high ^ DP_HASH_KEY2, second->low ^ DP_HASH_KEY3);
+
+    /* Only now the ports: xored in before, they would cancel out with low bits of addresses. */
+    return dp_flow_finish(dp_hash_fold(addresses ^ DP_HASH_KEY0, ports ^ DP_HASH_KEY1), protocol,
+                          salt);
 }
 
 static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsigned hash_fields,

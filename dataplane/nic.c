@@ -20,7 +20,7 @@ struct nic_counts {
     size_t own4, own6, subnet4, gateway6, subnets, name;
 };
 
-/* --- Questions about a record --------------------------------------------------------------- */
+/* --- Questions about a record ----------------------------------------------------------------- */
 
 bool dp_nic_owns4(const struct dp_nic *nic, uint32_t address)
 {
@@ -270,7 +270,7 @@ struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding)
     return nic_make(forwarding, 0, &config, &counts);
 }
 
-/* --- Publication -------------------------------------------------------------------------------- */
+/* --- Publication ------------------------------------------------------------------------------ */
 
 static void nic_reclaim(struct lpm_rcu_head *head)
 {

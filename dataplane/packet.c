@@ -51,7 +51,7 @@ static bool fail(enum dp_reason *reason, enum dp_reason why)
     return false;
 }
 
-/* --- Upper layers ------------------------------------------------------------------------------- */
+/* --- Upper layers ----------------------------------------------------------------------------- */
 
 static bool protocol_has_ports(uint8_t protocol)
 {
@@ -121,7 +121,7 @@ static void read_icmp4(struct dp_packet *packet, const uint8_t *bytes, size_t n)
         read_embedded4(packet, bytes + 8, n - 8);
 }
 
-/* --- IPv6 extension headers ----------------------------------------------------------------------- */
+/* --- IPv6 extension headers ------------------------------------------------------------------- */
 
 struct walk {
     const uint8_t *bytes;
@@ -227,7 +227,7 @@ static void read_icmp6(struct dp_packet *packet, const uint8_t *bytes, size_t n)
         read_embedded6(packet, bytes + 8, n - 8);
 }
 
-/* --- Whole packets ---------------------------------------------------------------------------------- */
+/* --- Whole packets ---------------------------------------------------------------------------- */
 
 /* The sum over a header with its checksum in it is all ones (RFC 1071). */
 static bool checksum_right(const uint8_t *header, size_t length)

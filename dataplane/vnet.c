@@ -103,7 +103,7 @@ int dp_vnet_remove(struct dp_forwarding *forwarding, uint32_t vnet)
     return 0;
 }
 
-/* --- Addresses ---------------------------------------------------------------------------------- */
+/* --- Addresses -------------------------------------------------------------------------------- */
 
 /* The map of a family, made when it is first needed. */
 static int vnet_map(struct dp_forwarding *forwarding, struct dp_vnet *vnet, uint8_t family,
