@@ -44,7 +44,7 @@ static void wait_for_counters(struct live *live)
 
 static struct dp_engine *start(struct live *live)
 {
-    static char options[LIVE_PORTS][300], names[LIVE_PORTS][8];
+    static char options[LIVE_PORTS][300], names[LIVE_PORTS][16];
     struct dp_port_config ports[LIVE_PORTS];
     unsigned core = lab_core(), cores[4] = {core, core, core, core};
     struct dp_engine_config config = {.ports = ports,
