@@ -31,6 +31,7 @@ static bool is_marked(const struct speaker_peer *peer, const struct rib_stored_p
     const struct speaker *speaker = peer->speaker;
 
     return speaker->config.mark_reflected && !peer->internal &&
+           peer->config.source == RIB_SOURCE_NVA &&
            rib_path_source(speaker, path) == RIB_SOURCE_NVA;
 }
 

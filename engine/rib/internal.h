@@ -159,15 +159,26 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
 /* An order in which paths that rib_export_alike() says are alike stand together. */
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
 
-/* --- outbound.c -------------------------------------------------------------------------------- */
+/* --- mark.c ------------------------------------------------------------------------------------ */
 
 /* The best path of an entry changed, or its last path went: marks what each peer has to be told. */
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Marks the whole table of a family for one peer (session up, route refresh). */
 void rib_mark_table(struct speaker_peer *peer, enum bgp_family family);
+/* One peer need not be told any more that a prefix is gone; may free the entry. */
+void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Forgets what the peer was, and was to be, sent. */
 void rib_forget_advertised(struct speaker_peer *peer);
+/* Does anything wait for the peer? */
 bool rib_pending(const struct speaker_peer *peer);
+
+static inline bool rib_family_pending(const struct rib_peer_tables *tables)
+{
+    return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
+}
+
+/* --- outbound.c -------------------------------------------------------------------------------- */
+
 /* handler.fill_updates of a session; context is the peer. */
 size_t rib_fill_updates(void *context, uint8_t *bytes, size_t capacity);
 

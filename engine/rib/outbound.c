@@ -1,9 +1,5 @@
 /*
- * Adj-RIB-Out: what each peer has been sent, what it has yet to be told, and the UPDATEs that tell it.
- *
- * Per peer and prefix there are two bits, advertised and pending. A change sets pending and nothing
- * else; what to say is looked up when the peer has room for it. So the latest state wins, and a peer
- * that does not read costs bits, never messages.
+ * Adj-RIB-Out, the way out: from what is pending (mark.c) to UPDATEs.
  *
  *   pending sets --refill()--> batch: up to BATCH_MAX ids, those with equal attributes side by side
  *                                |
@@ -22,105 +18,6 @@
 /* Wide enough to bring most of what can share a message together, small enough to sort in well under
  * a millisecond. */
 #define BATCH_MAX 1024u
-
-/* --- Marks --------------------------------------------------------------------------------------- */
-
-static void wake(struct speaker_peer *peer)
-{
-    if (peer->to_wake)
-        return;
-    peer->to_wake = true;
-    peer->next_wake = peer->speaker->wake;
-    peer->speaker->wake = peer;
-}
-
-/* Marks what follows from path (NULL: none) being the best for entry id. True when the peer has been
- * sent the prefix and may no longer have it. */
-static bool mark_peer(struct speaker_peer *peer, enum bgp_family family, uint32_t id,
-                      const struct rib_stored_path *path)
-{
-    struct rib_peer_tables *tables = &peer->tables[family];
-    bool allowed = rib_export_allowed(peer, family, path);
-    bool withdraw = !allowed && rib_bitset_test(&tables->advertised, id);
-    enum rib_turn turn = allowed && path->peer != RIB_LOCAL ? RIB_REFLECTED : RIB_FIRST;
-
-    rib_bitset_clear(&tables->pending[turn == RIB_FIRST ? RIB_REFLECTED : RIB_FIRST], id);
-    if (!allowed && !withdraw) {
-        rib_bitset_clear(&tables->pending[turn], id);
-        return false;
-    }
-    if (rib_bitset_set(&tables->pending[turn], id) < 0)
-        rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
-    wake(peer);
-    return withdraw;
-}
-
-void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
-{
-    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-    const struct rib_stored_path *best = rib_best(entry);
-    uint32_t waiting = 0;
-
-    for (unsigned i = 0; i < speaker->n_established; i++)
-        waiting += mark_peer(speaker->established[i], family, id, best);
-    if (entry->n_paths == 0)
-        entry->waiting = waiting;
-}
-
-void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
-{
-    const struct rib_table *table = &peer->speaker->tables[family];
-
-    for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
-         id = rib_table_next(table, id + 1))
-        mark_peer(peer, family, id, rib_best(rib_table_entry(table, id)));
-    wake(peer);
-}
-
-/* The peer need not be told any more that the prefix of a pathless entry is gone. */
-static void stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id)
-{
-    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-
-    /* While an entry is dirty its count is not valid yet; rib_mark() will make it. */
-    if (entry->n_paths != 0 || rib_bitset_test(&speaker->dirty[family], id))
-        return;
-    entry->waiting--;
-    rib_entry_release(speaker, family, id);
-}
-
-void rib_forget_advertised(struct speaker_peer *peer)
-{
-    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
-        struct rib_peer_tables *tables = &peer->tables[family];
-
-        for (uint32_t id = rib_bitset_next(&tables->advertised, 0); id != RIB_BITSET_END;
-             id = rib_bitset_next(&tables->advertised, id + 1))
-            stop_waiting(peer->speaker, family, id);
-        rib_bitset_free(&tables->advertised);
-        for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++) {
-            rib_bitset_free(&tables->pending[turn]);
-            tables->cursor[turn] = 0;
-        }
-        tables->end_of_rib_due = false;
-        tables->passed = false;
-    }
-    free(peer->batch.ids);
-    peer->batch = (struct rib_batch){0};
-}
-
-static bool family_pending(const struct rib_peer_tables *tables)
-{
-    return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
-}
-
-bool rib_pending(const struct speaker_peer *peer)
-{
-    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
-        if (family_pending(&peer->tables[family]) || peer->tables[family].end_of_rib_due)
-            return true;
-    return false;
-}
 
 /* --- Batch --------------------------------------------------------------------------------------- */
 
@@ -274,7 +171,7 @@ static size_t write_withdrawals(struct speaker_peer *peer, uint8_t *bytes, size_
             break;
         clear_pending(peer, id);
         rib_bitset_clear(&peer->tables[batch->family].advertised, id);
-        stop_waiting(peer->speaker, batch->family, id);
+        rib_stop_waiting(peer->speaker, batch->family, id);
     }
     return bgp_update_end(&writer);
 }
@@ -358,7 +255,7 @@ static size_t write_end_of_rib(struct speaker_peer *peer, uint8_t *bytes, size_t
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
 
-        if (!tables->end_of_rib_due || (family_pending(tables) && !tables->passed))
+        if (!tables->end_of_rib_due || (rib_family_pending(tables) && !tables->passed))
             continue;
         tables->end_of_rib_due = false;
         return bgp_end_of_rib_encode(family, bytes, capacity);

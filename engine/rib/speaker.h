@@ -28,7 +28,7 @@
 struct speaker;
 struct speaker_peer;
 
-/* Where a path came from; hub routing preference compares classes of these (spec section 2.2). */
+/* Where a path came from; hub routing preference compares classes of these. */
 enum rib_source {
     RIB_SOURCE_LOCAL, /* originated by this speaker */
     RIB_SOURCE_NVA,
@@ -89,11 +89,11 @@ struct speaker_config {
     uint32_t asn;
     enum rib_preference preference;
     /* true: prepend own ASN and set next hop to self towards eBGP peers, as the route server
-     * documented in section 2.4 does; false: attributes pass untouched (RFC 7947). */
+     * of azure mode does; false: attributes pass untouched (RFC 7947). */
     bool prepend_own_asn;
     bool reflect; /* re-advertise a peer's best route to other peers (nva_reflect) */
-    /* Attach community 65517:65517 to an NVA's route that is reflected, as the route server of
-     * azure mode does (section 2.3). */
+    /* Attach community 65517:65517 to an NVA's route that is reflected to another NVA, as the route
+     * server of azure mode does. */
     bool mark_reflected;
     bool single_express_route_path; /* no ECMP over ExpressRoute paths (quirk single_er_path) */
     unsigned ecmp_max; /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
@@ -140,10 +140,10 @@ void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8
 
 /* Where this speaker's attribute sets are interned; sets for speaker_originate() come from here. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
-/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it
- * is copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands
- * for "self", the local address of each session; one that is set is announced untouched
- * (section 2.5). -EINVAL for a prefix with bits beyond its length, -ENOMEM. */
+/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it is
+ * copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands for
+ * "self", the local address of each session; one that is set is announced untouched. -EINVAL for a
+ * prefix with bits beyond its length, -ENOMEM. */
 int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
                       const struct bgp_attributes *attributes);
 /* -ENOENT when it is not originated. */

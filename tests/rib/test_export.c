@@ -188,6 +188,20 @@ Test(export, marks_reflected_routes_of_nvas_in_azure_mode)
     world_destroy(scene.world);
 }
 
+Test(export, marks_nothing_towards_a_gateway)
+{
+    struct speaker_peer_config towards = world_end("10.0.0.4", 65002);
+    struct speaker_config config = route_server;
+    struct scene scene;
+
+    config.mark_reflected = true;
+    towards.source = RIB_SOURCE_VPN;
+    scene = make_scene(&config, &towards);
+    world_originate(scene.left, &(struct route){.prefix = "10.0.0.0/8"});
+    cr_assert_str_eq(seen_right(&scene), "10.0.0.0/8 [65515 65001] 10.0.0.4 (chosen)\n");
+    world_destroy(scene.world);
+}
+
 Test(export, both_instances_sessions_of_a_neighbour_are_one_horizon)
 {
     struct world *world = world_create();

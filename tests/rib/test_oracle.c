@@ -1,304 +1,16 @@
 /*
- * The speaker against a model that keeps lists and works everything out anew, under random changes
- * that travel as real messages. After every settled step: choices, the changes told, Adj-RIB-In with
- * verdicts, Adj-RIB-Out as the server says and as the neighbours hold it, counters.
- *
- * What the model keeps between steps is what the rules make depend on the past: the best path of each
- * prefix (RFC 5004).
+ * The speaker against a model (model.h) under random changes that travel as real messages. After
+ * every settled step: choices, the changes told, Adj-RIB-In with verdicts, Adj-RIB-Out as the server
+ * says and as the neighbours hold it, counters.
  */
 #include <criterion/criterion.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/rib/world.h"
+#include "tests/rib/model.h"
 
-#define SERVER_ASN 65515u
-#define NEIGHBOURS 5u
-#define SESSIONS   6u
-#define POOL       10u
-#define STEPS      1200u
-
-/* In prefix order: the model walks it so. */
-static const char *const pool[POOL] = {
-    "0.0.0.0/0",      "10.0.0.0/8",     "10.0.0.0/16", "10.0.0.0/24", "10.1.2.3/32",
-    "192.168.0.0/16", "192.168.7.0/24", "::/0",        "fd00:1::/32", "fd00:1::/64"};
-#define FIRST_IPV6 7u
-
-static const struct neighbour {
-    uint32_t asn;
-    enum rib_source source;
-    const char *address, *address6;
-} neighbours[NEIGHBOURS] = {
-    {65001, RIB_SOURCE_NVA, "10.0.1.10", "fd00::10"},
-    {65001, RIB_SOURCE_NVA, "10.0.1.11", "fd00::11"},
-    {65002, RIB_SOURCE_VPN, "10.0.1.12", "fd00::12"},
-    {65003, RIB_SOURCE_EXPRESS_ROUTE, "10.0.1.13", "fd00::13"},
-    {SERVER_ASN, RIB_SOURCE_VPN, "10.0.1.14", "fd00::14"}, /* iBGP */
-};
-
-/* Sessions in the order in which the server ranks them: by address of the peer, then its own. The first
- * neighbour has one with either instance; the third takes no IPv6 from the server. */
-static const struct session {
-    unsigned neighbour;
-    const char *local, *local6;
-} sessions[SESSIONS] = {
-    {0, "10.0.0.4", "fd00::4"}, {0, "10.0.0.5", "fd00::5"}, {1, "10.0.0.4", "fd00::4"},
-    {2, "10.0.0.4", NULL},      {3, "10.0.0.4", "fd00::4"}, {4, "10.0.0.4", "fd00::4"},
-};
-
-/* --- Model --------------------------------------------------------------------------------------- */
-
-#define OWN SESSIONS /* index of the server's own route among candidates */
-
-struct model {
-    enum rib_preference preference;
-    bool present[NEIGHBOURS + 1][POOL]; /* the last row: the server's own */
-    struct route routes[NEIGHBOURS + 1][POOL];
-    bool up[SESSIONS];
-    int best[POOL]; /* session, OWN, or -1 */
-};
-
-struct candidate {
-    bool there;
-    enum rib_verdict verdict;
-    unsigned class, length, tie;
-    uint32_t path[20];
-    const char *next_hop;
-    const struct route *route;
-};
-
-static bool has_community(const struct route *route, uint32_t community)
-{
-    for (unsigned i = 0; route->communities[i] != 0; i++)
-        if (route->communities[i] == community)
-            return true;
-    return false;
-}
-
-static void make_candidate(const struct model *model, unsigned session, unsigned p,
-                           struct candidate *candidate)
-{
-    const struct neighbour *neighbour = &neighbours[sessions[session].neighbour];
-    const struct route *route = &model->routes[sessions[session].neighbour][p];
-    const bool er = neighbour->source == RIB_SOURCE_EXPRESS_ROUTE;
-    unsigned n = 0, own = 0;
-
-    memset(candidate, 0, sizeof(*candidate));
-    candidate->there = model->up[session] && model->present[sessions[session].neighbour][p];
-    candidate->route = route;
-    if (neighbour->asn != SERVER_ASN)
-        candidate->path[n++] = neighbour->asn;
-    for (unsigned i = 0; route->as_path[i] != 0; i++)
-        candidate->path[n++] = route->as_path[i];
-    for (unsigned i = 0; i < n; i++)
-        own += candidate->path[i] == SERVER_ASN;
-    candidate->length = n;
-    candidate->next_hop = route->next_hop;
-    if (route->next_hop == NULL)
-        candidate->next_hop = p < FIRST_IPV6 ? neighbour->address : neighbour->address6;
-    candidate->class = model->preference == RIB_PREFER_EXPRESS_ROUTE ? !er
-                       : model->preference == RIB_PREFER_VPN_GATEWAY ? er
-                                                                     : 0;
-    candidate->tie = model->preference == RIB_PREFER_AS_PATH && !er;
-    candidate->verdict = own > 0 ? RIB_FILTERED_AS_LOOP : RIB_CHOSEN;
-    if (own == 0 && (strcmp(candidate->next_hop, "10.0.0.5") == 0 ||
-                     strcmp(candidate->next_hop, "fd00::5") == 0))
-        candidate->verdict = RIB_FILTERED_NEXT_HOP;
-}
-
-static bool better(const struct candidate *a, const struct candidate *b)
-{
-    if (a->class != b->class)
-        return a->class < b->class;
-    if (a->length != b->length)
-        return a->length < b->length;
-    return a->tie < b->tie;
-}
-
-static enum rib_verdict loss(const struct candidate *loser, const struct candidate *winner)
-{
-    if (loser->class == winner->class && loser->length != winner->length)
-        return RIB_LOST_AS_PATH;
-    return RIB_LOST_PREFERENCE;
-}
-
-/* A neighbour's sessions count as one: the first of them stands for it. */
-static bool was_best(const struct model *model, unsigned p, unsigned s)
-{
-    const int best = model->best[p];
-
-    return best >= 0 && best != (int)OWN && sessions[best].neighbour == sessions[s].neighbour;
-}
-
-/* Works out all candidates of a prefix, their verdicts, and the best. order: sessions of the ECMP set,
- * the best first. Returns their number. */
-static unsigned decide(struct model *model, unsigned p, struct candidate candidates[SESSIONS],
-                       unsigned order[SESSIONS])
-{
-    const bool own = model->present[NEIGHBOURS][p];
-    int best = -1;
-    unsigned n = 0;
-
-    for (unsigned s = 0; s < SESSIONS; s++) {
-        make_candidate(model, s, p, &candidates[s]);
-        if (!candidates[s].there || candidates[s].verdict != RIB_CHOSEN)
-            continue;
-        if (best < 0 || better(&candidates[s], &candidates[best]) ||
-            (!better(&candidates[best], &candidates[s]) && was_best(model, p, s) &&
-             !was_best(model, p, (unsigned)best)))
-            best = (int)s;
-    }
-    model->best[p] = own ? (int)OWN : best;
-    if (best >= 0 && !own)
-        order[n++] = (unsigned)best;
-    for (unsigned s = 0; s < SESSIONS; s++) {
-        bool duplicate = false;
-
-        if (!candidates[s].there || candidates[s].verdict != RIB_CHOSEN || (int)s == best) {
-            if (own && (int)s == best)
-                candidates[s].verdict = RIB_LOST_PREFERENCE;
-            continue;
-        }
-        if (own || better(&candidates[best], &candidates[s])) {
-            candidates[s].verdict =
-                own ? RIB_LOST_PREFERENCE : loss(&candidates[s], &candidates[best]);
-            continue;
-        }
-        for (unsigned i = 0; i < n; i++)
-            duplicate |= strcmp(candidates[order[i]].next_hop, candidates[s].next_hop) == 0;
-        if (duplicate)
-            candidates[s].verdict = RIB_DUPLICATE_NEXT_HOP;
-        else
-            order[n++] = s;
-    }
-    return n;
-}
-
-/* --- Expected text ------------------------------------------------------------------------------- */
-
-__attribute__((format(printf, 2, 3))) static void append(char *text, const char *format, ...)
-{
-    size_t at = strlen(text);
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text + at, WORLD_TEXT - at, format, arguments);
-    va_end(arguments);
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-
-    return (left > right) - (left < right);
-}
-
-static void append_route(char *text, const uint32_t *prepend, const uint32_t *path,
-                         const char *next_hop, const struct route *route)
-{
-    uint32_t communities[8];
-    unsigned n = 0;
-    const char *blank = "";
-
-    append(text, "[");
-    for (; *prepend != 0; prepend++, blank = " ")
-        append(text, "%s%u", blank, *prepend);
-    for (; *path != 0; path++, blank = " ")
-        append(text, "%s%u", blank, *path);
-    append(text, "] %s", next_hop);
-    for (; route->communities[n] != 0; n++)
-        communities[n] = route->communities[n];
-    qsort(communities, n, sizeof(*communities), compare_numbers);
-    for (unsigned i = 0; i < n; i++) {
-        struct bgp_community community = {.kind = BGP_COMMUNITY, .standard = communities[i]};
-        char name[BGP_COMMUNITY_TEXT];
-
-        append(text, " %s", bgp_community_format(&community, name));
-    }
-}
-
-struct expected {
-    char choices[WORLD_TEXT];
-    char learned[SESSIONS][WORLD_TEXT];
-    char advertised[SESSIONS][WORLD_TEXT];
-    size_t held[SESSIONS], loops[SESSIONS];
-};
-
-static void expect_advertised(const struct model *model, unsigned p,
-                              const struct candidate candidates[SESSIONS], unsigned s, char *text)
-{
-    static const uint32_t none[] = {0}, prepend[] = {SERVER_ASN, 0};
-    const struct neighbour *to = &neighbours[sessions[s].neighbour];
-    const bool internal = to->asn == SERVER_ASN;
-    const char *self = p < FIRST_IPV6 ? sessions[s].local : sessions[s].local6;
-    const int best = model->best[p];
-    const struct route *route;
-
-    if (!model->up[s] || best < 0)
-        return;
-    if (best == (int)OWN) {
-        if (self == NULL)
-            return;
-        append(text, "%s ", pool[p]);
-        append_route(text, internal ? none : prepend, none, self, &model->routes[NEIGHBOURS][p]);
-    } else {
-        route = candidates[best].route;
-        if (sessions[best].neighbour == sessions[s].neighbour ||
-            has_community(route, BGP_NO_ADVERTISE) ||
-            (!internal && (self == NULL || has_community(route, BGP_NO_EXPORT))))
-            return;
-        append(text, "%s ", pool[p]);
-        append_route(text, internal ? none : prepend, candidates[best].path,
-                     internal ? candidates[best].next_hop : self, route);
-    }
-    append(text, "%s\n", internal ? " local-pref 100" : "");
-}
-
-static void expect(struct model *model, struct expected *expected)
-{
-    static const uint32_t none[] = {0};
-
-    memset(expected, 0, sizeof(*expected));
-    for (unsigned p = 0; p < POOL; p++) {
-        struct candidate candidates[SESSIONS];
-        unsigned order[SESSIONS];
-        unsigned n = decide(model, p, candidates, order);
-
-        if (n > 0 || model->best[p] == (int)OWN)
-            append(expected->choices, "%s", pool[p]);
-        if (model->best[p] == (int)OWN) {
-            append(expected->choices, " | ");
-            append_route(expected->choices, none, none, "self", &model->routes[NEIGHBOURS][p]);
-        }
-        for (unsigned i = 0; i < n; i++) {
-            append(expected->choices, " | ");
-            append_route(expected->choices, none, candidates[order[i]].path,
-                         candidates[order[i]].next_hop, candidates[order[i]].route);
-            append(expected->choices, "%s",
-                   neighbours[sessions[order[i]].neighbour].asn == SERVER_ASN ? " local-pref 100"
-                                                                              : "");
-        }
-        if (n > 0 || model->best[p] == (int)OWN)
-            append(expected->choices, "\n");
-        for (unsigned s = 0; s < SESSIONS; s++) {
-            expect_advertised(model, p, candidates, s, expected->advertised[s]);
-            if (!candidates[s].there)
-                continue;
-            expected->held[s]++;
-            expected->loops[s] += candidates[s].verdict == RIB_FILTERED_AS_LOOP;
-            append(expected->learned[s], "%s ", pool[p]);
-            append_route(expected->learned[s], none, candidates[s].path, candidates[s].next_hop,
-                         candidates[s].route);
-            append(expected->learned[s], "%s (%s)\n",
-                   neighbours[sessions[s].neighbour].asn == SERVER_ASN ? " local-pref 100" : "",
-                   rib_verdict_text(candidates[s].verdict));
-        }
-    }
-}
-
-/* --- Steps --------------------------------------------------------------------------------------- */
+#define STEPS 1200u
 
 struct run {
     struct world *world;
@@ -321,22 +33,22 @@ static void build(struct run *run)
     run->server = world_node(run->world, &server);
     run->server->check_changes = true;
     for (unsigned i = 0; i < NEIGHBOURS; i++) {
-        struct speaker_config config = {.asn = neighbours[i].asn, .prepend_own_asn = true};
+        struct speaker_config config = {.asn = model_neighbours[i].asn, .prepend_own_asn = true};
 
         run->nodes[i] = world_node(run->world, &config);
     }
     /* Not in their rank, which must not come from the order of configuration. */
     for (unsigned i = 0; i < SESSIONS; i++) {
         unsigned s = (i * 5 + 3) % SESSIONS;
-        const struct neighbour *neighbour = &neighbours[sessions[s].neighbour];
-        struct speaker_peer_config near = world_end(sessions[s].local, neighbour->asn);
+        const struct model_neighbour *neighbour = &model_neighbours[model_sessions[s].neighbour];
+        struct speaker_peer_config near = world_end(model_sessions[s].local, neighbour->asn);
         struct speaker_peer_config far = world_end(neighbour->address, SERVER_ASN);
 
         near.source = neighbour->source;
-        near.local_address6 = world_address(sessions[s].local6);
+        near.local_address6 = world_address(model_sessions[s].local6);
         far.local_address6 = world_address(neighbour->address6);
         run->links[s] =
-            world_link(run->world, run->server, near, run->nodes[sessions[s].neighbour], far);
+            world_link(run->world, run->server, near, run->nodes[model_sessions[s].neighbour], far);
         run->model.up[s] = true;
     }
     for (unsigned p = 0; p < POOL; p++)
@@ -357,7 +69,7 @@ static struct route random_route(unsigned p)
     static const uint32_t asns[] = {64900, 64901, 64902, 65002, SERVER_ASN};
     static const uint32_t communities[] = {BGP_NO_ADVERTISE, BGP_NO_EXPORT, 65001u << 16 | 1,
                                            65517u << 16 | 12001};
-    struct route route = {.prefix = pool[p]};
+    struct route route = {.prefix = model_pool[p]};
     unsigned length = below(4);
 
     for (unsigned i = 0; i < length; i++)
@@ -377,7 +89,7 @@ static void step_route(struct run *run, unsigned i)
 
     if (run->model.present[i][p] && below(2) == 0) {
         run->model.present[i][p] = false;
-        world_withdraw(node, pool[p]);
+        world_withdraw(node, model_pool[p]);
         return;
     }
     run->model.routes[i][p] = random_route(p);
@@ -417,7 +129,7 @@ static void check_far_end(const struct run *run, unsigned s, const char *adverti
     static char text[WORLD_TEXT], plain[WORLD_TEXT];
     char *to = plain;
 
-    world_learned(run->nodes[sessions[s].neighbour], run->links[s]->ends[1].peer, text);
+    world_learned(run->nodes[model_sessions[s].neighbour], run->links[s]->ends[1].peer, text);
     for (const char *from = text; *from != '\0'; from++) {
         if (from[0] == ' ' && from[1] == '(')
             from = strchr(from, '\n');
@@ -455,7 +167,7 @@ static void check(struct run *run)
     static struct expected expected;
     static char text[WORLD_TEXT];
 
-    expect(&run->model, &expected);
+    model_expect(&run->model, &expected);
     cr_assert_str_eq(world_choices(run->server, text), expected.choices, "seed %u, step %u",
                      run->seed, run->step);
     cr_assert(world_changes_told(run->server), "seed %u, step %u: a change was not told", run->seed,

@@ -98,6 +98,9 @@ void world_withdraw(struct node *node, const char *prefix);
 char *world_choices(const struct node *node, char *text);
 char *world_learned(const struct node *node, const struct speaker_peer *peer, char *text);
 char *world_advertised(const struct node *node, const struct speaker_peer *peer, char *text);
+/* The visitor that writes a line of world_choices(); context is the text to append to. */
+int world_append_choice(void *context, const struct lpm_prefix *prefix,
+                        const struct rib_choice *choice);
 /* Every change was told: the choices as last told are those that are. */
 bool world_changes_told(const struct node *node);
 
