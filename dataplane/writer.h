@@ -42,7 +42,7 @@ bool dp_prefix_valid(const struct lpm_prefix *prefix);
 void *dp_pages_get(size_t size);
 void dp_pages_put(void *pages, size_t size);
 
-/* --- attachment.c ---- */
+/* --- attachment.c ----------------------------------------------------------------------------- */
 
 /* Makes sure that dp_attachment_claim() cannot fail: -EEXIST when another NIC has it, -ENOMEM. */
 int dp_attachment_prepare(struct dp_forwarding *forwarding, const struct dp_nic *nic);
@@ -53,27 +53,27 @@ void dp_attachment_release(struct dp_forwarding *forwarding, const struct dp_nic
 bool dp_attachment_equal(const struct dp_nic *a, const struct dp_nic *b);
 void dp_attachments_destroy(struct dp_forwarding *forwarding);
 
-/* --- next_hop.c ---- */
+/* --- next_hop.c ------------------------------------------------------------------------------- */
 
 /* The number of a next hop, a new one when the address is new. -ENOSPC, -ENOMEM. */
 int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_address *address,
                        uint32_t *number);
 void dp_next_hops_destroy(struct dp_forwarding *forwarding);
 
-/* --- vnet.c ---- */
+/* --- vnet.c ----------------------------------------------------------------------------------- */
 
 void dp_vnets_destroy(struct dp_forwarding *forwarding);
 
-/* --- nic.c ---- */
+/* --- nic.c ------------------------------------------------------------------------------------ */
 
 struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding);
 void dp_nics_destroy(struct dp_forwarding *forwarding);
 
-/* --- group.c ---- */
+/* --- group.c ---------------------------------------------------------------------------------- */
 
 void dp_groups_destroy(struct dp_forwarding *forwarding);
 
-/* --- counters.c ---- */
+/* --- counters.c ------------------------------------------------------------------------------- */
 
 int dp_workers_create(struct dp_forwarding *forwarding);
 void dp_workers_destroy(struct dp_forwarding *forwarding);
