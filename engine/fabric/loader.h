@@ -18,6 +18,9 @@
 /* More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill memory. */
 #define FABRIC_PROBLEMS_MAX 500u
 
+/* The highest number of a processor core that a file may name. */
+#define FABRIC_CORE_MAX 1023u
+
 /* The kinds of object that have names of their own in the whole fabric and an array in struct fabric. */
 enum fabric_section {
     FABRIC_VNETS,

@@ -4,70 +4,96 @@
  */
 #include "engine/fabric/schema.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
     const char *object, *key;
+    const char *harmless; /* the value that asks for nothing, NULL: none */
 } without_effect[] = {
-    {"", "gateways"},
-    {"", "hosts"},
-    {"", "load_balancers"},
-    {"", "policies"},
-    {"", "tunnels"},
-    {"engine", "control_socket"},
-    {"engine", "metrics_listen"},
-    {"engine", "bmp"},
-    {"ecmp", "sticky"},
-    {"internet", "next_hop"},
-    {"internet", "source_nat"},
-    {"quirks", "count_mode"},
-    {"quirks", "damping"},
-    {"quirks", "half_programming"},
-    {"quirks", "single_er_path"},
-    {"quirks", "silent_drops"},
-    {"nics", "host"},
-    {"nics", "underlay"},
-    {"ports", "address"},
-    {"route_servers", "port"},
-    {"route_servers", "dynamic_peers"},
-    {"route_servers.limits", "prefixes"},
-    {"route_servers.peers", "key_file"},
-    {"route_servers.peers", "bfd"},
-    {"route_servers.peers", "import"},
-    {"route_servers.peers", "export"},
-    {"route_servers.peers.max_prefixes", "count"},
-    {"route_servers.peers.max_prefixes", "warn_percent"},
-    {"route_servers.peers.max_prefixes", "action"},
-    {"route_servers.peers.max_prefixes", "idle_minutes"},
-    {"neighbors", "router"},
-    {"neighbors", "gateway"},
-    {"neighbors", "address"},
-    {"neighbors", "tunnel"},
-    {"neighbors", "import"},
-    {"neighbors", "export"},
-    {"routers", "role"},
-    {"routers", "static"},
-    {"routers", "stateful"},
-    {"routers", "source_nat"},
-    {"routers", "health"},
-    {"routers", "hosts"},
+    {"", "gateways", NULL},
+    {"", "hosts", NULL},
+    {"", "load_balancers", NULL},
+    {"", "policies", NULL},
+    {"", "tunnels", NULL},
+    {"engine", "control_socket", NULL},
+    {"engine", "metrics_listen", NULL},
+    {"engine", "bmp", NULL},
+    {"ecmp", "sticky", NULL},
+    {"internet", "next_hop", NULL},
+    {"internet", "source_nat", NULL},
+    {"quirks", "count_mode", "false"},
+    {"quirks", "damping", "false"},
+    {"quirks", "half_programming", "false"},
+    {"quirks", "single_er_path", "false"},
+    {"quirks", "silent_drops", "false"},
+    {"nics", "host", NULL},
+    {"nics", "underlay", NULL},
+    {"ports", "address", NULL},
+    {"route_servers", "port", NULL},
+    {"route_servers", "dynamic_peers", NULL},
+    {"route_servers.limits", "prefixes", NULL},
+    {"route_servers.peers", "key_file", NULL},
+    {"route_servers.peers", "bfd", NULL},
+    {"route_servers.peers", "import", NULL},
+    {"route_servers.peers", "export", NULL},
+    {"route_servers.peers.max_prefixes", "count", "unique"},
+    {"route_servers.peers.max_prefixes", "warn_percent", NULL},
+    {"route_servers.peers.max_prefixes", "action", "close"},
+    {"route_servers.peers.max_prefixes", "idle_minutes", NULL},
+    {"neighbors", "router", NULL},
+    {"neighbors", "gateway", NULL},
+    {"neighbors", "address", NULL},
+    {"neighbors", "tunnel", NULL},
+    {"neighbors", "import", NULL},
+    {"neighbors", "export", NULL},
+    {"routers", "role", NULL},
+    {"routers", "static", NULL},
+    {"routers", "stateful", "false"},
+    {"routers", "source_nat", "false"},
+    {"routers", "health", NULL},
+    {"routers", "hosts", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");
 
-void fabric_warn_no_effect(struct fabric_loader *loader, const char *object, const char *key,
-                           const struct fabric_place *place)
+static bool is_harmless(const char *harmless, const struct fabric_node *value)
+{
+    if (value->kind != FABRIC_NODE_SCALAR)
+        return value->kind == FABRIC_NODE_SEQUENCE && value->n == 0;
+    return fabric_node_is_empty(value) || (harmless && strcmp(value->text, harmless) == 0);
+}
+
+void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
+                           const struct fabric_node *key, const struct fabric_node *value)
 {
     for (unsigned i = 0; i < WITHOUT_EFFECT_COUNT; i++) {
         uint64_t bit = UINT64_C(1) << i;
 
-        if ((loader->no_effect_told & bit) || strcmp(without_effect[i].key, key) != 0 ||
-            strcmp(without_effect[i].object, object) != 0)
+        if ((loader->no_effect_told & bit) || strcmp(without_effect[i].key, key->text) != 0 ||
+            strcmp(without_effect[i].object, object) != 0 ||
+            is_harmless(without_effect[i].harmless, value))
             continue;
         loader->no_effect_told |= bit;
-        FABRIC_WARNING(loader, place,
+        FABRIC_WARNING(loader, &key->place,
                        "'%s%s%s' is read and checked but has no effect in this version", object,
-                       object[0] ? "." : "", key);
+                       object[0] ? "." : "", key->text);
         return;
     }
+}
+
+void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *mode)
+{
+    char quirks[256];
+    size_t used = 0;
+
+    quirks[0] = '\0';
+    for (unsigned i = 0; i < WITHOUT_EFFECT_COUNT && used < sizeof(quirks); i++)
+        if (strcmp(without_effect[i].object, "quirks") == 0)
+            used += (size_t)snprintf(quirks + used, sizeof(quirks) - used, "%s%s",
+                                     used > 0 ? ", " : "", without_effect[i].key);
+    if (used > 0)
+        FABRIC_WARNING(loader, &mode->place,
+                       "'mode: azure' turns on quirks that have no effect in this version: %s",
+                       quirks);
 }

@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many problems get a search for what was meant; it looks at every name of a section. */
+#define FABRIC_NEAREST_SEARCHES 50u
+
 /* --- Messages ---------------------------------------------------------------------------------- */
 
 /* Appends one step, after those that lead to it. Returns how much of text is used. */
@@ -320,7 +323,7 @@ static bool check_keys(struct fabric_loader *loader, const struct fabric_schema 
         const struct fabric_node *key = mapping->items[i];
 
         if (find_key(schema, key->text))
-            fabric_warn_no_effect(loader, schema->title, key->text, &key->place);
+            fabric_warn_no_effect(loader, schema->title, key, mapping->items[i + 1]);
         else if (!schema->other_key ||
                  !schema->other_key(loader, key, mapping->items[i + 1], object, path))
             good = unknown_key(loader, schema, key, path);
@@ -432,8 +435,7 @@ uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
                                       : find_in_section(&loader->objects[section], node->text);
     if (index != FABRIC_NONE)
         return index;
-    /* A file with thousands of bad references must not cost a search of everything for each. */
-    if (loader->problems->n < FABRIC_PROBLEMS_MAX)
+    if (loader->problems->n < FABRIC_NEAREST_SEARCHES)
         nearest_in_section(loader, section, node->text, &nearest);
     FABRIC_ERROR(
         loader, &node->place, "%s: there is no %s %s%s%s", fabric_path_format(path, path_text),

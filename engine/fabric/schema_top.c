@@ -24,7 +24,7 @@ static const struct fabric_key engine_keys[] = {
     {.name = "cores",
      .type = FABRIC_TYPE_NUMBER,
      .least = 0,
-     .most = 1023,
+     .most = FABRIC_CORE_MAX,
      FABRIC_ITEMS(fabric_engine, cores, core_count),
      .otherwise = "all but the first"},
     {.name = "control_socket",
@@ -178,6 +178,8 @@ static bool read_mode(struct fabric_loader *loader, const struct fabric_key *key
     if (!fabric_read_scalar(loader, &mode_key, node, &fabric->mode, path))
         return false;
     quirks_by_mode(fabric);
+    if (fabric->mode == FABRIC_AZURE)
+        fabric_warn_azure(loader, node);
     return true;
 }
 

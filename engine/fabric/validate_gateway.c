@@ -1,0 +1,169 @@
+/*
+ * Gateways and load balancers: addresses in the right subnet that nobody else has.
+ */
+#include "engine/fabric/validate.h"
+
+#include <stdio.h>
+
+#define WHAT_TEXT             200
+#define GATEWAY_INSTANCES_MAX 4u
+
+/* --- Gateways --------------------------------------------------------------------------------------------- */
+
+/* By VNet, then by type. */
+static int gateway_compare(const void *a, const void *b)
+{
+    const struct fabric_gateway *left = a, *right = b;
+
+    if (left->vnet != right->vnet)
+        return left->vnet < right->vnet ? -1 : 1;
+    return (int)left->vpn - (int)right->vpn;
+}
+
+static bool has_address(const struct fabric_gateway *gateway, uint32_t n,
+                        const struct lpm_address *address)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (lpm_address_equal(&gateway->addresses.items[i], address))
+            return true;
+    return false;
+}
+
+/* before: the VNet's other gateway, or NULL. */
+static void check_gateway_addresses(struct fabric_loader *loader,
+                                    const struct fabric_gateway *gateway,
+                                    const struct fabric_gateway *before)
+{
+    const struct fabric *fabric = loader->fabric;
+    uint32_t subnet = fabric_find_subnet(fabric, gateway->vnet, FABRIC_GATEWAY_SUBNET);
+    char what[WHAT_TEXT];
+
+    snprintf(what, sizeof(what), "gateways[%s].addresses", gateway->name);
+    if (subnet == FABRIC_NONE) {
+        FABRIC_ERROR(loader, fabric_place_of(loader, &gateway->vnet, &gateway->place),
+                     "gateways[%s].vnet: VNet '%s' has no subnet named %s", gateway->name,
+                     fabric->vnets[gateway->vnet].name, FABRIC_GATEWAY_SUBNET);
+        return;
+    }
+    for (uint32_t i = 0; i < gateway->addresses.n; i++) {
+        const struct lpm_address *address = &gateway->addresses.items[i];
+        const struct fabric_place *place = fabric_place_of(loader, address, &gateway->place);
+
+        fabric_check_in_subnet(loader, place, what, &fabric->subnets[subnet], address);
+        if (has_address(gateway, i, address))
+            FABRIC_ERROR(loader, place, "%s: %s stands twice", what, FABRIC_ADDRESS(address));
+        else if (before && has_address(before, before->addresses.n, address))
+            FABRIC_ERROR(loader, place, "%s: %s is taken by gateway '%s' (%s:%u)", what,
+                         FABRIC_ADDRESS(address), before->name, before->place.file,
+                         before->place.line);
+    }
+}
+
+static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
+                          const struct fabric_gateway *before)
+{
+    const struct fabric *fabric = loader->fabric;
+    char what[WHAT_TEXT];
+
+    if (before && before->vnet != gateway->vnet)
+        before = NULL;
+    if (before && before->vpn == gateway->vpn)
+        FABRIC_ERROR(loader, &gateway->place,
+                     "gateways[%s]: VNet '%s' has a gateway of this type already, '%s' (%s:%u)",
+                     gateway->name, fabric->vnets[gateway->vnet].name, before->name,
+                     before->place.file, before->place.line);
+    if (!gateway->vpn && (gateway->static_branch_count > 0 || gateway->point_to_site.n > 0))
+        FABRIC_ERROR(loader, &gateway->place,
+                     "gateways[%s]: static_branches and point_to_site belong to type Vpn",
+                     gateway->name);
+    if (gateway->addresses.n > GATEWAY_INSTANCES_MAX)
+        FABRIC_ERROR(loader, &gateway->place, "gateways[%s].addresses: at most %u, one an instance",
+                     gateway->name, GATEWAY_INSTANCES_MAX);
+    else
+        check_gateway_addresses(loader, gateway, before);
+    snprintf(what, sizeof(what), "gateways[%s]", gateway->name);
+    fabric_validate_neighbors(loader, what, FABRIC_NONE, gateway->neighbors,
+                              gateway->neighbor_count);
+}
+
+/* --- Load balancers ----------------------------------------------------------------------------------------- */
+
+/* used_by: for each NIC, the last load balancer that has it as a backend, plus one. */
+static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_t *used_by)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_load_balancer *balancer = &fabric->load_balancers[index];
+
+    for (uint32_t i = 0; i < balancer->backend_count; i++) {
+        const struct fabric_nic *nic = &fabric->nics[balancer->backends[i]];
+        const struct fabric_place *place =
+            fabric_place_of(loader, &balancer->backends[i], &balancer->place);
+
+        if (nic->vnet != balancer->vnet)
+            FABRIC_ERROR(loader, place,
+                         "load_balancers[%s].backends: NIC '%s' is in VNet '%s', not in '%s'",
+                         balancer->name, nic->name, fabric->vnets[nic->vnet].name,
+                         fabric->vnets[balancer->vnet].name);
+        if (used_by[balancer->backends[i]] == index + 1)
+            FABRIC_ERROR(loader, place, "load_balancers[%s].backends: '%s' stands twice",
+                         balancer->name, nic->name);
+        used_by[balancer->backends[i]] = index + 1;
+    }
+}
+
+/* By VNet, then by frontend. */
+static int frontend_compare(const void *a, const void *b)
+{
+    const struct fabric_load_balancer *left = a, *right = b;
+
+    if (left->vnet != right->vnet)
+        return left->vnet < right->vnet ? -1 : 1;
+    return lpm_address_compare(&left->frontend, &right->frontend);
+}
+
+static void check_frontend(struct fabric_loader *loader,
+                           const struct fabric_load_balancer *balancer,
+                           const struct fabric_load_balancer *before)
+{
+    const struct fabric_place *place =
+        fabric_place_of(loader, &balancer->frontend, &balancer->place);
+    char what[WHAT_TEXT];
+
+    snprintf(what, sizeof(what), "load_balancers[%s].frontend", balancer->name);
+    if (fabric_check_in_subnet(loader, place, what, &loader->fabric->subnets[balancer->subnet],
+                               &balancer->frontend))
+        fabric_check_not_a_nic(loader, place, what, balancer->vnet, &balancer->frontend);
+    if (before && frontend_compare(balancer, before) == 0)
+        FABRIC_ERROR(loader, place, "%s: %s is taken by load balancer '%s' (%s:%u)", what,
+                     FABRIC_ADDRESS(&balancer->frontend), before->name, before->place.file,
+                     before->place.line);
+}
+
+static void check_load_balancers(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    const void **balancers =
+        fabric_sorted(loader, fabric->load_balancers, fabric->load_balancers_count,
+                      sizeof(*fabric->load_balancers), frontend_compare);
+    uint32_t *used_by = fabric_arena_array(&loader->tree, fabric->nics_count, sizeof(*used_by));
+
+    if (!balancers || !used_by) {
+        loader->out_of_memory = true;
+        return;
+    }
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
+        check_frontend(loader, balancers[i], i > 0 ? balancers[i - 1] : NULL);
+        check_backends(loader, i, used_by);
+    }
+}
+
+void fabric_validate_gateways(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    const void **gateways = fabric_sorted(loader, fabric->gateways, fabric->gateways_count,
+                                          sizeof(*fabric->gateways), gateway_compare);
+
+    for (uint32_t i = 0; gateways && i < fabric->gateways_count; i++)
+        check_gateway(loader, gateways[i], i > 0 ? gateways[i - 1] : NULL);
+    check_load_balancers(loader);
+}

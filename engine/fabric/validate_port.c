@@ -1,0 +1,202 @@
+/*
+ * Ports and what hangs on them.
+ *
+ * A frame must say which NIC sent it. A port therefore carries either one NIC, or several that differ in their VLAN
+ * id, or several untagged ones that differ in their MAC; for the last the file has to give every MAC, since what
+ * the guests really use cannot be guessed. The internet, a route server and a gateway each take a port of their own.
+ */
+#include "engine/fabric/validate.h"
+
+#include <string.h>
+
+/* --- NICs on ports ---------------------------------------------------------------------------------- */
+
+static int attachment_compare(const void *a, const void *b)
+{
+    const struct fabric_nic *left = a, *right = b;
+
+    if (left->port != right->port)
+        return left->port < right->port ? -1 : 1;
+    return (int)left->vlan - (int)right->vlan;
+}
+
+static void check_attachment_keys(struct fabric_loader *loader, const struct fabric_nic *nic)
+{
+    if (nic->vlan != 0 && nic->port == FABRIC_NONE)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &nic->vlan, &nic->place),
+                     "nics[%s].vlan: needs a port", nic->name);
+    if (nic->underlay_port != FABRIC_NONE && nic->port != FABRIC_NONE)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &nic->port, &nic->place),
+                     "nics[%s]: hangs on a port or on an underlay, not on both", nic->name);
+}
+
+/* Two NICs of one port, the earlier one by VLAN first. */
+static void check_neighbours(struct fabric_loader *loader, const struct fabric_nic *before,
+                             const struct fabric_nic *nic)
+{
+    const char *port = loader->fabric->ports[nic->port].name;
+    const struct fabric_place *place = fabric_place_of(loader, &nic->port, &nic->place);
+
+    if (nic->vlan != 0 && nic->vlan == before->vlan)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &nic->vlan, place),
+                     "nics[%s].vlan: VLAN %u of port '%s' is taken by NIC '%s' (%s:%u)", nic->name,
+                     nic->vlan, port, before->name, before->place.file, before->place.line);
+    else if (nic->vlan != 0 && before->vlan == 0)
+        FABRIC_ERROR(loader, place,
+                     "nics[%s].port: port '%s' carries NIC '%s' untagged (%s:%u); give each NIC of "
+                     "it a vlan",
+                     nic->name, port, before->name, before->place.file, before->place.line);
+    else if (nic->vlan == 0 &&
+             (!fabric_noted(loader, nic->mac) || !fabric_noted(loader, before->mac)))
+        FABRIC_ERROR(loader, place,
+                     "nics[%s].port: port '%s' carries NIC '%s' as well (%s:%u); give each NIC of "
+                     "it a vlan of its own, or each a mac",
+                     nic->name, port, before->name, before->place.file, before->place.line);
+}
+
+static void check_attachments(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    const void **nics = fabric_sorted(loader, fabric->nics, fabric->nics_count,
+                                      sizeof(*fabric->nics), attachment_compare);
+
+    for (uint32_t i = 0; nics && i < fabric->nics_count; i++) {
+        const struct fabric_nic *nic = nics[i], *before = i > 0 ? nics[i - 1] : NULL;
+
+        check_attachment_keys(loader, nic);
+        if (before && nic->port != FABRIC_NONE && nic->port == before->port)
+            check_neighbours(loader, before, nic);
+    }
+}
+
+/* --- Ports with one user ------------------------------------------------------------------------------ */
+
+struct port_user {
+    const char *kind, *name;
+    const struct fabric_place *place;
+};
+
+struct port_users {
+    struct fabric_loader *loader;
+    struct port_user *of; /* by port */
+};
+
+static void claim_port(struct port_users *users, uint32_t port, const char *kind, const char *name,
+                       const struct fabric_place *place)
+{
+    struct port_user *user = port == FABRIC_NONE ? NULL : &users->of[port];
+
+    if (!user)
+        return;
+    if (user->kind)
+        FABRIC_ERROR(users->loader, place,
+                     "%s '%s': port '%s' belongs to %s '%s' (%s:%u) and cannot be shared", kind,
+                     name, users->loader->fabric->ports[port].name, user->kind, user->name,
+                     user->place->file, user->place->line);
+    else
+        *user = (struct port_user){.kind = kind, .name = name, .place = place};
+}
+
+static void check_single_users(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    struct port_users users = {
+        .loader = loader,
+        .of = fabric_arena_array(&loader->tree, fabric->ports_count, sizeof(*users.of)),
+    };
+
+    if (!users.of) {
+        loader->out_of_memory = true;
+        return;
+    }
+    claim_port(&users, fabric->internet.port, "internet", fabric->name, &fabric->internet.place);
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        claim_port(&users, fabric->route_servers[i].port, "route server",
+                   fabric->route_servers[i].name, &fabric->route_servers[i].place);
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        claim_port(&users, fabric->gateways[i].port, "gateway", fabric->gateways[i].name,
+                   &fabric->gateways[i].place);
+    for (uint32_t i = 0; i < fabric->nics_count; i++)
+        if (fabric->nics[i].port != FABRIC_NONE && users.of[fabric->nics[i].port].kind)
+            claim_port(&users, fabric->nics[i].port, "NIC", fabric->nics[i].name,
+                       fabric_place_of(loader, &fabric->nics[i].port, &fabric->nics[i].place));
+}
+
+/* --- Devices, hosts, cores ------------------------------------------------------------------------------ */
+
+static int device_compare(const void *a, const void *b)
+{
+    const struct fabric_port *left = a, *right = b;
+    int order = strcmp(left->device, right->device);
+
+    return order ? order
+                 : strcmp(left->options ? left->options : "", right->options ? right->options : "");
+}
+
+static void check_devices(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    const void **ports = fabric_sorted(loader, fabric->ports, fabric->ports_count,
+                                       sizeof(*fabric->ports), device_compare);
+
+    for (uint32_t i = 1; ports && i < fabric->ports_count; i++) {
+        const struct fabric_port *port = ports[i], *before = ports[i - 1];
+
+        if (device_compare(port, before) == 0)
+            FABRIC_ERROR(loader, fabric_place_of(loader, &port->device, &port->place),
+                         "ports[%s].device: '%s' with the same options is port '%s' (%s:%u)",
+                         port->name, port->device, before->name, before->place.file,
+                         before->place.line);
+    }
+}
+
+static int vtep_compare(const void *a, const void *b)
+{
+    const struct fabric_host *left = a, *right = b;
+
+    return lpm_address_compare(&left->vtep, &right->vtep);
+}
+
+static void check_hosts(struct fabric_loader *loader)
+{
+    const struct fabric *fabric = loader->fabric;
+    const void **hosts = fabric_sorted(loader, fabric->hosts, fabric->hosts_count,
+                                       sizeof(*fabric->hosts), vtep_compare);
+
+    for (uint32_t i = 1; hosts && i < fabric->hosts_count; i++) {
+        const struct fabric_host *host = hosts[i], *before = hosts[i - 1];
+
+        if (vtep_compare(host, before) == 0)
+            FABRIC_ERROR(loader, fabric_place_of(loader, &host->vtep, &host->place),
+                         "hosts[%s].vtep: %s is that of host '%s' (%s:%u)", host->name,
+                         FABRIC_ADDRESS(&host->vtep), before->name, before->place.file,
+                         before->place.line);
+    }
+}
+
+static void check_cores(struct fabric_loader *loader)
+{
+    const struct fabric_engine *engine = &loader->fabric->engine;
+    bool seen[FABRIC_CORE_MAX + 1] = {false};
+
+    for (unsigned i = 0; i < engine->core_count; i++) {
+        if (seen[engine->cores[i]])
+            FABRIC_ERROR(loader, fabric_noted(loader, &engine->cores[i]),
+                         "engine.cores: core %u stands twice", engine->cores[i]);
+        seen[engine->cores[i]] = true;
+    }
+}
+
+void fabric_validate_ports(struct fabric_loader *loader)
+{
+    const struct fabric_internet *internet = &loader->fabric->internet;
+
+    check_attachments(loader);
+    check_single_users(loader);
+    check_devices(loader);
+    check_cores(loader);
+    check_hosts(loader);
+    if (internet->present)
+        fabric_check_mac(loader, fabric_place_of(loader, internet->mac, &internet->place),
+                         "internet.mac", internet->mac);
+}

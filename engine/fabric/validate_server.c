@@ -1,0 +1,261 @@
+/*
+ * Route servers and their peers: where they stand, which AS numbers and addresses they may have, and what the
+ * modes allow.
+ */
+#include "engine/fabric/validate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AZURE_ASN        65515u
+#define AS_TRANS         23456u
+#define WHAT_TEXT        200
+#define AZURE_PEER_LIMIT 8u
+
+/* --- The server itself --------------------------------------------------------------------------------- */
+
+static void check_addresses(struct fabric_loader *loader, const struct fabric_route_server *server)
+{
+    const struct fabric *fabric = loader->fabric;
+    uint32_t subnet = fabric_find_subnet(fabric, server->vnet, FABRIC_ROUTE_SERVER_SUBNET);
+    char what[WHAT_TEXT];
+
+    if (subnet == FABRIC_NONE) {
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->vnet, &server->place),
+                     "route_servers[%s].vnet: VNet '%s' has no subnet named %s", server->name,
+                     fabric->vnets[server->vnet].name, FABRIC_ROUTE_SERVER_SUBNET);
+        return;
+    }
+    snprintf(what, sizeof(what), "route_servers[%s].addresses", server->name);
+    for (uint32_t i = 0; i < server->instance_count; i++)
+        fabric_check_in_subnet(loader,
+                               fabric_place_of(loader, &server->addresses[i], &server->place), what,
+                               &fabric->subnets[subnet], &server->addresses[i]);
+    if (server->instance_count < 2)
+        return;
+    if (lpm_address_equal(&server->addresses[0], &server->addresses[1]))
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->addresses[1], &server->place),
+                     "%s: %s stands twice; each instance has an address of its own", what,
+                     FABRIC_ADDRESS(&server->addresses[1]));
+    else if (server->addresses[0].family != server->addresses[1].family)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->addresses[1], &server->place),
+                     "%s: both must be of one address family", what);
+}
+
+static void check_server(struct fabric_loader *loader, const struct fabric_route_server *server)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_route_server *first =
+        &fabric->route_servers[fabric->vnets[server->vnet].route_server];
+    const struct fabric_place *asn_place = fabric_place_of(loader, &server->asn, &server->place);
+
+    if (first != server)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->vnet, &server->place),
+                     "route_servers[%s].vnet: VNet '%s' has route server '%s' already (%s:%u)",
+                     server->name, fabric->vnets[server->vnet].name, first->name, first->place.file,
+                     first->place.line);
+    if (server->asn == AS_TRANS)
+        FABRIC_ERROR(loader, asn_place,
+                     "route_servers[%s].asn: %u is reserved (AS_TRANS) and nobody's own",
+                     server->name, AS_TRANS);
+    else if (fabric->mode == FABRIC_AZURE && server->asn != AZURE_ASN)
+        FABRIC_ERROR(loader, asn_place, "route_servers[%s].asn: is always %u in azure mode",
+                     server->name, AZURE_ASN);
+    check_addresses(loader, server);
+}
+
+static void check_limits(struct fabric_loader *loader, const struct fabric_route_server *server)
+{
+    const struct fabric_place *place = fabric_place_of(loader, &server->peer_limit, &server->place);
+
+    if (loader->fabric->quirks.peer_limit && server->peer_limit > AZURE_PEER_LIMIT)
+        FABRIC_ERROR(loader, place,
+                     "route_servers[%s].limits.peers: at most %u with quirk peer_limit",
+                     server->name, AZURE_PEER_LIMIT);
+    else if (server->peer_count > server->peer_limit)
+        FABRIC_ERROR(loader, &server->peers[server->peer_limit].place,
+                     "route_servers[%s].peers: %u peers, but the limit is %u%s", server->name,
+                     server->peer_count, server->peer_limit,
+                     loader->fabric->quirks.peer_limit ? " (quirk peer_limit)" : "");
+}
+
+static void check_ipv6(struct fabric_loader *loader, const struct fabric_route_server *server)
+{
+    const struct fabric_vnet *vnet = &loader->fabric->vnets[server->vnet];
+
+    for (uint32_t i = 0; loader->fabric->quirks.no_ipv6 && i < vnet->space.n; i++)
+        if (vnet->space.items[i].family == LPM_IPV6) {
+            FABRIC_WARNING(loader, fabric_place_of(loader, &vnet->space.items[i], &vnet->place),
+                           "vnets[%s].address_space: %s in a route server's VNet is not supported "
+                           "with quirk no_ipv6",
+                           vnet->name, FABRIC_PREFIX(&vnet->space.items[i]));
+            return;
+        }
+}
+
+/* --- Peers --------------------------------------------------------------------------------------------------- */
+
+/* What the original refuses: its own, documentation and reserved numbers. */
+static bool asn_refused_by_azure(uint32_t asn)
+{
+    static const struct {
+        uint32_t first, last;
+    } refused[] = {
+        {8074, 8075},   {12076, 12076}, {23456, 23456}, {64496, 64511},
+        {65515, 65515}, {65517, 65520}, {65535, 65551},
+    };
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+        if (asn >= refused[i].first && asn <= refused[i].last)
+            return true;
+    return false;
+}
+
+static void check_peer_asn(struct fabric_loader *loader, const struct fabric_route_server *server,
+                           const struct fabric_bgp_peer *peer, const char *what)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_place *place = fabric_place_of(loader, &peer->asn, &peer->place);
+
+    if (peer->asn == server->asn)
+        FABRIC_ERROR(loader, place, "%s.asn: %u is the route server's own", what, peer->asn);
+    else if (peer->asn == AS_TRANS)
+        FABRIC_ERROR(loader, place, "%s.asn: %u is reserved (AS_TRANS) and nobody's own", what,
+                     AS_TRANS);
+    else if (fabric->quirks.two_octet_asn && peer->asn > UINT16_MAX)
+        FABRIC_ERROR(loader, place, "%s.asn: %u does not fit 16 bits (quirk two_octet_asn)", what,
+                     peer->asn);
+    else if (fabric->mode == FABRIC_AZURE && asn_refused_by_azure(peer->asn))
+        FABRIC_ERROR(loader, place, "%s.asn: azure mode refuses the reserved number %u", what,
+                     peer->asn);
+    if (peer->router != FABRIC_NONE && fabric->routers[peer->router].asn != peer->asn)
+        FABRIC_ERROR(
+            loader, place, "%s.asn: is %u, but router '%s', which owns this address, has asn %u",
+            what, peer->asn, fabric->routers[peer->router].name, fabric->routers[peer->router].asn);
+}
+
+static void check_peer_address(struct fabric_loader *loader,
+                               const struct fabric_route_server *server,
+                               const struct fabric_bgp_peer *peer, const char *what)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_place *place = fabric_place_of(loader, &peer->address, &peer->place);
+    enum fabric_reach reach = fabric_reach(fabric, server->vnet, &peer->address);
+
+    for (uint32_t i = 0; i < server->instance_count; i++)
+        if (lpm_address_equal(&server->addresses[i], &peer->address)) {
+            FABRIC_ERROR(loader, place, "%s.address: %s is the route server's own", what,
+                         FABRIC_ADDRESS(&peer->address));
+            return;
+        }
+    if (peer->address.family != server->addresses[0].family)
+        FABRIC_ERROR(
+            loader, place,
+            "%s.address: %s is not of the address family of the route server's own addresses", what,
+            FABRIC_ADDRESS(&peer->address));
+    else if (reach == FABRIC_REACH_OUTSIDE && fabric->mode == FABRIC_AZURE)
+        FABRIC_ERROR(loader, place, "%s.address: %s is outside VNet '%s' and those peered with it",
+                     what, FABRIC_ADDRESS(&peer->address), fabric->vnets[server->vnet].name);
+    else if (peer->nic == FABRIC_NONE)
+        FABRIC_WARNING(loader, place,
+                       "%s.address: no NIC in VNet '%s', or in one peered with it, has %s", what,
+                       fabric->vnets[server->vnet].name, FABRIC_ADDRESS(&peer->address));
+}
+
+static void check_peer_timers(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
+                              const char *what)
+{
+    if (peer->hold_time_s == 1 || peer->hold_time_s == 2)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &peer->hold_time_s, &peer->place),
+                     "%s.hold_time_s: %u is neither 0 nor at least 3", what, peer->hold_time_s);
+    else if (peer->hold_time_s > 0 && peer->keepalive_s > peer->hold_time_s / 3)
+        FABRIC_WARNING(loader, fabric_place_of(loader, &peer->keepalive_s, &peer->place),
+                       "%s.keepalive_s: %u is more than a third of hold_time_s (%u); two lost "
+                       "keepalives end the session",
+                       what, peer->keepalive_s, peer->hold_time_s);
+}
+
+static void check_peer_switches(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
+                                const char *what)
+{
+    const struct fabric_quirks *quirks = &loader->fabric->quirks;
+
+    if (quirks->no_md5 && peer->key_file)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &peer->key_file, &peer->place),
+                     "%s.key_file: there are no keys with quirk no_md5", what);
+    if (quirks->no_bfd && peer->bfd.enabled)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &peer->bfd.interval_ms, &peer->place),
+                     "%s.bfd: there is no BFD with quirk no_bfd", what);
+}
+
+static int peer_address_compare(const void *a, const void *b)
+{
+    const struct fabric_bgp_peer *left = a, *right = b;
+
+    return lpm_address_compare(&left->address, &right->address);
+}
+
+static void check_peer_duplicates(struct fabric_loader *loader,
+                                  const struct fabric_route_server *server)
+{
+    const void **peers = fabric_sorted(loader, server->peers, server->peer_count,
+                                       sizeof(*server->peers), peer_address_compare);
+
+    for (uint32_t i = 1; peers && i < server->peer_count; i++) {
+        const struct fabric_bgp_peer *peer = peers[i], *before = peers[i - 1];
+
+        if (peer_address_compare(peer, before) == 0)
+            FABRIC_ERROR(loader, fabric_place_of(loader, &peer->address, &peer->place),
+                         "route_servers[%s].peers[%s].address: %s is that of peer '%s' (%s:%u)",
+                         server->name, peer->name, FABRIC_ADDRESS(&peer->address), before->name,
+                         before->place.file, before->place.line);
+    }
+}
+
+static void check_peer(struct fabric_loader *loader, const struct fabric_route_server *server,
+                       const struct fabric_bgp_peer *peer)
+{
+    char what[WHAT_TEXT];
+
+    snprintf(what, sizeof(what), "route_servers[%s].peers[%s]", server->name, peer->name);
+    check_peer_asn(loader, server, peer, what);
+    check_peer_address(loader, server, peer, what);
+    check_peer_timers(loader, peer, what);
+    check_peer_switches(loader, peer, what);
+}
+
+static void check_dynamic_peers(struct fabric_loader *loader,
+                                const struct fabric_route_server *server)
+{
+    for (uint32_t i = 0; i < server->dynamic_peer_count; i++) {
+        const struct fabric_dynamic_peers *range = &server->dynamic_peers[i];
+        struct fabric_nearest nearest = {0};
+        char text[FABRIC_NEAREST_TEXT];
+        bool found = false;
+
+        for (uint32_t j = 0; j < server->peer_count; j++) {
+            found |= strcmp(server->peers[j].name, range->template_peer) == 0;
+            fabric_nearest_try(&nearest, range->template_peer, server->peers[j].name);
+        }
+        if (!found)
+            FABRIC_ERROR(loader, fabric_place_of(loader, &range->template_peer, &range->place),
+                         "route_servers[%s].dynamic_peers[%s].template: there is no peer '%s'%s",
+                         server->name, FABRIC_PREFIX(&range->prefix), range->template_peer,
+                         fabric_nearest_text(&nearest, text));
+    }
+}
+
+void fabric_validate_servers(struct fabric_loader *loader)
+{
+    for (uint32_t i = 0; i < loader->fabric->route_servers_count; i++) {
+        const struct fabric_route_server *server = &loader->fabric->route_servers[i];
+
+        check_server(loader, server);
+        check_limits(loader, server);
+        check_ipv6(loader, server);
+        for (uint32_t j = 0; j < server->peer_count; j++)
+            check_peer(loader, server, &server->peers[j]);
+        check_peer_duplicates(loader, server);
+        check_dynamic_peers(loader, server);
+    }
+}
