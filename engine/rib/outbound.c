@@ -51,7 +51,7 @@ static unsigned gather(struct rib_peer_tables *tables, enum rib_turn turn, uint3
         id = rib_bitset_next(pending, 0);
     for (; id != RIB_BITSET_END && n < BATCH_MAX; id = rib_bitset_next(pending, id + 1))
         ids[n++] = id;
-    tables->cursor[turn] = id == RIB_BITSET_END ? 0 : id;
+    tables->cursor[turn] = id; /* RIB_BITSET_END is past every id as well */
     if (turn == RIB_REFLECTED && id == RIB_BITSET_END)
         tables->passed = true;
     return n;

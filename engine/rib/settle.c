@@ -41,17 +41,13 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
  * attributes, is to be advertised. Returns whether the choice changed at all. */
 static bool decide(struct speaker *speaker, struct rib_entry *entry, bool *best_changed)
 {
-    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
     bool changed = entry->flags & RIB_ENTRY_TOUCHED;
     struct rib_decision decision;
-    unsigned before = 0;
 
     rib_decide(speaker, entry, &decision);
-    for (unsigned i = 0; i < entry->n_paths; i++)
-        before += paths[i].flags & RIB_PATH_CHOSEN;
     *best_changed = entry->flags & RIB_ENTRY_BEST_TOUCHED ||
                     (decision.n > 0 && !had(speaker, entry, decision.chosen[0], RIB_PATH_BEST));
-    changed |= *best_changed || before != decision.n;
+    changed |= *best_changed;
     for (unsigned i = 0; i < decision.n && !changed; i++)
         changed = !had(speaker, entry, decision.chosen[i], RIB_PATH_CHOSEN);
     write_flags(entry, &decision);

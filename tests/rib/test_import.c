@@ -226,6 +226,56 @@ Test(import, administrative_stop_withdraws_and_stays_down)
     world_destroy(scene.world);
 }
 
+Test(import, garbage_from_one_peer_leaves_the_others_alone)
+{
+    static const uint8_t garbage[64] = {0xde, 0xad, 0xbe, 0xef};
+    struct scene scene = make_scene(NULL);
+    struct node *other =
+        world_node(scene.world, &(struct speaker_config){.asn = 65002, .prepend_own_asn = true});
+    struct link *link =
+        world_join(scene.world, scene.server, 65515, "10.0.0.4", other, 65002, "10.0.1.11");
+    struct end *victim = &scene.link->ends[0];
+
+    world_originate(scene.nva, &(struct route){.prefix = "10.0.0.0/8"});
+    world_originate(other, &(struct route){.prefix = "11.0.0.0/8"});
+    world_start(scene.world);
+    speaker_input(scene.server->speaker, victim->peer,
+                  bgp_session_negotiated(speaker_peer_session(victim->peer))->direction, garbage,
+                  sizeof(garbage), scene.world->now);
+    world_settle(scene.world);
+    cr_assert_neq(victim->state, BGP_ESTABLISHED);
+    cr_assert_eq(link->ends[0].state, BGP_ESTABLISHED);
+    cr_assert_str_eq(world_choices(scene.server, text), "11.0.0.0/8 | [65002] 10.0.1.11\n");
+    world_mend(scene.world, scene.link);
+    cr_assert_str_eq(world_choices(scene.server, text), "10.0.0.0/8 | [65001] 10.0.1.10\n"
+                                                        "11.0.0.0/8 | [65002] 10.0.1.11\n");
+    world_destroy(scene.world);
+}
+
+Test(import, the_deadline_is_that_of_the_first_timer_of_any_session)
+{
+    struct scene scene = make_scene(NULL);
+    struct speaker *speaker = scene.server->speaker;
+    struct speaker_peer_config slow = world_end("10.0.0.4", 65002);
+    struct speaker_peer *peer;
+    uint64_t first, second;
+
+    cr_assert_eq(speaker_deadline(speaker), UINT64_MAX, "nothing is started");
+    speaker_peer_start(speaker, scene.link->ends[0].peer, 1000);
+    first = speaker_deadline(speaker);
+    cr_assert_lt(first, UINT64_MAX);
+    slow.peer_address = world_address("10.0.1.11");
+    slow.user = &scene.link->ends[0];
+    cr_assert_eq(speaker_peer_add(speaker, &slow, &peer), 0);
+    speaker_peer_start(speaker, peer, 500000);
+    second = bgp_session_deadline(speaker_peer_session(peer));
+    cr_assert_gt(second, first);
+    cr_assert_eq(speaker_deadline(speaker), first);
+    speaker_peer_stop(speaker, scene.link->ends[0].peer, BGP_CEASE_SHUTDOWN, 500000);
+    cr_assert_eq(speaker_deadline(speaker), second);
+    world_destroy(scene.world);
+}
+
 Test(import, hold_time_expiry_takes_the_routes_away)
 {
     struct speaker_peer_config near = world_end("10.0.0.4", 65001);

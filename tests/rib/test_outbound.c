@@ -92,6 +92,44 @@ Test(outbound, sends_own_routes_then_reflected_ones_then_end_of_rib)
     world_destroy(scene.world);
 }
 
+struct churn {
+    struct scene *scene;
+    unsigned rounds, next;
+};
+
+/* Changes ten prefixes for every run of bytes to the right, each to attributes of its own: more than
+ * the run has told. */
+static void observe_and_churn(void *context, const struct end *from, const uint8_t *bytes, size_t n)
+{
+    struct churn *churn = context;
+
+    wire_observe(&wire, from, bytes, n);
+    if (from != wire.from || wire.ends == 2 || churn->rounds == 8000)
+        return;
+    churn->rounds++;
+    for (unsigned i = 0; i < 10; i++, churn->next++)
+        world_originate(churn->scene->left, &(struct route){.prefix = numbered(churn->next % 3000),
+                                                            .as_path = {100000 + churn->next}});
+}
+
+Test(outbound, constant_change_does_not_put_off_end_of_rib)
+{
+    struct scene scene = make_scene();
+    struct churn churn = {.scene = &scene};
+
+    announce_many(&scene, 0, 3000, 64900);
+    wire_tap(&wire, scene.world, &scene.right_link->ends[0]);
+    scene.world->observe = observe_and_churn;
+    scene.world->observe_context = &churn;
+    scene.world->chunk = BGP_MESSAGE_MAX;
+    world_mend(scene.world, scene.right_link);
+    cr_assert_eq(wire.ends, 2);
+    cr_assert_lt(churn.rounds, 4000, "%u", churn.rounds);
+    cr_assert_eq(held_right(&scene), 3000);
+    wire_free(&wire);
+    world_destroy(scene.world);
+}
+
 Test(outbound, an_empty_table_is_end_of_rib)
 {
     struct scene scene = make_scene();

@@ -48,7 +48,7 @@ static void take_update(struct wire *wire, const uint8_t *bytes, size_t length)
     wire->announced += n;
 }
 
-static void observe(void *context, const struct end *from, const uint8_t *bytes, size_t n)
+void wire_observe(void *context, const struct end *from, const uint8_t *bytes, size_t n)
 {
     struct wire *wire = context;
 
@@ -75,7 +75,7 @@ void wire_tap(struct wire *wire, struct world *world, const struct end *from)
     wire->from = from;
     wire->reader = bgp_update_reader_create();
     assert(wire->reader != NULL);
-    world->observe = observe;
+    world->observe = wire_observe;
     world->observe_context = wire;
 }
 

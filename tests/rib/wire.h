@@ -18,6 +18,8 @@ struct wire {
 
 /* Observes world for what this end sends from now on. */
 void wire_tap(struct wire *wire, struct world *world, const struct end *from);
+/* What wire_tap() sets as the world's observer. */
+void wire_observe(void *context, const struct end *from, const uint8_t *bytes, size_t n);
 void wire_free(struct wire *wire);
 
 #endif
