@@ -1,18 +1,19 @@
 /*
  * The data plane, as the engine sees it: the programming interface. No DPDK type appears here.
  *
- *   control thread (writer)                                    workers (readers), one per core
- *   dp_forwarding: what the engine programs  ══ RCU ══>  port ─> classify ─> parse ─> decide ─> rewrite ─> port
- *      nics[]    attachment, FIBs, flags                (which NIC)          (lookup, group, bucket)
- *      vnets[]   address -> NIC
- *      groups[]  members, buckets
+ *   control thread (writer)                    workers (readers), one per core
+ *
+ *   dp_forwarding: what the engine programs
+ *      nics[]    attachment, FIBs, flags          port -> classify -> parse -> decide
+ *      vnets[]   address -> NIC          = RCU =>                                |
+ *      groups[]  members, buckets                 port <------- rewrite <--------'
  *   dp_engine: EAL, ports, workers
  *
- * struct dp_forwarding needs no EAL: the twin, `fingerpost routes` and the tests program it and call
- * dp_decide() with no port open. dp_engine_start() and dp_replay() start EAL, once per process.
+ * struct dp_forwarding needs no EAL: the twin, `fingerpost routes` and the tests program it and
+ * call dp_decide() with no port open. dp_engine_start() and dp_replay() start EAL, once a process.
  *
- * Threads. Everything that changes a struct dp_forwarding is called by the one control thread. Every
- * part is replaced whole and published by one release store (lpm/rcu.h); what it replaces is
+ * Threads. Everything that changes a struct dp_forwarding is called by the one control thread.
+ * Every part is replaced whole and published by one release store (lpm/rcu.h); what it replaces is
  * reclaimed after a grace period. dp_decide() may be called by any thread registered with
  * lpm/rcu.h. Counters are per worker; readers sum them.
  *
@@ -38,7 +39,8 @@
     X(BAD_HEADER_LENGTH, "bad-header-length", "IPv4 header length below 20 bytes")                 \
     X(BAD_TOTAL_LENGTH, "bad-total-length", "IP length field below the header or above the frame") \
     X(BAD_CHECKSUM, "bad-checksum", "IPv4 header checksum is wrong")                               \
-    X(BAD_EXTENSION_HEADER, "bad-extension-header", "IPv6 extension headers malformed or too many") \
+    X(BAD_EXTENSION_HEADER, "bad-extension-header",                                                \
+      "IPv6 extension headers malformed or too many")                                              \
     X(MARTIAN, "martian", "source or destination that must not be on a wire")                      \
     X(MULTICAST, "multicast", "destination is multicast")                                          \
     X(BROADCAST, "broadcast", "destination is broadcast")                                          \
@@ -79,7 +81,7 @@ const char *dp_reason_help(enum dp_reason reason);
 struct dp_forwarding;
 
 struct dp_forwarding_config {
-    unsigned workers;     /* counter sets; at least 1 */
+    unsigned workers;        /* counter sets; at least 1 */
     uint32_t nic_capacity;   /* NIC ids are 1 .. nic_capacity */
     uint32_t vnet_capacity;  /* VNet ids are 1 .. vnet_capacity */
     uint32_t group_capacity; /* group ids are 1 .. group_capacity (<= LPM_LEAF_MAX) */
@@ -88,13 +90,17 @@ struct dp_forwarding_config {
     unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes */
 };
 
+/* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, no worker, other hash_fields.
+ * Memory goes with what is set, not with the capacities, but for 8 bytes an id. */
 struct dp_forwarding *dp_forwarding_create(const struct dp_forwarding_config *config,
-                                           struct lpm *lpm); /* NULL with errno */
+                                           struct lpm *lpm);
 /* Workers must have stopped. Waits for a grace period. FIBs given by callers stay theirs. */
 void dp_forwarding_destroy(struct dp_forwarding *forwarding);
 struct lpm *dp_forwarding_lpm(const struct dp_forwarding *forwarding);
 
-/* How a frame is known to come from a NIC, and how one leaves towards it. */
+/* How a frame is known to come from a NIC, and how one leaves towards it. The nearest wins: a
+ * tagged frame belongs to the NIC of its VLAN, an untagged one to that of its source MAC, any other
+ * to the NIC that has the port. */
 enum dp_attachment_kind {
     DP_ATTACHMENT_NONE, /* no port: the twin, replay, or a NIC of another host */
     DP_ATTACHMENT_PORT, /* every frame of the port */
@@ -103,24 +109,27 @@ enum dp_attachment_kind {
 };
 struct dp_attachment {
     enum dp_attachment_kind kind;
-    uint16_t port; /* index in dp_engine_config.ports */
+    uint16_t port; /* index in dp_engine_config.ports, below 1024 */
     uint16_t vlan; /* DP_ATTACHMENT_VLAN: 1..4094 */
 };
 
-#define DP_NIC_INTERNET 1u /* this NIC id is the internet sink: next hop type Internet ends there */
-#define DP_MAC_TEXT 18
+/* This NIC id is the internet sink: next hop type Internet ends there, once it is set like any
+ * other. */
+#define DP_NIC_INTERNET 1u
+#define DP_MAC_TEXT     18
 
-/* One NIC. Arrays are copied. FIBs are borrowed: they must outlive the NIC or its next dp_nic_set() by a grace
- * period, which lpm_release() after dp_nic_set() gives. */
+/* One NIC. Arrays are copied. FIBs are borrowed: they must outlive the NIC or its next dp_nic_set()
+ * by a grace period, which lpm_release() after dp_nic_set() gives. */
 struct dp_nic_config {
     const char *name;
-    uint32_t vnet;
-    uint8_t mac[6];         /* of the guest: destination of what is sent to it */
-    uint8_t gateway_mac[6]; /* of the subnet's gateway: what the guest sends to */
+    uint32_t vnet;                       /* 0: in no VNet, every source is foreign to it */
+    uint8_t mac[6];                      /* of the guest: destination of what is sent to it */
+    uint8_t gateway_mac[6];              /* of the subnet's gateway: what the guest sends to */
     const struct lpm_address *addresses; /* own */
     unsigned address_count;
-    const struct lpm_prefix *subnet; /* prefixes of its subnet: ARP/ND is answered for every other address in
-                                        them; the first address of each is the gateway's */
+    /* Prefixes of its subnet: ARP/ND is answered for every address in them but its own. The first
+     * after the network's own (.1, ::1) is the gateway's, the last of an IPv4 one its broadcast. */
+    const struct lpm_prefix *subnet;
     unsigned subnet_count;
     bool ip_forwarding;
     const struct lpm_fib *fib4, *fib6; /* NULL: no route */
@@ -128,18 +137,23 @@ struct dp_nic_config {
     uint16_t mtu;       /* 0: 1500 */
     struct dp_attachment attachment;
 };
-/* Adds or replaces NIC `nic`. -EEXIST: the attachment is taken by another NIC. */
+/* Adds or replaces NIC `nic`. -EEXIST: the attachment is taken by another NIC. -EINVAL: an id,
+ * port, VLAN, family or prefix out of range. An attachment that does not change is never
+ * interrupted. */
 int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_nic_config *config);
 int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic);
-/* Swaps only the FIBs: one store. */
+/* Swaps only the FIBs, one store each (a packet reads the one of its family). Takes no memory.
+ * -ENOENT, -EINVAL. */
 int dp_nic_set_fibs(struct dp_forwarding *forwarding, uint32_t nic, const struct lpm_fib *fib4,
                     const struct lpm_fib *fib6);
 
-/* A VNet: its address space (for the forwarded-traffic check) and the map address -> NIC. */
+/* A VNet: its address space (for the forwarded-traffic check) and the map address -> NIC. Setting
+ * the space of a VNet that is there keeps its map; removing it drops both. -EINVAL, -ENOENT. */
 int dp_vnet_set(struct dp_forwarding *forwarding, uint32_t vnet, const struct lpm_prefix *space,
                 unsigned space_count);
 int dp_vnet_remove(struct dp_forwarding *forwarding, uint32_t vnet);
-/* Several at once: one batch, published address by address. nic 0 removes. */
+/* Several at once: one batch, all or none in the sense of errors, published address by address; a
+ * later entry of an address wins. nic 0 removes. -ENOENT: the VNet was not set. */
 struct dp_vnet_address {
     struct lpm_address address;
     uint32_t nic;
@@ -150,7 +164,7 @@ int dp_vnet_set_addresses(struct dp_forwarding *forwarding, uint32_t vnet,
 /* What a leaf of a FIB stands for. */
 enum dp_group_kind {
     DP_GROUP_NULL,     /* next hop type None */
-    DP_GROUP_VNET,     /* the NIC that has the destination address in VNet `vnet` (VnetLocal, peering) */
+    DP_GROUP_VNET,     /* the NIC that has the destination in VNet `vnet` (VnetLocal, peering) */
     DP_GROUP_MEMBERS,  /* one of the members, by flow hash (appliance, BGP next hops, gateways) */
     DP_GROUP_INTERNET, /* NIC DP_NIC_INTERNET */
 };
@@ -161,7 +175,7 @@ enum dp_group_kind {
 #define DP_PEERING_NO_FORWARDED 0x2u
 
 struct dp_member {
-    struct lpm_address next_hop; /* the member's identity: buckets are a function of these and weights */
+    struct lpm_address next_hop; /* its identity: buckets are a function of these and weights */
     uint32_t nic;                /* 0: no NIC has that address (next-hop-unreachable) */
     uint32_t weight;             /* 0 counts as 1 */
     uint8_t peering;             /* DP_PEERING_* bits */
@@ -170,11 +184,21 @@ struct dp_group_config {
     enum dp_group_kind kind;
     uint32_t vnet;   /* DP_GROUP_VNET */
     uint8_t peering; /* DP_GROUP_VNET: DP_PEERING_* bits */
-    const struct dp_member *members; /* DP_GROUP_MEMBERS; order does not matter; may be empty: no-member */
+    /* DP_GROUP_MEMBERS: in any order, no next hop twice; none at all drops as no-member. */
+    const struct dp_member *members;
     unsigned member_count;
     bool strict_balance; /* Maglev fill instead of rendezvous hashing */
 };
-/* Makes a group under a free id. Interning equal sets is the caller's. -ENOSPC: capacity reached. */
+/* Makes a group under a free id. Interning equal sets is the caller's. -ENOSPC: capacity reached,
+ * ids that wait for a grace period included. -EINVAL: a next hop twice, more than
+ * DP_GROUP_MEMBER_MAX, an id out of range.
+ *
+ * Buckets: 16,384 for any group of two members or more, filled by weighted rendezvous hashing of
+ * bucket and next hop address. So they are a function of the members alone, equal in every group
+ * and on every host with equal ones, and a member that comes or goes moves no flow between two
+ * others. strict_balance fills them evenly to one bucket instead (Maglev), at the price of a few
+ * moved flows. The flow hash has no salt of the group: which bucket goes to whom differs with the
+ * addresses already, and both directions of a flow must agree. */
 int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_config *config,
                     uint32_t *group);
 /* Swaps a group in place: one release store, whatever the number of prefixes and NICs behind it. */
@@ -188,36 +212,37 @@ struct dp_group_info {
     uint32_t vnet;
     unsigned member_count;
     unsigned bucket_count;
-    struct dp_member members[DP_GROUP_MEMBER_MAX]; /* in bucket order of identity: sorted by address */
+    struct dp_member members[DP_GROUP_MEMBER_MAX]; /* sorted by address; weights at least 1 */
 };
 int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
                   struct dp_group_info *info);
 /* Which member (index into dp_group_info.members) bucket points to; for tests and `show groups`. */
 int dp_group_bucket(const struct dp_forwarding *forwarding, uint32_t group, unsigned bucket);
 
-/* --- The decision ------------------------------------------------------------------------------- */
+/* --- The decision ----------------------------------------------------------------------------- */
 
 /* The parsed headers of one IP packet. Addresses in network order, numbers in host order. */
 struct dp_packet {
-    uint8_t family; /* enum lpm_family */
+    uint8_t family;   /* enum lpm_family */
     uint8_t protocol; /* after IPv6 extension headers */
     uint8_t ttl;
-    bool fragment;   /* any fragment, the first included: hashed by addresses */
-    bool has_ports;  /* ports (or ICMP echo identifier in both) are valid */
+    bool fragment;  /* any fragment, the first included: hashed by addresses */
+    bool has_ports; /* ports (or ICMP echo identifier in both) are valid */
     uint8_t source[16], destination[16];
     uint16_t source_port, destination_port;
     uint16_t header_length; /* IP header with extension headers */
     uint32_t total_length;  /* of the IP packet */
     uint32_t flow_label;
     uint8_t icmp_type; /* of ICMP and ICMPv6, where it is no fragment */
-    /* An ICMP error about a packet of destination's: it belongs to that packet's flow. The ports and
-     * error_protocol are then those of the embedded packet, error_peer is where it was going. */
+    /* An ICMP error about a packet of destination's: it belongs to that packet's flow. The ports
+     * and error_protocol are then those of the embedded packet, error_peer is where it went. */
     bool icmp_error;
     uint8_t error_protocol;
     uint8_t error_peer[16];
 };
-/* Parses an IP packet of `ethertype` (0x0800 or 0x86dd) with RFC 1812 5.2.2 / RFC 8200 checks in their order;
- * captured bytes may end after the headers. true: *packet is filled; false: *reason says why not. */
+/* Parses an IP packet of `ethertype` (0x0800 or 0x86dd) with RFC 1812 5.2.2 / RFC 8200 checks in
+ * their order; captured bytes may end after the headers. true: *packet is filled; false: *reason
+ * says why not. */
 bool dp_packet_parse(const uint8_t *bytes, size_t n, uint16_t ethertype, struct dp_packet *packet,
                      enum dp_reason *reason);
 
@@ -230,20 +255,24 @@ enum dp_action {
     DP_DROP,
 };
 struct dp_verdict {
-    uint8_t action;    /* enum dp_action */
-    uint8_t reason;    /* enum dp_reason, of DP_DROP */
-    bool self_loop;    /* forwarded back to the sending NIC */
-    uint32_t nic;      /* receiver, of DP_FORWARD */
-    uint32_t group;    /* that the FIB gave, 0: none */
-    uint32_t hash;     /* flow hash, where a member was chosen */
+    uint8_t action; /* enum dp_action */
+    uint8_t reason; /* enum dp_reason, of DP_DROP */
+    bool self_loop; /* forwarded back to the sending NIC */
+    uint32_t nic;   /* receiver; of DP_DROP: the NIC that it did not get to, 0: none was found */
+    uint32_t group; /* that the FIB gave, 0: none */
+    uint32_t hash;  /* flow hash, where a member was chosen among several */
     uint32_t bucket;
     uint32_t next_hop; /* dp_next_hop_address() of the chosen member; 0: none was chosen */
 };
 struct dp_decide_options {
     bool skip_source_check; /* replay of a trace that was not taken at this NIC */
 };
-/* Source check, lookup, next-hop kind, group and bucket, receiver check: spec 2.11 in its order. One code for the
- * packet path, the twin and the tests. nics[i] sends packets[i]; an id that is not set drops as unknown-attachment. */
+/* One code for the packet path, the twin and the tests. nics[i] sends packets[i]. In this order:
+ * NIC set; platform address; neighbour solicitation (answered); multicast, broadcast, martian;
+ * source check; echo to a gateway address (answered); TTL (native mode); longest prefix match; the
+ * group and its member; the receiver set; access and forwarded traffic over its peering; receiver
+ * forwards or owns the destination; self-loop. decide.c has it with the reasons. options may be
+ * NULL. Counts nothing. */
 void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
                const struct dp_packet *packets, struct dp_verdict *verdicts, unsigned n,
                const struct dp_decide_options *options);
@@ -252,7 +281,7 @@ void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
 bool dp_next_hop_address(const struct dp_forwarding *forwarding, uint32_t next_hop,
                          struct lpm_address *address);
 
-/* --- Counters ------------------------------------------------------------------------------------- */
+/* --- Counters --------------------------------------------------------------------------------- */
 
 /* received = forwarded + answered + sum(dropped), at every instant when idle. */
 struct dp_counters {
@@ -262,7 +291,8 @@ struct dp_counters {
     uint64_t self_loop; /* of forwarded */
     uint64_t dropped[DP_REASON_COUNT];
 };
-/* Sums over workers. nic 0: frames that belong to no NIC. Any thread. */
+/* Sums over workers. nic 0: frames that belong to no NIC. Any thread. Counters are the id's: they
+ * go on when a NIC is replaced, or removed and its id given to another. */
 void dp_counters_nic(const struct dp_forwarding *forwarding, uint32_t nic,
                      struct dp_counters *counters);
 void dp_counters_total(const struct dp_forwarding *forwarding, struct dp_counters *counters);
@@ -272,10 +302,10 @@ struct dp_next_hop_counters {
 void dp_counters_next_hop(const struct dp_forwarding *forwarding, uint32_t next_hop,
                           struct dp_next_hop_counters *counters);
 
-/* --- Ports and workers ------------------------------------------------------------------------------ */
+/* --- Ports and workers ------------------------------------------------------------------------ */
 
-/* A DPDK device: a vdev driver ("net_tap", "net_af_packet", "net_pcap", "net_null", "net_ring", …) or a PCI
- * address. options are the driver's own, "key=value,key=value" (may be NULL). */
+/* A DPDK device: a vdev driver ("net_tap", "net_af_packet", "net_pcap", "net_null", "net_ring", …)
+ * or a PCI address. options are the driver's own, "key=value,key=value" (may be NULL). */
 struct dp_port_config {
     const char *name;
     const char *device;
@@ -286,15 +316,16 @@ struct dp_port_config {
 struct dp_engine_config {
     const struct dp_port_config *ports;
     unsigned port_count;
-    const unsigned *cores; /* one worker each; NULL: every core but the first that this process may use */
+    /* One worker each. NULL: every core but the first that this process may use. */
+    const unsigned *cores;
     unsigned core_count;
     bool quiet; /* keep EAL's own log lines off stderr */
 };
 struct dp_engine;
 
 #define DP_ERROR_TEXT 256
-/* Works out EAL's arguments, opens every port, starts the workers. On failure everything is closed again, error
- * names the port and what would be right, and -errno is returned. */
+/* Works out EAL's arguments, opens every port, starts the workers. On failure everything is closed
+ * again, error names the port and what would be right, and -errno is returned. */
 int dp_engine_start(const struct dp_engine_config *config, struct dp_forwarding *forwarding,
                     struct dp_engine **engine, char error[DP_ERROR_TEXT]);
 /* Stops workers, closes ports. */
@@ -310,7 +341,7 @@ struct dp_port_status {
 int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
                           struct dp_port_status *status);
 
-/* --- Replay ---------------------------------------------------------------------------------------------- */
+/* --- Replay ----------------------------------------------------------------------------------- */
 
 /* What became of one frame of the trace, 32 bytes. */
 struct dp_replay_record {
@@ -325,20 +356,21 @@ struct dp_replay_config {
     const char *in;    /* pcap or pcapng, Ethernet */
     const char *out;   /* pcap; NULL: forwarded frames are freed */
     bool source_check; /* off: the trace was taken elsewhere */
-    /* Called on the calling thread between two packets, just before packet number pause_at (from 0) enters: the
-     * place to change forwarding state at an exact point of the trace. NULL: never. */
+    /* Called on the calling thread between two packets, just before packet number pause_at (from
+     * 0) enters: the place to change forwarding state at an exact point of the trace. NULL: never. */
     uint64_t pause_at;
     void (*on_pause)(void *context);
     void *context;
 };
 struct dp_replay_report {
     struct dp_counters counters;
-    double seconds; /* spent forwarding, pauses left out */
+    double seconds;                   /* spent forwarding, pauses left out */
     struct dp_replay_record *records; /* counters.received of them, in order; free() them */
 };
-/* Forwards a trace through the real stages and DPDK's pcap device on the calling thread, which it registers as a
- * reader. Checks the whole file first: a file that is missing, truncated, no capture or not Ethernet is -EINVAL
- * (or its own errno) with the file named in error, and nothing is written. */
+/* Forwards a trace through the real stages and DPDK's pcap device on the calling thread, which it
+ * registers as a reader. Checks the whole file first: a file that is missing, truncated, no capture
+ * or not Ethernet is -EINVAL (or its own errno) with the file named in error, and nothing is
+ * written. */
 int dp_replay(struct dp_forwarding *forwarding, const struct dp_replay_config *config,
               struct dp_replay_report *report, char error[DP_ERROR_TEXT]);
 
