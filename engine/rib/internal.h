@@ -91,7 +91,7 @@ struct speaker {
     unsigned n_addresses;
 };
 
-/* --- decision.c -------------------------------------------------------------------------------- */
+/* --- decision.c ------------------------------------------------------------------------------ */
 
 /* How good a path with these attributes is; lower is better. Equal ranks make an ECMP set. */
 uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
@@ -114,7 +114,7 @@ const struct rib_stored_path *rib_best(const struct rib_entry *entry);
 
 enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_stored_path *path);
 
-/* --- import.c ---------------------------------------------------------------------------------- */
+/* --- import.c -------------------------------------------------------------------------------- */
 
 /* Takes in what a peer announced and withdrew. */
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes);
@@ -128,7 +128,7 @@ void rib_forget_learned(struct speaker_peer *peer);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
 
-/* --- settle.c ---------------------------------------------------------------------------------- */
+/* --- settle.c -------------------------------------------------------------------------------- */
 
 /* The paths of this entry changed: it will be decided when the input is over. */
 void rib_touch(struct speaker *speaker, enum bgp_family family, uint32_t id);
@@ -140,7 +140,7 @@ void rib_finish(struct speaker *speaker);
 /* Frees an entry that has neither paths nor peers to be told. */
 void rib_entry_release(struct speaker *speaker, enum bgp_family family, uint32_t id);
 
-/* --- export.c ---------------------------------------------------------------------------------- */
+/* --- export.c -------------------------------------------------------------------------------- */
 
 /* What a peer is sent of a path: attributes seen through export. */
 struct rib_outgoing {
@@ -159,7 +159,7 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
 /* An order in which paths that rib_export_alike() says are alike stand together. */
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
 
-/* --- mark.c ------------------------------------------------------------------------------------ */
+/* --- mark.c ---------------------------------------------------------------------------------- */
 
 /* The best path of an entry changed, or its last path went: marks what each peer has to be told. */
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
@@ -177,12 +177,12 @@ static inline bool rib_family_pending(const struct rib_peer_tables *tables)
     return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
 }
 
-/* --- outbound.c -------------------------------------------------------------------------------- */
+/* --- outbound.c ------------------------------------------------------------------------------ */
 
 /* handler.fill_updates of a session; context is the peer. */
 size_t rib_fill_updates(void *context, uint8_t *bytes, size_t capacity);
 
-/* --- peer.c ------------------------------------------------------------------------------------ */
+/* --- peer.c ---------------------------------------------------------------------------------- */
 
 void rib_peer_destroy(struct speaker_peer *peer);
 

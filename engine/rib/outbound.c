@@ -19,7 +19,7 @@
  * a millisecond. */
 #define BATCH_MAX 1024u
 
-/* --- Batch --------------------------------------------------------------------------------------- */
+/* --- Batch ----------------------------------------------------------------------------------- */
 
 /* Neighbouring ids with one path's attributes; sorting these instead of ids makes a table that arrived
  * well packed cheap to send. */
@@ -118,7 +118,7 @@ static bool refill(struct speaker_peer *peer)
     return false;
 }
 
-/* --- Messages ------------------------------------------------------------------------------------ */
+/* --- Messages -------------------------------------------------------------------------------- */
 
 enum need { NEED_NOTHING, NEED_WITHDRAWAL, NEED_ANNOUNCEMENT };
 

@@ -122,12 +122,11 @@ struct speaker_peer_config {
     void *user;            /* speaker_peer_user() gives it back */
 };
 
-/* --- Life --------------------------------------------------------------------------------------
- */
+/* --- Life ------------------------------------------------------------------------------------ */
 
 struct speaker *speaker_create(const struct speaker_config *config); /* NULL with errno */
-void speaker_destroy(
-    struct speaker *speaker); /* drops everything at once, without a word to peers */
+/* Drops everything at once, without a word to peers. NULL is allowed. */
+void speaker_destroy(struct speaker *speaker);
 
 int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
                      struct speaker_peer **peer);
@@ -148,11 +147,8 @@ int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
                       const struct bgp_attributes *attributes);
 /* -ENOENT when it is not originated. */
 int speaker_withdraw(struct speaker *speaker, const struct lpm_prefix *prefix);
-/* Where this speaker's attribute sets are interned. */
-struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
 
-/* --- Transport side ------------------------------------------------------------------------------
- */
+/* --- Transport side -------------------------------------------------------------------------- */
 
 /* A TCP connection to (BGP_OUTGOING) or from (BGP_INCOMING) peer is there. */
 void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
@@ -173,8 +169,7 @@ void speaker_tick(struct speaker *speaker, uint64_t now_ms);
 /* When speaker_tick() is wanted next; UINT64_MAX: never. */
 uint64_t speaker_deadline(const struct speaker *speaker);
 
-/* --- Questions -----------------------------------------------------------------------------------
- */
+/* --- Questions ------------------------------------------------------------------------------- */
 
 #define RIB_ECMP_MAX 64
 

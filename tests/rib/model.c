@@ -141,7 +141,7 @@ static unsigned decide(struct model *model, unsigned p, struct candidate candida
     return n;
 }
 
-/* --- Expected text ------------------------------------------------------------------------------- */
+/* --- Expected text --------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void append(char *text, const char *format, ...)
 {
