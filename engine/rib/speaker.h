@@ -137,7 +137,7 @@ void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint
 void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
                        uint64_t now_ms);
 
-/* Where this speaker's attribute sets are interned; sets for speaker_originate() come from here. */
+/* Where this speaker's attribute sets are interned; a good place for those to be originated. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
 /* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it is
  * copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands for
