@@ -373,7 +373,7 @@ struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
     }
     if (!owned || loader.out_of_memory)
         FABRIC_ERROR(&loader, &place, "out of memory");
-    fabric_problems_sort(problems);
+    fabric_problems_finish(&loader, path);
     if (problems->errors == 0)
         return &owned->fabric;
     fabric_free(owned ? &owned->fabric : NULL);

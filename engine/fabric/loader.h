@@ -56,7 +56,7 @@ struct fabric_loader {
     struct fabric_arena tree;   /* of the nodes: gone when loading ends */
     const struct fabric_reader *reader;
     struct fabric_problems *problems;
-    size_t problem_capacity;
+    size_t problem_capacity, hidden_problems;
     bool out_of_memory;
     size_t nodes; /* of all files, as a walk would see them */
     struct fabric_objects objects[FABRIC_SECTION_COUNT];
@@ -73,8 +73,8 @@ void fabric_complain(struct fabric_loader *loader, bool error, const struct fabr
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 #define FABRIC_ERROR(loader, place, ...)   fabric_complain(loader, true, place, __VA_ARGS__)
 #define FABRIC_WARNING(loader, place, ...) fabric_complain(loader, false, place, __VA_ARGS__)
-/* Sorts by file and line; errors before warnings at one line. */
-void fabric_problems_sort(struct fabric_problems *problems);
+/* Sorts by file and line, errors before warnings at one line; says last how many were not kept. */
+void fabric_problems_finish(struct fabric_loader *loader, const char *path);
 
 /* Text of an address or prefix for a message, valid to the end of the block. */
 #define FABRIC_ADDRESS(address) lpm_address_format(address, (char[LPM_ADDRESS_TEXT]){0})

@@ -42,33 +42,50 @@ static char *problem_text(const char *file, const char *format, va_list argument
     return text;
 }
 
-void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
-                     const char *format, ...)
+static void problem_add(struct fabric_loader *loader, bool error, const struct fabric_place *place,
+                        const char *format, va_list arguments)
 {
     struct fabric_problems *problems = loader->problems;
-    struct fabric_problem *problem;
-    va_list arguments;
     char *text;
 
-    problems->errors += error;
-    if (problems->n >= FABRIC_PROBLEMS_MAX)
-        return;
     if (problems->n == loader->problem_capacity && !problems_grow(loader)) {
         loader->out_of_memory = true;
         return;
     }
-    va_start(arguments, format);
     text = problem_text(place->file, format, arguments);
-    va_end(arguments);
     if (!text) {
         loader->out_of_memory = true;
         return;
     }
-    problem = &problems->items[problems->n++];
-    problem->message = text;
-    problem->file = text + strlen(text) + 1;
-    problem->line = place->line;
-    problem->error = error;
+    problems->items[problems->n++] = (struct fabric_problem){
+        .message = text, .file = text + strlen(text) + 1, .line = place->line, .error = error};
+}
+
+void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
+                     const char *format, ...)
+{
+    /* Warnings must not take the room of errors. */
+    size_t room = error ? FABRIC_PROBLEMS_MAX : FABRIC_PROBLEMS_MAX / 2;
+    va_list arguments;
+
+    loader->problems->errors += error;
+    if (loader->problems->n >= room) {
+        loader->hidden_problems++;
+        return;
+    }
+    va_start(arguments, format);
+    problem_add(loader, error, place, format, arguments);
+    va_end(arguments);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+add_last(struct fabric_loader *loader, const struct fabric_place *place, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    problem_add(loader, false, place, format, arguments);
+    va_end(arguments);
 }
 
 static int problem_compare(const void *a, const void *b)
@@ -85,10 +102,15 @@ static int problem_compare(const void *a, const void *b)
     return strcmp(left->message, right->message);
 }
 
-void fabric_problems_sort(struct fabric_problems *problems)
+void fabric_problems_finish(struct fabric_loader *loader, const char *path)
 {
+    struct fabric_problems *problems = loader->problems;
+    const struct fabric_place place = {.file = path};
+
     if (problems->n > 0)
         qsort(problems->items, problems->n, sizeof(*problems->items), problem_compare);
+    if (loader->hidden_problems > 0)
+        add_last(loader, &place, "%zu more problems are not shown", loader->hidden_problems);
 }
 
 void fabric_problems_free(struct fabric_problems *problems)

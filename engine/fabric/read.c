@@ -324,8 +324,9 @@ static bool check_keys(struct fabric_loader *loader, const struct fabric_schema 
 
         if (find_key(schema, key->text))
             fabric_warn_no_effect(loader, schema->title, key, mapping->items[i + 1]);
-        else if (!schema->other_key ||
-                 !schema->other_key(loader, key, mapping->items[i + 1], object, path))
+        else if (schema->other_key)
+            schema->other_key(loader, key, mapping->items[i + 1], object, path);
+        else
             good = unknown_key(loader, schema, key, path);
     }
     return good;
@@ -354,7 +355,7 @@ bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema
 
 /* --- References ------------------------------------------------------------------------------------------ */
 
-static const char *section_name(unsigned section)
+const char *fabric_section_text(unsigned section)
 {
     static const char *const names[] = {
         [FABRIC_VNETS] = "VNet",
@@ -439,7 +440,7 @@ uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
         nearest_in_section(loader, section, node->text, &nearest);
     FABRIC_ERROR(
         loader, &node->place, "%s: there is no %s %s%s%s", fabric_path_format(path, path_text),
-        section_name(section), fabric_node_found(node, found),
+        fabric_section_text(section), fabric_node_found(node, found),
         section == FABRIC_SUBNETS && !nearest.name ? " (subnets are written vnet/subnet)" : "",
         fabric_nearest_text(&nearest, nearest_text));
     return FABRIC_NONE;

@@ -90,10 +90,11 @@ struct fabric_schema {
     bool named; /* the first member and the key `name` are its name; elements stand in name order */
     /* Puts unnamed elements in an order that does not depend on the file; NULL: the file's order means something. */
     int (*compare)(const void *a, const void *b);
-    /* Takes keys that are not in the table (names that the file gives itself); false: unknown key. */
-    bool (*other_key)(struct fabric_loader *loader, const struct fabric_node *key,
+    /* Takes keys that are not in the table: names that the file gives itself. */
+    void (*other_key)(struct fabric_loader *loader, const struct fabric_node *key,
                       const struct fabric_node *value, void *object,
                       const struct fabric_path *path);
+    const struct fabric_schema *other_object; /* what stands under such keys */
 };
 
 /* The whole file. */
@@ -120,6 +121,9 @@ void fabric_schema_each(void (*visit)(void *context, const char *object, const c
 
 /* The type in words, as messages and the reference put it: "an IPv4 or IPv6 address". */
 const char *fabric_type_text(enum fabric_type type);
+
+/* "VNet", "route table": what an object of the section is called. */
+const char *fabric_section_text(unsigned section);
 
 /* --- Reading by table (read.c, values.c) ------------------------------------------------------- */
 

@@ -144,36 +144,54 @@ static bool read_peering_vnets(struct fabric_loader *loader, const struct fabric
                                const struct fabric_path *path)
 {
     struct fabric_peering *peering = object;
+    char text[FABRIC_PATH_TEXT];
     bool good = true;
 
-    peering->vnets[0] = peering->vnets[1] = FABRIC_NONE;
     for (unsigned side = 0; side < 2; side++)
         good &= fabric_read_object(loader, &fabric_schema_side, NULL, &peering->sides[side], path);
     if (node->kind != FABRIC_NODE_SEQUENCE || node->n != 2)
-        return fabric_expected(loader, node, path, "a list of two VNets");
+        return fabric_expected(loader, node, path, "a list of exactly two VNets");
     for (unsigned side = 0; side < 2; side++) {
         peering->vnets[side] = fabric_refer(loader, key->section, node->items[side], path);
         good &= peering->vnets[side] != FABRIC_NONE;
     }
-    return good;
+    if (!good || peering->vnets[0] != peering->vnets[1])
+        return good;
+    FABRIC_ERROR(loader, &node->place, "%s: a VNet cannot be peered with itself",
+                 fabric_path_format(path, text));
+    return false;
 }
 
-static bool read_side(struct fabric_loader *loader, const struct fabric_node *key,
+/* A key that is neither one of the table nor one of the peering's VNets. */
+static void tell_no_side(struct fabric_loader *loader, const struct fabric_node *key,
+                         const struct fabric_peering *peering, const struct fabric_path *path)
+{
+    const char *first = loader->fabric->vnets[peering->vnets[0]].name;
+    const char *second = loader->fabric->vnets[peering->vnets[1]].name;
+    char text[FABRIC_PATH_TEXT], found[FABRIC_FOUND_TEXT];
+
+    FABRIC_ERROR(loader, &key->place, "%s: unknown key %s; known here: vnets, in_sync, %s, %s",
+                 fabric_path_format(path, text), fabric_node_found(key, found), first, second);
+}
+
+static void read_side(struct fabric_loader *loader, const struct fabric_node *key,
                       const struct fabric_node *value, void *object, const struct fabric_path *path)
 {
     struct fabric_peering *peering = object;
     struct fabric_path side_path = {.parent = path, .key = key->text, .index = FABRIC_NONE};
     uint32_t vnet = fabric_find_vnet(loader->fabric, key->text);
 
-    if (vnet == FABRIC_NONE)
-        return false;
-    for (unsigned side = 0; side < 2; side++) {
-        if (peering->vnets[side] != vnet)
-            continue;
-        fabric_read_object(loader, &fabric_schema_side, value, &peering->sides[side], &side_path);
-        return true;
-    }
-    return false;
+    /* Its VNets are wrong, which was told; what the sides are called cannot be checked then. */
+    if (peering->vnets[0] == FABRIC_NONE || peering->vnets[1] == FABRIC_NONE ||
+        peering->vnets[0] == peering->vnets[1])
+        return;
+    for (unsigned side = 0; side < 2; side++)
+        if (vnet != FABRIC_NONE && peering->vnets[side] == vnet) {
+            fabric_read_object(loader, &fabric_schema_side, value, &peering->sides[side],
+                               &side_path);
+            return;
+        }
+    tell_no_side(loader, key, peering, path);
 }
 
 static const struct fabric_key peering_keys[] = {
@@ -192,7 +210,8 @@ const struct fabric_schema fabric_schema_peering = {.title = "peerings",
                                                     .word = "peering",
                                                     FABRIC_KEYS(peering_keys),
                                                     FABRIC_OF(fabric_peering),
-                                                    .other_key = read_side};
+                                                    .other_key = read_side,
+                                                    .other_object = &fabric_schema_side};
 
 /* --- Route tables --------------------------------------------------------------------------------- */
 

@@ -345,6 +345,9 @@ void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top
         if (top_keys[i].handler == read_section)
             good = collect_section(loader, &top_keys[i], top);
     good = good && collect_subnets(loader);
+    /* Names that are missing or stand twice would make every reference to them look wrong. */
+    if (good && loader->problems->errors > 0)
+        return;
     if (good)
         fabric_read_object(loader, &fabric_schema_top, top, loader->fabric, &path);
     else

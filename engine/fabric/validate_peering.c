@@ -26,11 +26,8 @@ static void check_pairs(struct fabric_loader *loader)
         const struct fabric_peering *peering = &fabric->peerings[i];
         const struct fabric_peering *before = i > 0 ? peering - 1 : NULL;
 
-        if (peering->vnets[0] == peering->vnets[1])
-            FABRIC_ERROR(loader, &peering->place, "%s: a VNet cannot be peered with itself",
-                         peering_text(fabric, peering, text));
-        else if (before && before->vnets[0] == peering->vnets[0] &&
-                 before->vnets[1] == peering->vnets[1])
+        if (before && before->vnets[0] == peering->vnets[0] &&
+            before->vnets[1] == peering->vnets[1])
             FABRIC_ERROR(loader, &peering->place,
                          "%s: these two are peered already (%s:%u); one entry makes both halves",
                          peering_text(fabric, peering, text), before->place.file,
@@ -162,7 +159,7 @@ void fabric_validate_peerings(struct fabric_loader *loader)
     size_t errors = loader->problems->errors;
 
     check_pairs(loader);
-    /* A VNet peered with itself or twice would be seen to overlap with itself. */
+    /* VNets peered twice would be seen to overlap. */
     if (loader->problems->errors > errors)
         return;
     for (uint32_t i = 0; i < loader->fabric->vnets_count; i++) {

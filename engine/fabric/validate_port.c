@@ -109,7 +109,8 @@ static void check_single_users(struct fabric_loader *loader)
         loader->out_of_memory = true;
         return;
     }
-    claim_port(&users, fabric->internet.port, "internet", fabric->name, &fabric->internet.place);
+    claim_port(&users, fabric->internet.port, "the internet of fabric", fabric->name,
+               &fabric->internet.place);
     for (uint32_t i = 0; i < fabric->route_servers_count; i++)
         claim_port(&users, fabric->route_servers[i].port, "route server",
                    fabric->route_servers[i].name, &fabric->route_servers[i].place);

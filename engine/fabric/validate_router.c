@@ -163,6 +163,7 @@ void fabric_validate_tunnels(struct fabric_loader *loader)
         if (tunnel->addresses[0].family != tunnel->addresses[1].family ||
             lpm_address_equal(&tunnel->addresses[0], &tunnel->addresses[1]))
             FABRIC_ERROR(loader, fabric_place_of(loader, &tunnel->addresses[1], &tunnel->place),
-                         "tunnels[%s].addresses: must be two of one address family", tunnel->name);
+                         "tunnels[%s].addresses: must be two different ones of one family",
+                         tunnel->name);
     }
 }

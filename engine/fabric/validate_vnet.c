@@ -138,29 +138,30 @@ static void check_subnet_overlaps(struct fabric_loader *loader, const struct fab
 }
 
 /* Routes set by hand there would cut the route server or the gateway off. */
-static void check_special_subnet(struct fabric_loader *loader, const struct fabric_subnet *subnet)
+static void check_special_subnet(struct fabric_loader *loader, const struct fabric_vnet *vnet,
+                                 const struct fabric_subnet *subnet)
 {
     const struct fabric_place *place =
         fabric_place_of(loader, &subnet->route_table, &subnet->place);
     const struct fabric_route_table *table;
+    char what[256];
 
     if (subnet->route_table == FABRIC_NONE)
         return;
     table = &loader->fabric->route_tables[subnet->route_table];
+    snprintf(what, sizeof(what), "vnets[%s].subnets[%s].route_table", vnet->name, subnet->name);
     if (strcmp(subnet->name, FABRIC_ROUTE_SERVER_SUBNET) == 0)
-        FABRIC_ERROR(loader, place, "subnet %s: a %s takes no route table", subnet->full_name,
-                     FABRIC_ROUTE_SERVER_SUBNET);
+        FABRIC_ERROR(loader, place, "%s: this subnet takes no route table", what);
     if (strcmp(subnet->name, FABRIC_GATEWAY_SUBNET) != 0)
         return;
     if (!table->bgp_propagation)
         FABRIC_ERROR(loader, place,
-                     "subnet %s: '%s' has bgp_propagation off, which a %s does not allow",
-                     subnet->full_name, table->name, FABRIC_GATEWAY_SUBNET);
+                     "%s: '%s' has bgp_propagation off, which this subnet does not allow", what,
+                     table->name);
     for (uint32_t i = 0; i < table->route_count; i++)
         if (table->routes[i].prefix.length == 0)
-            FABRIC_ERROR(loader, place, "subnet %s: '%s' holds %s, which a %s does not allow",
-                         subnet->full_name, table->name, FABRIC_PREFIX(&table->routes[i].prefix),
-                         FABRIC_GATEWAY_SUBNET);
+            FABRIC_ERROR(loader, place, "%s: '%s' holds %s, which this subnet does not allow", what,
+                         table->name, FABRIC_PREFIX(&table->routes[i].prefix));
 }
 
 static void check_subnet(struct fabric_loader *loader, const struct fabric_vnet *vnet,
@@ -170,7 +171,7 @@ static void check_subnet(struct fabric_loader *loader, const struct fabric_vnet 
 
     for (uint32_t i = 0; i < subnet->prefixes.n; i++)
         check_subnet_prefix(loader, vnet, subnet, &subnet->prefixes.items[i]);
-    check_special_subnet(loader, subnet);
+    check_special_subnet(loader, vnet, subnet);
     snprintf(what, sizeof(what), "vnets[%s].subnets[%s].gateway_mac", vnet->name, subnet->name);
     fabric_check_mac(loader, fabric_place_of(loader, subnet->gateway_mac, &subnet->place), what,
                      subnet->gateway_mac);

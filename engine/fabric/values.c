@@ -23,7 +23,7 @@ const char *fabric_type_text(enum fabric_type type)
         [FABRIC_TYPE_NUMBER] = "a whole number",
         [FABRIC_TYPE_WORD] = "a known word",
         [FABRIC_TYPE_ADDRESS] = "an IPv4 or IPv6 address",
-        [FABRIC_TYPE_PREFIX] = "an IPv4 or IPv6 prefix",
+        [FABRIC_TYPE_PREFIX] = "an IPv4 or IPv6 prefix like 10.0.0.0/8",
         [FABRIC_TYPE_MAC] = "a MAC address like \"02:00:00:00:00:01\"",
         [FABRIC_TYPE_SOCKET] = "an address and port like 127.0.0.1:9460 or [::1]:9460",
         [FABRIC_TYPE_COMMUNITY] = "a community like 65001:100",
