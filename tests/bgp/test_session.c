@@ -520,12 +520,15 @@ Test(session, any_buffer_size_gives_the_same_stream)
 }
 
 /* A recorded exchange: OPEN, KEEPALIVE, an UPDATE of both families, withdrawal, refresh, End-of-RIB. */
+#define TWO_FAMILIES                                                                               \
+    "0000 0034 900e001c 0002 01 10 20010db8000000000000000000000001 00 30 20010db80001"            \
+    " 40010100 400206 0201 0000fde9 c00804 fde90064"
+
 static size_t recorded_exchange(uint8_t *bytes)
 {
     static const char *const updates[] = {
         "0000 001b 400101 00 400206 0201 0000fde9 400304 0a000004 c00804 fde90064 180a0000 100a01",
-        "0000 0034 900e001c 0002 01 10 20010db8000000000000000000000001 00 30 20010db80001"
-        " 40010100 400206 0201 0000fde9 c00804 fde90064",
+        TWO_FAMILIES,
         "0004 180a0000 0000",
     };
     struct bgp_open open = peer_open();
