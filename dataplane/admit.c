@@ -2,8 +2,9 @@
  * Admission: the part of the decision that looks at the packet and its sender alone (steps 1 to 5
  * of the walk in decide.c).
  *
- * Addresses that are nothing special, which is nearly all, pass on a few comparisons of their first
- * byte; whatever stands out is checked in full and in order.
+ * Nearly every packet has nothing that stands out: ordinary addresses, the sender's own first one as
+ * source, time to live. That is found by a handful of comparisons without a branch between them.
+ * Whatever stands out in any way goes through the steps in full and in order.
  */
 #include "dataplane/decide.h"
 
@@ -19,13 +20,17 @@ static void answer(struct dp_verdict *verdict)
 
 /* --- Addresses that need a second look -------------------------------------------------------- */
 
-/* By first byte: "this" network, loopback, link-local and platform, multicast and above. */
-static inline bool is_special4(uint32_t address)
-{
-    const uint32_t first = address >> 24;
+/* First bytes of IPv4 addresses that need a second look: "this" network, loopback, link-local and
+ * platform, multicast and above. */
+static const uint8_t special4[256] = {
+    [0] = 1, [127] = 1, [168] = 1, [169] = 1, [224 ... 255] = 1,
+};
 
-    return first == 0 || first == 127 || first == 168 || first == 169 || first >= 224;
-}
+/* The same of IPv6: what embeds IPv4 or is nobody, link-local and site-local, multicast. */
+static const uint8_t special6[256] = {
+    [0] = 1,
+    [0xfe ... 0xff] = 1,
+};
 
 static bool is_martian4(uint32_t address)
 {
@@ -84,11 +89,6 @@ static bool is_martian6(const uint8_t *address)
     return address[0] == 0xff || is_link_local6(address) || is_embedding6(address);
 }
 
-static inline bool is_special6(const uint8_t *address)
-{
-    return address[0] == 0 || address[0] >= 0xfe;
-}
-
 static enum dp_reason address_check6(const uint8_t *source, const uint8_t *destination)
 {
     if (destination[0] == 0xff)
@@ -100,12 +100,6 @@ static enum dp_reason address_check6(const uint8_t *source, const uint8_t *desti
 
 /* --- Admission: steps 1 to 5 ------------------------------------------------------------------ */
 
-static inline bool is_gateway4(const struct dp_nic *nic, uint32_t address)
-{
-    return nic->subnet4.gateway == address ||
-           (nic->subnet4_count > 1 && dp_nic_gateway4(nic, address));
-}
-
 static bool is_echo_request(const struct dp_packet *packet)
 {
     if (packet->fragment)
@@ -115,48 +109,55 @@ static bool is_echo_request(const struct dp_packet *packet)
     return packet->protocol == DP_PROTOCOL_ICMPV6 && packet->icmp_type == DP_ICMPV6_ECHO_REQUEST;
 }
 
-static bool expires(const struct dp_decision *decision, const struct dp_packet *packet)
+static bool must_own_source(const struct dp_decision *decision, const struct dp_nic *nic)
 {
-    return decision->forwarding->config.decrement_ttl && packet->ttl <= 1;
+    return decision->check_source && !nic->ip_forwarding;
 }
 
-static void admit4(struct dp_decision *decision, unsigned i)
+/* In order, for what stands out. true: admitted. */
+static bool walk4(const struct dp_decision *decision, unsigned i, uint32_t source,
+                  uint32_t destination)
 {
     const struct dp_packet *packet = &decision->packets[i];
     const struct dp_nic *nic = decision->senders[i];
     struct dp_verdict *verdict = &decision->verdicts[i];
+    const enum dp_reason reason = address_check4(nic, source, destination);
+
+    if (reason != NOT_DROPPED)
+        dp_verdict_drop(verdict, reason);
+    else if (must_own_source(decision, nic) && !dp_nic_owns4(nic, source))
+        dp_verdict_drop(verdict, DP_REASON_SOURCE_CHECK);
+    else if (is_echo_request(packet) && dp_nic_gateway4(nic, destination))
+        answer(verdict);
+    else if (packet->ttl < decision->ttl_least)
+        dp_verdict_drop(verdict, DP_REASON_TTL_EXPIRED);
+    else
+        return true;
+    return false;
+}
+
+static inline bool stands_out4(const struct dp_decision *decision, const struct dp_nic *nic,
+                               const struct dp_packet *packet, uint32_t source,
+                               uint32_t destination)
+{
+    return special4[packet->destination[0]] | special4[packet->source[0]] |
+           (packet->protocol == DP_PROTOCOL_ICMP) | (destination == nic->subnet4.broadcast) |
+           (nic->subnet4_count > 1) | (packet->ttl < decision->ttl_least) |
+           ((source != nic->own4) & must_own_source(decision, nic));
+}
+
+static inline void admit4(struct dp_decision *decision, unsigned i)
+{
+    const struct dp_packet *packet = &decision->packets[i];
+    const struct dp_nic *nic = decision->senders[i];
     const uint32_t source = dp_load4(packet->source);
     const uint32_t destination = dp_load4(packet->destination);
 
-    if (is_special4(destination) || is_special4(source) || destination == nic->subnet4.broadcast ||
-        nic->subnet4_count > 1) {
-        const enum dp_reason reason = address_check4(nic, source, destination);
-
-        if (reason != NOT_DROPPED) {
-            dp_verdict_drop(verdict, reason);
-            return;
-        }
-    }
-    if (!nic->ip_forwarding && decision->check_source && !dp_owns4_inline(nic, source)) {
-        dp_verdict_drop(verdict, DP_REASON_SOURCE_CHECK);
+    if (stands_out4(decision, nic, packet, source, destination) &&
+        !walk4(decision, i, source, destination))
         return;
-    }
-    if (is_gateway4(nic, destination) && is_echo_request(packet)) {
-        answer(verdict);
-        return;
-    }
-    if (expires(decision, packet)) {
-        dp_verdict_drop(verdict, DP_REASON_TTL_EXPIRED);
-        return;
-    }
     decision->addresses4[decision->four.n] = destination;
     dp_wait_for_leaf(&decision->four, i, lpm_rcu_dereference(&nic->fib4));
-}
-
-static bool may_send6(const struct dp_decision *decision, const struct dp_nic *nic,
-                      const uint8_t *source)
-{
-    return nic->ip_forwarding || !decision->check_source || dp_nic_owns6(nic, source);
 }
 
 /* Traffic between a guest and its gateway, which never leaves the link: neighbour solicitations
@@ -171,42 +172,51 @@ static bool stays_on_link6(const struct dp_decision *decision, unsigned i)
 
     if (!echo && !dp_packet_is_solicitation(packet))
         return false;
-    if (of_link || may_send6(decision, nic, packet->source))
+    if (of_link || !must_own_source(decision, nic) || dp_nic_owns6(nic, packet->source))
         answer(&decision->verdicts[i]);
     else
         dp_verdict_drop(&decision->verdicts[i], DP_REASON_SOURCE_CHECK);
     return true;
 }
 
-static void admit6(struct dp_decision *decision, unsigned i)
+static bool walk6(const struct dp_decision *decision, unsigned i)
 {
     const struct dp_packet *packet = &decision->packets[i];
     const struct dp_nic *nic = decision->senders[i];
     struct dp_verdict *verdict = &decision->verdicts[i];
+    enum dp_reason reason;
 
-    if (packet->protocol == DP_PROTOCOL_ICMPV6 && stays_on_link6(decision, i))
-        return;
-    if (is_special6(packet->destination) || is_special6(packet->source)) {
-        const enum dp_reason reason = address_check6(packet->source, packet->destination);
-
-        if (reason != NOT_DROPPED) {
-            dp_verdict_drop(verdict, reason);
-            return;
-        }
-    }
-    if (!may_send6(decision, nic, packet->source)) {
+    if (stays_on_link6(decision, i))
+        return false;
+    reason = address_check6(packet->source, packet->destination);
+    if (reason != NOT_DROPPED)
+        dp_verdict_drop(verdict, reason);
+    else if (must_own_source(decision, nic) && !dp_nic_owns6(nic, packet->source))
         dp_verdict_drop(verdict, DP_REASON_SOURCE_CHECK);
-        return;
-    }
-    if (packet->protocol == DP_PROTOCOL_ICMPV6 && is_echo_request(packet) &&
-        dp_nic_gateway6(nic, packet->destination)) {
+    else if (is_echo_request(packet) && dp_nic_gateway6(nic, packet->destination))
         answer(verdict);
-        return;
-    }
-    if (expires(decision, packet)) {
+    else if (packet->ttl < decision->ttl_least)
         dp_verdict_drop(verdict, DP_REASON_TTL_EXPIRED);
+    else
+        return true;
+    return false;
+}
+
+static inline bool stands_out6(const struct dp_decision *decision, const struct dp_nic *nic,
+                               const struct dp_packet *packet)
+{
+    return special6[packet->destination[0]] | special6[packet->source[0]] |
+           (packet->protocol == DP_PROTOCOL_ICMPV6) | (packet->ttl < decision->ttl_least) |
+           ((memcmp(packet->source, nic->own6, 16) != 0) & must_own_source(decision, nic));
+}
+
+static inline void admit6(struct dp_decision *decision, unsigned i)
+{
+    const struct dp_packet *packet = &decision->packets[i];
+    const struct dp_nic *nic = decision->senders[i];
+
+    if (stands_out6(decision, nic, packet) && !walk6(decision, i))
         return;
-    }
     memcpy(decision->addresses6[decision->six.n], packet->destination, 16);
     dp_wait_for_leaf(&decision->six, i, lpm_rcu_dereference(&nic->fib6));
 }

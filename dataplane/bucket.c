@@ -131,8 +131,11 @@ static void difference_make(struct difference *difference, const struct dp_bucke
 static uint8_t challenge(const struct contest *contest, const struct difference *difference,
                          uint8_t holder, uint32_t bucket)
 {
-    struct score best = score_of(contest, holder, bucket);
+    struct score best;
 
+    if (difference->newcomer_count == 0)
+        return holder;
+    best = score_of(contest, holder, bucket);
     for (unsigned i = 0; i < difference->newcomer_count; i++) {
         const uint8_t newcomer = difference->newcomers[i];
         const struct score score = score_of(contest, newcomer, bucket);

@@ -25,7 +25,7 @@
  * A burst goes through in stages, all packets through one before the next, so that the memory one
  * packet waits for is fetched while others are worked on:
  *
- *   admit (1-5, admit.c) -> routes (6) -> groups, buckets (7) -> VNet addresses (7) -> deliver
+ *   admit (1-5, admit.c) -> routes (6) -> groups (7) -> VNet addresses (7) -> deliver (8-11)
  *
  * Packets leave the lists as they are dropped or answered. Every pointer is loaded once per packet,
  * so each packet sees each record before a change or after it.
@@ -45,46 +45,49 @@ static void look_up(struct dp_decision *decision)
                          decision->six.leaves, decision->six.n);
 }
 
+/* NULL: a leaf that no group stands behind, 0 above all. */
 static void find_groups(struct dp_decision *decision, const struct dp_lookups *routes)
 {
+    const struct dp_forwarding *forwarding = decision->forwarding;
+
     for (unsigned i = 0; i < routes->n; i++) {
         const uint32_t leaf = routes->leaves[i];
-        const struct dp_group *group =
-            leaf <= decision->forwarding->config.group_capacity
-                ? lpm_rcu_dereference(&decision->forwarding->groups[leaf])
-                : NULL;
+        const uint32_t index = leaf <= forwarding->config.group_capacity ? leaf : 0;
 
-        decision->groups[routes->packet[i]] = group;
-        decision->verdicts[routes->packet[i]].group = leaf;
-        __builtin_prefetch(group);
+        decision->groups[i] = lpm_rcu_dereference(&forwarding->groups[index]);
+        __builtin_prefetch(decision->groups[i]);
     }
 }
 
-static void deliver_to(struct dp_decision *decision, unsigned packet, uint32_t nic,
-                       uint8_t allowance)
+static inline void deliver_to(struct dp_decision *decision, unsigned packet, uint32_t nic,
+                              uint8_t allowance)
 {
+    struct dp_delivery *delivery = &decision->deliveries[decision->delivery_count++];
+
     decision->verdicts[packet].nic = nic;
-    decision->allowance[packet] = allowance;
-    decision->delivery[decision->delivery_count++] = (uint16_t)packet;
+    delivery->receiver = dp_nic_read(decision->forwarding, nic);
+    delivery->packet = (uint16_t)packet;
+    delivery->allowance = allowance;
+    __builtin_prefetch(delivery->receiver);
 }
 
-/* The bucket is known here; the byte that names its member may still have to come from memory. */
-static void choose_bucket(struct dp_decision *decision, unsigned packet,
-                          const struct dp_group *group)
+static inline void choose_member(struct dp_decision *decision, unsigned packet,
+                                 const struct dp_group *group)
 {
     struct dp_verdict *verdict = &decision->verdicts[packet];
+    const struct dp_group_member *member;
 
     if (group->member_count == 0) {
         dp_verdict_drop(verdict, DP_REASON_NO_MEMBER);
         return;
     }
     if (group->member_count > 1)
-        verdict->hash = dp_flow_hash_inline(&decision->packets[packet],
-                                            decision->forwarding->config.hash_fields,
+        verdict->hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields,
                                             decision->senders[packet]->hash_salt);
     verdict->bucket = verdict->hash & group->bucket_mask;
-    __builtin_prefetch(&group->buckets[verdict->bucket]);
-    decision->choosing[decision->choosing_count++] = (uint16_t)packet;
+    member = &group->members[group->buckets[verdict->bucket]];
+    verdict->next_hop = member->next_hop;
+    deliver_to(decision, packet, member->nic, member->peering);
 }
 
 /* Waits for a second leaf, of its VNet's address map. The lists are compacted in place: slot
@@ -97,7 +100,7 @@ static void wait_for_address(struct dp_decision *decision, struct dp_lookups *lo
 
     if (!vnet)
         vnet = forwarding->absent_vnet;
-    decision->allowance[packet] = group->peering;
+    decision->peering[packet] = group->peering;
     if (lookups == &decision->four) {
         decision->addresses4[lookups->n] = dp_load4(decision->packets[packet].destination);
         dp_wait_for_leaf(lookups, packet, lpm_rcu_dereference(&vnet->map4));
@@ -107,9 +110,9 @@ static void wait_for_address(struct dp_decision *decision, struct dp_lookups *lo
     }
 }
 
-static void follow_group(struct dp_decision *decision, struct dp_lookups *lookups, unsigned packet)
+static inline void follow_group(struct dp_decision *decision, struct dp_lookups *lookups,
+                                unsigned packet, const struct dp_group *group)
 {
-    const struct dp_group *group = decision->groups[packet];
     struct dp_verdict *verdict = &decision->verdicts[packet];
 
     if (!group) {
@@ -124,7 +127,7 @@ static void follow_group(struct dp_decision *decision, struct dp_lookups *lookup
         wait_for_address(decision, lookups, packet, group);
         break;
     case DP_GROUP_MEMBERS:
-        choose_bucket(decision, packet, group);
+        choose_member(decision, packet, group);
         break;
     case DP_GROUP_INTERNET:
         deliver_to(decision, packet, DP_NIC_INTERNET, DP_TAKES_ALL);
@@ -136,21 +139,13 @@ static void follow_groups(struct dp_decision *decision, struct dp_lookups *looku
 {
     const unsigned n = lookups->n;
 
+    find_groups(decision, lookups);
     lookups->n = 0;
-    for (unsigned i = 0; i < n; i++)
-        follow_group(decision, lookups, lookups->packet[i]);
-}
+    for (unsigned i = 0; i < n; i++) {
+        const unsigned packet = lookups->packet[i];
 
-static void choose_members(struct dp_decision *decision)
-{
-    for (unsigned i = 0; i < decision->choosing_count; i++) {
-        const unsigned packet = decision->choosing[i];
-        const struct dp_group *group = decision->groups[packet];
-        struct dp_verdict *verdict = &decision->verdicts[packet];
-        const struct dp_group_member *member = &group->members[group->buckets[verdict->bucket]];
-
-        verdict->next_hop = member->next_hop;
-        deliver_to(decision, packet, member->nic, member->peering);
+        decision->verdicts[packet].group = lookups->leaves[i];
+        follow_group(decision, lookups, packet, decision->groups[i]);
     }
 }
 
@@ -159,7 +154,7 @@ static void take_addresses(struct dp_decision *decision, const struct dp_lookups
     for (unsigned i = 0; i < addresses->n; i++) {
         const unsigned packet = addresses->packet[i];
 
-        deliver_to(decision, packet, addresses->leaves[i], decision->allowance[packet]);
+        deliver_to(decision, packet, addresses->leaves[i], decision->peering[packet]);
     }
 }
 
@@ -168,7 +163,7 @@ static void take_addresses(struct dp_decision *decision, const struct dp_lookups
 static bool owns_destination(const struct dp_nic *nic, const struct dp_packet *packet)
 {
     if (packet->family == LPM_IPV4)
-        return dp_owns4_inline(nic, dp_load4(packet->destination));
+        return dp_nic_owns4(nic, dp_load4(packet->destination));
     return dp_nic_owns6(nic, packet->destination);
 }
 
@@ -207,53 +202,53 @@ static bool source_is_foreign(const struct dp_decision *decision, unsigned packe
     return !in_space6(vnet, from->source);
 }
 
-static void deliver_one(struct dp_decision *decision, unsigned packet,
-                        const struct dp_nic *receiver)
+/* In order, for what is not plainly fine. true: delivered. */
+static bool check_delivery(const struct dp_decision *decision, const struct dp_delivery *delivery)
 {
-    struct dp_verdict *verdict = &decision->verdicts[packet];
-    const uint8_t allowance = decision->allowance[packet];
+    struct dp_verdict *verdict = &decision->verdicts[delivery->packet];
+    const struct dp_nic *receiver = delivery->receiver;
 
     if (!receiver) {
         verdict->nic = 0;
         dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
-    } else if (allowance & DP_PEERING_NO_ACCESS) {
+    } else if (delivery->allowance & DP_PEERING_NO_ACCESS) {
         dp_verdict_drop(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
-    } else if ((allowance & DP_PEERING_NO_FORWARDED) && source_is_foreign(decision, packet)) {
+    } else if ((delivery->allowance & DP_PEERING_NO_FORWARDED) &&
+               source_is_foreign(decision, delivery->packet)) {
         dp_verdict_drop(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
-    } else if (!receiver->ip_forwarding && !(allowance & DP_TAKES_ALL) &&
-               !owns_destination(receiver, &decision->packets[packet])) {
+    } else if (!receiver->ip_forwarding && !(delivery->allowance & DP_TAKES_ALL) &&
+               !owns_destination(receiver, &decision->packets[delivery->packet])) {
         dp_verdict_drop(verdict, DP_REASON_RECEIVER_NOT_FORWARDING);
     } else {
-        verdict->action = DP_FORWARD;
-        verdict->self_loop = verdict->nic == decision->senders[packet]->id;
+        return true;
     }
+    return false;
 }
 
 static void deliver(struct dp_decision *decision)
 {
-    const struct dp_nic *receivers[DP_DECISION_SIZE];
-
     for (unsigned i = 0; i < decision->delivery_count; i++) {
-        receivers[i] =
-            dp_nic_read(decision->forwarding, decision->verdicts[decision->delivery[i]].nic);
-        __builtin_prefetch(receivers[i]);
+        const struct dp_delivery *delivery = &decision->deliveries[i];
+        const struct dp_nic *receiver = delivery->receiver;
+        struct dp_verdict *verdict = &decision->verdicts[delivery->packet];
+        const bool plain = receiver && receiver->ip_forwarding && delivery->allowance == 0;
+
+        if (!plain && !check_delivery(decision, delivery))
+            continue;
+        verdict->action = DP_FORWARD;
+        verdict->self_loop = verdict->nic == decision->senders[delivery->packet]->id;
     }
-    for (unsigned i = 0; i < decision->delivery_count; i++)
-        deliver_one(decision, decision->delivery[i], receivers[i]);
 }
 
 /* --- The burst -------------------------------------------------------------------------------- */
 
 static void decide_burst(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
-    decision->four.n = decision->six.n = decision->choosing_count = decision->delivery_count = 0;
+    decision->four.n = decision->six.n = decision->delivery_count = 0;
     dp_admit(decision, nics, n);
     look_up(decision);
-    find_groups(decision, &decision->four);
-    find_groups(decision, &decision->six);
     follow_groups(decision, &decision->four);
     follow_groups(decision, &decision->six);
-    choose_members(decision);
     look_up(decision);
     take_addresses(decision, &decision->four);
     take_addresses(decision, &decision->six);
@@ -267,6 +262,8 @@ void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
     struct dp_decision decision;
 
     decision.forwarding = forwarding;
+    decision.ttl_least = forwarding->config.decrement_ttl ? 2 : 0;
+    decision.hash_fields = forwarding->config.hash_fields;
     decision.check_source = !options || !options->skip_source_check;
     for (unsigned done = 0; done < n; done += DP_DECISION_SIZE) {
         decision.packets = packets + done;

@@ -20,20 +20,28 @@ struct dp_lookups {
     uint32_t leaves[DP_DECISION_SIZE];
 };
 
+/* A packet that has a receiver, NULL: that is not there. */
+struct dp_delivery {
+    const struct dp_nic *receiver;
+    uint16_t packet;
+    uint8_t allowance; /* DP_PEERING_* bits towards the receiver, DP_TAKES_ALL */
+};
+
 struct dp_decision {
     const struct dp_forwarding *forwarding;
     const struct dp_packet *packets;
     struct dp_verdict *verdicts;
     bool check_source;
+    uint8_t ttl_least; /* what a packet must have left */
+    unsigned hash_fields;
+    unsigned delivery_count;
     const struct dp_nic *senders[DP_DECISION_SIZE];
-    const struct dp_group *groups[DP_DECISION_SIZE];
-    uint8_t allowance[DP_DECISION_SIZE]; /* DP_PEERING_* bits towards the receiver, DP_TAKES_ALL */
+    const struct dp_group *groups[DP_DECISION_SIZE]; /* by place in four or six */
+    uint8_t peering[DP_DECISION_SIZE];               /* by packet, while its address is looked up */
     struct dp_lookups four, six;
     uint32_t addresses4[DP_DECISION_SIZE];
     uint8_t addresses6[DP_DECISION_SIZE][16];
-    unsigned choosing_count, delivery_count;
-    uint16_t choosing[DP_DECISION_SIZE]; /* packets that wait for their bucket */
-    uint16_t delivery[DP_DECISION_SIZE]; /* packets with a receiver in their verdict */
+    struct dp_delivery deliveries[DP_DECISION_SIZE];
 };
 
 static inline void dp_verdict_drop(struct dp_verdict *verdict, enum dp_reason reason)
@@ -48,12 +56,6 @@ static inline void dp_wait_for_leaf(struct dp_lookups *lookups, unsigned packet,
     lookups->packet[lookups->n] = (uint16_t)packet;
     lookups->fibs[lookups->n] = fib;
     lookups->n++;
-}
-
-/* The inline copies of the first address and subnet settle the usual case on the first line. */
-static inline bool dp_owns4_inline(const struct dp_nic *nic, uint32_t address)
-{
-    return nic->own4 == address || (nic->own4_count > 1 && dp_nic_owns4(nic, address));
 }
 
 /* Steps 1 to 5: who is dropped or answered has its verdict, the others wait in four and six. */

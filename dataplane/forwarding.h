@@ -65,7 +65,8 @@ struct dp_nic {
     bool ip_forwarding;
     uint8_t mac[6];
 
-    uint8_t gateway_mac[6] __attribute__((aligned(DP_CACHE_LINE)));
+    uint8_t own6[16] __attribute__((aligned(DP_CACHE_LINE))); /* first of own6_all; ::: none */
+    uint8_t gateway_mac[6];
     uint8_t gateway_link_local[16]; /* fe80::/64 with the modified EUI-64 of gateway_mac */
     const uint32_t *own4_all;
     const uint8_t (*own6_all)[16];

@@ -173,6 +173,8 @@ static void fill_addresses(struct dp_nic *nic, const struct dp_nic_config *confi
     nic->own4_all = own4;
     nic->own6_all = (const uint8_t(*)[16])own6;
     nic->own4 = nic->own4_count > 0 ? own4[0] : 0;
+    if (nic->own6_count > 0)
+        memcpy(nic->own6, own6[0], 16);
 }
 
 static void fill_subnets(struct dp_nic *nic, const struct dp_nic_config *config,
