@@ -143,6 +143,9 @@ static enum verdict take_as4_path(struct bgp_update_reader *reader,
         enum verdict wrong = reader->context->four_octet_as ? VERDICT_WITHDRAW : VERDICT_DISCARD;
         return blame(reader, wrong, BGP_UPDATE_BAD_OPTIONAL, attribute);
     }
+    if (!reader->context->accept_as_set && as_path_has_set(&path)) { /* RFC 9774 section 3 */
+        return blame(reader, VERDICT_WITHDRAW, BGP_UPDATE_BAD_AS_PATH, attribute);
+    }
     reader->as4_path = path;
     return VERDICT_FINE;
 }

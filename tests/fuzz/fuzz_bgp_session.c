@@ -92,7 +92,7 @@ static void step(struct script *script, struct bgp_session *session)
 {
     uint8_t what = next(script), bytes[300];
     enum bgp_direction direction = what & 0x80 ? BGP_INCOMING : BGP_OUTGOING;
-    size_t left = (size_t)(script->end - script->at), n;
+    size_t left, n;
     switch (what & 15) {
     case 0:
         bgp_session_start(session, script->now_ms);
@@ -131,6 +131,7 @@ static void step(struct script *script, struct bgp_session *session)
         break;
     case 11:
         n = next(script);
+        left = (size_t)(script->end - script->at);
         n = n < left ? n : left;
         bgp_session_input(session, direction, script->at, n, script->now_ms);
         script->at += n;
