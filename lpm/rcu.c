@@ -1,7 +1,7 @@
 /*
  * Read-copy-update on liburcu's QSBR flavour: deferral in batches, with no wait in the writer.
  *
- *      lpm_rcu_defer() ---> gathering ---> waiting -----> reclaimed by poll or barrier
+ *      lpm_rcu_defer() ---> gathering ---> waiting -----> over ---> reclaimed by poll or barrier
  *                           (open batch)   (one batch, its grace period under way)
  *
  * liburcu 0.13 cannot be asked "has a grace period passed?", only "wait for one" and "call me after
@@ -44,6 +44,10 @@ struct batch {
 static struct {
     struct batch gathering;
     struct batch waiting;
+    struct batch over;            /* passed in a wait, not reclaimed yet */
+    uint64_t number;              /* batches closed so far: the open one's number is one more */
+    uint64_t closed;              /* number of the batch whose grace period is under way */
+    uint64_t passed;              /* every batch up to this number has passed its grace period */
     struct rcu_head grace_period; /* lent to call_rcu() while under_way */
     bool under_way;
     _Atomic bool grace_period_over;
@@ -111,6 +115,18 @@ static void batch_append(struct batch *batch, struct lpm_rcu_head *head)
     batch->end = &head->next;
 }
 
+/* Moves what is in from to the end of to. */
+static void batch_move(struct batch *to, struct batch *from)
+{
+    if (!from->first)
+        return;
+    if (!to->first)
+        to->end = &to->first;
+    *to->end = from->first;
+    to->end = from->end;
+    from->first = NULL;
+}
+
 /* Oldest first. The batch is emptied before the first callback, which may defer more objects. */
 static void batch_reclaim(struct batch *batch)
 {
@@ -154,33 +170,65 @@ static void start_grace_period(void)
     urcu_qsbr_unregister_thread();
 }
 
+uint64_t lpm_rcu_stamp(void)
+{
+    return rcu.number + 1;
+}
+
+bool lpm_rcu_passed(uint64_t stamp)
+{
+    return stamp <= rcu.passed;
+}
+
+/* Waits on its own account rather than for the callback under way, which liburcu's thread may put
+ * off by milliseconds; that callback then finds an empty batch. */
+void lpm_rcu_wait(uint64_t stamp)
+{
+    if (lpm_rcu_passed(stamp))
+        return;
+    urcu_qsbr_synchronize_rcu();
+    annotate_grace_period();
+    rcu.passed = ++rcu.number;
+    batch_move(&rcu.over, &rcu.waiting);
+    batch_move(&rcu.over, &rcu.gathering);
+}
+
+/* True when no grace period is under way any more. */
+static bool collect_grace_period(void)
+{
+    if (!rcu.under_way)
+        return true;
+    if (!atomic_load_explicit(&rcu.grace_period_over, memory_order_acquire))
+        return false;
+    rcu.under_way = false;
+    if (rcu.passed < rcu.closed)
+        rcu.passed = rcu.closed;
+    batch_move(&rcu.over, &rcu.waiting);
+    return true;
+}
+
 void lpm_rcu_poll(void)
 {
-    if (rcu.under_way) {
-        if (!atomic_load_explicit(&rcu.grace_period_over, memory_order_acquire))
-            return;
-        rcu.under_way = false;
-        batch_reclaim(&rcu.waiting);
-    }
-    if (!rcu.gathering.first)
+    bool idle = collect_grace_period();
+
+    if (rcu.over.first)
+        batch_reclaim(&rcu.over);
+    if (!idle || !rcu.gathering.first)
         return;
     if (atomic_load_explicit(&rcu.readers, memory_order_relaxed) == 0) {
         lpm_rcu_barrier();
         return;
     }
-    rcu.waiting = rcu.gathering;
-    rcu.gathering.first = NULL;
+    batch_move(&rcu.waiting, &rcu.gathering);
+    rcu.closed = ++rcu.number;
     start_grace_period();
 }
 
-/* Waits on its own account rather than for the callback under way, which liburcu's thread may put
- * off by milliseconds; that callback then finds an empty batch. */
 void lpm_rcu_barrier(void)
 {
-    while (rcu.waiting.first || rcu.gathering.first) {
-        urcu_qsbr_synchronize_rcu();
-        annotate_grace_period();
-        batch_reclaim(&rcu.waiting);
-        batch_reclaim(&rcu.gathering);
+    while (rcu.over.first || rcu.waiting.first || rcu.gathering.first) {
+        if (rcu.waiting.first || rcu.gathering.first)
+            lpm_rcu_wait(lpm_rcu_stamp());
+        batch_reclaim(&rcu.over);
     }
 }

@@ -16,9 +16,11 @@
 #define LPM_RCU_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Reads and writes a pointer that the writer publishes. Use on members declared `T *_Atomic`. */
-#define lpm_rcu_publish(location, value) \
+#define lpm_rcu_publish(location, value)                                                           \
     atomic_store_explicit((location), (value), memory_order_release)
 #define lpm_rcu_dereference(location) atomic_load_explicit((location), memory_order_acquire)
 
@@ -40,6 +42,15 @@ void lpm_rcu_online(void);
 void lpm_rcu_defer(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head));
 /* Reclaims what has passed its grace period already; cheap, never waits. Call it from the loop. */
 void lpm_rcu_poll(void);
+
+/* The grace period that covers all that was published up to now, by number; and whether it has
+ * passed: whether every reader has since been quiescent. A number passes in some poll, barrier or
+ * wait, not by itself. */
+uint64_t lpm_rcu_stamp(void);
+bool lpm_rcu_passed(uint64_t stamp);
+/* Waits until stamp has passed. Reclaims nothing, so it may be called in the midst of an update. */
+void lpm_rcu_wait(uint64_t stamp);
+
 /* Waits until everything deferred so far is reclaimed. The writer may itself be a registered
  * reader (it counts as offline for the wait). */
 void lpm_rcu_barrier(void);

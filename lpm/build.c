@@ -1,0 +1,185 @@
+/*
+ * One recursive builder for bases and derived FIBs.
+ *
+ * Each step spreads the prefixes of one node over its 64 slots (leaf pushing), decides for every slot
+ * whether it is a leaf, something shared or something to build, and packs the result. The depth
+ * of the recursion is bounded by the address: 6 levels for IPv4, 22 for IPv6.
+ */
+#include "lpm/direct.h"
+
+#include <string.h>
+
+/* One place while it is being built. */
+struct task {
+    unsigned depth;
+    uint32_t prefix; /* the bits above; right as far as the direct table needs them */
+    uint32_t over;
+    uint32_t routes;
+    uint32_t inherited;
+    bool covered; /* by an override above; always, for a base */
+    struct lpm_place reference;
+};
+
+/* One node's slots, spread. */
+struct spread {
+    uint32_t leaf[LPM_NUMBERS]; /* by prefix number; slot c is LPM_SLOTS + c */
+};
+
+static void lay(struct spread *spread, const struct lpm_routes_node *node)
+{
+    unsigned place = 0;
+
+    for (unsigned half = 0; half < 2; half++) {
+        for (uint64_t bits = node->inner[half]; bits; bits &= bits - 1) {
+            unsigned number = half * 64 + (unsigned)__builtin_ctzll(bits);
+            uint32_t value = node->values[place++];
+
+            spread->leaf[number] = value == LPM_ROUTE_GONE ? 0 : value;
+        }
+    }
+}
+
+/* Every number takes the leaf of the longest prefix at or above it. */
+static void push_down(struct spread *spread, uint32_t inherited)
+{
+    spread->leaf[1] = inherited;
+    for (unsigned number = 2; number < LPM_NUMBERS; number++) {
+        if (!spread->leaf[number])
+            spread->leaf[number] = spread->leaf[number / 2];
+    }
+}
+
+static void spread_over(struct spread *spread, const struct lpm_routes_node *routes,
+                        const struct lpm_routes_node *over, uint32_t inherited)
+{
+    memset(spread, 0, sizeof(*spread));
+    if (routes)
+        lay(spread, routes);
+    if (over)
+        lay(spread, over);
+    push_down(spread, inherited);
+}
+
+/* Slots that the prefixes of this node cover. */
+static uint64_t covered_slots(const struct lpm_routes_node *node)
+{
+    uint64_t slots = node->inner[1]; /* numbers 64 .. 127 are the slots themselves */
+
+    for (uint64_t bits = node->inner[0]; bits; bits &= bits - 1) {
+        unsigned number = (unsigned)__builtin_ctzll(bits);
+        unsigned width = LPM_SLOTS >> (31 - __builtin_clz(number));
+        unsigned first = number * width - LPM_SLOTS;
+
+        slots |= (~UINT64_C(0) >> (64 - width)) << first;
+    }
+    return slots;
+}
+
+static const struct lpm_routes_node *routes_or_null(const char *window, uint32_t node)
+{
+    return node ? lpm_routes_at(window, node) : NULL;
+}
+
+/* The reference's own entry for slot c of the place. */
+static uint32_t reference_entry(const struct lpm_build *build, const struct task *task, unsigned c)
+{
+    if (build->direct && task->depth + LPM_STRIDE <= LPM_DIRECT_BITS) {
+        if (task->depth + LPM_STRIDE < LPM_DIRECT_BITS)
+            return LPM_ENTRY_UNKNOWN;
+        return lpm_direct_load(build->direct, task->prefix << LPM_STRIDE | c);
+    }
+    if (!lpm_entry_is_node(task->reference.entry))
+        return task->reference.entry;
+    return lpm_node_slot(lpm_node_at(build->memory->window, task->reference.entry), c);
+}
+
+/* Slot c of task's place. */
+static struct task slot_task(const struct lpm_build *build, const struct task *task,
+                             const struct spread *wanted, const struct spread *known, unsigned c)
+{
+    const char *window = build->memory->window;
+    const struct lpm_routes_node *routes = routes_or_null(window, task->routes);
+    const struct lpm_routes_node *over = routes_or_null(window, task->over);
+    const struct lpm_routes_node *reference = routes_or_null(window, task->reference.routes);
+
+    return (struct task){
+        .depth = task->depth + LPM_STRIDE,
+        .prefix = task->prefix << LPM_STRIDE | c,
+        .over = over ? lpm_routes_child(over, c) : 0,
+        .routes = routes ? lpm_routes_child(routes, c) : 0,
+        .inherited = wanted->leaf[LPM_SLOTS + c],
+        .reference =
+            {
+                .routes = reference ? lpm_routes_child(reference, c) : 0,
+                .entry = reference_entry(build, task, c),
+                .inherited = known->leaf[LPM_SLOTS + c],
+            },
+    };
+}
+
+static uint32_t build_place(const struct lpm_build *build, const struct task *task);
+
+/* The cheapest way to an entry that shows what the task wants. */
+static uint32_t settle(const struct lpm_build *build, const struct task *task)
+{
+    const struct lpm_place *reference = &task->reference;
+
+    if (task->over)
+        return build_place(build, task);
+    if (!task->covered)
+        return LPM_ENTRY_INHERIT;
+    if (task->routes == reference->routes && task->inherited == reference->inherited &&
+        reference->entry != LPM_ENTRY_UNKNOWN)
+        return lpm_node_retain(build->memory, reference->entry);
+    if (!task->routes)
+        return task->inherited;
+    return build_place(build, task);
+}
+
+static uint32_t build_place(const struct lpm_build *build, const struct task *task)
+{
+    const char *window = build->memory->window;
+    const struct lpm_routes_node *over = routes_or_null(window, task->over);
+    uint64_t covered = over ? covered_slots(over) : 0;
+    struct spread wanted, known;
+    uint32_t slots[LPM_SLOTS];
+
+    spread_over(&wanted, routes_or_null(window, task->routes), over, task->inherited);
+    spread_over(&known, routes_or_null(window, task->reference.routes), NULL,
+                task->reference.inherited);
+    for (unsigned c = 0; c < LPM_SLOTS; c++) {
+        struct task slot = slot_task(build, task, &wanted, &known, c);
+
+        slot.covered = task->covered || (covered >> c & 1);
+        slots[c] = settle(build, &slot);
+        if (slots[c] == LPM_ENTRY_FAILED) {
+            while (c-- > 0)
+                lpm_node_release(build->memory, slots[c]);
+            return LPM_ENTRY_FAILED;
+        }
+    }
+    return lpm_node_make(build->memory, slots);
+}
+
+uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t prefix,
+                        uint32_t routes, uint32_t inherited, struct lpm_place reference)
+{
+    struct task task = {
+        .depth = depth,
+        .prefix = prefix,
+        .routes = routes,
+        .inherited = inherited,
+        .covered = true,
+        .reference = reference,
+    };
+
+    return settle(build, &task);
+}
+
+uint32_t lpm_build_derived(const struct lpm_build *build, uint32_t over, uint32_t routes,
+                           struct lpm_place reference)
+{
+    struct task task = {.over = over, .routes = routes, .reference = reference};
+
+    return settle(build, &task);
+}

@@ -1,0 +1,95 @@
+/*
+ * Where every byte of the trie comes from, and how it goes back.
+ *
+ * Two kinds of storage, both from one jemalloc arena per struct lpm:
+ *   - blocks: plain pointers, for the few large or long-lived structures;
+ *   - cells:  trie nodes, named by a 32-bit reference instead of a pointer, which halves the
+ *             tables that readers walk. The arena's memory lies in one reserved window of address
+ *             space, and a reference is the cell's distance from the window's start in 8-byte units.
+ *
+ * A cell that readers may still hold is buried: it stays as it is until a grace period has passed.
+ *
+ * Sanitizers cannot look into jemalloc's arenas. With FINGERPOST_SANITIZE every block and cell is its
+ * own malloc(), and the window is a table of pointers that the references index, so that a use
+ * after free is seen at the very node.
+ */
+#ifndef LPM_MEMORY_H
+#define LPM_MEMORY_H
+
+#include "lpm/rcu.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum lpm_memory_kind {
+    LPM_MEMORY_LOOKUP, /* read on the packet path */
+    LPM_MEMORY_WRITER,
+    LPM_MEMORY_KINDS,
+};
+
+/* How every cell begins. While it lives both words are its own; once buried, link names the next
+ * cell of the grave. Readers use first only. */
+struct lpm_cell {
+    uint64_t first;
+    uint32_t link;
+};
+
+/* Cells that died in one grace period's batch. */
+struct lpm_grave {
+    uint64_t stamp;                   /* lpm_rcu_stamp() of the batch */
+    uint32_t first[LPM_MEMORY_KINDS]; /* chains; 0 ends them */
+};
+
+struct lpm_memory {
+    char *window;
+    size_t window_size;
+    size_t window_used;
+    unsigned arena;
+    unsigned thread_cache;
+    uint32_t free_cell; /* sanitizer builds: chain of free references */
+    uint32_t next_cell; /* sanitizer builds: first reference never used */
+    size_t bytes[LPM_MEMORY_KINDS];
+    size_t deferred;
+    struct lpm_grave graves[2]; /* by stamp & 1: one gathering, one waiting */
+    struct lpm_rcu_head burial;
+    bool burial_pending;
+    size_t (*cell_size[LPM_MEMORY_KINDS])(const void *cell);
+    long fail_after; /* tests: this many more allocations succeed; -1: all */
+};
+
+/* cell_size must be filled in. 0 or -ENOMEM. */
+int lpm_memory_init(struct lpm_memory *memory);
+/* Everything must have been freed or buried; waits for what is buried. */
+void lpm_memory_exit(struct lpm_memory *memory);
+
+/* Zeroed; NULL when there is no memory. */
+void *lpm_memory_block(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);
+void lpm_memory_free_block(struct lpm_memory *memory, enum lpm_memory_kind kind, void *block,
+                           size_t size);
+/* Moves a block to the deferred account; free it later by lpm_memory_free_deferred(). */
+void lpm_memory_defer_block(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);
+void lpm_memory_free_deferred(struct lpm_memory *memory, void *block, size_t size);
+
+/* Reference of a new cell, or 0. Not zeroed. */
+uint32_t lpm_memory_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);
+/* For a cell that no reader has ever seen. */
+void lpm_memory_free_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell);
+/* For a cell that readers may hold: freed after a grace period. */
+void lpm_memory_bury(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell);
+
+/* Bytes that a request of size takes. */
+size_t lpm_memory_size(size_t size);
+/* Bytes got from the system that are neither live nor deferred. */
+size_t lpm_memory_free_bytes(const struct lpm_memory *memory);
+
+static inline void *lpm_memory_at(const char *window, uint32_t cell)
+{
+#ifdef FINGERPOST_SANITIZE
+    return ((void *const *)(const void *)window)[cell];
+#else
+    return (char *)(uintptr_t)(window + (size_t)cell * 8);
+#endif
+}
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * The writer's own record of routes: a tree bitmap (Eatherton, Varghese, Dittia, CCR 2004) of 6-bit
+ * strides, four bytes a route and 32 a node.
+ *
+ * A node at depth d (a multiple of 6) holds the prefixes of lengths d+1 .. d+6 under it. Inside the
+ * node, a prefix of d+r bits whose last r bits are v is number (1 << r) | v, the numbering of a binary
+ * heap: 2 .. 127. So number / 2 is the next shorter prefix, and numbers in order of a preorder walk
+ * are in prefix order. The prefix of length 0 is kept elsewhere (see core.h: fallback).
+ *
+ *      struct lpm_routes_node
+ *        inner[2]   bit n: prefix number n is here       children   bit c: child at chunk c is here
+ *        values[]   one per bit of inner, in order, then one reference per bit of children
+ *
+ * Nodes are never changed once a table is built on them: an edit copies the path and shares the rest, so
+ * that a failed edit leaves no trace and a reader of the old root is undisturbed. Every node has
+ * one owner; an edit that commits passes the shared nodes on to the new root.
+ */
+#ifndef LPM_ROUTES_H
+#define LPM_ROUTES_H
+
+#include "lpm/lpm.h"
+#include "lpm/memory.h"
+
+/* An address or prefix as a number: its first bit is the highest, whatever the family. */
+typedef unsigned __int128 lpm_key;
+
+#define LPM_STRIDE     6
+#define LPM_SLOTS      64
+#define LPM_NUMBERS    128         /* prefix numbers in a node; 0 and 1 are not used */
+#define LPM_ROUTE_GONE 0x80000000u /* an override's value: no such route */
+
+struct lpm_routes_node {
+    uint64_t children; /* with link: struct lpm_cell */
+    uint32_t link;     /* during an edit: next on its list of fresh or of replaced nodes */
+    uint32_t previous; /* fresh nodes: the one before on the list, else 0 */
+    uint64_t inner[2];
+    uint32_t values[];
+};
+
+/* An edit: from a root to a root that differs in some routes. */
+struct lpm_routes_edit {
+    struct lpm_memory *memory;
+    uint32_t root;
+    uint32_t fresh;    /* nodes made in this edit, which it may change in place */
+    uint32_t replaced; /* nodes of the old root that the new one does without */
+    long routes;       /* added less removed */
+};
+
+size_t lpm_routes_cell_size(const void *cell);
+
+lpm_key lpm_key_of(const uint8_t bytes[16]);
+void lpm_key_bytes(lpm_key key, uint8_t bytes[16]);
+
+/* The six bits at depth. */
+static inline unsigned lpm_key_chunk(lpm_key key, unsigned depth)
+{
+    return (unsigned)((key << depth) >> 122);
+}
+
+/* Depth of the node that holds a prefix of this length, and its number there. length >= 1. */
+static inline unsigned lpm_prefix_depth(unsigned length)
+{
+    return (length - 1) / LPM_STRIDE * LPM_STRIDE;
+}
+
+static inline unsigned lpm_prefix_number(lpm_key key, unsigned length)
+{
+    unsigned rest = length - lpm_prefix_depth(length);
+
+    return 1u << rest | lpm_key_chunk(key, lpm_prefix_depth(length)) >> (LPM_STRIDE - rest);
+}
+
+static inline const struct lpm_routes_node *lpm_routes_at(const char *window, uint32_t node)
+{
+    return (const struct lpm_routes_node *)lpm_memory_at(window, node);
+}
+
+static inline bool lpm_routes_has(const struct lpm_routes_node *node, unsigned number)
+{
+    return node->inner[number >> 6] >> (number & 63) & 1;
+}
+
+static inline unsigned lpm_routes_inner_count(const struct lpm_routes_node *node)
+{
+    return (unsigned)(__builtin_popcountll(node->inner[0]) + __builtin_popcountll(node->inner[1]));
+}
+
+/* Value of prefix number, or 0. */
+uint32_t lpm_routes_inner(const struct lpm_routes_node *node, unsigned number);
+/* Reference of the child at chunk, or 0. */
+uint32_t lpm_routes_child(const struct lpm_routes_node *node, unsigned chunk);
+/* Value of the longest prefix in this one node that covers chunk, else otherwise. */
+uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk, uint32_t otherwise);
+
+/* Value of prefix number where over (an override or NULL) is laid upon base (or NULL). */
+uint32_t lpm_routes_merged(const struct lpm_routes_node *base, const struct lpm_routes_node *over,
+                           unsigned number);
+
+/* Exact match: value or 0. length >= 1. */
+uint32_t lpm_routes_get(const char *window, uint32_t root, lpm_key key, unsigned length);
+/* True when some prefix here covers key/length or lies inside it. */
+bool lpm_routes_intersect(const char *window, uint32_t root, lpm_key key, unsigned length);
+bool lpm_routes_equal(const char *window, uint32_t a, uint32_t b);
+
+/* Sets (value) or drops (0) a prefix in edit->root. Returns 1 when that changed something, 0 when it was so
+ * already, -ENOMEM. After an error the edit can only be abandoned. */
+int lpm_routes_set(struct lpm_routes_edit *edit, lpm_key key, unsigned length, uint32_t value);
+/* The new root is in force: bury what it replaced. */
+void lpm_routes_commit(struct lpm_routes_edit *edit);
+/* As though the edit had never been. */
+void lpm_routes_abandon(struct lpm_routes_edit *edit);
+/* Buries a whole tree. */
+void lpm_routes_release(struct lpm_memory *memory, uint32_t root);
+/* Begins an edit with a copy of all its nodes in place of edit->root, which stays whole. 0 or -ENOMEM. */
+int lpm_routes_clone(struct lpm_routes_edit *edit);
+
+/* Visits base with over laid upon it, in prefix order, until visit returns non-zero; returns that. Either
+ * may be 0. */
+typedef int lpm_routes_visit(void *context, lpm_key key, unsigned length, uint32_t value);
+int lpm_routes_each(const char *window, uint32_t base, uint32_t over, lpm_routes_visit *visit,
+                    void *context);
+
+#endif

@@ -1,0 +1,392 @@
+/*
+ * Changing a base: prepare everything that can fail, fence, then store.
+ *
+ *   collect   the changes into an edit of the routes, noting the prefixes that changed
+ *   prepare   the new root, or the stores into the direct table; new roots of the layers whose
+ *             overrides meet a changed prefix
+ *   fence     wait, in the rare cases that core.c lists
+ *   commit    release stores; what they replace is buried
+ */
+#include "lpm/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A prefix that changed. */
+struct region {
+    lpm_key key;
+    unsigned length;
+};
+
+struct rebuilt {
+    struct lpm_layer *layer;
+    uint32_t root;
+};
+
+/* A direct table that went out of use, until its grace period has passed. */
+struct retired {
+    struct lpm_rcu_head rcu;
+    struct lpm_memory *memory;
+    _Atomic uint32_t *direct;
+};
+
+struct update {
+    struct lpm_table *table;
+    struct lpm_memory *memory;
+    struct lpm_routes_edit edit;
+    uint32_t fallback;
+    long routes; /* added less removed, 0/0 too */
+    struct region *regions;
+    size_t regions_count;
+    size_t regions_room;
+    _Atomic uint32_t *direct; /* in force after the commit, or NULL */
+    struct lpm_stores stores; /* if direct */
+    uint32_t root;            /* otherwise; LPM_ENTRY_UNKNOWN until built */
+    struct retired *retired;  /* if the table loses its direct table */
+    struct rebuilt *rebuilt;
+    size_t rebuilt_count;
+    size_t rebuilt_room;
+};
+
+static void *new_items(struct update *update, size_t n, size_t size)
+{
+    return lpm_memory_block(update->memory, LPM_MEMORY_WRITER, n * size);
+}
+
+static void free_items(struct update *update, void *items, size_t n, size_t size)
+{
+    lpm_memory_free_block(update->memory, LPM_MEMORY_WRITER, items, n * size);
+}
+
+static void begin(struct update *update, struct lpm_table *table)
+{
+    *update = (struct update){
+        .table = table,
+        .memory = &table->lpm->memory,
+        .edit = {.memory = &table->lpm->memory, .root = table->routes},
+        .fallback = table->fallback,
+        .direct = table->direct,
+        .stores = {.memory = &table->lpm->memory},
+        .root = LPM_ENTRY_UNKNOWN,
+    };
+}
+
+static void free_lists(struct update *update)
+{
+    free_items(update, update->regions, update->regions_room, sizeof(struct region));
+    free_items(update, update->rebuilt, update->rebuilt_room, sizeof(struct rebuilt));
+}
+
+/* --- Collect ----------------------------------------------------------------------------------- */
+
+static int set_route(struct update *update, const struct lpm_prefix *prefix, uint32_t leaf)
+{
+    lpm_key key = lpm_key_of(prefix->bytes);
+    int changed;
+
+    if (prefix->length == 0) {
+        update->routes += (leaf != 0) - (update->fallback != 0);
+        update->fallback = leaf;
+        return 0;
+    }
+    changed = lpm_routes_set(&update->edit, key, prefix->length, leaf);
+    if (changed > 0 && update->regions)
+        update->regions[update->regions_count++] = (struct region){key, prefix->length};
+    return changed < 0 ? changed : 0;
+}
+
+static int compare_regions(const void *left, const void *right)
+{
+    const struct region *a = left;
+    const struct region *b = right;
+
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (int)a->length - (int)b->length;
+}
+
+static bool region_covers(const struct region *outer, const struct region *inner)
+{
+    return outer->length <= inner->length &&
+           (outer->length == 0 || (outer->key ^ inner->key) >> (128 - outer->length) == 0);
+}
+
+/* Sorts, and leaves out what another region covers. */
+static void tidy_regions(struct update *update)
+{
+    struct region *regions = update->regions;
+    size_t kept = 0;
+
+    qsort(regions, update->regions_count, sizeof(*regions), compare_regions);
+    for (size_t i = 0; i < update->regions_count; i++) {
+        if (kept == 0 || !region_covers(&regions[kept - 1], &regions[i]))
+            regions[kept++] = regions[i];
+    }
+    update->regions_count = kept;
+}
+
+static int collect(struct update *update, const struct lpm_change *changes, size_t n)
+{
+    int status = 0;
+
+    update->regions = new_items(update, n, sizeof(struct region));
+    if (!update->regions)
+        return -ENOMEM;
+    update->regions_room = n;
+    for (size_t i = 0; i < n && status == 0; i++)
+        status =
+            set_route(update, &changes[i].prefix, changes[i].kind == LPM_SET ? changes[i].leaf : 0);
+    if (status == 0)
+        tidy_regions(update);
+    return status;
+}
+
+/* --- Prepare ----------------------------------------------------------------------------------- */
+
+static int prepare_root(struct update *update)
+{
+    struct lpm_build build = {.memory = update->memory, .direct = update->table->direct};
+
+    update->root =
+        lpm_build_base(&build, 0, 0, update->edit.root, 0, lpm_table_place(update->table));
+    if (update->root != LPM_ENTRY_FAILED)
+        return 0;
+    return -ENOMEM;
+}
+
+/* All of the table's slots, into a direct table that is new. */
+static int prepare_new_direct(struct update *update)
+{
+    struct lpm_direct_step step = {.after = update->edit.root};
+
+    update->direct = lpm_memory_block(update->memory, LPM_MEMORY_LOOKUP, LPM_DIRECT_BYTES);
+    if (!update->direct)
+        return -ENOMEM;
+    step.direct = update->direct;
+    return lpm_direct_prepare(&update->stores, &step, 0, 0);
+}
+
+/* Regions longer than a slot are of that slot; they are in order, so one slot's follow each other. */
+static int prepare_direct(struct update *update)
+{
+    struct lpm_direct_step step = {
+        .direct = update->direct,
+        .before = update->table->routes,
+        .after = update->edit.root,
+    };
+    struct region done = {.length = 129};
+    int status = 0;
+
+    for (size_t i = 0; i < update->regions_count && status == 0; i++) {
+        struct region region = update->regions[i];
+
+        if (region.length > LPM_DIRECT_BITS) {
+            region.length = LPM_DIRECT_BITS;
+            region.key &= ~(lpm_key)0 << (128 - LPM_DIRECT_BITS);
+        }
+        if (region_covers(&done, &region))
+            continue;
+        done = region;
+        status = lpm_direct_prepare(&update->stores, &step, region.key, region.length);
+    }
+    return status;
+}
+
+static int prepare_lookup(struct update *update)
+{
+    size_t count = update->table->count + (size_t)update->routes + (size_t)update->edit.routes;
+
+    if (!update->direct && count >= LPM_DIRECT_GROW)
+        return prepare_new_direct(update);
+    if (update->direct && count <= LPM_DIRECT_SHRINK) {
+        update->retired =
+            lpm_memory_block(update->memory, LPM_MEMORY_WRITER, sizeof(*update->retired));
+        if (!update->retired)
+            return -ENOMEM;
+        update->direct = NULL;
+    }
+    return update->direct ? prepare_direct(update) : prepare_root(update);
+}
+
+static bool layer_concerned(const struct update *update, const struct lpm_layer *layer)
+{
+    for (size_t i = 0; i < update->regions_count; i++) {
+        if (lpm_routes_intersect(layer->window, layer->over, update->regions[i].key,
+                                 update->regions[i].length))
+            return true;
+    }
+    return false;
+}
+
+/* Against the state before, whose entries are all at hand: what the update leaves alone is shared. */
+static int rebuild_layer(struct update *update, struct lpm_layer *layer)
+{
+    struct lpm_build build = {.memory = update->memory, .direct = update->table->direct};
+    uint32_t root =
+        lpm_build_derived(&build, layer->over, update->edit.root, lpm_table_place(update->table));
+
+    if (root == LPM_ENTRY_FAILED)
+        return -ENOMEM;
+    update->rebuilt[update->rebuilt_count++] = (struct rebuilt){layer, root};
+    return 0;
+}
+
+static int prepare_layers(struct update *update)
+{
+    struct lpm_table *table = update->table;
+    int status = 0;
+
+    if (table->layers_count == 0 || update->regions_count == 0)
+        return 0;
+    update->rebuilt = new_items(update, table->layers_count, sizeof(struct rebuilt));
+    if (!update->rebuilt)
+        return -ENOMEM;
+    update->rebuilt_room = table->layers_count;
+    for (struct lpm_layer *layer = table->layers; layer && status == 0; layer = layer->next) {
+        if (layer_concerned(update, layer))
+            status = rebuild_layer(update, layer);
+    }
+    return status;
+}
+
+static void abandon(struct update *update)
+{
+    lpm_direct_abandon(&update->stores);
+    if (update->direct && update->direct != update->table->direct)
+        lpm_memory_free_block(update->memory, LPM_MEMORY_LOOKUP, update->direct, LPM_DIRECT_BYTES);
+    lpm_memory_free_block(update->memory, LPM_MEMORY_WRITER, update->retired,
+                          sizeof(*update->retired));
+    lpm_node_release(update->memory, update->root);
+    for (size_t i = 0; i < update->rebuilt_count; i++)
+        lpm_node_release(update->memory, update->rebuilt[i].root);
+    lpm_routes_abandon(&update->edit);
+    free_lists(update);
+}
+
+/* --- Fence ------------------------------------------------------------------------------------- */
+
+/* The cases are argued in core.c. */
+static void fence(const struct update *update)
+{
+    const struct lpm_table *table = update->table;
+    uint64_t stamp = table->guard;
+
+    if (update->fallback != table->fallback && stamp < table->derived_guard)
+        stamp = table->derived_guard;
+    for (size_t i = 0; i < update->rebuilt_count; i++) {
+        if (stamp < update->rebuilt[i].layer->guard)
+            stamp = update->rebuilt[i].layer->guard;
+    }
+    lpm_rcu_wait(stamp);
+}
+
+/* --- Commit ------------------------------------------------------------------------------------ */
+
+static void retire_direct(struct lpm_rcu_head *head)
+{
+    struct retired *retired = (struct retired *)(void *)head;
+
+    lpm_memory_free_deferred(retired->memory, retired->direct, LPM_DIRECT_BYTES);
+    lpm_memory_free_deferred(retired->memory, retired, sizeof(*retired));
+}
+
+static void drop_direct(struct update *update, _Atomic uint32_t *direct)
+{
+    struct retired *retired = update->retired;
+
+    lpm_direct_clear(update->memory, direct);
+    lpm_memory_defer_block(update->memory, LPM_MEMORY_LOOKUP, LPM_DIRECT_BYTES);
+    lpm_memory_defer_block(update->memory, LPM_MEMORY_WRITER, sizeof(*retired));
+    retired->memory = update->memory;
+    retired->direct = direct;
+    lpm_rcu_defer(&retired->rcu, retire_direct);
+}
+
+/* The four ways from with or without a direct table to with or without. A new direct table is filled
+ * before it is shown, and an old one goes out of sight after the root is in place. */
+static void commit_lookup(struct update *update)
+{
+    struct lpm_table *table = update->table;
+    _Atomic uint32_t *direct = table->direct;
+    uint32_t root = table->root;
+
+    if (update->direct)
+        lpm_direct_commit(&update->stores, update->direct);
+    else
+        atomic_store_explicit(&table->root, update->root, memory_order_release);
+    if (update->direct != direct)
+        lpm_rcu_publish(&table->direct, update->direct);
+    if (!direct)
+        lpm_node_release(update->memory, root);
+    else if (!update->direct)
+        drop_direct(update, direct);
+}
+
+static void commit_layers(struct update *update)
+{
+    for (size_t i = 0; i < update->rebuilt_count; i++) {
+        struct lpm_layer *layer = update->rebuilt[i].layer;
+        uint32_t replaced = layer->root;
+
+        atomic_store_explicit(&layer->root, update->rebuilt[i].root, memory_order_release);
+        lpm_node_release(update->memory, replaced);
+    }
+}
+
+/* The fallback goes last: readers load it first, so a reader that has the new one sees all the rest new
+ * too, and the next change waits for those that still have the old one. */
+static void commit(struct update *update)
+{
+    struct lpm_table *table = update->table;
+
+    commit_lookup(update);
+    commit_layers(update);
+    atomic_store_explicit(&table->routes, update->edit.root, memory_order_release);
+    table->count += (size_t)update->routes + (size_t)update->edit.routes;
+    lpm_routes_commit(&update->edit);
+    if (update->fallback != table->fallback) {
+        atomic_store_explicit(&table->fallback, update->fallback, memory_order_release);
+        table->guard = lpm_rcu_stamp();
+    }
+    free_lists(update);
+}
+
+int lpm_table_update(struct lpm_table *table, const struct lpm_change *changes, size_t n)
+{
+    struct update update;
+    int status;
+
+    if (n == 0)
+        return 0;
+    begin(&update, table);
+    status = collect(&update, changes, n);
+    if (status == 0)
+        status = prepare_lookup(&update);
+    if (status == 0)
+        status = prepare_layers(&update);
+    if (status < 0) {
+        abandon(&update);
+        return status;
+    }
+    fence(&update);
+    commit(&update);
+    return 0;
+}
+
+int lpm_table_fill(struct lpm_table *table, const struct lpm_route *routes, size_t n)
+{
+    struct update update;
+    int status = 0;
+
+    begin(&update, table);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = set_route(&update, &routes[i].prefix, routes[i].leaf);
+    if (status == 0)
+        status = prepare_lookup(&update);
+    if (status < 0)
+        abandon(&update);
+    else
+        commit(&update);
+    return status;
+}

@@ -1,0 +1,259 @@
+/*
+ * The invariants, checked against what can be worked out anew.
+ *
+ *   1. A tree of routes is canonical, holds valid values only, and as many of them as counted.
+ *   2. A table's entries and a layer's root show what a build from nothing shows.
+ *   3. Every node is counted exactly as often as it is named, and what is named is all that the account of
+ *      lookup memory has.
+ */
+#include "lpm/core.h"
+
+#include <stdlib.h>
+
+/* --- Routes ------------------------------------------------------------------------------------ */
+
+/* Counts the prefixes below; false where the form is wrong. */
+static bool routes_valid(const char *window, uint32_t root, unsigned depth, unsigned bits,
+                         bool overrides, size_t *count)
+{
+    const struct lpm_routes_node *node = lpm_routes_at(window, root);
+    unsigned inner = lpm_routes_inner_count(node);
+
+    if (node->previous || depth >= bits || (node->inner[0] & 3) || (!inner && !node->children))
+        return false;
+    for (unsigned i = 0; i < inner; i++) {
+        bool gone = overrides && node->values[i] == LPM_ROUTE_GONE;
+
+        if (!gone && (node->values[i] == LPM_NO_ROUTE || node->values[i] > LPM_LEAF_MAX))
+            return false;
+    }
+    *count += inner;
+    for (unsigned c = 0; c < LPM_SLOTS; c++) {
+        uint32_t child = lpm_routes_child(node, c);
+
+        if (child && !routes_valid(window, child, depth + LPM_STRIDE, bits, overrides, count))
+            return false;
+    }
+    return true;
+}
+
+static bool table_routes_valid(const struct lpm_table *table)
+{
+    size_t count = table->fallback != LPM_NO_ROUTE;
+    unsigned bits = lpm_family_bits(table->fib->family);
+
+    if (table->routes && !routes_valid(table->plain.window, table->routes, 0, bits, false, &count))
+        return false;
+    return count == table->count && table->fallback <= LPM_LEAF_MAX;
+}
+
+static bool layer_routes_valid(const struct lpm_layer *layer)
+{
+    size_t count = layer->fallback != LPM_ENTRY_INHERIT;
+    unsigned bits = lpm_family_bits(layer->table->fib->family);
+
+    if (layer->over && !routes_valid(layer->window, layer->over, 0, bits, true, &count))
+        return false;
+    return count == layer->overrides && layer->fibs > 0;
+}
+
+/* --- Entries ----------------------------------------------------------------------------------- */
+
+static bool entries_equal(const char *window, uint32_t a, uint32_t b)
+{
+    if (a == b)
+        return true;
+    if (!lpm_entry_is_node(a) || !lpm_entry_is_node(b))
+        return false;
+    for (unsigned c = 0; c < LPM_SLOTS; c++) {
+        if (!entries_equal(window, lpm_node_slot(lpm_node_at(window, a), c),
+                           lpm_node_slot(lpm_node_at(window, b), c)))
+            return false;
+    }
+    return true;
+}
+
+/* Compares with a build from nothing and gives that up again. Without memory for one, nothing is
+ * known to be wrong. */
+static bool entry_valid(struct lpm_memory *memory, uint32_t entry, uint32_t anew)
+{
+    bool equal = anew == LPM_ENTRY_FAILED || entries_equal(memory->window, entry, anew);
+
+    lpm_node_release(memory, anew);
+    return equal;
+}
+
+static bool slot_valid(const struct lpm_table *table, uint32_t slot)
+{
+    struct lpm_build build = {.memory = &table->lpm->memory};
+    uint32_t routes = table->routes;
+    uint32_t inherited = LPM_NO_ROUTE;
+
+    for (unsigned shift = LPM_DIRECT_BITS; routes && shift > 0; shift -= LPM_STRIDE) {
+        const struct lpm_routes_node *node = lpm_routes_at(table->plain.window, routes);
+        unsigned c = slot >> (shift - LPM_STRIDE) & (LPM_SLOTS - 1);
+
+        inherited = lpm_routes_best(node, c, inherited);
+        routes = lpm_routes_child(node, c);
+    }
+    return entry_valid(
+        build.memory, lpm_direct_load(table->direct, slot),
+        lpm_build_base(&build, LPM_DIRECT_BITS, slot, routes, inherited, (struct lpm_place){0}));
+}
+
+static bool table_entries_valid(const struct lpm_table *table)
+{
+    struct lpm_build build = {.memory = &table->lpm->memory};
+
+    if (!table->direct)
+        return entry_valid(
+            build.memory, table->root,
+            lpm_build_base(&build, 0, 0, table->routes, LPM_NO_ROUTE, (struct lpm_place){0}));
+    for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++) {
+        if (!slot_valid(table, slot))
+            return false;
+    }
+    return true;
+}
+
+static bool layer_entries_valid(const struct lpm_layer *layer)
+{
+    struct lpm_build build = {.memory = &layer->table->lpm->memory};
+
+    return entry_valid(
+        build.memory, layer->root,
+        lpm_build_derived(&build, layer->over, layer->table->routes, (struct lpm_place){0}));
+}
+
+/* --- Counts ------------------------------------------------------------------------------------ */
+
+/* How often each node is named: a hash table by reference. */
+struct census {
+    const char *window;
+    struct seen {
+        uint32_t entry;
+        uint32_t names;
+    } * seen;
+    size_t room; /* a power of two */
+    size_t count;
+    size_t bytes;
+    bool failed;
+};
+
+static struct seen *find_seen(struct seen *seen, size_t room, uint32_t entry)
+{
+    size_t at = (entry * UINT32_C(2654435761)) & (room - 1);
+
+    while (seen[at].names && seen[at].entry != entry)
+        at = (at + 1) & (room - 1);
+    return &seen[at];
+}
+
+static bool make_room(struct census *census)
+{
+    size_t room = census->room ? census->room * 2 : 1024;
+    struct seen *seen;
+
+    if (census->count < census->room / 2)
+        return true;
+    seen = calloc(room, sizeof(*seen));
+    if (!seen)
+        return false;
+    for (size_t i = 0; i < census->room; i++) {
+        if (census->seen[i].names)
+            *find_seen(seen, room, census->seen[i].entry) = census->seen[i];
+    }
+    free(census->seen);
+    census->seen = seen;
+    census->room = room;
+    return true;
+}
+
+/* One more name of entry; what a node names is counted when the node itself is first seen. */
+static void count_name(struct census *census, uint32_t entry)
+{
+    const struct lpm_node *node;
+    struct seen *seen;
+    unsigned entries;
+
+    if (!lpm_entry_is_node(entry) || census->failed)
+        return;
+    if (!make_room(census)) {
+        census->failed = true;
+        return;
+    }
+    seen = find_seen(census->seen, census->room, entry);
+    seen->entry = entry;
+    if (seen->names++ > 0)
+        return;
+    census->count++;
+    node = lpm_node_at(census->window, entry);
+    census->bytes += lpm_memory_size(lpm_node_cell_size(node));
+    entries = (unsigned)__builtin_popcountll(node->runs);
+    for (unsigned i = 0; i < entries; i++)
+        count_name(census, node->entries[i]);
+}
+
+static void count_table(struct census *census, const struct lpm_table *table)
+{
+    census->bytes += lpm_memory_size(sizeof(*table)) + lpm_memory_size(sizeof(*table->fib));
+    if (!table->direct) {
+        count_name(census, table->root);
+    } else {
+        census->bytes += lpm_memory_size(LPM_DIRECT_BYTES);
+        for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++)
+            count_name(census, lpm_direct_load(table->direct, slot));
+    }
+    for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next) {
+        census->bytes += lpm_memory_size(sizeof(*layer));
+        count_name(census, layer->root);
+    }
+}
+
+/* FIBs that are not bases are known only to their holders: their layers tell how many there are. */
+static size_t derived_fibs(const struct lpm_table *table)
+{
+    size_t fibs = table->plain.fibs - !table->fib->released;
+
+    for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next)
+        fibs += layer->fibs;
+    return fibs;
+}
+
+static bool counts_valid(const struct lpm *lpm)
+{
+    struct census census = {.window = lpm->memory.window};
+    bool valid = true;
+
+    for (const struct lpm_table *table = lpm->tables; table; table = table->next) {
+        count_table(&census, table);
+        census.bytes += derived_fibs(table) * lpm_memory_size(sizeof(struct lpm_fib));
+    }
+    for (size_t i = 0; i < census.room && valid; i++) {
+        const struct seen *seen = &census.seen[i];
+
+        valid = !seen->names || lpm_node_at(census.window, seen->entry)->references == seen->names;
+    }
+    valid = valid && (census.failed || census.bytes == lpm->memory.bytes[LPM_MEMORY_LOOKUP]);
+    free(census.seen);
+    return valid;
+}
+
+bool lpm_validate(const struct lpm *lpm)
+{
+    if (!counts_valid(lpm))
+        return false;
+    for (const struct lpm_table *table = lpm->tables; table; table = table->next) {
+        size_t layers = 0;
+
+        if (!table_routes_valid(table) || !table_entries_valid(table))
+            return false;
+        for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next, layers++) {
+            if (!layer_routes_valid(layer) || !layer_entries_valid(layer))
+                return false;
+        }
+        if (layers != table->layers_count)
+            return false;
+    }
+    return true;
+}
