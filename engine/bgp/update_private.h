@@ -45,8 +45,6 @@ void update_blame(struct bgp_update_reader *reader, enum verdict verdict, uint8_
                   uint8_t subcode, const void *data, size_t length);
 /* Reads the whole attribute field. Stops early only where nothing more can be told apart. */
 void update_take_attributes(struct bgp_update_reader *reader, const uint8_t *bytes, size_t n);
-/* Joins what 2-octet peers send in two attributes, and hands path and aggregator to the builder. */
-void update_finish_attributes(struct bgp_update_reader *reader);
 /* Are these bytes whole prefixes of family? */
 bool nlri_check(enum bgp_family family, const uint8_t *at, const uint8_t *end);
 

@@ -173,6 +173,47 @@ static void find_end_of_rib(struct bgp_update_reader *reader, const struct field
     }
 }
 
+/* --- Path and aggregator ------------------------------------------------------------------------------ */
+
+static void finish_aggregator(struct bgp_update_reader *reader)
+{
+    uint8_t value[8];
+    if (reader->aggregator == NULL) {
+        return;
+    }
+    if (reader->context->four_octet_as) {
+        memcpy(value, reader->aggregator, 8);
+    } else if (reader->as4_aggregator != NULL) {
+        memcpy(value, reader->as4_aggregator, 8);
+    } else {
+        bytes_put32(value, bytes_get16(reader->aggregator));
+        memcpy(value + 4, reader->aggregator + 2, 4);
+    }
+    builder_set_other(reader->builder, ATTRIBUTE_AGGREGATOR, reader->aggregator_flags, value, 8);
+}
+
+static void finish_attributes(struct bgp_update_reader *reader)
+{
+    struct bgp_attribute_builder *builder = reader->builder;
+    if (reader->context->four_octet_as) {
+        builder_check(builder, bytes_buffer_append(&builder->as_path, reader->as_path.bytes,
+                                                   reader->as_path.size));
+    } else {
+        /* An aggregator that wrote its own AS is a speaker after the one that wrote the AS4_
+         * attributes, and knew nothing of them (RFC 6793 4.2.3). */
+        if (reader->aggregator != NULL && reader->as4_aggregator != NULL &&
+            bytes_get16(reader->aggregator) != BGP_AS_TRANS) {
+            reader->as4_aggregator = NULL;
+            reader->as4_path = (struct as_path_view){no_bytes, 0, 4};
+        }
+        builder_check(builder,
+                      as_path_merge(&reader->as_path, &reader->as4_path, &builder->as_path));
+    }
+    finish_aggregator(reader);
+}
+
+/* --- The whole ---------------------------------------------------------------------------- */
+
 static void reader_begin(struct bgp_update_reader *reader, const struct bgp_update_context *context,
                          struct bgp_update *update)
 {
@@ -227,7 +268,7 @@ enum bgp_update_outcome bgp_update_decode(struct bgp_update_reader *reader,
         reader->worst = VERDICT_RESET;
     }
     if (reader->worst < VERDICT_WITHDRAW) {
-        update_finish_attributes(reader);
+        finish_attributes(reader);
         find_end_of_rib(reader, &fields);
     }
     return outcome(reader);

@@ -67,6 +67,18 @@ void solo_establish(struct solo *solo, const struct bgp_open *open);
 /* Drains the output and reads the NOTIFICATION at its end; code 0 when there is none. */
 struct bgp_error solo_notification(struct solo *solo, enum bgp_direction direction);
 
+enum bgp_state state_of(const struct solo *solo);
+/* Moves time from deadline to deadline until it is at_ms. */
+void pass_time(struct solo *solo, uint64_t at_ms);
+
+/* Criterion's header must be there. */
+#define assert_error(error, wanted_code, wanted_subcode)                                           \
+    do {                                                                                           \
+        struct bgp_error found_ = (error);                                                         \
+        cr_assert_eq(found_.code, wanted_code, "code %u", found_.code);                            \
+        cr_assert_eq(found_.subcode, wanted_subcode, "subcode %u", found_.subcode);                \
+    } while (0)
+
 /* --- Two sessions ---------------------------------------------------------------------------------- */
 
 #define PAIR_ROUTES 64
