@@ -21,7 +21,7 @@
 #include "tests/dataplane/random.h"
 
 #define READERS      2
-#define WRITER_STEPS 20000
+#define WRITER_STEPS 30000
 
 enum { GROUP, MAP, SENDER, ROUTE, REUSED1, REUSED2, CASES };
 enum { NIC_INTERNET = 1, NIC_A, NIC_B, NIC_C, NIC_SENDER, NIC_STEADY, NIC_MAC, NIC_CAPACITY = 16 };
