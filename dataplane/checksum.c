@@ -4,23 +4,24 @@
  */
 #include "dataplane/checksum.h"
 
+#include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 
-#include <rte_byteorder.h>
 #include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
 
-/* Source and destination are 2 x 16 bytes, then the length and the protocol as 32-bit numbers. */
-static uint16_t pseudo_header_sum(const uint8_t source[16], const uint8_t destination[16],
-                                  uint32_t n)
+/* Both ends, then protocol and length as 16-bit numbers: IPv6 pads them to 32 bits, which adds nothing. */
+static uint16_t pseudo_header_sum(uint8_t family, const uint8_t source[16],
+                                  const uint8_t destination[16], uint8_t protocol, uint32_t n)
 {
-    uint8_t bytes[40] = {0};
+    size_t width = family == LPM_IPV6 ? 16 : 4;
+    uint8_t bytes[36] = {0, protocol, (uint8_t)(n >> 8), (uint8_t)n};
 
-    memcpy(bytes, source, 16);
-    memcpy(bytes + 16, destination, 16);
-    bytes[34] = (uint8_t)(n >> 8);
-    bytes[35] = (uint8_t)n;
-    bytes[39] = DP_PROTOCOL_ICMPV6;
-    return rte_raw_cksum(bytes, sizeof(bytes));
+    memcpy(bytes + 4, source, width);
+    memcpy(bytes + 4 + width, destination, width);
+    return rte_raw_cksum(bytes, 4 + 2 * width);
 }
 
 static uint16_t add_sums(uint16_t a, uint16_t b)
@@ -40,8 +41,42 @@ bool dp_icmp_checksum_good(const struct rte_mbuf *mbuf, const struct dp_packet *
     if (rte_raw_cksum_mbuf(mbuf, packet->header_length, n, &sum))
         return false;
     if (packet->family == LPM_IPV6)
-        sum = add_sums(sum, pseudo_header_sum(packet->source, packet->destination, n));
+        sum = add_sums(sum, pseudo_header_sum(LPM_IPV6, packet->source, packet->destination,
+                                              DP_PROTOCOL_ICMPV6, n));
     return sum == 0xffff;
+}
+
+/* Where the checksum is in the header; 0: the protocol has none that hardware would fill in. */
+static uint16_t checksum_offset(const struct dp_packet *packet)
+{
+    if (packet->protocol == IPPROTO_TCP)
+        return offsetof(struct rte_tcp_hdr, cksum);
+    if (packet->protocol == IPPROTO_UDP)
+        return offsetof(struct rte_udp_hdr, dgram_cksum);
+    return 0;
+}
+
+/* A packet whose checksum is complete and happens to equal that of its pseudo-header comes out unchanged: the
+ * sum over the rest is then what the field says. */
+void dp_complete_checksum(struct rte_mbuf *mbuf, const struct dp_packet *packet)
+{
+    uint16_t at = checksum_offset(packet), found, sum;
+    uint32_t n = packet->total_length - packet->header_length;
+    uint8_t *field = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, packet->header_length + at);
+
+    if (at == 0 || packet->fragment || n < at + sizeof(found) || n > UINT16_MAX ||
+        rte_pktmbuf_pkt_len(mbuf) < packet->total_length ||
+        rte_pktmbuf_data_len(mbuf) < packet->header_length + at + sizeof(found))
+        return;
+    memcpy(&found, field, sizeof(found));
+    if (found != pseudo_header_sum(packet->family, packet->source, packet->destination,
+                                   packet->protocol, n) ||
+        rte_raw_cksum_mbuf(mbuf, packet->header_length, n, &sum))
+        return;
+    sum = (uint16_t)~sum;
+    if (sum == 0)
+        sum = UINT16_MAX; /* 0 says "none" in UDP, and the same number in TCP */
+    memcpy(field, &sum, sizeof(sum));
 }
 
 uint16_t dp_checksum(const uint8_t *bytes, uint32_t n)
@@ -52,6 +87,7 @@ uint16_t dp_checksum(const uint8_t *bytes, uint32_t n)
 uint16_t dp_checksum_icmpv6(const uint8_t source[16], const uint8_t destination[16],
                             const uint8_t *message, uint16_t n)
 {
-    return (uint16_t)~add_sums(rte_raw_cksum(message, n),
-                               pseudo_header_sum(source, destination, n));
+    return (uint16_t)~add_sums(
+        rte_raw_cksum(message, n),
+        pseudo_header_sum(LPM_IPV6, source, destination, DP_PROTOCOL_ICMPV6, n));
 }

@@ -6,6 +6,10 @@
  * one hand their frames to the queue's owner (dataplane/worker.h). Receive queues are spread over
  * the workers; which queue a frame comes by never matters for the decision.
  *
+ * Checksums. The kernel leaves the checksums of what is sent over a veth to hardware that a veth does not
+ * have, and net_af_packet does not pass on which frames are concerned: the packet path looks for them
+ * (dataplane/checksum.h). net_tap turns that off at its kernel end.
+ *
  * Link. Only drivers that report changes are watched. A tap device is not: its far end usually lives in
  * another network namespace, where the driver cannot see that it is up.
  */
@@ -91,6 +95,7 @@ static void fill_configuration(struct dp_port *port, const struct rte_eth_dev_in
     }
     /* True of every buffer sent: one pool, one reference. */
     conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+    port->partial_checksums = !strcmp(info->driver_name, "net_af_packet");
     port->watches_link =
         (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) && strcmp(info->driver_name, "net_tap");
     conf->intr_conf.lsc = port->watches_link;

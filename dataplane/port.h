@@ -27,8 +27,9 @@ struct dp_port {
     uint16_t id; /* DPDK's */
     uint16_t rx_queues, tx_queues;
     uint16_t mtu;
-    bool watches_link;    /* the driver reports changes */
-    _Atomic bool link_up; /* read by workers, written by EAL's interrupt thread */
+    bool partial_checksums; /* what it receives may lack TCP and UDP checksums */
+    bool watches_link;      /* the driver reports changes */
+    _Atomic bool link_up;   /* read by workers, written by EAL's interrupt thread */
 };
 
 bool dp_port_is_pci(const char *device);

@@ -107,6 +107,7 @@ struct dp_frame {
 };
 struct dp_burst {
     unsigned n;
+    bool partial_checksums; /* of the port that it came by: see struct dp_port */
     unsigned packet_count;
     struct dp_frame frames[DP_BURST];
     struct dp_verdict verdicts[DP_BURST]; /* by frame */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "dataplane/checksum.h"
+
 /* --- Parse ----------------------------------------------------------------------------------- */
 
 /* Takes the Ethernet header off: from here on a buffer begins with its network header. */
@@ -115,6 +117,8 @@ static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
         return;
     }
     trim_padding(frame->mbuf, packet);
+    if (burst->partial_checksums)
+        dp_complete_checksum(frame->mbuf, packet);
     if (path->forwarding->config.decrement_ttl)
         dp_decrement_ttl(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family);
     if (!dp_egress_forward(path, receiver, frame->mbuf, packet, &note, &reason))

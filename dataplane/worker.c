@@ -38,6 +38,7 @@ static unsigned poll_queue(struct dp_worker *worker, const struct dp_rx *rx)
 
     if (n == 0)
         return 0;
+    worker->burst.partial_checksums = rx->port->partial_checksums;
     dp_classify_burst(&worker->path, &worker->burst, rx->index, mbufs, n);
     dp_walk(&worker->path, &worker->burst);
     dp_egress_flush(&worker->path);
