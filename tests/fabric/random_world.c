@@ -242,6 +242,8 @@ struct lpm_address random_address(const struct world *world, struct chance *chan
     while (around.family != family)
         around = random_prefix(chance);
     memcpy(address.bytes, around.bytes, sizeof(address.bytes));
+    if (address.bytes[0] == 0) /* of a default route: 0.0.0.0/8 and ::/96 are on no wire */
+        address.bytes[0] = 0x26;
     address.bytes[family == LPM_IPV4 ? 3 : 15] |= (uint8_t)(1 + chance_below(chance, 8));
     return address;
 }

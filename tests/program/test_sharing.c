@@ -1,0 +1,176 @@
+/*
+ * How many FIBs stand behind how many NICs, and in which form.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/program/lab.h"
+
+/* n spokes of one hub with a route server, two subnets each: one plain, one with a route table of its own. */
+static struct world *many_spokes(unsigned n, unsigned nics)
+{
+    struct world *world = world_create();
+    uint32_t hub = world_add_vnet(world, "hub", "10.0.0.0/16");
+    uint32_t subnet = world_add_subnet(world, hub, "nva", "10.0.1.0/24");
+    uint32_t nva = world_add_nic(world, subnet, "nva1", "10.0.1.4");
+    uint32_t server = world_add_server(world, hub, "rs1");
+    uint32_t table = world_add_table(world, "table", true);
+    world_add_route(world, table, "192.0.2.0/24", FABRIC_NULL, NULL);
+    world_add_router(world, "nva1-os", nva);
+    world_add_peer(world, server, nva);
+    for (unsigned i = 1; i <= n; i++) {
+        char text[64], name[32];
+        snprintf(name, sizeof(name), "spoke%u", i);
+        snprintf(text, sizeof(text), "10.%u.0.0/16", i);
+        uint32_t vnet = world_add_vnet(world, name, text);
+        world_add_spoke(world, hub, vnet);
+        for (unsigned j = 0; j < 2; j++) {
+            snprintf(text, sizeof(text), "10.%u.%u.0/24", i, j);
+            subnet = world_add_subnet(world, vnet, j ? "filtered" : "vms", text);
+            world->subnets[subnet].route_table = j ? table : FABRIC_NONE;
+            for (unsigned k = 0; k < nics; k++) {
+                snprintf(name, sizeof(name), "vm%u-%u-%u", i, j, k);
+                snprintf(text, sizeof(text), "10.%u.%u.%u", i, j, 4 + k);
+                world_add_nic(world, subnet, name, text);
+            }
+        }
+    }
+    return world;
+}
+
+static void announce_many(struct lab *lab, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char prefix[LPM_PREFIX_TEXT];
+        snprintf(prefix, sizeof(prefix), "172.%u.%u.0/24", 16 + i / 256, i % 256);
+        lab_announce(lab, 0, "10.0.1.4", prefix);
+    }
+}
+
+Test(sharing, nics_of_equal_scope_share_fibs)
+{
+    const unsigned spokes = 50, nics = 20;
+    struct world *world = many_spokes(spokes, nics);
+    struct lab lab;
+    lab_open(&lab, world, 0);
+    announce_many(&lab, 200);
+    lab_flush(&lab);
+    struct program_size size = lab_size(&lab);
+    cr_assert_eq(world->fabric.nics_count, 1 + spokes * 2 * nics);
+    /* A spoke has a plain scope, which is the base, and a derived one; the hub has its NVA's. */
+    cr_assert_eq(size.scopes, 2 * spokes + 1);
+    cr_assert_eq(size.derived_fibs, 2 * (spokes + 1));
+    cr_assert_eq(size.fibs, 2 * (spokes + 1) + size.derived_fibs);
+    /* Internet, None, each VNet by itself, the NVA: the same from every spoke and from the hub. */
+    cr_assert_eq(size.groups, 2 + (spokes + 1) + 1);
+    lab_close(&lab);
+    world_destroy(world);
+}
+
+Test(sharing, subnets_that_decide_alike_are_one_scope)
+{
+    struct world *world = many_spokes(1, 1);
+    struct lab lab;
+    world->subnets[1].route_table = world->subnets[2].route_table;
+    lab_open(&lab, world, 0);
+    cr_assert_eq(lab_size(&lab).scopes, 2);
+    lab_close(&lab);
+    world_destroy(world);
+}
+
+/* A subnet with propagation off differs from its base at every BGP route. Beyond half of the base it
+ * stands alone; when the routes go, it is derived again. */
+Test(sharing, a_fib_that_differs_by_more_than_half_stands_alone)
+{
+    const unsigned routes = 1500;
+    struct world *world = many_spokes(2, 2);
+    struct lab lab;
+    world->tables[0].bgp_propagation = false;
+    lab_open(&lab, world, 0);
+    size_t derived = lab_size(&lab).derived_fibs;
+    announce_many(&lab, routes);
+    lab_flush(&lab);
+    cr_assert_eq(lab_size(&lab).derived_fibs, derived - 3,
+                 "the IPv4 FIBs of each spoke's subnet, and of the NVA that announces all this");
+    struct dp_verdict verdict =
+        lab_send(&lab, world->fabric.nics_count - 1, "10.2.1.5", "172.16.5.1", 1);
+    cr_assert_eq(verdict.reason, DP_REASON_NULL_ROUTE);
+    lab_announce(&lab, 0, "10.0.1.4", "9.9.9.9/32");
+    lab_flush(&lab);
+    lab_announce(&lab, 0, "10.0.1.4", "0.0.0.0/0");
+    lab_flush(&lab);
+    for (unsigned i = 0; i < routes; i++) {
+        char prefix[LPM_PREFIX_TEXT];
+        snprintf(prefix, sizeof(prefix), "172.%u.%u.0/24", 16 + i / 256, i % 256);
+        lab_withdraw(&lab, 0, "10.0.1.4", prefix);
+    }
+    lab_flush(&lab);
+    cr_assert_eq(lab_size(&lab).derived_fibs, derived);
+    verdict = lab_send(&lab, world->fabric.nics_count - 1, "10.2.1.5", "172.16.5.1", 1);
+    cr_assert_eq(verdict.reason, DP_REASON_NULL_ROUTE);
+    lab_close(&lab);
+    world_destroy(world);
+}
+
+/* --- NICs ------------------------------------------------------------------------------------------------- */
+
+Test(sharing, ids_of_nics_go_both_ways)
+{
+    struct base_h base = world_base_h();
+    struct lab lab;
+    lab_open(&lab, base.world, 0);
+    for (uint32_t i = 0; i < base.world->fabric.nics_count; i++) {
+        uint32_t id = program_nic_id(lab.program, i);
+        cr_assert_neq(id, DP_NIC_INTERNET);
+        cr_assert_eq(program_nic_of(lab.program, id), i);
+    }
+    cr_assert_eq(program_nic_of(lab.program, DP_NIC_INTERNET), FABRIC_NONE);
+    cr_assert_eq(program_nic_of(lab.program, 0), FABRIC_NONE);
+    cr_assert_eq(program_nic_of(lab.program, 1000), FABRIC_NONE);
+    lab_close(&lab);
+    world_destroy(base.world);
+}
+
+static struct program *with_ports(const struct world *world, struct dp_forwarding *forwarding,
+                                  char error[DP_ERROR_TEXT])
+{
+    return program_create(&world->fabric, &world->bgp, forwarding, true, error);
+}
+
+Test(sharing, attachments_that_cannot_be_told_apart_are_refused_by_name)
+{
+    static struct fabric_port ports[2] = {{.name = "trunk"}, {.name = "p-vm"}};
+    struct base_h base = world_base_h();
+    struct dp_forwarding_config config = program_forwarding_config(&base.world->fabric, 1);
+    struct lpm *lpm = lpm_create();
+    struct dp_forwarding *forwarding = dp_forwarding_create(&config, lpm);
+    char error[DP_ERROR_TEXT];
+    base.world->fabric.ports = ports;
+    base.world->fabric.ports_count = 2;
+    base.world->nics[base.nva1].port = 0;
+    base.world->nics[base.nva1].vlan = 12;
+    base.world->nics[base.nva2].port = 0;
+    base.world->nics[base.nva2].vlan = 13;
+    base.world->nics[base.vm1].port = 1;
+    base.world->nics[base.vm2].port = 1; /* shared: told apart by MAC */
+    struct program *program = with_ports(base.world, forwarding, error);
+    cr_assert_not_null(program, "%s", error);
+    program_destroy(program);
+
+    base.world->nics[base.nva2].vlan = 12;
+    cr_assert_null(with_ports(base.world, forwarding, error));
+    cr_assert_not_null(strstr(error, "'nva2'"), "%s", error);
+    base.world->nics[base.nva2].vlan = 13;
+    memcpy(base.world->nics[base.vm2].mac, base.world->nics[base.vm1].mac, 6);
+    cr_assert_null(with_ports(base.world, forwarding, error));
+    cr_assert_not_null(strstr(error, "'vm2'"), "%s", error);
+
+    base.world->nics[base.vm2].port = FABRIC_NONE;
+    program = with_ports(base.world, forwarding, error);
+    cr_assert_not_null(program, "what failed has left something behind: %s", error);
+    program_destroy(program);
+    dp_forwarding_destroy(forwarding);
+    lpm_destroy(lpm);
+    world_destroy(base.world);
+}
