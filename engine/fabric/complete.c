@@ -249,6 +249,13 @@ static void sort_prefixes(struct fabric_prefixes *prefixes)
         qsort(prefixes->items, prefixes->n, sizeof(*prefixes->items), prefix_compare);
 }
 
+static int index_compare(const void *a, const void *b)
+{
+    const uint32_t *left = a, *right = b;
+
+    return *left < *right ? -1 : *left > *right;
+}
+
 /* The documented four and the file's own, each once. */
 static bool settle_reserved(struct fabric_loader *loader)
 {
@@ -273,7 +280,7 @@ static bool settle_reserved(struct fabric_loader *loader)
     return true;
 }
 
-/* Sets of prefixes go into prefix order only now: the notes of their lines are by place in the array. */
+/* Sets go into an order of their own only now: the notes of their lines are by place in the array. */
 void fabric_settle(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -286,5 +293,8 @@ void fabric_settle(struct fabric_loader *loader)
         sort_prefixes(&fabric->service_tags[i].prefixes);
     for (uint32_t i = 0; i < fabric->routers_count; i++)
         sort_prefixes(&fabric->routers[i].originate);
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
+        qsort(fabric->load_balancers[i].backends, fabric->load_balancers[i].backend_count,
+              sizeof(*fabric->load_balancers[i].backends), index_compare);
     settle_reserved(loader);
 }

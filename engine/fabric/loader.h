@@ -115,7 +115,7 @@ void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top
 void fabric_complete(struct fabric_loader *loader);
 /* validate_*.c */
 void fabric_validate(struct fabric_loader *loader);
-/* Puts sets of prefixes into prefix order (complete.c). */
+/* Puts sets (of prefixes, of backends) into an order that does not depend on the file (complete.c). */
 void fabric_settle(struct fabric_loader *loader);
 
 #endif

@@ -1,0 +1,296 @@
+/*
+ * Route servers, routers and what stands around them: each mistake gets its exact message with its line.
+ */
+#include "tests/fabric/files.h"
+
+#include <criterion/criterion.h>
+
+#define COUNT(cases) (sizeof(cases) / sizeof(*(cases)))
+
+Test(load_bgp, route_servers)
+{
+    static const struct files_case cases[] = {
+        {{{"{name: RouteServerSubnet", "{name: RsSubnet"}},
+         "base.yaml:32: error: route_servers[rs1].vnet: VNet 'hub' has no subnet named "
+         "RouteServerSubnet\n"},
+        {{{"addresses: [10.0.0.4, 10.0.0.5]", "addresses: [10.0.0.4, 10.0.2.5]"}},
+         "base.yaml:33: error: route_servers[rs1].addresses: 10.0.2.5 is not in subnet "
+         "'hub/RouteServerSubnet' (10.0.0.0/26)\n"},
+        {{{"addresses: [10.0.0.4, 10.0.0.5]", "addresses: [10.0.0.2]"}},
+         "base.yaml:33: error: route_servers[rs1].addresses: 10.0.0.2 is reserved (the first four "
+         "addresses and the last of 10.0.0.0/26 are); the first usable one is 10.0.0.4\n"},
+        {{{"addresses: [10.0.0.4, 10.0.0.5]", "addresses: [10.0.0.4, 10.0.0.4]"}},
+         "base.yaml:33: error: route_servers[rs1].addresses: 10.0.0.4 stands twice; each instance "
+         "has an address of its own\n"},
+        {{{"routers:\n", "  - {name: rs2, vnet: hub, addresses: [10.0.0.6]}\n"
+                         "routers:\n"}},
+         "base.yaml:37: error: route_servers[rs2].vnet: VNet 'hub' has route server 'rs1' already "
+         "(base.yaml:31)\n"},
+        {{{"    vnet: hub\n", "    vnet: hub\n"
+                              "    asn: 23456\n"}},
+         "base.yaml:33: error: route_servers[rs1].asn: 23456 is reserved (AS_TRANS) and nobody's "
+         "own\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "mode: azure"},
+          {"    vnet: hub\n", "    vnet: hub\n"
+                              "    asn: 65000\n"}},
+         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
+         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
+         "not supported with quirk no_ipv6\n"
+         "base.yaml:34: error: route_servers[rs1].asn: is always 65515 in azure mode\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65515}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: 65515 is the route server's "
+         "own\n"
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is 65515, but router 'r1', "
+         "which owns this address, has asn 65001\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65002}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is 65002, but router 'r1', "
+         "which owns this address, has asn 65001\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.5, asn: 65001}\n"}},
+         "base.yaml:36: error: route_servers[rs1].peers[nva2].address: 10.0.1.5 is that of peer "
+         "'nva1' (base.yaml:35)\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.77, asn: 65001}\n"}},
+         "base.yaml:35: warning: route_servers[rs1].peers[nva1].address: no NIC in VNet 'hub', or "
+         "in one peered with it, has 10.0.1.77\n"
+         "base.yaml:38: warning: routers[r1].neighbors: route server 'rs1' has no peer at an "
+         "address of this router's NICs; no session comes up\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.0.5, asn: 65001}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 10.0.0.5 is the route "
+         "server's own\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: \"fd00:10:0:1::4\", asn: 65001}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].address: fd00:10:0:1::4 is not of "
+         "the address family of the route server's own addresses\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65001, hold_time_s: 2}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].hold_time_s: 2 is neither 0 nor at "
+         "least 3\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 20}\n"}},
+         "base.yaml:35: warning: route_servers[rs1].peers[nva1].keepalive_s: 20 is more than a "
+         "third of hold_time_s (30); two lost keepalives end the session\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65001, hold_time_s: 30}\n"}},
+         ""},
+        {{{"fabric: base", "fabric: base\n"
+                           "quirks: {no_md5: true, no_bfd: true}"},
+          {"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65001, key_file: k, bfd: {}}\n"}},
+         "base.yaml:36: error: route_servers[rs1].peers[nva1].bfd: there is no BFD with quirk "
+         "no_bfd\n"
+         "base.yaml:36: error: route_servers[rs1].peers[nva1].key_file: there are no keys with "
+         "quirk no_md5\n"
+         "base.yaml:36: warning: 'route_servers.peers.bfd' is read and checked but has no effect "
+         "in this version\n"
+         "base.yaml:36: warning: 'route_servers.peers.key_file' is read and checked but has no "
+         "effect in this version\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "mode: azure"},
+          {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},
+          {"nic: nva1, asn: 65001", "nic: nva1, asn: 64500"}},
+         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
+         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
+         "not supported with quirk no_ipv6\n"
+         "base.yaml:36: error: route_servers[rs1].peers[nva1].asn: azure mode refuses the reserved "
+         "number 64500\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "quirks: {two_octet_asn: true}"},
+          {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 70000}\n"},
+          {"nic: nva1, asn: 65001", "nic: nva1, asn: 70000"}},
+         "base.yaml:36: error: route_servers[rs1].peers[nva1].asn: 70000 does not fit 16 bits "
+         "(quirk two_octet_asn)\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "mode: azure"},
+          {"address: 10.0.1.4, asn: 65001}\n", "address: 10.9.1.4, asn: 65001}\n"}},
+         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
+         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
+         "not supported with quirk no_ipv6\n"
+         "base.yaml:36: error: route_servers[rs1].peers[nva1].address: 10.9.1.4 is outside VNet "
+         "'hub' and those peered with it\n"},
+        {{{"    peers:\n", "    limits: {peers: 1}\n"
+                           "    peers:\n"}},
+         "base.yaml:37: error: route_servers[rs1].peers: 2 peers, but the limit is 1\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "quirks: {peer_limit: true}"},
+          {"    peers:\n", "    limits: {peers: 9}\n"
+                           "    peers:\n"}},
+         "base.yaml:35: error: route_servers[rs1].limits.peers: at most 8 with quirk peer_limit\n"},
+        {{{"    peers:\n", "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65001, "
+                           "65100-65199], template: nva}]\n"
+                           "    peers:\n"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.128/25].template: there is "
+         "no peer 'nva'; did you mean 'nva1'?\n"
+         "base.yaml:34: warning: 'route_servers.dynamic_peers' is read and checked but has no "
+         "effect in this version\n"},
+        {{{"    peers:\n",
+           "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65199-65100], template: nva1}]\n"
+           "    peers:\n"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[0].asns: expected an AS number or "
+         "a range like 65100-65199, found '65199-65100'\n"
+         "base.yaml:34: warning: 'route_servers.dynamic_peers' is read and checked but has no "
+         "effect in this version\n"},
+        {{{"      - {name: nva1, address: 10.0.1.4, asn: 65001}\n", ""}},
+         "base.yaml:37: warning: routers[r1].neighbors: route server 'rs1' has no peer at an "
+         "address of this router's NICs; no session comes up\n"},
+        {{{", neighbors: [{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "}\n"
+           "  - {name: r2"}},
+         "base.yaml:35: warning: route_servers[rs1].peers[nva1]: router 'r1' (base.yaml:38) has "
+         "this address but no neighbor {route_server: rs1}; no session comes up in the twin\n"},
+    };
+
+    files_expect(cases, COUNT(cases));
+}
+
+Test(load_bgp, routers_gateways_and_the_rest)
+{
+    static const struct files_case cases[] = {
+        {{{"nic: [nva2]", "nic: [nva2, nva1]"}},
+         "base.yaml:39: error: routers[r2].nic: 'nva1' belongs to router 'r1' (base.yaml:38)\n"},
+        {{{"nic: [nva2]", "nic: [nva2, nva2]"}},
+         "base.yaml:39: error: routers[r2].nic: 'nva2' stands twice\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1, router: r2}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: give one of route_server, router, gateway "
+         "and address, not several\n"
+         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
+         "version\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{as_override: true}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: give one of route_server, router, gateway "
+         "and address, not none\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1}, {route_server: rs1}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: the same neighbor as at base.yaml:38\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1}, {router: r1}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: a router is not its own neighbor\n"
+         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
+         "version\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1}, {address: 10.1.0.4}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: address needs the neighbor's asn\n"
+         "base.yaml:38: warning: 'neighbors.address' is read and checked but has no effect in this "
+         "version\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1, asn: 7}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].neighbors: asn stands with address only; others have "
+         "their own\n"},
+        {{{"originate: [10.0.0.0/8], neighbors: [{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "originate: [0.0.0.0/0, 10.0.0.0/8, 10.0.0.0/8], neighbors: [{route_server: rs1}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].originate: 10.0.0.0/8 stands twice\n"},
+        {{{"asn: 65001, originate: [10.0.0.0/8], neighbors: [{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "asn: 65001, static: [{prefix: \"fd00::/8\", via: 10.0.1.1}], neighbors: "
+           "[{route_server: rs1}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: error: routers[r1].static[fd00::/8].via: 10.0.1.1 is of the other address "
+         "family\n"
+         "base.yaml:38: warning: 'routers.static' is read and checked but has no effect in this "
+         "version\n"},
+        {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: Vpn, vnet: spoke, addresses: [10.1.9.4]}\n"}},
+         "base.yaml:16: error: peerings[hub, spoke].spoke.use_remote_gateways: 'spoke' has 'g1' of "
+         "its own and cannot use another VNet's\n"
+         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: gateways[g1].vnet: VNet 'spoke' has no subnet named "
+         "GatewaySubnet\n"},
+        {{{NULL,
+           "gateways:\n"
+           "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4, 10.0.3.4, 10.0.1.9]}\n"}},
+         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: gateways[g1].addresses: 10.0.1.9 is not in subnet "
+         "'hub/GatewaySubnet' (10.0.3.0/26)\n"
+         "base.yaml:41: error: gateways[g1].addresses: 10.0.3.4 stands twice\n"},
+        {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"
+                 "  - {name: g2, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"}},
+         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:42: error: gateways[g2].addresses: 10.0.3.4 is taken by gateway 'g1' "
+         "(base.yaml:41)\n"
+         "base.yaml:42: error: gateways[g2]: VNet 'hub' has a gateway of this type already, 'g1' "
+         "(base.yaml:41)\n"},
+        {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
+                 "point_to_site: [172.30.0.0/24]}\n"}},
+         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: gateways[g1]: static_branches and point_to_site belong to type "
+         "Vpn\n"},
+        {{{NULL,
+           "load_balancers:\n"
+           "  - {name: lb, subnet: hub/nva, frontend: 10.0.1.4, backends: [nva1, vm1, nva1]}\n"}},
+         "base.yaml:40: warning: 'load_balancers' is read and checked but has no effect in this "
+         "version\n"
+         "base.yaml:41: error: load_balancers[lb].backends: 'nva1' stands twice\n"
+         "base.yaml:41: error: load_balancers[lb].backends: NIC 'vm1' is in VNet 'spoke', not in "
+         "'hub'\n"
+         "base.yaml:41: error: load_balancers[lb].frontend: 10.0.1.4 is taken by NIC 'nva1' "
+         "(base.yaml:24)\n"},
+        {{{NULL, "load_balancers:\n"
+                 "  - {name: a, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"
+                 "  - {name: b, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"}},
+         "base.yaml:40: warning: 'load_balancers' is read and checked but has no effect in this "
+         "version\n"
+         "base.yaml:42: error: load_balancers[b].frontend: 10.0.1.100 is taken by load balancer "
+         "'a' (base.yaml:41)\n"},
+        {{{NULL, "tunnels:\n"
+                 "  - {name: t, ends: [r1, r1], addresses: [172.31.0.1, 172.31.0.1]}\n"}},
+         "base.yaml:40: warning: 'tunnels' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: tunnels[t].addresses: must be two different ones of one family\n"
+         "base.yaml:41: error: tunnels[t].ends: must be two routers\n"
+         "base.yaml:41: error: tunnels[t]: type vxlan needs vni\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1}, {router: r2, tunnel: t}]}\n"
+           "  - {name: r2"},
+          {NULL, "  - {name: r3, asn: 65003}\n"
+                 "tunnels:\n"
+                 "  - {name: t, vni: 9, ends: [r1, r3], addresses: [172.31.0.1, 172.31.0.2]}\n"}},
+         "base.yaml:38: error: routers[r1].neighbors: tunnel 't' does not join this router and the "
+         "neighbor\n"
+         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
+         "version\n"
+         "base.yaml:38: warning: 'neighbors.tunnel' is read and checked but has no effect in this "
+         "version\n"
+         "base.yaml:41: warning: 'tunnels' is read and checked but has no effect in this "
+         "version\n"},
+        {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{match: {prefixes: [\"10.0.0.0/8 ge 4\"]}}]}\n"}},
+         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: policies[p].rules[0].match.prefixes: '10.0.0.0/8 ge 4' is not a "
+         "prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24\n"},
+        {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{match: {communities: [\"65536:1\"], as_path: \"(65001\"}, "
+                 "then: maybe}]}\n"}},
+         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: policies[p].rules[0].match.as_path: '(65001' is not a regular "
+         "expression of digits, spaces and ^$.*+?()|[]-\n"
+         "base.yaml:41: error: policies[p].rules[0].match.communities: '65536:1' is not a "
+         "community like 65001:100\n"
+         "base.yaml:41: error: policies[p].rules[0].then: 'maybe' is not one of: accept, reject, "
+         "continue\n"},
+        {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{match: {as_path: \"^65001{9}\"}}]}\n"}},
+         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:41: error: policies[p].rules[0].match.as_path: '^65001{9}' is not a regular "
+         "expression of digits, spaces and ^$.*+?()|[]-\n"},
+    };
+
+    files_expect(cases, COUNT(cases));
+}

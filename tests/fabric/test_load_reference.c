@@ -1,0 +1,116 @@
+/*
+ * docs/fabric-file.md says what the loader does: each key of the loader's tables has a row with its type and default
+ * under its object, and the reference has no row more. The examples of the docs load without a complaint.
+ */
+#include "tests/fabric/files.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/schema.h"
+
+struct row {
+    char text[512]; /* "object | `key` | type | default |" */
+    bool found;
+};
+struct rows {
+    struct row items[400];
+    size_t n;
+};
+
+static struct row *row_find(struct rows *rows, const char *text)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (strcmp(rows->items[i].text, text) == 0)
+            return &rows->items[i];
+    return NULL;
+}
+
+static void row_add(struct rows *rows, const char *text)
+{
+    cr_assert_lt(rows->n, sizeof(rows->items) / sizeof(*rows->items));
+    snprintf(rows->items[rows->n++].text, sizeof(rows->items->text), "%s", text);
+}
+
+/* The first three cells of "| `key` | type | default | meaning |". */
+static void take_row(struct rows *rows, const char *object, const char *line)
+{
+    const char *end = line;
+    char text[512];
+
+    for (unsigned bars = 0; *end && bars < 4; end++)
+        bars += *end == '|';
+    snprintf(text, sizeof(text), "%s %.*s", object, (int)(end - line), line);
+    row_add(rows, text);
+}
+
+/* A heading "### `object`" (or "### The top of the file") names the object of the table below it. */
+static void read_reference(struct rows *rows)
+{
+    char *text = files_read("docs/fabric-file.md");
+    char object[128] = "?";
+    char *save = NULL;
+
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (strcmp(line, "### The top of the file") == 0)
+            strcpy(object, "");
+        else if (strncmp(line, "### `", 5) == 0)
+            snprintf(object, sizeof(object), "%.*s", (int)strcspn(line + 5, "`"), line + 5);
+        else if (strncmp(line, "| `", 3) == 0)
+            take_row(rows, object, line);
+    }
+    free(text);
+}
+
+static void check_key(void *context, const char *object, const char *key, const char *type,
+                      const char *fallback)
+{
+    char wanted[512];
+    struct row *row;
+
+    snprintf(wanted, sizeof(wanted), "%s | `%s` | %s | %s |", object, key, type, fallback);
+    row = row_find(context, wanted);
+    cr_expect(row != NULL, "docs/fabric-file.md lacks the row: %s", wanted);
+    if (row)
+        row->found = true;
+}
+
+Test(load_reference, has_every_key_with_type_and_default_and_no_other)
+{
+    static struct rows rows;
+
+    read_reference(&rows);
+    fabric_schema_each(check_key, &rows);
+    for (size_t i = 0; i < rows.n; i++)
+        cr_expect(rows.items[i].found,
+                  "docs/fabric-file.md has a row that the loader does not know: %s",
+                  rows.items[i].text);
+}
+
+Test(load_reference, examples_load_without_errors)
+{
+    DIR *directory = opendir(SOURCE_ROOT "/docs/examples");
+    unsigned n = 0;
+
+    cr_assert_not_null(directory);
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        char path[512];
+        char *problems;
+        struct fabric *fabric;
+
+        if (!strstr(entry->d_name, ".yaml"))
+            continue;
+        snprintf(path, sizeof(path), "docs/examples/%s", entry->d_name);
+        fabric = files_load_path(path, &problems);
+        cr_expect_not_null(fabric, "%s", problems);
+        cr_expect_str_eq(problems, "", "an example complains: %s", problems);
+        fabric_free(fabric);
+        free(problems);
+        n++;
+    }
+    cr_expect_gt(n, 0);
+    closedir(directory);
+}
