@@ -21,6 +21,8 @@ static uint32_t as_get(const uint8_t *at, unsigned width)
     return width == 4 ? bytes_get32(at) : bytes_get16(at);
 }
 
+/* AS_TRANS is what RFC 6793 has a 2-octet speaker read where the AS does not fit; the true number
+ * goes beside it in AS4_PATH. */
 static void as_put(uint8_t *at, unsigned width, uint32_t asn)
 {
     if (width == 4) {
@@ -36,8 +38,9 @@ static struct as_path_view as_path_of(const struct bgp_attributes *attributes)
                                  attributes->as_path.length, 4};
 }
 
-/* --- Checks --------------------------------------------------------------------------------- */
+/* --- Checks ----------------------------------------------------------------------------------- */
 
+/* RFC 7607: AS 0 is reserved for "nobody" and must not be propagated. */
 static bool segment_check(const uint8_t *asns, unsigned count, unsigned width)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -48,6 +51,9 @@ static bool segment_check(const uint8_t *asns, unsigned count, unsigned width)
     return true;
 }
 
+/* The one function here that reads a value nobody has checked yet: each step asks for its bytes
+ * first. Confederations are not supported, and their segments must not leave one (RFC 5065
+ * section 5), so to us they are as wrong as an unknown type. */
 bool as_path_check(const struct as_path_view *path)
 {
     struct bytes_reader reader = bytes_reader(path->bytes, path->size);
@@ -67,6 +73,8 @@ bool as_path_check(const struct as_path_view *path)
     return true;
 }
 
+/* Sets are asked for apart from the check, because whether they are an error is a matter of
+ * configuration (RFC 9774 deprecates them; old routes still have them). */
 bool as_path_has_set(const struct as_path_view *path)
 {
     for (const uint8_t *at = path->bytes, *end = at + path->size; at < end;
@@ -78,6 +86,7 @@ bool as_path_has_set(const struct as_path_view *path)
     return false;
 }
 
+/* Confederation segments would count nothing; none get here. */
 unsigned as_path_length(const struct as_path_view *path)
 {
     unsigned length = 0;
@@ -105,7 +114,7 @@ bool as_path_needs_four_octets(const struct as_path_view *path)
     return false;
 }
 
-/* --- Edits ------------------------------------------------------------------------------------- */
+/* --- Edits ------------------------------------------------------------------------------------ */
 
 /* How many of the prepended AS numbers the leading segment takes in; the rest need their own. */
 static unsigned prepend_joins(const struct as_path_view *path, unsigned count)
@@ -117,6 +126,7 @@ static unsigned prepend_joins(const struct as_path_view *path, unsigned count)
     return count < room ? count : room;
 }
 
+/* Size and edit are two passes, so that the encoder can check its room once, before it writes. */
 size_t as_path_edited_size(const struct as_path_view *path, const struct as_path_edit *edit)
 {
     unsigned apart = edit->prepend_count - prepend_joins(path, edit->prepend_count);
@@ -151,6 +161,9 @@ static uint8_t *put_prepended(uint8_t *out, const struct as_path_edit *edit, uns
     return out;
 }
 
+/* One pass does all that a route server may do to a path, so that encoding needs no copy between
+ * steps. The replacement comes before the prepend: as-override must not touch the AS that is put
+ * in front. */
 size_t as_path_edit(const struct as_path_view *path, const struct as_path_edit *edit, uint8_t *out)
 {
     uint8_t *start = out;
@@ -211,6 +224,10 @@ static void join_sequences(struct bytes_buffer *out, size_t last, size_t second)
     out->size -= 2;
 }
 
+/* The shorter of the two says what happened. A 2-octet speaker on the way prepended to AS_PATH
+ * and passed AS4_PATH on untouched, so what AS_PATH has more is newer and goes in front. An
+ * AS4_PATH that is longer than AS_PATH was left behind by a speaker that shortened the path, and
+ * must not bring removed ASes back. */
 int as_path_merge(const struct as_path_view *path, const struct as_path_view *as4_path,
                   struct bytes_buffer *out)
 {
@@ -238,7 +255,7 @@ int as_path_merge(const struct as_path_view *path, const struct as_path_view *as
     return 0;
 }
 
-/* --- Walks ---------------------------------------------------------------------------------------- */
+/* --- Walks ------------------------------------------------------------------------------------ */
 
 struct bgp_as_path_cursor bgp_as_path_begin(const struct bgp_attributes *attributes)
 {
@@ -246,6 +263,8 @@ struct bgp_as_path_cursor bgp_as_path_begin(const struct bgp_attributes *attribu
     return (struct bgp_as_path_cursor){.at = path.bytes, .end = path.bytes + path.size};
 }
 
+/* The value was checked or built by us, so a segment always has at least one AS: no loop is
+ * needed to pass over empty ones. */
 bool bgp_as_path_next(struct bgp_as_path_cursor *cursor, uint32_t *asn)
 {
     cursor->starts = cursor->left == 0;
@@ -263,6 +282,7 @@ bool bgp_as_path_next(struct bgp_as_path_cursor *cursor, uint32_t *asn)
     return true;
 }
 
+/* Paths are a handful of ASes; a walk beats any index that could be kept beside them. */
 unsigned bgp_as_path_count(const struct bgp_attributes *attributes, uint32_t asn)
 {
     struct bgp_as_path_cursor cursor = bgp_as_path_begin(attributes);
@@ -279,6 +299,7 @@ bool bgp_as_path_contains(const struct bgp_attributes *attributes, uint32_t asn)
     return bgp_as_path_count(attributes, asn) > 0;
 }
 
+/* A leading set names no neighbour: nobody can say which of its members sent the route. */
 uint32_t bgp_as_path_first(const struct bgp_attributes *attributes)
 {
     struct bgp_as_path_cursor cursor = bgp_as_path_begin(attributes);
@@ -296,7 +317,7 @@ uint32_t bgp_as_path_origin(const struct bgp_attributes *attributes)
     return last;
 }
 
-/* --- Text ---------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 /* Brackets of a segment, and what separates its members: 0 stands for the path's separator. */
 static const struct {
@@ -322,6 +343,7 @@ static void text_append(char *text, size_t capacity, size_t *length, const char 
     *length += n;
 }
 
+/* Goes on counting when text is full, so a caller can learn the size with no buffer at all. */
 size_t bgp_as_path_format(const struct bgp_attributes *attributes, char separator, char *text,
                           size_t capacity)
 {
@@ -351,6 +373,8 @@ size_t bgp_as_path_format(const struct bgp_attributes *attributes, char separato
     return length;
 }
 
+/* "65515-65001" is how tables show a path and "65515 65001" is how people type it; both are
+ * taken, mixed too. AS 0 and numbers beyond 32 bits are refused here, so they never reach a set. */
 int bgp_as_path_parse(const char *text, uint32_t *asns, size_t capacity)
 {
     size_t n = 0;

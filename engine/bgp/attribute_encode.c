@@ -32,6 +32,8 @@ static uint8_t *encoder_open(struct encoder *encoder, uint8_t flags, uint8_t typ
     return value;
 }
 
+/* Once something did not fit, nothing else is written: a shorter attribute behind a missing one
+ * would make a message that is well-formed and wrong. */
 static void encoder_put(struct encoder *encoder, uint8_t flags, uint8_t type, const uint8_t *value,
                         size_t length)
 {
@@ -41,6 +43,8 @@ static void encoder_put(struct encoder *encoder, uint8_t flags, uint8_t type, co
     }
 }
 
+/* AS_PATH and AS4_PATH get the same edits: the receiver counts both to find out where they
+ * differ. */
 static void encode_as_path(struct encoder *encoder, uint8_t flags, uint8_t type,
                            const struct as_path_view *path, unsigned width)
 {
@@ -58,6 +62,8 @@ static void encode_as_path(struct encoder *encoder, uint8_t flags, uint8_t type,
     }
 }
 
+/* Sets hold AGGREGATOR with a 4-octet AS. AS4_AGGREGATOR has a higher type and must wait for its
+ * turn, because attributes go out in the order of their types (RFC 4271 section 5, a SHOULD). */
 static void encode_aggregator(struct encoder *encoder, uint8_t flags, const uint8_t *value)
 {
     if (encoder->four_octet_as) {
@@ -74,6 +80,8 @@ static void encode_aggregator(struct encoder *encoder, uint8_t flags, const uint
     }
 }
 
+/* What must not cross an AS border is left out here and not at import, so that one set can go to
+ * internal and external peers alike. */
 static void encode_one(struct encoder *encoder, uint8_t flags, uint8_t type, const uint8_t *value,
                        size_t length)
 {
@@ -131,6 +139,8 @@ static void encode_between(struct encoder *encoder, const struct bgp_attributes 
     }
 }
 
+/* Types ascend in the canonical bytes. Between two of them encode_between() puts those that
+ * depend on the peer, so the result ascends as well and no sorting is needed. */
 size_t attributes_encode(const struct bgp_attributes *attributes, const struct bgp_export *export,
                          bool four_octet_as, const uint8_t *next_hop, uint8_t *bytes,
                          size_t capacity)

@@ -60,7 +60,8 @@ static inline void attribute_bit_clear(struct attribute_bits *bits, uint8_t type
 }
 
 /*
- * A set in the making. Scalars and the values that policy edits are held apart; every other attribute
+ * A set in the making. Scalars and the values that policy edits are held apart; every other
+ * attribute
  * stands in others as value bytes, found by its span. present says which types the set has (scalars
  * too), partial which came with the Partial bit.
  */
@@ -100,7 +101,7 @@ uint8_t community_attribute(enum bgp_community_kind kind);
 bool community_kind(uint8_t attribute, enum bgp_community_kind *kind);
 void community_store(const struct bgp_community *community, uint8_t *bytes);
 
-/* --- Header of an attribute ------------------------------------------------------------------------- */
+/* --- Header of an attribute ------------------------------------------------------------------- */
 
 static inline size_t attribute_header_size(size_t length)
 {
@@ -121,7 +122,7 @@ static inline uint8_t *attribute_header_put(uint8_t *at, uint8_t flags, uint8_t 
     return at + 3;
 }
 
-/* --- AS_PATH values ------------------------------------------------------------------------------------ */
+/* --- AS_PATH values --------------------------------------------------------------------------- */
 
 /* A path value as segments of width-octet AS numbers, well-formed. */
 struct as_path_view {
@@ -150,15 +151,15 @@ struct as_path_edit {
 size_t as_path_edited_size(const struct as_path_view *path, const struct as_path_edit *edit);
 /* Writes them; returns as_path_edited_size(). */
 size_t as_path_edit(const struct as_path_view *path, const struct as_path_edit *edit, uint8_t *out);
-/* RFC 6793 4.2.3: the path of a 2-octet peer and its AS4_PATH as one 4-octet path, appended to out.
- * -ENOMEM. */
+/* RFC 6793 4.2.3: the path of a 2-octet peer and its AS4_PATH as one 4-octet path, appended to
+ * out. -ENOMEM. */
 int as_path_merge(const struct as_path_view *path, const struct as_path_view *as4_path,
                   struct bytes_buffer *out);
 
-/* --- Encoding (attribute_encode.c) ----------------------------------------------------------------------- */
+/* --- Encoding (attribute_encode.c) ------------------------------------------------------------ */
 
-/* Writes all attributes but MP_REACH_NLRI, as export says; next_hop non-NULL adds NEXT_HOP (4 octets). Returns
- * the size, or 0 when capacity is too small. */
+/* Writes all attributes but MP_REACH_NLRI, as export says; next_hop non-NULL adds NEXT_HOP (4
+ * octets). Returns the size, or 0 when capacity is too small. */
 size_t attributes_encode(const struct bgp_attributes *attributes, const struct bgp_export *export,
                          bool four_octet_as, const uint8_t *next_hop, uint8_t *bytes,
                          size_t capacity);

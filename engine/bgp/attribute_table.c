@@ -4,9 +4,9 @@
  *     segments[0]: FIRST buckets, segments[k]: FIRST << (k - 1) more     bucket -> set -> set ...
  *
  * A table that doubles at once would stall the control loop for tens of milliseconds when it holds
- * hundreds of thousands of sets. Here each insertion beyond one set a bucket splits one bucket: cost
- * is spread evenly and nothing is ever copied. The buckets below `split`, and those that came from
- * them, are addressed with one more bit of the hash than the others. Buckets are never joined
+ * hundreds of thousands of sets. Here each insertion beyond one set a bucket splits one bucket:
+ * cost is spread evenly and nothing is ever copied. The buckets below `split`, and those that came
+ * from them, are addressed with one more bit of the hash than the others. Buckets are never joined
  * again: a table keeps the size of its fullest day, 8 bytes for a set.
  */
 #include "engine/bgp/attribute_private.h"
@@ -28,6 +28,8 @@ struct bgp_attribute_table {
     size_t bytes; /* of sets */
 };
 
+/* Segment k > 0 holds the buckets whose highest bit is FIRST_BITS + k - 1, so the bit scan finds
+ * it. */
 static struct bgp_attributes **bucket_at(const struct bgp_attribute_table *table, uint32_t bucket)
 {
     if (bucket < FIRST) {
@@ -37,6 +39,7 @@ static struct bgp_attributes **bucket_at(const struct bgp_attribute_table *table
     return &table->segments[top - FIRST_BITS + 1][bucket - (1u << top)];
 }
 
+/* A bucket below split has been split in this round: one more bit of the hash tells which half. */
 static uint32_t bucket_of(const struct bgp_attribute_table *table, uint32_t hash)
 {
     uint32_t bucket = hash & (table->round - 1);
@@ -129,6 +132,7 @@ static struct bgp_attributes *writable(const struct bgp_attributes *attributes)
     return (struct bgp_attributes *)(uintptr_t)attributes;
 }
 
+/* The link-local next hop is rare (IPv6 on a shared link), so it costs nothing where it is not. */
 static size_t tail_size(const struct bgp_attributes *attributes)
 {
     return attributes->flags & BGP_HAS_LINK_LOCAL ? 16 : 0;
@@ -140,6 +144,8 @@ const struct bgp_attributes *bgp_attributes_hold(const struct bgp_attributes *at
     return attributes;
 }
 
+/* A chain is one or two sets long, so finding the link again is cheaper than a back pointer in
+ * each set. */
 void bgp_attributes_release(struct bgp_attribute_table *table,
                             const struct bgp_attributes *attributes)
 {
@@ -166,7 +172,7 @@ bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t 
     return true;
 }
 
-/* --- Canonical bytes ----------------------------------------------------------------------------- */
+/* --- Canonical bytes -------------------------------------------------------------------------- */
 
 /* One attribute of the set in the making: its flags and where its value is. */
 struct value {
@@ -206,6 +212,7 @@ static struct value value_of(const struct bgp_attribute_builder *builder, uint8_
                           builder->other[type].length, builder->other[type].flags};
 }
 
+/* Values that policy and the decision look at; all others are found by walking, seldom. */
 static struct bgp_span *span_field(struct bgp_attributes *attributes, uint8_t type)
 {
     switch (type) {
@@ -274,12 +281,15 @@ static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attrib
     return bytes_buffer_append(&builder->scratch, builder->link_local, tail_size(set));
 }
 
+/* The next hop goes in as the seed: it is a field, not bytes, and most sets differ in little
+ * else. */
 static uint32_t hash_of(const struct bgp_attributes *set, const uint8_t *bytes)
 {
     uint64_t seed = XXH3_64bits(&set->next_hop, sizeof set->next_hop);
     return (uint32_t)XXH3_64bits_withSeed(bytes, set->size + tail_size(set), seed);
 }
 
+/* The stored hash settles nearly every mismatch without touching the bytes. */
 static bool same(const struct bgp_attributes *held, const struct bgp_attributes *set,
                  const uint8_t *bytes)
 {
@@ -288,6 +298,8 @@ static bool same(const struct bgp_attributes *held, const struct bgp_attributes 
            memcmp(held->bytes, bytes, set->size + tail_size(set)) == 0;
 }
 
+/* The canonical bytes are made in scratch first. A set that is held already (by far the most
+ * common case in a full table) costs a hash and one comparison, and no allocation. */
 int bgp_builder_intern(struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
                        const struct bgp_attributes **attributes)
 {
@@ -320,6 +332,8 @@ int bgp_builder_intern(struct bgp_attribute_builder *builder, struct bgp_attribu
     return 0;
 }
 
+/* Invariants: every set is in the bucket of its hash, the hash is that of its bytes, it has a
+ * reference, no other set equals it, and the totals are the sums. */
 bool bgp_attribute_table_validate(const struct bgp_attribute_table *table)
 {
     size_t count = 0, bytes = 0;

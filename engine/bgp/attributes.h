@@ -10,9 +10,9 @@
  * Canonical bytes are attributes in the order of their types, with 4-octet AS numbers, communities
  * sorted and each once. Left out is what depends on the session: NEXT_HOP, MP_REACH_NLRI and
  * MP_UNREACH_NLRI; AS4_PATH and AS4_AGGREGATOR were merged at decode (RFC 6793). The next hop is a
- * field beside the bytes and is part of what makes two sets differ. Own-AS prepend, as-override and
- * next-hop-self are patched in at encode (struct bgp_export), so a route server that prepends holds
- * no second set.
+ * field beside the bytes and is part of what makes two sets differ. Own-AS prepend, as-override
+ * and next-hop-self are patched in at encode (struct bgp_export), so a route server that prepends
+ * holds no second set.
  *
  * Threads: one; counts are not atomic. A set lives while someone holds a reference: functions that
  * give out a set say whether the reference becomes the caller's.
@@ -60,7 +60,7 @@ struct bgp_attributes {
     uint8_t bytes[]; /* size bytes, then the link-local next hop (16) with BGP_HAS_LINK_LOCAL */
 };
 
-/* --- Table --------------------------------------------------------------------------------- */
+/* --- Table ------------------------------------------------------------------------------------ */
 
 struct bgp_attribute_table;
 
@@ -109,8 +109,7 @@ size_t bgp_as_path_format(const struct bgp_attributes *attributes, char separato
  * -ENOSPC when there are more than capacity. */
 int bgp_as_path_parse(const char *text, uint32_t *asns, size_t capacity);
 
-/* --- Communities ---------------------------------------------------------------------------------
- */
+/* --- Communities ------------------------------------------------------------------------------ */
 
 enum bgp_community_kind { BGP_COMMUNITY, BGP_EXTENDED_COMMUNITY, BGP_LARGE_COMMUNITY };
 
@@ -145,8 +144,7 @@ bool bgp_attributes_has_standard(const struct bgp_attributes *attributes, uint32
 char *bgp_community_format(const struct bgp_community *community, char text[BGP_COMMUNITY_TEXT]);
 int bgp_community_parse(const char *text, struct bgp_community *community);
 
-/* --- Export
- * --------------------------------------------------------------------------------------- */
+/* --- Export ----------------------------------------------------------------------------------- */
 
 /* What changes between a set as held and the set as sent to one kind of peer. All zero: sent as it
  * is. One value serves every peer of an update group. */
@@ -161,8 +159,7 @@ struct bgp_export {
     struct lpm_address next_hop; /* family 0: the set's own */
 };
 
-/* --- Builder
- * --------------------------------------------------------------------------------------- */
+/* --- Builder ---------------------------------------------------------------------------------- */
 
 /*
  * Makes sets. One builder is reused for any number of them: begin with originate() or load(),

@@ -39,6 +39,7 @@ void bgp_builder_destroy(struct bgp_attribute_builder *builder)
     free(builder);
 }
 
+/* The first error is the cause; those after it are mostly its consequences. */
 void builder_check(struct bgp_attribute_builder *builder, int error)
 {
     if (builder->error == 0) {
@@ -46,6 +47,8 @@ void builder_check(struct bgp_attribute_builder *builder, int error)
     }
 }
 
+/* Buffers keep their memory: a decoder that has seen a large message allocates no more. other[]
+ * is not cleared, because present says which of its rows mean something. */
 void builder_clear(struct bgp_attribute_builder *builder)
 {
     builder->error = 0;
@@ -78,6 +81,8 @@ void bgp_builder_set_origin(struct bgp_attribute_builder *builder, enum bgp_orig
     builder->origin = (uint8_t)origin;
 }
 
+/* A link-local address belongs to the router that sent it, so it cannot stay beside another next
+ * hop. */
 void bgp_builder_set_next_hop(struct bgp_attribute_builder *builder,
                               const struct lpm_address *next_hop)
 {
@@ -113,7 +118,7 @@ void bgp_builder_clear_local_pref(struct bgp_attribute_builder *builder)
     attribute_bit_clear(&builder->present, ATTRIBUTE_LOCAL_PREF);
 }
 
-/* --- AS_PATH ------------------------------------------------------------------------------------ */
+/* --- AS_PATH ---------------------------------------------------------------------------------- */
 
 /* Rewrites the path through scratch. */
 static void edit_as_path(struct bgp_attribute_builder *builder, const struct as_path_edit *edit)
@@ -133,6 +138,7 @@ static void edit_as_path(struct bgp_attribute_builder *builder, const struct as_
     builder_check(builder, bytes_buffer_append(&builder->as_path, builder->scratch.bytes, size));
 }
 
+/* A segment counts its members in one octet, hence several of at most 255. */
 void bgp_builder_set_as_path(struct bgp_attribute_builder *builder, const uint32_t *asns, size_t n)
 {
     builder->as_path.size = 0;
@@ -160,6 +166,7 @@ void bgp_builder_replace_as(struct bgp_attribute_builder *builder, uint32_t from
     edit_as_path(builder, &edit);
 }
 
+/* In place: what is kept only ever moves towards the front. */
 void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
 {
     uint8_t *bytes = builder->as_path.bytes;
@@ -182,8 +189,10 @@ void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
     builder->as_path.size = to;
 }
 
-/* --- Attributes kept as they are ------------------------------------------------------------------- */
+/* --- Attributes kept as they are -------------------------------------------------------------- */
 
+/* Bytes of a replaced value stay in others until the builder is started anew; a set is small and
+ * replacing is rare, so nothing is gained by closing the gap. */
 void builder_set_other(struct bgp_attribute_builder *builder, uint8_t type, uint8_t flags,
                        const uint8_t *value, size_t length)
 {
@@ -199,8 +208,9 @@ void builder_remove_other(struct bgp_attribute_builder *builder, uint8_t type)
     attribute_bit_clear(&builder->present, type);
 }
 
-/* --- From a set and towards one ---------------------------------------------------------------------- */
+/* --- From a set and towards one --------------------------------------------------------------- */
 
+/* A set has no attribute that was not checked when it was made, so nothing is checked again. */
 static void load_attribute(struct bgp_attribute_builder *builder, uint8_t flags, uint8_t type,
                            const uint8_t *value, size_t length)
 {
@@ -246,6 +256,8 @@ void bgp_builder_load(struct bgp_attribute_builder *builder,
     }
 }
 
+/* Must say in fields what attribute_encode.c says in bytes. The tests hold the two against each
+ * other: what is encoded with an export and decoded again is this set. */
 void bgp_builder_export(struct bgp_attribute_builder *builder, const struct bgp_export *export)
 {
     struct as_path_edit edit = {

@@ -1,7 +1,7 @@
 /*
- * Communities in the builder. Each kind is one buffer of equal-sized values in network order, sorted as
- * bytes and each value once: two senders that list the same communities in another order give
- * one set, and a question to a set is a bisection. No RFC gives the order a meaning.
+ * Communities in the builder. Each kind is one buffer of equal-sized values in network order,
+ * sorted as bytes and each value once: two senders that list the same communities in another order
+ * give one set, and a question to a set is a bisection. No RFC gives the order a meaning.
  */
 #include "engine/bgp/attribute_private.h"
 
@@ -26,6 +26,8 @@ static bool community_held(const struct bytes_buffer *held, size_t position, con
     return position * size < held->size && memcmp(held->bytes + position * size, value, size) == 0;
 }
 
+/* An attribute without communities must not exist: sent with no value it would be malformed (RFC
+ * 7606 section 7.8). */
 static void communities_changed(struct bgp_attribute_builder *builder, enum bgp_community_kind kind)
 {
     if (builder->communities[kind].size > 0) {
@@ -36,6 +38,7 @@ static void communities_changed(struct bgp_attribute_builder *builder, enum bgp_
     }
 }
 
+/* Adding one that is there is no change, so policies can add without asking first. */
 void bgp_builder_add_community(struct bgp_attribute_builder *builder,
                                const struct bgp_community *community)
 {
@@ -82,6 +85,8 @@ void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
     communities_changed(builder, kind);
 }
 
+/* Network order makes the order of bytes the order of numbers. One function a size, because
+ * qsort() passes no context. */
 static int compare4(const void *a, const void *b)
 {
     return memcmp(a, b, 4);
@@ -108,6 +113,8 @@ static bool strictly_ascending(const struct bytes_buffer *held, size_t size)
     return true;
 }
 
+/* Redundant values are dropped (RFC 8092 section 5 for large communities; harmless for the
+ * others). */
 void builder_set_communities(struct bgp_attribute_builder *builder, enum bgp_community_kind kind,
                              const uint8_t *value, size_t length)
 {

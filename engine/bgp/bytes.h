@@ -90,7 +90,7 @@ static inline bool bytes_take16(struct bytes_reader *reader, uint16_t *value)
     return taken != NULL;
 }
 
-/* --- A buffer that grows -------------------------------------------------------------------------- */
+/* --- A buffer that grows ---------------------------------------------------------------------- */
 
 struct bytes_buffer {
     uint8_t *bytes;

@@ -58,6 +58,7 @@ bool community_kind(uint8_t attribute, enum bgp_community_kind *kind)
     return false;
 }
 
+/* Everything inside the room works on values in network order; this is the way in ... */
 void community_store(const struct bgp_community *community, uint8_t *bytes)
 {
     switch (community->kind) {
@@ -75,6 +76,7 @@ void community_store(const struct bgp_community *community, uint8_t *bytes)
     }
 }
 
+/* ... and this the way out. */
 static struct bgp_community community_load(enum bgp_community_kind kind, const uint8_t *bytes)
 {
     struct bgp_community community = {.kind = kind};
@@ -94,7 +96,7 @@ static struct bgp_community community_load(enum bgp_community_kind kind, const u
     return community;
 }
 
-/* --- Questions to a set ---------------------------------------------------------------------- */
+/* --- Questions to a set ----------------------------------------------------------------------- */
 
 static const struct bgp_span *span_of(const struct bgp_attributes *attributes,
                                       enum bgp_community_kind kind)
@@ -121,6 +123,7 @@ struct bgp_community bgp_community_at(const struct bgp_attributes *attributes,
     return community_load(kind, attributes->bytes + offset);
 }
 
+/* Policies ask this for every route, and some sets carry hundreds of communities. */
 bool bgp_attributes_has_community(const struct bgp_attributes *attributes,
                                   const struct bgp_community *community)
 {
@@ -150,7 +153,7 @@ bool bgp_attributes_has_standard(const struct bgp_attributes *attributes, uint32
     return bgp_attributes_has_community(attributes, &wanted);
 }
 
-/* --- Text ---------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static void format_standard(uint32_t value, char text[BGP_COMMUNITY_TEXT])
 {
@@ -163,6 +166,8 @@ static void format_standard(uint32_t value, char text[BGP_COMMUNITY_TEXT])
     snprintf(text, BGP_COMMUNITY_TEXT, "%u:%u", value >> 16, value & 0xffff);
 }
 
+/* Of the many types only the two that people write by hand have names. The rest is shown as a
+ * number, which parses back to the same value. */
 static void format_extended(uint64_t value, char text[BGP_COMMUNITY_TEXT])
 {
     uint8_t type = (uint8_t)(value >> 56), subtype = (uint8_t)(value >> 48);
@@ -202,7 +207,8 @@ char *bgp_community_format(const struct bgp_community *community, char text[BGP_
     return text;
 }
 
-/* Reads up to 3 decimal numbers with colons between; returns how many, 0 when it is anything else. */
+/* Reads up to 3 decimal numbers with colons between; returns how many, 0 when it is anything
+ * else. */
 static unsigned parse_numbers(const char *text, uint32_t numbers[3])
 {
     for (unsigned n = 0; n < 3; n++) {
@@ -255,6 +261,8 @@ static int parse_hexadecimal(const char *text, uint64_t *value)
     return 0;
 }
 
+/* The size of the AS decides the type, as in every router's command line; the local part then has
+ * the octets that are left. */
 static int parse_extended(const char *text, uint8_t subtype, uint64_t *value)
 {
     uint32_t numbers[3];
@@ -294,6 +302,7 @@ static int parse_plain(const char *text, struct bgp_community *community)
     }
 }
 
+/* *community is written only when all of the text made sense. */
 int bgp_community_parse(const char *text, struct bgp_community *community)
 {
     struct bgp_community parsed = {.kind = BGP_EXTENDED_COMMUNITY};

@@ -46,6 +46,7 @@ static const struct {
     [BGP_ERROR_SEND_HOLD] = {"Send Hold Timer Expired", NULL, 0},
 };
 
+/* Data beyond what any reader cares for is cut: an attribute in error may be 64 KiB long. */
 void bgp_error_set(struct bgp_error *error, uint8_t code, uint8_t subcode, const void *data,
                    size_t length)
 {
@@ -57,8 +58,9 @@ void bgp_error_set(struct bgp_error *error, uint8_t code, uint8_t subcode, const
     }
 }
 
-/* --- Shutdown communication --------------------------------------------------------------------- */
+/* --- Shutdown communication ------------------------------------------------------------------- */
 
+/* The length octet is the peer's claim, and is believed only as far as there are bytes. */
 static bool carries_shutdown(const struct bgp_error *error)
 {
     return error->code == BGP_ERROR_CEASE && error->length > 0 &&
@@ -66,6 +68,7 @@ static bool carries_shutdown(const struct bgp_error *error)
            error->data[0] > 0 && error->data[0] < error->length;
 }
 
+/* Other subcodes have other data, or none: a text there would be misread. */
 void bgp_error_set_shutdown(struct bgp_error *error, uint8_t subcode, const char *message)
 {
     bgp_error_set(error, BGP_ERROR_CEASE, subcode, NULL, 0);
@@ -95,6 +98,7 @@ static size_t put_printable(char *to, size_t room, const uint8_t *from, size_t l
     return n;
 }
 
+/* Goes to logs and terminals, hence no control character from the peer gets through. */
 char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT])
 {
     const char *name = "Unknown Error", *subname = NULL;
@@ -118,7 +122,7 @@ char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT])
     return text;
 }
 
-/* --- NOTIFICATION --------------------------------------------------------------------------------- */
+/* --- NOTIFICATION ----------------------------------------------------------------------------- */
 
 size_t bgp_notification_encode(const struct bgp_error *error, uint8_t *bytes, size_t capacity)
 {

@@ -14,6 +14,7 @@ const struct bgp_family_info *bgp_family_info(enum bgp_family family)
     return &families[family];
 }
 
+/* A handful of rows: a loop is faster than anything clever. */
 bool bgp_family_find(uint16_t afi, uint8_t safi, enum bgp_family *family)
 {
     for (unsigned i = 0; i < BGP_FAMILY_COUNT; i++) {

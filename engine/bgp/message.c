@@ -1,6 +1,6 @@
 /*
- * What all messages share, and the short ones: header, KEEPALIVE, ROUTE-REFRESH. OPEN is in open.c,
- * UPDATE in update_read.c and update_write.c, NOTIFICATION in error.c.
+ * What all messages share, and the short ones: header, KEEPALIVE, ROUTE-REFRESH. OPEN is in
+ * open.c, UPDATE in update_read.c and update_write.c, NOTIFICATION in error.c.
  *
  *     marker(16, all ones) length(2) type(1) body
  */
@@ -23,6 +23,8 @@ const char *bgp_message_type_text(unsigned type)
     return type > 0 && type < BGP_MESSAGE_TYPES ? types[type].name : "message of unknown type";
 }
 
+/* In the order of RFC 4271 section 6.1. A wrong marker mostly means that it is not BGP at all, or
+ * that a length was misread before; neither end can find its place in the stream again. */
 bool bgp_header_decode(const uint8_t *bytes, size_t maximum, struct bgp_header *header,
                        struct bgp_error *error)
 {
@@ -71,6 +73,7 @@ size_t bgp_refresh_encode(const struct bgp_refresh *refresh, uint8_t *bytes, siz
     return 23;
 }
 
+/* With ORF (RFC 5291) it could be longer, but we never offer that. */
 bool bgp_refresh_decode(const uint8_t *bytes, size_t length, struct bgp_refresh *refresh,
                         struct bgp_error *error)
 {

@@ -1,9 +1,9 @@
 /*
  * Messages (RFC 4271 section 4) to bytes and back. Pure: no state but what the caller passes.
  *
- * Decoding never reads outside what it was given and takes time linear in the length. What is wrong
- * is told as struct bgp_error, ready to be sent as a NOTIFICATION. UPDATE errors follow RFC 7606:
- * see enum bgp_update_outcome.
+ * Decoding never reads outside what it was given and takes time linear in the length. What is
+ * wrong is told as struct bgp_error, ready to be sent as a NOTIFICATION. UPDATE errors follow RFC
+ * 7606: see enum bgp_update_outcome.
  */
 #ifndef ENGINE_BGP_MESSAGE_H
 #define ENGINE_BGP_MESSAGE_H
@@ -32,8 +32,7 @@ enum bgp_message_type {
 /* "OPEN", ...; never NULL. */
 const char *bgp_message_type_text(unsigned type);
 
-/* --- Errors ------------------------------------------------------------------------------------
- */
+/* --- Errors ----------------------------------------------------------------------------------- */
 
 enum bgp_error_code {
     BGP_ERROR_HEADER = 1,
@@ -104,8 +103,7 @@ void bgp_error_set(struct bgp_error *error, uint8_t code, uint8_t subcode, const
  * printable). Returns text. */
 char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT]);
 
-/* --- Header --------------------------------------------------------------------------------------
- */
+/* --- Header ----------------------------------------------------------------------------------- */
 
 struct bgp_header {
     uint16_t length; /* of the whole message */
@@ -116,8 +114,7 @@ struct bgp_header {
 bool bgp_header_decode(const uint8_t *bytes, size_t maximum, struct bgp_header *header,
                        struct bgp_error *error);
 
-/* --- OPEN, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH ----------------------------------------------
- */
+/* --- OPEN, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH --------------------------------------------- */
 
 /* What an OPEN says; also what we say in ours. Capabilities that we do not know are only counted.
  */
@@ -159,8 +156,7 @@ size_t bgp_refresh_encode(const struct bgp_refresh *refresh, uint8_t *bytes, siz
 bool bgp_refresh_decode(const uint8_t *bytes, size_t length, struct bgp_refresh *refresh,
                         struct bgp_error *error);
 
-/* --- UPDATE, read
- * --------------------------------------------------------------------------------- */
+/* --- UPDATE, read ----------------------------------------------------------------------------- */
 
 /* A run of prefixes as they stand in the message, already known to be well-formed. */
 struct bgp_nlri {
@@ -196,9 +192,8 @@ struct bgp_update {
     struct bgp_error error;
 };
 
-/* Reads a whole UPDATE. The attributes are left in builder (it is started anew), without a next
- * hop: NLRI of RFC 4271 and of MP_REACH_NLRI have different ones, set them by bgp_update_next_hop()
- * before interning. Spans point into bytes. */
+/* Reads a whole UPDATE. Spans point into bytes. The attributes stay in the reader until the next
+ * call, see bgp_update_attributes(). */
 struct bgp_update_reader;                                 /* scratch, reused */
 struct bgp_update_reader *bgp_update_reader_create(void); /* NULL with errno */
 void bgp_update_reader_destroy(struct bgp_update_reader *reader);
@@ -213,8 +208,7 @@ int bgp_update_attributes(struct bgp_update_reader *reader, bool multiprotocol,
                           struct bgp_attribute_table *table,
                           const struct bgp_attributes **attributes);
 
-/* --- UPDATE, written
- * ------------------------------------------------------------------------------ */
+/* --- UPDATE, written -------------------------------------------------------------------------- */
 
 /* How a peer wants it. */
 struct bgp_encoding {
@@ -237,9 +231,9 @@ struct bgp_update_writer {
     uint8_t kind; /* which of the four layouts; update_write.c */
 };
 
-/* Starts an UPDATE that announces. False: the attributes and one prefix do not fit in capacity (or in the
- * peer's message_max; then they never will). Once begun, at least one prefix fits. attributes must
- * have a next hop, or export give one. export may be NULL. */
+/* Starts an UPDATE that announces. False: the attributes and one prefix do not fit in capacity
+ * (or in the peer's message_max; then they never will). Once begun, at least one prefix fits.
+ * attributes must have a next hop, or export give one. export may be NULL. */
 bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encoding *encoding,
                       enum bgp_family family, const struct bgp_attributes *attributes,
                       const struct bgp_export *export, uint8_t *bytes, size_t capacity);

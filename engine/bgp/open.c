@@ -1,5 +1,6 @@
 /*
- * OPEN (RFC 4271 section 4.2) with capabilities (RFC 5492) and extended optional parameters (RFC 9072).
+ * OPEN (RFC 4271 section 4.2) with capabilities (RFC 5492) and extended optional parameters (RFC
+ * 9072).
  *
  *     version(1) my AS(2) hold time(2) identifier(4) length(1) parameter*
  *         parameter := type(1) length(1) value            type 2: capability*
@@ -20,7 +21,7 @@ enum {
     CAPABILITY_FOUR_OCTET_AS = 65,   /* RFC 6793 */
 };
 
-/* --- Write ----------------------------------------------------------------------------------- */
+/* --- Write ------------------------------------------------------------------------------------ */
 
 static uint8_t *put_capability(uint8_t *at, uint8_t code, uint8_t length)
 {
@@ -56,6 +57,8 @@ static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
     return at;
 }
 
+/* One parameter holds all capabilities: what RFC 5492 section 4 recommends and every living
+ * implementation reads. The long form of RFC 9072 is never needed for what we say. */
 size_t bgp_open_encode(const struct bgp_open *open, uint8_t *bytes, size_t capacity)
 {
     uint8_t capabilities[6 * BGP_FAMILY_COUNT + 10];
@@ -78,13 +81,15 @@ size_t bgp_open_encode(const struct bgp_open *open, uint8_t *bytes, size_t capac
     return length;
 }
 
-/* --- Read -------------------------------------------------------------------------------------- */
+/* --- Read ------------------------------------------------------------------------------------- */
 
 struct open_reader {
     struct bgp_open *open;
     uint32_t four_octet_asn;
 };
 
+/* The first of them ends the silence that stood for IPv4 unicast; from here on only what is
+ * listed counts. Families that we do not know are passed over, a peer may offer anything. */
 static void take_multiprotocol(struct open_reader *reader, const uint8_t *value)
 {
     enum bgp_family family;
@@ -142,6 +147,7 @@ static bool take_capability(struct open_reader *reader, uint8_t code, const uint
     return true;
 }
 
+/* The same capability may come several times, in one parameter or in many (RFC 5492 section 4). */
 static bool take_capabilities(struct open_reader *reader, const uint8_t *bytes, size_t n)
 {
     struct bytes_reader left = bytes_reader(bytes, n);
@@ -211,6 +217,8 @@ static int check_fields(const struct bgp_open *open)
     return -1;
 }
 
+/* Checks go from the outside in, so that the subcode names the first thing that is wrong: another
+ * version may lay out all that follows in another way. */
 bool bgp_open_decode(const uint8_t *bytes, size_t length, struct bgp_open *open,
                      struct bgp_error *error)
 {

@@ -36,7 +36,7 @@ const char *bgp_direction_text(enum bgp_direction direction)
     return direction == BGP_OUTGOING ? "outgoing" : "incoming";
 }
 
-/* --- Telling --------------------------------------------------------------------------------- */
+/* --- Telling ---------------------------------------------------------------------------------- */
 
 void session_reason(struct bgp_session *session, const char *format, ...)
 {
@@ -59,6 +59,8 @@ void session_notice(struct bgp_session *session, const char *format, ...)
     session->handler.notice(session->handler.context, line);
 }
 
+/* RFC 4271 has a state machine for each connection. People want one answer for a peer: how far
+ * the furthest has come. */
 static enum bgp_state worked_out_state(const struct bgp_session *session)
 {
     static const enum bgp_state by_base[] = {
@@ -76,6 +78,8 @@ static enum bgp_state worked_out_state(const struct bgp_session *session)
     return state;
 }
 
+/* The only place that tells a state, so no change is told twice and none is lost. Called after a
+ * change is complete: the handler may ask anything, and may stop or reset the session. */
 void session_settle(struct bgp_session *session)
 {
     enum bgp_state state = worked_out_state(session);
@@ -89,7 +93,7 @@ void session_settle(struct bgp_session *session)
     }
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
 /* splitmix64: the same seed gives the same waits, so the twin repeats itself. */
 static uint64_t session_random(struct bgp_session *session)
@@ -100,12 +104,14 @@ static uint64_t session_random(struct bgp_session *session)
     return value ^ value >> 31;
 }
 
+/* Peers that were cut off by one event would otherwise all come back at one instant. */
 uint64_t session_jitter(struct bgp_session *session, uint64_t ms)
 {
     return ms - session_random(session) % (ms / 4 + 1);
 }
 
-static void wait_to_connect(struct bgp_session *session)
+/* A passive session never opens a connection, so it has nothing to wait for. */
+void session_wait_to_connect(struct bgp_session *session)
 {
     session->connect_deadline =
         session->config.passive
@@ -114,17 +120,20 @@ static void wait_to_connect(struct bgp_session *session)
                   session_jitter(session, (uint64_t)session->config.connect_retry_s * 1000);
 }
 
+/* The timer is set first: an attempt that gets no answer at all is given up for the next one. The
+ * handler of the state may have stopped the session, hence the second look at connecting. */
 static void want_connection(struct bgp_session *session)
 {
     session->base = BASE_CONNECT;
     session->connecting = true;
-    wait_to_connect(session);
+    session_wait_to_connect(session);
     session_settle(session);
     if (session->connecting && session->handler.connect != NULL) {
         session->handler.connect(session->handler.context);
     }
 }
 
+/* Leaving an attempt open would end in a collision that is known to be lost. */
 void session_stop_connecting(struct bgp_session *session)
 {
     session->connect_deadline = NEVER;
@@ -148,6 +157,8 @@ static void begin(struct bgp_session *session)
     }
 }
 
+/* RFC 4271 section 8.1.1, DampPeerOscillations: a peer that is set up wrongly is asked again and
+ * again, but ever more seldom. */
 static void pause_in_idle(struct bgp_session *session)
 {
     uint64_t pause = session->config.idle_hold_ms;
@@ -163,6 +174,9 @@ static void pause_in_idle(struct bgp_session *session)
     session_stop_connecting(session);
 }
 
+/* A pause that was already decided (stop, reset) stays as it is. A connection lost in OpenSent
+ * says little about the peer, so the next attempt waits for its timer only (RFC 4271 section
+ * 8.2.2, Event 18). */
 void session_fall(struct bgp_session *session, bool pause)
 {
     if (session->base == BASE_STOPPED || session->base == BASE_PAUSING) {
@@ -178,12 +192,13 @@ void session_fall(struct bgp_session *session, bool pause)
         pause_in_idle(session);
     } else if (!session->connecting) {
         session->base = BASE_ACTIVE;
-        wait_to_connect(session);
+        session_wait_to_connect(session);
     }
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
+/* Hold times of 1 and 2 would have every peer refuse our OPEN. */
 static bool config_valid(const struct bgp_session_config *config)
 {
     return config->local_asn != 0 && config->peer_asn != 0 && config->identifier != 0 &&
@@ -271,6 +286,7 @@ static void cease(struct bgp_session *session, uint8_t subcode, const char *mess
     }
 }
 
+/* base is set before the connections end, so that their end starts nothing. */
 void bgp_session_stop(struct bgp_session *session, uint8_t cease_subcode, const char *message,
                       uint64_t now_ms)
 {
@@ -284,6 +300,7 @@ void bgp_session_stop(struct bgp_session *session, uint8_t cease_subcode, const 
     session_settle(session);
 }
 
+/* The pause is decided first, for the same reason as in bgp_session_stop(). */
 void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const char *message,
                        uint64_t now_ms)
 {
@@ -297,8 +314,9 @@ void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const
     session_settle(session);
 }
 
-/* --- Timers ------------------------------------------------------------------------------------------- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
+/* Connections first: the end of one may set the timers that are looked at next. */
 void bgp_session_tick(struct bgp_session *session, uint64_t now_ms)
 {
     session->now_ms = now_ms;
@@ -336,8 +354,9 @@ uint64_t bgp_session_deadline(const struct bgp_session *session)
     return deadline;
 }
 
-/* --- Wishes of the speaker ------------------------------------------------------------------------------- */
+/* --- Wishes of the speaker -------------------------------------------------------------------- */
 
+/* In other states there is nobody to send to; entering Established makes the speaker ask again. */
 void bgp_session_updates_pending(struct bgp_session *session)
 {
     if (session->state == BGP_ESTABLISHED) {

@@ -18,8 +18,12 @@
  * - After handler.output_ready: call bgp_session_output() until it returns 0.
  * - handler.close may come from within bgp_session_connected(): the connection is not wanted.
  * - After handler.close: send what bgp_session_output() still gives, close; a bgp_session_closed()
- * is welcome but not needed. It must not come later than the next bgp_session_connected() of that
- * direction.
+ *   is welcome but not needed. It must not come later than the next bgp_session_connected() of
+ *   that direction.
+ * - Bytes that have come are given before bgp_session_tick() is called, so that a late caller does
+ *   not take its own lateness for a silent peer.
+ * - A peer that does not read can hold up what is queued: the transport closes all the same after a
+ *   time of its own.
  *
  * Threads: one. Handler functions run within bgp_session_* calls and may call only the functions
  * under "Questions" and bgp_session_updates_pending(), bgp_session_stop() and bgp_session_reset().
@@ -73,8 +77,9 @@ struct bgp_session_handler {
     void (*end_of_rib)(void *context, enum bgp_family family);
     /* The peer wants everything of family again (RFC 2918). */
     void (*refresh_requested)(void *context, enum bgp_family family);
-    /* Writes whole UPDATE messages, as many as fit in capacity, and returns their size; 0: none are
-     * waiting. capacity is at least bgp_session_encoding()->message_max. Only while Established. */
+    /* Writes whole UPDATE messages, as many as fit in capacity, and returns their size; 0: none
+     * are waiting. capacity is at least bgp_session_encoding()->message_max. Only while
+     * Established. */
     size_t (*fill_updates)(void *context, uint8_t *bytes, size_t capacity);
     void (*connect)(void *context);
     void (*close)(void *context, enum bgp_direction direction);
@@ -92,8 +97,8 @@ struct bgp_session_config {
     uint16_t hold_time_s; /* offered: 0 or >= 3 */
     uint16_t keepalive_s; /* 0: a third of the negotiated hold time; never more than that third */
     uint16_t connect_retry_s; /* 0: 120 */
-    /* Pause in Idle after a failure; doubled with each failure in a row up to the maximum. 0: 1,000
-     * and 60,000. All waits get jitter (RFC 4271 section 10). */
+    /* Pause in Idle after a failure; doubled with each failure in a row up to the maximum. 0:
+     * 1,000 and 60,000. All waits get jitter (RFC 4271 section 10). */
     uint32_t idle_hold_ms;
     uint32_t idle_hold_max_ms;
     uint32_t families;      /* offered, BGP_FAMILY_BIT()s; 0: all */
@@ -105,8 +110,7 @@ struct bgp_session_config {
         *attributes; /* where received sets are interned; outlives the session */
 };
 
-/* --- Life ----------------------------------------------------------------------------------------
- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 /* Copies config and handler. -EINVAL for a value out of range, -ENOMEM. State is Idle until start.
  */
@@ -127,8 +131,7 @@ void bgp_session_stop(struct bgp_session *session, uint8_t cease_subcode, const 
 void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const char *message,
                        uint64_t now_ms);
 
-/* --- Transport
- * ------------------------------------------------------------------------------------ */
+/* --- Transport -------------------------------------------------------------------------------- */
 
 void bgp_session_connected(struct bgp_session *session, enum bgp_direction direction,
                            uint64_t now_ms);
@@ -152,8 +155,7 @@ void bgp_session_updates_pending(struct bgp_session *session);
  * cannot, -EAGAIN when the fixed buffer is full. */
 int bgp_session_request_refresh(struct bgp_session *session, enum bgp_family family);
 
-/* --- Questions
- * ------------------------------------------------------------------------------------ */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 enum bgp_state bgp_session_state(const struct bgp_session *session);
 const struct bgp_session_config *bgp_session_config(const struct bgp_session *session);

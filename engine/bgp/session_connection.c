@@ -23,7 +23,7 @@ void connection_clear(struct connection *connection)
     };
 }
 
-/* --- Timers --------------------------------------------------------------------------------- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 void connection_restart_hold(struct bgp_session *session, struct connection *connection)
 {
@@ -31,6 +31,7 @@ void connection_restart_hold(struct bgp_session *session, struct connection *con
         connection->hold_ms == 0 ? NEVER : session->now_ms + connection->hold_ms;
 }
 
+/* Jitter keeps the keepalives of a thousand peers from falling into one millisecond. */
 void connection_restart_keepalive(struct bgp_session *session, struct connection *connection)
 {
     connection->keepalive_deadline =
@@ -70,6 +71,7 @@ static void send_hold_expired(struct bgp_session *session, enum bgp_direction di
     connection_end(session, direction, true, true);
 }
 
+/* At most one thing a tick: the first two end the connection, and with it the other timers. */
 void connection_tick(struct bgp_session *session, enum bgp_direction direction)
 {
     struct connection *connection = &session->connections[direction];
@@ -82,7 +84,7 @@ void connection_tick(struct bgp_session *session, enum bgp_direction direction)
     }
 }
 
-/* --- Beginning and end --------------------------------------------------------------------------- */
+/* --- Beginning and end ------------------------------------------------------------------------ */
 
 /* Told to close without a word. */
 static void refuse(struct bgp_session *session, enum bgp_direction direction)
@@ -102,6 +104,8 @@ static bool welcome(struct bgp_session *session, enum bgp_direction direction)
                         session_other(session, direction)->state < BGP_OPEN_CONFIRM));
 }
 
+/* Each connection sends its OPEN at once, the incoming one too: waiting for the peer's
+ * (DelayOpen) saves nothing, and both OPENs are what a collision is decided by. */
 void bgp_session_connected(struct bgp_session *session, enum bgp_direction direction,
                            uint64_t now_ms)
 {
@@ -137,6 +141,8 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
     }
 }
 
+/* The state is told before the transport is asked to close, so that routes are gone by the time
+ * the socket is. */
 void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
                     bool pause)
 {
@@ -151,8 +157,9 @@ void connection_end(struct bgp_session *session, enum bgp_direction direction, b
     }
     if (session_other(session, direction)->state == BGP_IDLE) {
         session_fall(session, pause);
-    } else if (direction == BGP_OUTGOING) {
-        session->connect_deadline = NEVER;
+    } else if (direction == BGP_OUTGOING &&
+               session_other(session, direction)->state == BGP_OPEN_SENT) {
+        session_wait_to_connect(session); /* the incoming one may yet come to nothing */
     }
     session_settle(session);
     if (close && session->handler.close != NULL) {
@@ -160,6 +167,8 @@ void connection_end(struct bgp_session *session, enum bgp_direction direction, b
     }
 }
 
+/* Queued behind whatever message is half sent; the peer would read a NOTIFICATION in the middle
+ * of another message as part of it. */
 void connection_fail(struct bgp_session *session, enum bgp_direction direction,
                      const struct bgp_error *error, const char *detail)
 {
@@ -194,8 +203,10 @@ void bgp_session_closed(struct bgp_session *session, enum bgp_direction directio
     }
 }
 
-/* --- Bytes out --------------------------------------------------------------------------------------- */
+/* --- Bytes out -------------------------------------------------------------------------------- */
 
+/* Told once until the output has been drained: the speaker may announce a million routes, the
+ * transport hears of it once. */
 void connection_output_ready(struct bgp_session *session, enum bgp_direction direction)
 {
     struct connection *connection = &session->connections[direction];
@@ -208,6 +219,8 @@ void connection_output_ready(struct bgp_session *session, enum bgp_direction dir
     }
 }
 
+/* What was sent is moved out of the way here and not after each drain, because most buffers are
+ * drained whole. */
 bool connection_queue(struct bgp_session *session, enum bgp_direction direction,
                       const uint8_t *bytes, size_t n)
 {
@@ -285,6 +298,8 @@ static size_t fill_staged(struct bgp_session *session, struct connection *connec
                  capacity);
 }
 
+/* New UPDATEs come last so that keepalives overtake a million routes, and are asked for only when
+ * a whole message fits. An empty answer is the edge: from here on output_ready is told again. */
 size_t bgp_session_output(struct bgp_session *session, enum bgp_direction direction, uint8_t *bytes,
                           size_t capacity, uint64_t now_ms)
 {

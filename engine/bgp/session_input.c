@@ -6,8 +6,8 @@
  *              into input, then    taken where they stand    into input
  *              taken
  *
- * The length that a header claims is checked before room is made for it, so a peer can make
- * input grow to one message and no further.
+ * The length that a header claims is checked before room is made for it, so a peer can make input
+ * grow to one message and no further.
  */
 #include "engine/bgp/session_private.h"
 
@@ -44,6 +44,7 @@ static int gather(struct connection *connection, size_t want, const uint8_t **by
     return error;
 }
 
+/* The other sessions go on: their messages may need no memory. */
 static void out_of_memory(struct bgp_session *session, enum bgp_direction direction)
 {
     struct bgp_error error;
@@ -79,6 +80,8 @@ static void continue_message(struct bgp_session *session, enum bgp_direction dir
     }
 }
 
+/* A message may end the connection, or the session, or be the reason for the speaker to do so:
+ * the state is looked at again after each. */
 void bgp_session_input(struct bgp_session *session, enum bgp_direction direction,
                        const uint8_t *bytes, size_t n, uint64_t now_ms)
 {

@@ -1,6 +1,6 @@
 /*
- * What each message does to a connection and its session (RFC 4271 section 8.2.2 from OpenSent on),
- * collision detection (6.8), and the way of an UPDATE to the handler.
+ * What each message does to a connection and its session (RFC 4271 section 8.2.2 from OpenSent
+ * on), collision detection (6.8), and the way of an UPDATE to the handler.
  */
 #include "engine/bgp/session_private.h"
 
@@ -21,9 +21,9 @@ struct bgp_open session_open(const struct bgp_session *session)
     };
 }
 
-/* --- OPEN ------------------------------------------------------------------------------------ */
+/* --- OPEN ------------------------------------------------------------------------------------- */
 
-/* The multiprotocol capabilities that we wanted one of, as RFC 5492 section 5 has them sent back. */
+/* The multiprotocol capabilities that we wanted one of, sent back as RFC 5492 section 5 says. */
 static void blame_families(const struct bgp_session *session, struct bgp_error *error)
 {
     uint8_t data[6 * BGP_FAMILY_COUNT];
@@ -72,8 +72,9 @@ static bool outgoing_stays(const struct bgp_session *session, const struct bgp_o
     return session->config.local_asn > open->asn;
 }
 
-/* Returns true when the connection that the OPEN came on is to go on. Both ends see the same OPENs, so a
- * connection in OpenSent is compared too: waiting for its OPEN could only lead to the same choice. */
+/* Returns true when the connection that the OPEN came on is to go on. Both ends see the same
+ * OPENs, so a connection in OpenSent is compared too: waiting for its OPEN could only lead to the
+ * same choice. */
 static bool survives_collision(struct bgp_session *session, enum bgp_direction direction,
                                const struct bgp_open *open)
 {
@@ -93,6 +94,8 @@ static bool survives_collision(struct bgp_session *session, enum bgp_direction d
     return session->connections[direction].state != BGP_IDLE;
 }
 
+/* RFC 4271 section 4.2 for the hold time, 4.4 for a third of it. A keepalive interval from the
+ * configuration can only make keepalives more frequent, never so rare that the peer gives up. */
 static void agree_on_timers(struct bgp_session *session, struct connection *connection)
 {
     uint16_t ours = session->config.hold_time_s, theirs = connection->peer.hold_time_s;
@@ -104,6 +107,7 @@ static void agree_on_timers(struct bgp_session *session, struct connection *conn
     }
 }
 
+/* The collision is settled before the OPEN has any effect on this connection. */
 static void take_open(struct bgp_session *session, enum bgp_direction direction,
                       const uint8_t *bytes, const struct bgp_header *header)
 {
@@ -128,8 +132,10 @@ static void take_open(struct bgp_session *session, enum bgp_direction direction,
     session_settle(session);
 }
 
-/* --- KEEPALIVE -------------------------------------------------------------------------------------- */
+/* --- KEEPALIVE -------------------------------------------------------------------------------- */
 
+/* Only here is anything written that outlives the connection: two connections may both be in
+ * OpenConfirm, and what they negotiated may differ. */
 static void establish(struct bgp_session *session, enum bgp_direction direction)
 {
     struct connection *connection = &session->connections[direction];
@@ -158,7 +164,7 @@ static void establish(struct bgp_session *session, enum bgp_direction direction)
     session_settle(session);
 }
 
-/* --- UPDATE ------------------------------------------------------------------------------------------ */
+/* --- UPDATE ----------------------------------------------------------------------------------- */
 
 static bool nlri_empty(const struct bgp_nlri *nlri)
 {
@@ -214,6 +220,8 @@ static bool tell_announced(struct bgp_session *session, bool multiprotocol,
     return true;
 }
 
+/* RFC 7606 section 2: the routes go, whatever else was wrong with them; those that were to be
+ * withdrawn go anyway. */
 static void tell_as_withdrawn(struct bgp_session *session, const struct bgp_update *update)
 {
     const struct bgp_nlri *fields[] = {&update->withdrawn, &update->mp_withdrawn,
@@ -248,6 +256,8 @@ static void note_malformed(struct bgp_session *session, const struct bgp_update 
                    update->error.length > 32 ? "..." : "");
 }
 
+/* Withdrawals before announcements: a prefix that is in both fields is reachable (RFC 4271
+ * section 4.3). */
 static void take_update(struct bgp_session *session, enum bgp_direction direction,
                         const uint8_t *bytes, const struct bgp_header *header)
 {
@@ -284,8 +294,10 @@ static void take_update(struct bgp_session *session, enum bgp_direction directio
     }
 }
 
-/* --- The others ------------------------------------------------------------------------------------------ */
+/* --- The others ------------------------------------------------------------------------------- */
 
+/* There is no answer to a NOTIFICATION, not even when it is malformed itself (RFC 4271 section
+ * 6.4). */
 static void take_notification(struct bgp_session *session, enum bgp_direction direction,
                               const uint8_t *bytes, const struct bgp_header *header)
 {
@@ -329,6 +341,8 @@ static void take_unexpected(struct bgp_session *session, enum bgp_direction dire
     connection_fail(session, direction, &error, bgp_message_type_text(type));
 }
 
+/* The hold timer is restarted by every message that is welcome, before what it says is looked at:
+ * a long UPDATE must not cost the peer its session. */
 void session_take_message(struct bgp_session *session, enum bgp_direction direction,
                           const uint8_t *bytes, const struct bgp_header *header)
 {

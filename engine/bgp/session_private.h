@@ -1,14 +1,14 @@
 /*
- * A session's furniture, shared by session.c (life, timers, questions), session_connection.c (one TCP
- * connection: its bytes, its beginning and end) and session_message.c (what a message does).
+ * A session's furniture, shared by session.c (life, timers, questions), session_connection.c (one
+ * TCP connection: its bytes, its beginning and end) and session_message.c (what a message does).
  *
  *     struct bgp_session
  *       base             what goes on beside connections: stopped, pausing, connecting, waiting
  *       connections[2]   by direction; each is a state machine of its own from OpenSent on
  *
- * The state that the world sees is that of the furthest connection, or else that of base. Invariants: at most one
- * connection is Established; a connection that is closing has state Idle and only its output
- * is still of interest.
+ * The state that the world sees is that of the furthest connection, or else that of base.
+ * Invariants: at most one connection is Established; a connection that is closing has state Idle
+ * and only its output is still of interest.
  */
 #ifndef ENGINE_BGP_SESSION_PRIVATE_H
 #define ENGINE_BGP_SESSION_PRIVATE_H
@@ -67,7 +67,7 @@ struct bgp_session {
     char reason[REASON_SIZE];
 };
 
-/* --- session.c ---------------------------------------------------------------------------------- */
+/* --- session.c -------------------------------------------------------------------------------- */
 
 /* Writes the reason that the next change of state is told with. */
 void session_reason(struct bgp_session *session, const char *format, ...)
@@ -77,15 +77,17 @@ void session_notice(struct bgp_session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Works out the state and tells it when it changed. */
 void session_settle(struct bgp_session *session);
-/* The last connection has ended: waits for the next attempt in Active (a mere loss in OpenSent), or
- * pauses in Idle. */
+/* The last connection has ended: waits for the next attempt in Active (a mere loss in OpenSent),
+ * or pauses in Idle. */
 void session_fall(struct bgp_session *session, bool pause);
+/* Starts the connect retry timer. */
+void session_wait_to_connect(struct bgp_session *session);
 /* Between three quarters and the whole of ms (RFC 4271 section 10). */
 uint64_t session_jitter(struct bgp_session *session, uint64_t ms);
 /* There is a session now: an attempt to open a second connection is dropped. */
 void session_stop_connecting(struct bgp_session *session);
 
-/* --- session_connection.c ----------------------------------------------------------------------------- */
+/* --- session_connection.c --------------------------------------------------------------------- */
 
 static inline struct connection *session_other(struct bgp_session *session,
                                                enum bgp_direction direction)
@@ -111,7 +113,7 @@ void connection_restart_hold(struct bgp_session *session, struct connection *con
 void connection_restart_keepalive(struct bgp_session *session, struct connection *connection);
 void connection_tick(struct bgp_session *session, enum bgp_direction direction);
 
-/* --- session_message.c ---------------------------------------------------------------------------------- */
+/* --- session_message.c ------------------------------------------------------------------------ */
 
 /* What we say in our OPEN. */
 struct bgp_open session_open(const struct bgp_session *session);

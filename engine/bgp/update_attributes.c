@@ -1,7 +1,7 @@
 /*
  * Path attributes of a received UPDATE: one row of rules per type says which flags and length it
- * has, what a wrong length leads to (RFC 7606 section 7), and which function takes the value. The rest
- * of the rules is common to all types:
+ * has, what a wrong length leads to (RFC 7606 section 7), and which function takes the value. The
+ * rest of the rules is common to all types:
  *
  *     flags wrong                  treat as withdraw (3 c)
  *     twice                        the second is discarded; MP_REACH and MP_UNREACH: reset (3 g)
@@ -21,6 +21,8 @@ struct rule {
     enum verdict (*take)(struct bgp_update_reader *reader, const struct attribute *attribute);
 };
 
+/* The first error in RFC 4271's terms is kept for the log, but a stronger one takes its place,
+ * since that is the one that gets sent. */
 void update_blame(struct bgp_update_reader *reader, enum verdict verdict, uint8_t type,
                   uint8_t subcode, const void *data, size_t length)
 {
@@ -44,7 +46,7 @@ static enum verdict blame(struct bgp_update_reader *reader, enum verdict verdict
     return verdict;
 }
 
-/* --- Values, by type ------------------------------------------------------------------------- */
+/* --- Values, by type -------------------------------------------------------------------------- */
 
 static enum verdict take_origin(struct bgp_update_reader *reader, const struct attribute *attribute)
 {
@@ -55,6 +57,7 @@ static enum verdict take_origin(struct bgp_update_reader *reader, const struct a
     return VERDICT_FINE;
 }
 
+/* Not handed to the builder yet: a 2-octet path may have to wait for its AS4_PATH. */
 static enum verdict take_as_path(struct bgp_update_reader *reader,
                                  const struct attribute *attribute)
 {
@@ -67,7 +70,8 @@ static enum verdict take_as_path(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
-/* Whether the address makes sense is asked only when there is NLRI that it belongs to (update_read.c). */
+/* Whether the address makes sense is asked only when there is NLRI that it belongs to
+ * (update_read.c). */
 static enum verdict take_next_hop(struct bgp_update_reader *reader,
                                   const struct attribute *attribute)
 {
@@ -96,6 +100,7 @@ static enum verdict take_atomic_aggregate(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
+/* Its length depends on the session, so the table cannot have it. */
 static enum verdict take_aggregator(struct bgp_update_reader *reader,
                                     const struct attribute *attribute)
 {
@@ -132,9 +137,9 @@ static enum verdict take_as_it_is(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
-/* RFC 6793 section 6 has a malformed AS4_PATH of a 2-octet speaker discarded: AS_PATH still says all that matters.
- * A 4-octet speaker has no business sending it; a well-formed one is dropped, a malformed one
- * shows that the sender's attributes cannot be trusted. */
+/* RFC 6793 section 6 has a malformed AS4_PATH of a 2-octet speaker discarded: AS_PATH still says
+ * all that matters. A 4-octet speaker has no business sending it; a well-formed one is dropped, a
+ * malformed one shows that the sender's attributes cannot be trusted. */
 static enum verdict take_as4_path(struct bgp_update_reader *reader,
                                   const struct attribute *attribute)
 {
@@ -150,6 +155,7 @@ static enum verdict take_as4_path(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
+/* RFC 7607 section 2 makes AS 0 malformed; RFC 6793 has malformed ones discarded. */
 static enum verdict take_as4_aggregator(struct bgp_update_reader *reader,
                                         const struct attribute *attribute)
 {
@@ -168,7 +174,7 @@ static enum verdict take_otc(struct bgp_update_reader *reader, const struct attr
     return take_as_it_is(reader, attribute);
 }
 
-/* --- Multiprotocol NLRI ------------------------------------------------------------------------- */
+/* --- Multiprotocol NLRI ----------------------------------------------------------------------- */
 
 /* The family when it was negotiated; others' NLRI is passed over unread. */
 static bool negotiated_family(const struct bgp_update_reader *reader, const uint8_t *value,
@@ -202,8 +208,8 @@ static bool take_mp_next_hop(struct bgp_update_reader *reader, enum bgp_family f
     return true;
 }
 
-/* AFI(2) SAFI(1) length(1) next hop, reserved(1) NLRI. Without its NLRI nothing can be withdrawn, so what
- * cannot be told apart means a reset (RFC 7606 sections 5.3 and 7.11). */
+/* AFI(2) SAFI(1) length(1) next hop, reserved(1) NLRI. Without its NLRI nothing can be withdrawn,
+ * so what cannot be told apart means a reset (RFC 7606 sections 5.3 and 7.11). */
 static enum verdict take_mp_reach(struct bgp_update_reader *reader,
                                   const struct attribute *attribute)
 {
@@ -228,6 +234,7 @@ static enum verdict take_mp_reach(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
+/* Like MP_REACH_NLRI: what cannot be read cannot be withdrawn. */
 static enum verdict take_mp_unreach(struct bgp_update_reader *reader,
                                     const struct attribute *attribute)
 {
@@ -246,7 +253,7 @@ static enum verdict take_mp_unreach(struct bgp_update_reader *reader,
     return VERDICT_FINE;
 }
 
-/* --- Rules ----------------------------------------------------------------------------------------- */
+/* --- Rules ------------------------------------------------------------------------------------ */
 
 #define WELL_KNOWN     ATTRIBUTE_TRANSITIVE
 #define TRANSITIVE     (ATTRIBUTE_OPTIONAL | ATTRIBUTE_TRANSITIVE)
@@ -289,6 +296,9 @@ static const struct rule *rule_of(uint8_t type)
     return known ? &rules[type] : NULL;
 }
 
+/* The Partial bit is an error only where RFC 4271 section 5 says that it cannot be: on a
+ * well-known attribute. On optional non-transitive ones it is as wrong, but seen in the wild and
+ * harmless. */
 static bool flags_agree(const struct rule *rule, uint8_t flags)
 {
     bool partial = flags & ATTRIBUTE_PARTIAL && !(rule->flags & ATTRIBUTE_OPTIONAL);
@@ -308,6 +318,8 @@ static bool is_multiprotocol(uint8_t type)
     return type == ATTRIBUTE_MP_REACH || type == ATTRIBUTE_MP_UNREACH;
 }
 
+/* Flags come before everything else, so an attribute that claims to be another sort is never
+ * read. */
 static void take_known(struct bgp_update_reader *reader, const struct rule *rule,
                        const struct attribute *attribute)
 {
@@ -328,6 +340,7 @@ static void take_known(struct bgp_update_reader *reader, const struct rule *rule
     rule->take(reader, attribute);
 }
 
+/* We pass on what we do not understand and say so by the Partial bit (RFC 4271 section 5). */
 static void take_unknown(struct bgp_update_reader *reader, const struct attribute *attribute)
 {
     if (!(attribute->flags & ATTRIBUTE_OPTIONAL)) {
@@ -338,6 +351,8 @@ static void take_unknown(struct bgp_update_reader *reader, const struct attribut
     }
 }
 
+/* The first of two counts. A second MP_REACH_NLRI may hold routes that nobody would withdraw,
+ * hence the reset. */
 static void take_attribute(struct bgp_update_reader *reader, const struct attribute *attribute)
 {
     if (attribute_bit(&reader->seen, attribute->type)) {
@@ -380,6 +395,7 @@ static bool next_attribute(struct bytes_reader *left, struct attribute *attribut
     return attribute->value != NULL;
 }
 
+/* The error data of an attribute that does not fit is left out: its end is not known. */
 void update_take_attributes(struct bgp_update_reader *reader, const uint8_t *bytes, size_t n)
 {
     struct bytes_reader left = bytes_reader(bytes, n);

@@ -1,6 +1,6 @@
 /*
- * Between update_read.c (the message and its fields) and update_attributes.c (one attribute after the
- * other). Inside engine/bgp only.
+ * Between update_read.c (the message and its fields) and update_attributes.c (one attribute after
+ * the other). Inside engine/bgp only.
  */
 #ifndef ENGINE_BGP_UPDATE_PRIVATE_H
 #define ENGINE_BGP_UPDATE_PRIVATE_H

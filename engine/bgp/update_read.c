@@ -1,11 +1,12 @@
 /*
  * A received UPDATE (RFC 4271 section 4.3) taken apart:
  *
- *     length(2) withdrawn, length(2) attributes, announced       prefix := bits(1) octets, as many as bits need
+ *     length(2) withdrawn   length(2) attributes   announced
+ *         withdrawn, announced := prefix*      prefix := bits(1) octets, as many as bits need
  *
  * The fields must be told apart before anything else can be decided, so their errors reset the
- * session; errors within attributes are judged in update_attributes.c. The strongest verdict is the
- * outcome.
+ * session; errors within attributes are judged in update_attributes.c. The strongest verdict is
+ * the outcome.
  */
 #include "engine/bgp/update_private.h"
 
@@ -38,6 +39,7 @@ static inline size_t prefix_octets(uint8_t bits)
     return ((size_t)bits + 7) / 8;
 }
 
+/* Everything after this may walk the prefixes without looking at the end again. */
 bool nlri_check(enum bgp_family family, const uint8_t *at, const uint8_t *end)
 {
     uint8_t most = bgp_family_info(family)->length_max;
@@ -73,13 +75,14 @@ static bool nlri_empty(const struct bgp_nlri *nlri)
     return nlri->at >= nlri->end;
 }
 
-/* --- Fields -------------------------------------------------------------------------------------- */
+/* --- Fields ----------------------------------------------------------------------------------- */
 
 struct fields {
     const uint8_t *withdrawn, *attributes, *announced;
     size_t withdrawn_size, attributes_size, announced_size;
 };
 
+/* Each length is checked against what is left, so no sum can overflow. */
 static bool split_fields(const uint8_t *bytes, size_t length, struct fields *fields)
 {
     struct bytes_reader left = bytes_reader(bytes + BGP_HEADER_SIZE, length - BGP_HEADER_SIZE);
@@ -97,6 +100,7 @@ static bool split_fields(const uint8_t *bytes, size_t length, struct fields *fie
     return true;
 }
 
+/* Both fields are checked before either is used: an UPDATE is taken whole or not at all. */
 static void take_fields(struct bgp_update_reader *reader, const struct fields *fields)
 {
     struct bgp_update *update = reader->update;
@@ -114,19 +118,22 @@ static void take_fields(struct bgp_update_reader *reader, const struct fields *f
     }
 }
 
-/* --- Checks over the whole message ----------------------------------------------------------------- */
+/* --- Checks over the whole message ------------------------------------------------------------ */
 
+/* RFC 4271 section 6.3 wants a valid host address: not "this network", not ourselves, no group. */
 static bool unicast4(const uint8_t *address)
 {
     return address[0] != 0 && address[0] != 127 && address[0] < 224;
 }
 
+/* The unspecified address and the loopback differ in the last bit only. */
 static bool unicast6(const uint8_t *address)
 {
     static const uint8_t zeros[15];
     return address[0] != 0xff && (memcmp(address, zeros, 15) != 0 || address[15] > 1);
 }
 
+/* LOCAL_PREF is not asked for: internal peers that leave it out mean the default. */
 static void check_missing(struct bgp_update_reader *reader, bool classic)
 {
     static const uint8_t mandatory[] = {ATTRIBUTE_ORIGIN, ATTRIBUTE_AS_PATH, ATTRIBUTE_NEXT_HOP};
@@ -139,6 +146,8 @@ static void check_missing(struct bgp_update_reader *reader, bool classic)
     }
 }
 
+/* Asked only when there is NLRI for it: some senders put 0.0.0.0 beside an MP_REACH_NLRI, which
+ * RFC 4760 section 3 has us ignore. */
 static void check_next_hops(struct bgp_update_reader *reader, bool classic)
 {
     const struct attribute *next_hop = &reader->next_hop;
@@ -173,8 +182,9 @@ static void find_end_of_rib(struct bgp_update_reader *reader, const struct field
     }
 }
 
-/* --- Path and aggregator ------------------------------------------------------------------------------ */
+/* --- Path and aggregator ---------------------------------------------------------------------- */
 
+/* A set always has the wide form. */
 static void finish_aggregator(struct bgp_update_reader *reader)
 {
     uint8_t value[8];
@@ -212,7 +222,7 @@ static void finish_attributes(struct bgp_update_reader *reader)
     finish_aggregator(reader);
 }
 
-/* --- The whole ---------------------------------------------------------------------------- */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 static void reader_begin(struct bgp_update_reader *reader, const struct bgp_update_context *context,
                          struct bgp_update *update)
@@ -242,6 +252,8 @@ static enum bgp_update_outcome outcome(const struct bgp_update_reader *reader)
     }
 }
 
+/* Attributes are read to the end even when one of them was bad, because MP_REACH_NLRI may come
+ * later and its routes have to be withdrawn. */
 enum bgp_update_outcome bgp_update_decode(struct bgp_update_reader *reader,
                                           const struct bgp_update_context *context,
                                           const uint8_t *bytes, size_t length,
@@ -274,6 +286,8 @@ enum bgp_update_outcome bgp_update_decode(struct bgp_update_reader *reader,
     return outcome(reader);
 }
 
+/* Two sets at most come from one message, and they differ in the next hop only: the builder is
+ * kept and interned twice. */
 int bgp_update_attributes(struct bgp_update_reader *reader, bool multiprotocol,
                           struct bgp_attribute_table *table,
                           const struct bgp_attributes **attributes)

@@ -20,12 +20,15 @@ enum {
     MP_VALUE = MP_HEADER + 4,
 };
 
+/* A caller may offer a large buffer for many messages; each of them keeps to what the peer can
+ * take. */
 static size_t room(const struct bgp_encoding *encoding, size_t capacity)
 {
     return capacity < encoding->message_max ? capacity : encoding->message_max;
 }
 
-/* Is there room for the longest prefix of the family? With it, a message that was begun takes one. */
+/* Is there room for the longest prefix of the family? With it, a message that was begun takes
+ * one. */
 static bool fits_prefix(const struct bgp_update_writer *writer)
 {
     size_t longest = 1 + bgp_family_info(writer->family)->length_max / 8u;
@@ -38,7 +41,7 @@ static const struct lpm_address *next_hop_of(const struct bgp_attributes *attrib
     return export->next_hop.family != 0 ? &export->next_hop : &attributes->next_hop;
 }
 
-/* --- Announcements ----------------------------------------------------------------------------- */
+/* --- Announcements ---------------------------------------------------------------------------- */
 
 static bool begin_classic(struct bgp_update_writer *writer, bool four_octet_as,
                           const struct bgp_attributes *attributes, const struct bgp_export *export)
@@ -79,6 +82,7 @@ static size_t put_mp_reach(uint8_t *value, enum bgp_family family,
     return 5 + length;
 }
 
+/* The longest next hop is set aside; what it does not need goes to prefixes. */
 static bool begin_mp(struct bgp_update_writer *writer, bool four_octet_as,
                      const struct bgp_attributes *attributes, const struct bgp_export *export)
 {
@@ -116,8 +120,9 @@ bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encodin
                    : begin_mp(writer, encoding->four_octet_as, attributes, export);
 }
 
-/* --- Withdrawals ----------------------------------------------------------------------------------- */
+/* --- Withdrawals ------------------------------------------------------------------------------ */
 
+/* IPv4 keeps to the old field even where MP was negotiated: it is shorter, and all read it. */
 bool bgp_withdraw_begin(struct bgp_update_writer *writer, const struct bgp_encoding *encoding,
                         enum bgp_family family, uint8_t *bytes, size_t capacity)
 {
@@ -139,8 +144,9 @@ bool bgp_withdraw_begin(struct bgp_update_writer *writer, const struct bgp_encod
     return fits_prefix(writer);
 }
 
-/* --- Prefixes and end -------------------------------------------------------------------------------- */
+/* --- Prefixes and end ------------------------------------------------------------------------- */
 
+/* Bits beyond the length are zero in every struct lpm_prefix, so they are on the wire. */
 bool bgp_update_add(struct bgp_update_writer *writer, const struct lpm_prefix *prefix)
 {
     size_t octets = ((size_t)prefix->length + 7) / 8;
@@ -153,7 +159,8 @@ bool bgp_update_add(struct bgp_update_writer *writer, const struct lpm_prefix *p
     return true;
 }
 
-/* Header of MP_REACH_NLRI or MP_UNREACH_NLRI, whose value ends at writer->at; then what follows it. */
+/* Header of MP_REACH_NLRI or MP_UNREACH_NLRI, whose value ends at writer->at; then what follows
+ * it. */
 static void end_mp(struct bgp_update_writer *writer, uint8_t type)
 {
     uint8_t *header = writer->bytes + MP_HEADER;
@@ -166,6 +173,7 @@ static void end_mp(struct bgp_update_writer *writer, uint8_t type)
     bytes_put16(writer->bytes + FIELDS + 2, (uint32_t)(writer->at - MP_HEADER));
 }
 
+/* Headers are written last, when the lengths are known. */
 size_t bgp_update_end(struct bgp_update_writer *writer)
 {
     if (writer->at == writer->start) {

@@ -1,6 +1,6 @@
 /*
- * A session without a peer: the test makes the peer's bytes by hand, and the handler counts what it is
- * told. See support.h.
+ * A session without a peer: the test makes the peer's bytes by hand, and the handler counts what
+ * it is told. See support.h.
  */
 #include "tests/bgp/support.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Random ---------------------------------------------------------------------------------- */
+/* --- Random ----------------------------------------------------------------------------------- */
 
 struct dice dice_new(const char *test)
 {
@@ -30,7 +30,7 @@ unsigned dice_below(struct dice *dice, unsigned n)
     return (unsigned)(dice_roll(dice) % n);
 }
 
-/* --- Bytes --------------------------------------------------------------------------------------- */
+/* --- Bytes ------------------------------------------------------------------------------------ */
 
 size_t bytes_from_hex(const char *hex, uint8_t *bytes, size_t capacity)
 {

@@ -1,6 +1,7 @@
 /*
- * What the tests of this room share: random numbers with a printed seed, bytes from hexadecimal text,
- * a session alone (bytes are made by hand), and two sessions wired back to back in virtual time.
+ * What the tests of this room share: random numbers with a printed seed, bytes from hexadecimal
+ * text, a session alone (bytes are made by hand), and two sessions wired back to back in virtual
+ * time.
  */
 #ifndef TESTS_BGP_SUPPORT_H
 #define TESTS_BGP_SUPPORT_H
@@ -11,7 +12,7 @@
 
 #include "engine/bgp/session.h"
 
-/* --- Random --------------------------------------------------------------------------------- */
+/* --- Random ----------------------------------------------------------------------------------- */
 
 struct dice {
     uint64_t state;
@@ -22,7 +23,7 @@ uint64_t dice_roll(struct dice *dice);
 /* 0 .. n - 1 */
 unsigned dice_below(struct dice *dice, unsigned n);
 
-/* --- Bytes -------------------------------------------------------------------------------------- */
+/* --- Bytes ------------------------------------------------------------------------------------ */
 
 /* Reads hexadecimal digits, blanks ignored; returns how many bytes. */
 size_t bytes_from_hex(const char *hex, uint8_t *bytes, size_t capacity);
@@ -32,11 +33,12 @@ struct lpm_prefix prefix_of(const char *text);
 struct lpm_address address_of(const char *text);
 struct lpm_prefix random_prefix(struct dice *dice, enum bgp_family family);
 
-/* A random set; internal: may have what only iBGP carries. four_octet: AS numbers beyond 65,535 too. */
+/* A random set; internal: may have what only iBGP carries. four_octet: AS numbers beyond 65,535
+ * too. */
 void random_set(struct dice *dice, struct bgp_attribute_builder *builder, bool internal,
                 bool four_octet, enum bgp_family family);
 
-/* --- A session alone ------------------------------------------------------------------------------- */
+/* --- A session alone -------------------------------------------------------------------------- */
 
 struct solo {
     struct bgp_session *session;
@@ -79,7 +81,7 @@ void pass_time(struct solo *solo, uint64_t at_ms);
         cr_assert_eq(found_.subcode, wanted_subcode, "subcode %u", found_.subcode);                \
     } while (0)
 
-/* --- Two sessions ---------------------------------------------------------------------------------- */
+/* --- Two sessions ----------------------------------------------------------------------------- */
 
 #define PAIR_ROUTES 64
 

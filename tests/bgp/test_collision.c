@@ -34,7 +34,7 @@ static void check_collision(uint32_t our_identifier, uint32_t our_asn, enum bgp_
     solo_close(&solo);
 }
 
-Test(session, collision_leaves_the_connection_of_the_higher_identifier)
+Test(collision, collision_leaves_the_connection_of_the_higher_identifier)
 {
     /* The peer is 10.0.0.2, AS 65001. */
     check_collision(0x0a000001, 65515, BGP_OUTGOING, BGP_INCOMING);
@@ -46,7 +46,7 @@ Test(session, collision_leaves_the_connection_of_the_higher_identifier)
     check_collision(0x0a000002, 64512, BGP_OUTGOING, BGP_INCOMING);
 }
 
-Test(session, collision_in_open_confirm_is_decided_by_the_second_open)
+Test(collision, collision_in_open_confirm_is_decided_by_the_second_open)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -64,7 +64,7 @@ Test(session, collision_in_open_confirm_is_decided_by_the_second_open)
     solo_close(&solo);
 }
 
-Test(session, established_connection_wins_every_collision)
+Test(collision, established_connection_wins_every_collision)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -79,7 +79,7 @@ Test(session, established_connection_wins_every_collision)
     solo_close(&solo);
 }
 
-Test(session, outgoing_attempt_is_dropped_once_established)
+Test(collision, outgoing_attempt_is_dropped_once_established)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -93,5 +93,20 @@ Test(session, outgoing_attempt_is_dropped_once_established)
     bgp_session_connected(solo.session, BGP_OUTGOING, solo.now_ms); /* too late */
     cr_assert_eq(solo.closes[BGP_OUTGOING], 2);
     cr_assert_eq(state_of(&solo), BGP_ESTABLISHED);
+    solo_close(&solo);
+}
+
+Test(collision, silent_incoming_connection_does_not_stop_us_from_trying)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    solo_open(&solo, &config);
+    bgp_session_start(solo.session, solo.now_ms);
+    bgp_session_connected(solo.session, BGP_OUTGOING, solo.now_ms);
+    bgp_session_connected(solo.session, BGP_INCOMING, solo.now_ms);
+    bgp_session_closed(solo.session, BGP_OUTGOING, "reset", solo.now_ms);
+    cr_assert_eq(state_of(&solo), BGP_OPEN_SENT);
+    pass_time(&solo, solo.now_ms + 10000);
+    cr_assert_eq(solo.connects, 2);
     solo_close(&solo);
 }

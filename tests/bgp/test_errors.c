@@ -1,7 +1,7 @@
 /*
  * Malformed UPDATEs and what they lead to (RFC 7606 and the documents that it builds on): one row
- * per case, all sent through a session, each followed by a clean route that must get through when the
- * session is to stand.
+ * per case, all sent through a session, each followed by a clean route that must get through when
+ * the session is to stand.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

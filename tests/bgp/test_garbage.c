@@ -1,6 +1,7 @@
 /*
  * Bytes that nobody should send. The session must never crash or read beyond its input (sanitizer
- * builds see it), and must leave no reference behind; whether it stands or falls is checked elsewhere.
+ * builds see it), and must leave no reference behind; whether it stands or falls is checked
+ * elsewhere.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -141,7 +142,8 @@ Test(garbage, random_bodies_never_crash)
     solo_close(&solo);
 }
 
-/* An UPDATE of body octets that is full of something small; which: prefixes, attributes, communities. */
+/* An UPDATE of body octets that is full of something small; which: prefixes, attributes,
+ * communities. */
 static size_t crowded_update(unsigned which, size_t body, uint8_t *bytes)
 {
     static uint8_t content[65535];

@@ -1,4 +1,5 @@
-/* Two sessions back to back in virtual time: whatever the order of events, they meet and exchange. */
+/* Two sessions back to back in virtual time: whatever the order of events, they meet and
+ * exchange. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 

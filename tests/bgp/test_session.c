@@ -1,11 +1,11 @@
-/* The session's way up, what it says in OPEN, and messages while it stands; bytes split anywhere. */
+/* The session's way up, its OPEN, messages while it stands, and bytes split anywhere. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/bgp/support.h"
 
-/* --- The way up --------------------------------------------------------------------------------- */
+/* --- The way up ------------------------------------------------------------------------------- */
 
 Test(session, goes_through_all_six_states)
 {
@@ -92,7 +92,7 @@ Test(session, idle_refuses_connections)
     solo_close(&solo);
 }
 
-/* --- OPEN ------------------------------------------------------------------------------------------ */
+/* --- OPEN ------------------------------------------------------------------------------------- */
 
 static struct bgp_error answer_to_open(const struct bgp_session_config *config,
                                        const struct bgp_open *open)
@@ -165,7 +165,7 @@ Test(session, hold_time_is_the_smaller_and_zero_means_none)
     }
 }
 
-/* --- Messages in Established ------------------------------------------------------------------------- */
+/* --- Messages in Established ------------------------------------------------------------------ */
 
 Test(session, route_refresh_and_end_of_rib_are_told)
 {
@@ -241,7 +241,8 @@ Test(session, any_buffer_size_gives_the_same_stream)
     }
 }
 
-/* A recorded exchange: OPEN, KEEPALIVE, an UPDATE of both families, withdrawal, refresh, End-of-RIB. */
+/* A recorded exchange: OPEN, KEEPALIVE, an UPDATE of both families, withdrawal, refresh,
+ * End-of-RIB. */
 #define TWO_FAMILIES                                                                               \
     "0000 0034 900e001c 0002 01 10 20010db8000000000000000000000001 00 30 20010db80001"            \
     " 40010100 400206 0201 0000fde9 c00804 fde90064"

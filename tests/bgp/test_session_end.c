@@ -5,7 +5,7 @@
 
 #include "tests/bgp/support.h"
 
-/* --- Timers -------------------------------------------------------------------------------------------- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 Test(session, hold_timer_ends_a_silent_session)
 {
@@ -121,7 +121,7 @@ Test(session, same_seed_same_waits)
     cr_assert_eq(deadlines[0], deadlines[1]);
 }
 
-/* --- The ways down ---------------------------------------------------------------------------------- */
+/* --- The ways down ---------------------------------------------------------------------------- */
 
 Test(session, stop_says_cease_with_a_message_and_stays_down)
 {

@@ -69,7 +69,7 @@ static size_t write_one(const struct bgp_encoding *encoding, const struct bgp_at
     return bgp_update_end(&writer);
 }
 
-/* --- Golden bytes --------------------------------------------------------------------------- */
+/* --- Golden bytes ----------------------------------------------------------------------------- */
 
 Test(update, ipv4_goes_into_the_old_fields)
 {
@@ -167,7 +167,7 @@ Test(update, withdrawals_and_end_of_rib)
     cr_assert_eq(bgp_end_of_rib_encode(BGP_IPV6_UNICAST, bytes, 28), 0);
 }
 
-/* --- Round trips -------------------------------------------------------------------------------- */
+/* --- Round trips ------------------------------------------------------------------------------ */
 
 static size_t fill_message(struct dice *dice, struct bgp_update_writer *writer,
                            struct lpm_prefix *prefixes, size_t most)
@@ -286,7 +286,7 @@ Test(update, every_capacity_is_kept)
     bench_close(&bench);
 }
 
-/* --- What is read ----------------------------------------------------------------------------------- */
+/* --- What is read ----------------------------------------------------------------------------- */
 
 /* Decodes an UPDATE that announces, its attributes and prefixes given as hexadecimal text. */
 static enum bgp_update_outcome read_hex(struct bench *bench, bool four_octet_as,

@@ -1,7 +1,7 @@
 /*
- * libFuzzer: a whole session. The input is a script of steps: bytes arrive in pieces, connections come
- * and go, time passes, the operator stops and starts. Messages get a good header, so that
- * the fuzzer does not spend its time on markers; one step sends raw bytes all the same.
+ * libFuzzer: a whole session. The input is a script of steps: bytes arrive in pieces, connections
+ * come and go, time passes, the operator stops and starts. Messages get a good header, so that the
+ * fuzzer does not spend its time on markers; one step sends raw bytes all the same.
  */
 #include <assert.h>
 #include <stdlib.h>
