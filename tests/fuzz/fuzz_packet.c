@@ -18,8 +18,11 @@
             abort();                                                                               \
     } while (0)
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct lpm *lpm;
+static struct lpm_fib *fib4, *fib6;
 static struct dp_forwarding *forwarding;
 
 static struct lpm_prefix prefix(const char *text)
@@ -38,8 +41,7 @@ static struct lpm_address address(const char *text)
     return parsed;
 }
 
-static void add_nic(uint32_t nic, const char *own4, const char *own6, bool ip_forwarding,
-                    const struct lpm_fib *fib4, const struct lpm_fib *fib6)
+static void add_nic(uint32_t nic, const char *own4, const char *own6, bool ip_forwarding)
 {
     const struct lpm_address own[] = {address(own4), address(own6)};
     const struct lpm_prefix subnets[] = {prefix("10.1.0.0/24"), prefix("fd00:1::/64")};
@@ -92,9 +94,8 @@ static void set_up(void)
                                   {.prefix = prefix("10.0.0.0/8")},
                                   {.prefix = prefix("0.0.0.0/0")}};
     struct lpm_route routes6[] = {{.prefix = prefix("fd00:1::/48")}, {.prefix = prefix("::/0")}};
-    struct lpm_fib *fib4, *fib6;
-    struct lpm *lpm = lpm_create();
 
+    lpm = lpm_create();
     REQUIRE(lpm);
     forwarding = dp_forwarding_create(&config, lpm);
     REQUIRE(forwarding);
@@ -103,9 +104,26 @@ static void set_up(void)
     REQUIRE(lpm_base_create(lpm, LPM_IPV4, routes4, 3, &fib4) == 0);
     REQUIRE(lpm_base_create(lpm, LPM_IPV6, routes6, 2, &fib6) == 0);
     REQUIRE(dp_vnet_set(forwarding, 1, space, 2) == 0);
-    add_nic(1, "192.0.2.1", "2001:db8::1", true, NULL, NULL);
-    add_nic(2, "10.1.0.4", "fd00:1::4", true, fib4, fib6);
-    add_nic(3, "10.1.0.5", "fd00:1::5", false, fib4, fib6);
+    add_nic(1, "192.0.2.1", "2001:db8::1", true);
+    add_nic(2, "10.1.0.4", "fd00:1::4", true);
+    add_nic(3, "10.1.0.5", "fd00:1::5", false);
+}
+
+/* So that what is left at the end is a leak. */
+static void tear_down(void)
+{
+    dp_forwarding_destroy(forwarding);
+    lpm_release(fib4);
+    lpm_release(fib6);
+    lpm_destroy(lpm);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    set_up();
+    return atexit(tear_down);
 }
 
 static void check_packet(const struct dp_packet *packet, size_t captured, size_t wire)
@@ -186,8 +204,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t captured;
     uint8_t *bytes;
 
-    if (!forwarding)
-        set_up();
     if (size < 3)
         return 0;
     captured = (size - 2) * (data[1] + 1u) / 256;
