@@ -1,5 +1,6 @@
 /*
- * Effective routes: what the FIB of one NIC must hold (spec sections 1.4, 2.1).
+ * Effective routes: what the FIB of one NIC must hold, as docs/effective-routes.md says
+ * for users.
  *
  * A row's candidates come from three classes: system routes (VNet CIDRs, peerings, Internet,
  * reserved None), user-defined routes, and BGP routes of the route server that serves the VNet.
@@ -86,7 +87,7 @@ void fabric_dependents(const struct fabric *fabric, const struct lpm_prefix *pre
                        void *context);
 
 /* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space of
- * the VNet or of one peered with it? (section 2.1 rule 3) */
+ * the VNet or of one peered with it? */
 bool fabric_import_suppressed(const struct fabric *fabric, uint32_t vnet,
                               const struct lpm_prefix *prefix);
 /* Does the subnet's own import filter refuse this path (source kind, community)? */

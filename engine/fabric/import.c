@@ -1,5 +1,5 @@
 /*
- * What keeps a BGP route away from NICs: the filter of a VNet (section 2.1 rule 3) and that of a
+ * What keeps a BGP route away from NICs: the filter of a VNet (equal to or inside address space) and that of a
  * subnet (by kind of source and community).
  */
 #include "engine/fabric/effective.h"

@@ -1,6 +1,6 @@
 /*
  * What a route server tells its peers of the fabric: the address space of its own VNet and of every
- * VNet that uses it as remote gateway (table 2.3, first two lines).
+ * VNet that uses it as remote gateway.
  */
 #include <errno.h>
 #include <stdlib.h>

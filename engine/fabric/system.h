@@ -1,6 +1,6 @@
 /*
  * System routes: what the fabric itself offers to a subnet, before BGP and route tables have their
- * say (section 1.4). Internal to this room.
+ * say. Internal to this room.
  *
  * Every candidate is told, also those that a rule takes away, so that the rows of a NIC and the
  * answer to "why not" come from one walk over the model.

@@ -33,13 +33,16 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
 /* Takes everything out of forwarding again. */
 void program_destroy(struct program *program);
 
-/* The route server's choice at prefix changed: remembered, applied by program_flush(). */
+/* The route server's choice at prefix, or who announces it, changed: remembered, applied by program_flush(). Never
+ * fails: without memory the next flush looks at every prefix. */
 int program_prefix_changed(struct program *program, uint32_t route_server,
                            const struct lpm_prefix *prefix);
 /* Applies what is remembered, in batches. Returns how many FIB entries changed, or -errno (nothing lost: call again). */
 int program_flush(struct program *program);
-/* Takes a next hop out of (up = false) or back into every group at once, before any prefix moves. Returns how many groups
- * were swapped, or -errno. */
+/* Takes a next hop out of (up = false) or back into every group of BGP next hops at once, before any prefix moves, and
+ * remembers it for groups that are made later. For when no session with that neighbour is left. Groups of users' routes
+ * keep it: no session speaks for them. Asks no speaker, so a speaker's handler may call it. Returns how many groups were
+ * swapped, or -errno (call again). */
 int program_next_hop_state(struct program *program, const struct lpm_address *next_hop, bool up);
 
 /* NIC ids of the data plane <-> indices of fabric.nics. */

@@ -11,7 +11,7 @@
 #include <xxhash.h>
 
 /* What the peering from vnet to other forbids. Access is off when either side has it off; packets
- * with a foreign source are for the receiving VNet to allow (section 1.2). */
+ * with a foreign source are for the receiving VNet to allow. */
 static uint8_t peering_bits(const struct fabric *fabric, uint32_t vnet, uint32_t other)
 {
     const struct fabric_peering *peering;

@@ -1,6 +1,6 @@
 /*
- * Effective routes once more, straight from the words of sections 1.2 to 1.5 and 2.1 of the
- * specification: slow, from scratch, for one NIC, and without a line in common with engine/fabric.
+ * Effective routes once more, straight from the words of docs/effective-routes.md:
+ * slow, from scratch, for one NIC, and without a line in common with engine/fabric.
  */
 #ifndef TESTS_FABRIC_ORACLE_H
 #define TESTS_FABRIC_ORACLE_H

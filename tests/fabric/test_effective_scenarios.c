@@ -38,7 +38,7 @@ Test(effective_scenarios, without_bgp_a_spoke_has_system_rows)
     world_destroy(base.world);
 }
 
-/* T1 */
+/* Active/active. */
 Test(effective_scenarios, two_nvas_that_announce_aggregate_and_default_are_one_ecmp_set)
 {
     struct base_h base = world_base_h();
@@ -60,7 +60,7 @@ Test(effective_scenarios, two_nvas_that_announce_aggregate_and_default_are_one_e
     world_destroy(base.world);
 }
 
-/* T1, the NVA's own NIC: it announces both, so native mode gives it neither. */
+/* Active/active, the NVA's own NIC: it announces both, so native mode gives it neither. */
 Test(effective_scenarios, an_nva_does_not_get_what_it_announces_unless_the_quirk_is_on)
 {
     struct base_h base = world_base_h();
@@ -88,7 +88,7 @@ Test(effective_scenarios, an_nva_does_not_get_what_it_announces_unless_the_quirk
     world_destroy(base.world);
 }
 
-/* T2: nva2 prepends, so it announces but is not chosen; its NIC keeps away from nva1 all the same. */
+/* Active/passive: nva2 prepends, so it announces but is not chosen; its NIC keeps away from nva1 all the same. */
 Test(effective_scenarios, a_passive_nva_does_not_get_the_active_ones_route)
 {
     struct base_h base = world_base_h();
@@ -123,7 +123,7 @@ Test(effective_scenarios, a_peer_without_a_router_in_the_file_keeps_its_own_rout
     world_destroy(base.world);
 }
 
-/* T11 */
+/* Firewall as default egress. */
 Test(effective_scenarios, a_default_from_a_firewall_comes_and_goes)
 {
     struct base_h base = world_base_h();
@@ -145,7 +145,7 @@ Test(effective_scenarios, a_default_from_a_firewall_comes_and_goes)
     world_destroy(base.world);
 }
 
-/* T11: the loop of the NVA's own NIC in azure mode is cut by a route table on its subnet. */
+/* The loop of the NVA's own NIC in azure mode is cut by a route table on its subnet. */
 Test(effective_scenarios, a_route_table_to_the_internet_wins_over_the_firewalls_default)
 {
     struct base_h base = world_base_h();
@@ -173,7 +173,7 @@ Test(effective_scenarios, a_route_table_to_the_internet_wins_over_the_firewalls_
     world_destroy(base.world);
 }
 
-/* T11, fail-closed: without the firewall the spoke's own table drops. */
+/* Fail-closed: without the firewall the spoke's own table drops. */
 Test(effective_scenarios, a_user_default_of_none_keeps_a_spoke_closed)
 {
     struct base_h base = world_base_h();
@@ -188,7 +188,7 @@ Test(effective_scenarios, a_user_default_of_none_keeps_a_spoke_closed)
     world_destroy(base.world);
 }
 
-/* T12 */
+/* Private aggregates. */
 Test(effective_scenarios, private_aggregates_turn_equal_none_rows_invalid)
 {
     struct base_h base = world_base_h();
@@ -209,7 +209,7 @@ Test(effective_scenarios, private_aggregates_turn_equal_none_rows_invalid)
     world_destroy(base.world);
 }
 
-/* T12: what an NVA announces of a VNet is programmed nowhere that peers with that VNet. */
+/* What an NVA announces of a VNet is programmed nowhere that peers with that VNet. */
 Test(effective_scenarios, prefixes_equal_to_or_inside_own_and_peered_space_are_not_programmed)
 {
     struct base_h base = world_base_h();
@@ -264,7 +264,7 @@ Test(effective_scenarios, both_families_are_equal)
     world_destroy(world);
 }
 
-/* Section 1.4: a space equal to, around and inside a reserved prefix. */
+/* A space equal to, around and inside a reserved prefix. */
 Test(effective_scenarios, reserved_prefixes_give_way_to_space_equal_to_or_around_them)
 {
     struct world *world = world_create();
@@ -281,7 +281,6 @@ Test(effective_scenarios, reserved_prefixes_give_way_to_space_equal_to_or_around
     world_destroy(world);
 }
 
-/* Section 1.5 */
 Test(effective_scenarios, service_endpoints_beat_bgp_and_yield_to_user_routes)
 {
     struct base_h base = world_base_h();
@@ -367,7 +366,7 @@ Test(effective_scenarios, peerings_between_regions_are_global)
     world_destroy(base.world);
 }
 
-/* --- Origination (table 2.3) --------------------------------------------------------------------------- */
+/* --- Origination --------------------------------------------------------------------------------------- */
 
 static char *originated(const struct world *world, uint32_t server)
 {

@@ -9,8 +9,8 @@
 
 #define FLOWS 1000
 
-/* T1: two NVAs announce the aggregate and the default. */
-static struct lab open_t1(struct base_h *base)
+/* Two NVAs announce the aggregate and the default. */
+static struct lab open_active_active(struct base_h *base)
 {
     struct lab lab;
     *base = world_base_h();
@@ -23,7 +23,7 @@ static struct lab open_t1(struct base_h *base)
     return lab;
 }
 
-static void close_t1(struct lab *lab)
+static void close_active_active(struct lab *lab)
 {
     struct world *world = lab->world;
     lab_close(lab);
@@ -57,7 +57,7 @@ static void nvas_forward(struct lab *lab, const struct base_h *base)
 Test(next_hops, equal_sets_that_resolve_alike_are_one_group)
 {
     struct base_h base;
-    struct lab lab = open_t1(&base);
+    struct lab lab = open_active_active(&base);
     /* Internet and None of the NVAs' own FIBs; hub, spoke1 and spoke2 for those inside, and as seen over
      * a peering, which allows all, so it is the same group; the NVAs seen from the hub, and from the spokes,
      * which resolves alike. */
@@ -67,13 +67,13 @@ Test(next_hops, equal_sets_that_resolve_alike_are_one_group)
     lab_open(&lab, base.world, 0);
     /* Now spoke1 reaches the NVAs under another rule than the rest, and the hub's space too. */
     cr_assert_eq(lab_size(&lab).groups, 2 + 3 + 1 + 2);
-    close_t1(&lab);
+    close_active_active(&lab);
 }
 
 Test(next_hops, groups_that_nothing_refers_to_are_given_up)
 {
     struct base_h base;
-    struct lab lab = open_t1(&base);
+    struct lab lab = open_active_active(&base);
     size_t before = lab_size(&lab).groups;
     lab_announce(&lab, base.server, "10.0.1.4", "172.20.0.0/16");
     lab_flush(&lab);
@@ -81,13 +81,13 @@ Test(next_hops, groups_that_nothing_refers_to_are_given_up)
     lab_withdraw(&lab, base.server, "10.0.1.4", "172.20.0.0/16");
     lab_flush(&lab);
     cr_assert_eq(lab_size(&lab).groups, before);
-    close_t1(&lab);
+    close_active_active(&lab);
 }
 
 Test(next_hops, flows_are_shared_and_a_lost_next_hop_moves_only_its_own)
 {
     struct base_h base;
-    struct lab lab = open_t1(&base);
+    struct lab lab = open_active_active(&base);
     uint32_t before[FLOWS], without[FLOWS], after[FLOWS], again[FLOWS];
     uint32_t nva1 = program_nic_id(lab.program, base.nva1);
     uint32_t nva2 = program_nic_id(lab.program, base.nva2);
@@ -116,13 +116,13 @@ Test(next_hops, flows_are_shared_and_a_lost_next_hop_moves_only_its_own)
     send_flows(&lab, &base, again);
     for (unsigned i = 0; i < FLOWS; i++)
         cr_assert_eq(before[i], again[i], "flow %u came back to another NVA", i);
-    close_t1(&lab);
+    close_active_active(&lab);
 }
 
 Test(next_hops, the_other_direction_of_a_flow_meets_the_same_nva)
 {
     struct base_h base;
-    struct lab lab = open_t1(&base);
+    struct lab lab = open_active_active(&base);
     for (unsigned i = 0; i < FLOWS; i++) {
         struct lpm_address vm1 = world_address("10.1.0.4"), vm2 = world_address("10.2.0.4");
         struct dp_packet there = lab_packet(&vm1, &vm2, (uint16_t)(1024 + i));
@@ -136,7 +136,7 @@ Test(next_hops, the_other_direction_of_a_flow_meets_the_same_nva)
         dp_decide(lab.forwarding, senders, packets, verdicts, 2, &options);
         cr_assert_eq(verdicts[0].nic, verdicts[1].nic, "flow %u", i);
     }
-    close_t1(&lab);
+    close_active_active(&lab);
 }
 
 /* A user's route to an appliance is not BGP's: its session says nothing about it. */
@@ -165,7 +165,7 @@ Test(next_hops, a_users_route_stays_while_the_session_with_its_appliance_is_down
     world_destroy(base.world);
 }
 
-/* The gate of section 1.2: the last leg vm1 -> nva1 -> vm2 has a source that is foreign to the hub. */
+/* The last leg of vm1 -> nva1 -> vm2 has a source that is foreign to the hub. */
 Test(next_hops, forwarded_traffic_needs_the_receiving_sides_permission)
 {
     struct base_h base = world_base_h();

@@ -1,5 +1,5 @@
 /*
- * What must become of a packet, by a walk over the oracle's rows in the words of section 2.11: slow,
+ * What must become of a packet, by a walk over the oracle's rows in the order of decide.c: slow,
  * and without FIB, group or bucket.
  */
 #ifndef TESTS_PROGRAM_WALK_H
