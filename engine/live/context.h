@@ -87,7 +87,7 @@ struct live {
     uint64_t started_ms;
     bool stopping;
     uint64_t stop_by_ms;
-    json_t *sessions_at_stop; /* taken before the stop, when all of them turn Idle */
+    json_t *state_at_stop; /* taken before sessions turn Idle and their routes go */
     uint8_t input[LIVE_SLICE];
 };
 

@@ -124,18 +124,18 @@ static void on_housekeeping(uv_timer_t *timer)
 
 static void print_status(const struct live *live)
 {
-    json_t *sessions = live_report_sessions(live);
-    json_t *report = live_report(live, sessions);
+    json_t *state = live_report_state(live);
+    json_t *report = live_report(live, state);
     live_report_print(stderr, report);
     json_decref(report);
-    json_decref(sessions);
+    json_decref(state);
 }
 
 static void begin_stop(struct live *live, int signal_number)
 {
     uint64_t now_ms = live_now();
     live_log("%s: telling %zu sessions that we stop", strsignal(signal_number), live->peer_count);
-    live->sessions_at_stop = live_report_sessions(live);
+    live->state_at_stop = live_report_state(live);
     live->stopping = true;
     live->stop_by_ms = now_ms + LIVE_PARTING_MS;
     live_listeners_close(live);
@@ -230,7 +230,7 @@ static void run(struct live *live)
 /* The summary goes to standard output: as text, or as the one JSON document. */
 static void print_summary(const struct live *live)
 {
-    json_t *report = live_report(live, live->sessions_at_stop);
+    json_t *report = live_report(live, live->state_at_stop);
     if (live->options.json) {
         json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         fputc('\n', stdout);
@@ -258,7 +258,7 @@ static void finish(struct live *live)
         uv_loop_close(&live->loop);
     }
     live_plane_destroy(&live->plane);
-    json_decref(live->sessions_at_stop);
+    json_decref(live->state_at_stop);
     free(live->listeners);
     free(live->peers);
     free(live);

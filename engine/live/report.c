@@ -41,7 +41,7 @@ static json_t *session_row(const struct live *live, const struct live_peer *peer
     return row;
 }
 
-json_t *live_report_sessions(const struct live *live)
+static json_t *session_rows(const struct live *live)
 {
     uint64_t now_ms = live_now();
     json_t *rows = json_array();
@@ -138,7 +138,16 @@ static json_t *programmed(const struct live *live)
     return object;
 }
 
-json_t *live_report(const struct live *live, json_t *sessions)
+json_t *live_report_state(const struct live *live)
+{
+    json_t *state = json_object();
+    json_object_set_new(state, "sessions", session_rows(live));
+    json_object_set_new(state, "ports", port_rows(live));
+    json_object_set_new(state, "programmed", programmed(live));
+    return state;
+}
+
+json_t *live_report(const struct live *live, json_t *state)
 {
     struct dp_counters total;
     dp_counters_total(live->plane.forwarding, &total);
@@ -148,11 +157,9 @@ json_t *live_report(const struct live *live, json_t *sessions)
     json_object_set_new(report, "seconds",
                         json_real((double)(live_now() - live->started_ms) / 1000.0));
     add_counters(report, &total);
-    json_object_set(report, "sessions", sessions);
     json_object_set_new(report, "nics", nic_rows(live));
     json_object_set_new(report, "next_hops", next_hop_rows(live));
-    json_object_set_new(report, "ports", port_rows(live));
-    json_object_set_new(report, "programmed", programmed(live));
+    json_object_update(report, state);
     return report;
 }
 

@@ -20,11 +20,12 @@
 
 #include "engine/live/context.h"
 
-/* Both give a new reference, or NULL when memory is out. */
-json_t *live_report_sessions(const struct live *live);
-/* Ports are left out when the data plane has stopped. sessions: as given by live_report_sessions(), kept by the
+/* What a stop takes away: sessions, ports, and what is programmed. Both functions give a new reference, or NULL when
+ * memory is out. */
+json_t *live_report_state(const struct live *live);
+/* The document: counters as they are now, and a state as it was given by live_report_state(), kept by the
  * caller. */
-json_t *live_report(const struct live *live, json_t *sessions);
+json_t *live_report(const struct live *live, json_t *state);
 
 void live_report_print(FILE *file, const json_t *report);
 

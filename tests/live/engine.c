@@ -54,7 +54,56 @@ static void name_addresses(struct engine *engine, const char *base)
         snprintf(engine->peer[i], sizeof(engine->peer[i]), "%s.%u", engine->base, 10 + i);
 }
 
-bool engine_spawn(struct engine *engine, const char *base, bool with_ports)
+void engine_name(struct engine *engine)
+{
+    name_addresses(engine, NULL);
+}
+
+/* --- Traffic ------------------------------------------------------------------------------------- */
+
+#define FRAME_SIZE  60
+#define FRAME_COUNT 256
+
+/* UDP from vm1 to 20.0.i.1 by way of the subnet's gateway. */
+static void make_frame(uint8_t frame[FRAME_SIZE], uint8_t i)
+{
+    static const uint8_t head[] = {
+        0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 2, 0, 0,    0,  2,    4, 8, 0,  /* Ethernet */
+        0x45, 0,    0,    46,   0,    0,    0, 0, 64,   17, 0,    0,        /* IPv4, 46 bytes */
+        10,   0,    2,    4,    20,   0,    0, 1, 0x10, 0,  0x20, 0, 0, 26, /* UDP, 26 bytes */
+    };
+    memset(frame, 0, FRAME_SIZE);
+    memcpy(frame, head, sizeof(head));
+    frame[32] = i;
+    uint32_t sum = 0;
+    for (unsigned at = 14; at < 34; at += 2)
+        sum += (uint32_t)frame[at] << 8 | frame[at + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16));
+    frame[24] = (uint8_t)(sum >> 8);
+    frame[25] = (uint8_t)sum;
+}
+
+static void write_trace(const char *path)
+{
+    static const uint32_t header[6] = {0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1};
+    static const uint32_t record[4] = {0, 0, FRAME_SIZE, FRAME_SIZE};
+    uint8_t frame[FRAME_SIZE];
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return;
+    fwrite(header, sizeof(header), 1, file);
+    for (unsigned i = 0; i < FRAME_COUNT; i++) {
+        make_frame(frame, (uint8_t)i);
+        fwrite(record, sizeof(record), 1, file);
+        fwrite(frame, sizeof(frame), 1, file);
+    }
+    fclose(file);
+}
+
+/* --- Process --------------------------------------------------------------------------------------- */
+
+bool engine_spawn(struct engine *engine, const char *base, bool with_traffic)
 {
     const char *program = getenv("LIVE_ENGINE");
     if (!program) {
@@ -66,21 +115,24 @@ bool engine_spawn(struct engine *engine, const char *base, bool with_ports)
     strcpy(engine->directory, "/tmp/live-test-XXXXXX");
     if (!mkdtemp(engine->directory))
         return false;
-    char port[16];
+    char port[16], trace[64];
     snprintf(port, sizeof(port), "%u", ENGINE_PORT);
+    snprintf(trace, sizeof(trace), "%s/trace", engine->directory);
+    if (with_traffic)
+        write_trace(trace);
     engine->pid = fork();
     if (engine->pid == 0) {
         redirect(engine, "out", STDOUT_FILENO);
         redirect(engine, "log", STDERR_FILENO);
-        execl(program, program, engine->base, port, with_ports ? "ports" : NULL, NULL);
+        execl(program, program, engine->base, port, with_traffic ? trace : NULL, NULL);
         _exit(127);
     }
     return engine->pid > 0;
 }
 
-bool engine_start(struct engine *engine, bool with_ports)
+bool engine_start(struct engine *engine, bool with_traffic)
 {
-    if (engine_spawn(engine, NULL, with_ports) && engine_says(engine, " running: ", 20000))
+    if (engine_spawn(engine, NULL, with_traffic) && engine_says(engine, " running: ", 20000))
         return true;
     char *log = engine_log(engine);
     fprintf(stderr, "the engine did not start:\n%s\n", log);
@@ -121,10 +173,11 @@ void engine_clean(struct engine *engine)
         waitpid(engine->pid, NULL, 0);
         engine->pid = 0;
     }
-    snprintf(path, sizeof(path), "%s/out", engine->directory);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/log", engine->directory);
-    unlink(path);
+    static const char *const kept[] = {"out", "log", "trace"};
+    for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", engine->directory, kept[i]);
+        unlink(path);
+    }
     rmdir(engine->directory);
 }
 

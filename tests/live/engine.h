@@ -21,10 +21,13 @@ struct engine {
     char peer[3][20];    /* nva1, nva2, and one that nobody knows */
 };
 
-/* Starts it and waits until it runs. with_ports: a data plane with workers too. False: it did not start. */
-bool engine_start(struct engine *engine, bool with_ports);
+/* Fills in the addresses that an engine of this process will have; engine_start() does the same. */
+void engine_name(struct engine *engine);
+/* Starts it and waits until it runs. with_traffic: a data plane with workers too, and a VM that sends to 20.0.0.0/16
+ * as fast as it can. False: it did not start. */
+bool engine_start(struct engine *engine, bool with_traffic);
 /* The same without waiting, for starts that must fail. base: instead of a loopback one of this process. */
-bool engine_spawn(struct engine *engine, const char *base, bool with_ports);
+bool engine_spawn(struct engine *engine, const char *base, bool with_traffic);
 void engine_signal(const struct engine *engine, int number);
 /* Waits for its end; returns the exit status, -1 when it did not end in time or by a signal. */
 int engine_wait(struct engine *engine, int timeout_ms);

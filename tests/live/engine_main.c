@@ -1,11 +1,11 @@
 /*
  * The live engine as a program of its own, for tests that talk to it over loopback TCP:
  *
- *   engine BASE PORT [ports]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2 at BASE.11
+ *   engine BASE PORT [TRACE]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2 at BASE.11
  *
  * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is loaded from
- * text as the user's is; only its transport addresses are moved to loopback. "ports" adds data-plane ports that
- * need no privilege, so that workers run beside the control thread.
+ * text as the user's is; only its transport addresses are moved to loopback. With TRACE, a pcap file, the NICs have
+ * ports that need no privilege: vm1 sends the frames of the trace without end, the NVAs take what comes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,27 +37,31 @@ static const char nics_alone[] =
     "  - {name: vm1, subnet: hub/vms, addresses: [10.0.2.4]}\n"
     "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
     "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true}\n";
+/* Two null devices must differ in something: their frame size, which nothing uses. */
 static const char nics_on_ports[] =
     "  - {name: vm1, subnet: hub/vms, addresses: [10.0.2.4], port: p1}\n"
     "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true, port: p2}\n"
     "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true, port: p3}\n"
     "ports:\n"
-    "  - {name: p1, device: net_null}\n"
-    "  - {name: p2, device: net_null}\n"
-    "  - {name: p3, device: net_null}\n";
+    "  - {name: p1, device: net_pcap, options: {rx_pcap: \"%s\", infinite_rx: 1}}\n"
+    "  - {name: p2, device: net_null, options: {no-rx: 1, size: 64}}\n"
+    "  - {name: p3, device: net_null, options: {no-rx: 1, size: 65}}\n";
 
+/* context: the name of the trace, or NULL. */
 static int read_text(void *context, const char *path, char **text, size_t *length,
                      bool *is_directory)
 {
     (void)path;
     *is_directory = false;
-    size_t capacity = sizeof(fabric_text) + sizeof(nics_on_ports);
-    *text = malloc(capacity);
-    if (!*text)
+    FILE *memory = open_memstream(text, length);
+    if (!memory)
         return -ENOMEM;
-    *length = (size_t)snprintf(*text, capacity, "%s%s", fabric_text,
-                               *(bool *)context ? nics_on_ports : nics_alone);
-    return 0;
+    fputs(fabric_text, memory);
+    if (context)
+        fprintf(memory, nics_on_ports, (const char *)context);
+    else
+        fputs(nics_alone, memory);
+    return fclose(memory) == 0 ? 0 : -ENOMEM;
 }
 
 static void move_to_loopback(struct fabric *fabric, const char *base)
@@ -76,8 +80,7 @@ int main(int argc, char **argv)
 {
     if (argc < 3)
         return 2;
-    bool with_ports = argc > 3;
-    struct fabric_reader reader = {&with_ports, read_text};
+    struct fabric_reader reader = {argc > 3 ? argv[3] : NULL, read_text};
     struct fabric_problems problems;
     struct fabric *fabric = fabric_load("test.yaml", &reader, &problems);
     for (size_t i = 0; i < problems.n; i++)

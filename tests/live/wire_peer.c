@@ -55,16 +55,21 @@ bool wire_peer_connect(struct wire_peer *peer, const char *local, const char *re
     return false;
 }
 
-bool wire_peer_accept(struct wire_peer *peer, const char *local, uint16_t port, int timeout_ms)
+int wire_peer_listen(const char *local, uint16_t port)
+{
+    int listener = bound_socket(local, port);
+    if (listener >= 0 && listen(listener, 4) == 0)
+        return listener;
+    if (listener >= 0)
+        close(listener);
+    return -1;
+}
+
+bool wire_peer_accept(struct wire_peer *peer, int listener, int timeout_ms)
 {
     peer->held = 0;
-    peer->fd = -1;
-    int listener = bound_socket(local, port);
-    if (listener < 0 || listen(listener, 4) < 0)
-        return false;
     struct pollfd ready = {listener, POLLIN, 0};
-    if (poll(&ready, 1, timeout_ms) == 1)
-        peer->fd = accept(listener, NULL, NULL);
+    peer->fd = poll(&ready, 1, timeout_ms) == 1 ? accept(listener, NULL, NULL) : -1;
     close(listener);
     return peer->fd >= 0;
 }

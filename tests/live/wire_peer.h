@@ -24,8 +24,10 @@ struct wire_message {
 /* Connects from local to remote ("127.1.2.4"); receive_buffer 0: the kernel's own choice. */
 bool wire_peer_connect(struct wire_peer *peer, const char *local, const char *remote, uint16_t port,
                        int receive_buffer);
-/* Listens at local and waits for one connection. */
-bool wire_peer_accept(struct wire_peer *peer, const char *local, uint16_t port, int timeout_ms);
+/* Listens at local; returns the socket or -1. */
+int wire_peer_listen(const char *local, uint16_t port);
+/* Waits for one connection, then stops listening. */
+bool wire_peer_accept(struct wire_peer *peer, int listener, int timeout_ms);
 void wire_peer_close(struct wire_peer *peer);
 
 bool wire_peer_send(struct wire_peer *peer, const void *bytes, size_t n);
