@@ -174,7 +174,7 @@ struct dp_forwarding_writer; /* what only the control thread needs: see writer.h
 struct dp_forwarding {
     struct dp_forwarding_config config;
     struct lpm *lpm;
-    struct lpm_fib *empty4, *empty6; /* no route; bases of the VNets' maps */
+    struct lpm_fib *empty4, *empty6; /* no route: stand in for FIBs and maps that are not set */
     struct dp_nic *_Atomic *nics;
     struct dp_vnet *_Atomic *vnets;
     struct dp_group *_Atomic *groups;

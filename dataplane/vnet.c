@@ -1,9 +1,9 @@
 /*
  * VNets: the address space, and which NIC has an address.
  *
- * The map is an lpm table of host routes whose leaves are NIC ids, derived from the one empty base
- * of its family: a derived table costs what is in it, a base of its own a megabyte per VNet. The
- * packet path then resolves a whole burst with the same bulk lookup that finds routes.
+ * The map is an lpm table of host routes whose leaves are NIC ids, so that the packet path resolves
+ * a whole burst with the same bulk lookup that finds routes. It is a base: a base takes one address
+ * in or out in constant time, and is small while it has few.
  *
  * A record is replaced when the space changes and hands its maps on; a map is made with the first
  * address of its family and goes with the VNet.
@@ -114,7 +114,7 @@ static int vnet_map(struct dp_forwarding *forwarding, struct dp_vnet *vnet, uint
     int error;
 
     if (!*own) {
-        error = lpm_derive(is4 ? forwarding->empty4 : forwarding->empty6, NULL, 0, own);
+        error = lpm_base_create(forwarding->lpm, (enum lpm_family)family, NULL, 0, own);
         if (error < 0)
             return error;
         lpm_rcu_publish(is4 ? &vnet->map4 : &vnet->map6, *own);
@@ -126,7 +126,7 @@ static int vnet_map(struct dp_forwarding *forwarding, struct dp_vnet *vnet, uint
 static struct lpm_change change_to(const struct lpm_prefix *prefix, uint32_t nic)
 {
     return (struct lpm_change){
-        .kind = nic != 0 ? LPM_SET : LPM_INHERIT,
+        .kind = nic != 0 ? LPM_SET : LPM_REMOVE,
         .prefix = *prefix,
         .leaf = nic,
     };
