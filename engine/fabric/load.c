@@ -201,7 +201,7 @@ static void load_directory(struct files *files, const char *path, char *text,
 {
     struct fabric_place place = {.file = path};
     char *save = NULL;
-    char *line = strtok_r(text, "\n", &save);
+    char *line = text ? strtok_r(text, "\n", &save) : NULL;
 
     if (!line)
         FABRIC_ERROR(files->loader, from ? from : &place, "the directory '%s' holds no .yaml file",

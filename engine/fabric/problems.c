@@ -24,7 +24,8 @@ static bool problems_grow(struct fabric_loader *loader)
 }
 
 /* "message\0file\0"; NULL when there is no memory. */
-static char *problem_text(const char *file, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static char *
+problem_text(const char *file, const char *format, va_list arguments)
 {
     va_list again;
     char *text = NULL;
@@ -42,8 +43,10 @@ static char *problem_text(const char *file, const char *format, va_list argument
     return text;
 }
 
-static void problem_add(struct fabric_loader *loader, bool error, const struct fabric_place *place,
-                        const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void problem_add(struct fabric_loader *loader,
+                                                              bool error,
+                                                              const struct fabric_place *place,
+                                                              const char *format, va_list arguments)
 {
     struct fabric_problems *problems = loader->problems;
     char *text;
