@@ -196,7 +196,8 @@ static bool tcp_send(struct pair *pair, unsigned tcp, unsigned end)
 {
     struct pair_pipe *pipe = &pair->tcps[tcp].pipes[1 - end];
     uint8_t bytes[4096];
-    if (pair->tcps[tcp].state != TCP_UP || pipe->finished) {
+    unsigned state = pair->tcps[tcp].state;
+    if ((state != TCP_UP && (state != TCP_HALF || tcp != end)) || pipe->finished) {
         return false;
     }
     size_t n = bgp_session_output(pair->ends[end].session, direction_of(tcp, end), bytes,
@@ -244,14 +245,15 @@ static bool tcp_receive(struct pair *pair, unsigned tcp, unsigned end)
     return true;
 }
 
+/* First the end that opens has its connection, some time later the other accepts it. */
 static bool tcp_open(struct pair *pair, unsigned tcp, unsigned end)
 {
-    if (pair->tcps[tcp].state != TCP_OPENING) {
+    struct pair_tcp *connection = &pair->tcps[tcp];
+    if (connection->state != (tcp == end ? TCP_OPENING : TCP_HALF)) {
         return false;
     }
-    pair->tcps[tcp].state = TCP_UP;
+    connection->state = tcp == end ? TCP_HALF : TCP_UP;
     bgp_session_connected(pair->ends[end].session, direction_of(tcp, end), pair->now_ms);
-    bgp_session_connected(pair->ends[1 - end].session, direction_of(tcp, 1 - end), pair->now_ms);
     return true;
 }
 

@@ -28,6 +28,9 @@ static void solo_routes(void *context, const struct bgp_routes *routes)
         solo->announced++;
         solo->last_prefix = prefix;
     }
+    if (solo->reset_at > 0 && solo->announced >= solo->reset_at) {
+        bgp_session_reset(solo->session, BGP_CEASE_MAX_PREFIXES, NULL, solo->now_ms);
+    }
     if (routes->attributes != NULL) {
         bgp_attributes_release(solo->table, solo->last);
         solo->last = bgp_attributes_hold(routes->attributes);

@@ -49,6 +49,7 @@ struct solo {
     struct bgp_attributes const *last; /* attributes of the last announcement, held */
     struct lpm_prefix last_prefix;
     char reason[512], notice[512];
+    unsigned reset_at;      /* the handler resets the session at this announcement; 0: never */
     const uint8_t *updates; /* what fill_updates gives, once */
     size_t updates_size;
 };
@@ -105,7 +106,8 @@ struct pair_pipe {
 
 /* A TCP connection, opened by the end of its index; pipes towards end 0 and end 1. */
 struct pair_tcp {
-    enum { TCP_NONE, TCP_OPENING, TCP_UP } state;
+    /* Up at the end that opened it, not yet accepted by the other: TCP_HALF. */
+    enum { TCP_NONE, TCP_OPENING, TCP_HALF, TCP_UP } state;
     struct pair_pipe pipes[2];
     bool closing[2]; /* by which end */
 };

@@ -321,3 +321,44 @@ Test(attributes, set_too_large_for_any_message_is_refused)
     bgp_attributes_release(bench.table, set);
     bench_close(&bench);
 }
+
+Test(attributes, communities_come_back_as_they_went_in)
+{
+    static const char *const texts[] = {"65001:1", "no-export", "rt:65001:5", "65001:2:3"};
+    struct bench bench = bench_open();
+    char text[BGP_COMMUNITY_TEXT];
+    bgp_builder_originate(bench.builder, BGP_ORIGIN_INCOMPLETE);
+    bgp_builder_set_origin(bench.builder, BGP_ORIGIN_IGP);
+    bgp_builder_set_med(bench.builder, 9);
+    bgp_builder_clear_med(bench.builder);
+    for (unsigned i = 4; i-- > 0;) {
+        struct bgp_community community;
+        cr_assert_eq(bgp_community_parse(texts[i], &community), 0);
+        bgp_builder_add_community(bench.builder, &community);
+    }
+    const struct bgp_attributes *set = interned(&bench), *bare;
+    static const unsigned counts[] = {2, 1, 1};
+    for (unsigned kind = 0, next = 0; kind < 3; kind++) {
+        cr_assert_eq(bgp_community_count(set, (enum bgp_community_kind)kind), counts[kind]);
+        for (unsigned i = 0; i < counts[kind]; i++) {
+            struct bgp_community community =
+                bgp_community_at(set, (enum bgp_community_kind)kind, i);
+            cr_assert_str_eq(bgp_community_format(&community, text), texts[next++]);
+        }
+    }
+    cr_assert(bgp_attributes_has_standard(set, BGP_NO_EXPORT));
+    cr_assert(!bgp_attributes_has_standard(set, BGP_NO_ADVERTISE));
+    cr_assert_eq(set->flags, 0);
+    bgp_builder_load(bench.builder, set);
+    for (unsigned kind = 0; kind < 3; kind++) {
+        bgp_builder_clear_communities(bench.builder, (enum bgp_community_kind)kind);
+    }
+    bare = interned(&bench);
+    bgp_builder_originate(bench.builder, BGP_ORIGIN_IGP);
+    const struct bgp_attributes *fresh = interned(&bench);
+    cr_assert_eq(bare, fresh, "a cleared attribute leaves nothing behind");
+    bgp_attributes_release(bench.table, set);
+    bgp_attributes_release(bench.table, bare);
+    bgp_attributes_release(bench.table, fresh);
+    bench_close(&bench);
+}

@@ -161,6 +161,9 @@ static const struct row {
     {"8092 6", "large communities of 13 octets", BOTH, ALL "c0200d 00000001000000020000000300",
      PREFIX, WITHDRAW, 0},
     {"9234 5", "OTC of 3 octets", BOTH, ALL "c02303 000001", PREFIX, WITHDRAW, 0},
+    {"7607 2", "OTC with AS 0", BOTH, ALL "c02304 00000000", PREFIX, WITHDRAW, 0},
+    {"7607 2", "AS4_AGGREGATOR with AS 0", BOTH, ALL "c01208 00000000 0a000001", PREFIX, DISCARD,
+     0},
     {"4271 6.3", "unknown well-known attribute", BOTH, ALL "40c800", PREFIX, RESET, 2},
 };
 
@@ -290,5 +293,37 @@ Test(errors, treat_as_withdraw_withdraws_every_field)
     cr_assert_eq(bgp_session_counters(solo.session)->malformed[4], 1);
     cr_assert_str_eq(solo.notice, "malformed attribute 4, treated as withdraw: UPDATE Message "
                                   "Error/Attribute Length Error (3/5), bytes 800403000000");
+    solo_close(&solo);
+}
+
+/* A path of 2-octet ASes doubles when it is widened: what came in one message may fit in none. */
+Test(errors, set_that_no_message_could_carry_is_withdrawn)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    static uint8_t body[65535], bytes[65535];
+    config.extended_messages = open.extended_messages = true;
+    config.two_octet_as = true;
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    size_t path = 100 * 512, n = bytes_from_hex(ORIGIN NEXT_HOP "5002 c800", body + 4, 64);
+    for (unsigned i = 0; i < 100; i++) { /* segments of 255, and two octets to spare */
+        uint8_t *segment = body + 4 + n + (size_t)i * 512;
+        memset(segment, 1, 512);
+        segment[0] = BGP_AS_SEQUENCE;
+        segment[1] = 255;
+    }
+    cr_assert_eq(path, 0xc800);
+    n += path;
+    body[2] = (uint8_t)(n >> 8);
+    body[3] = (uint8_t)n;
+    memcpy(body + 4 + n, (uint8_t[]){24, 10, 1, 0}, 4);
+    n = message_around(BGP_UPDATE, body, 4 + n + 4, bytes);
+    solo_input(&solo, BGP_OUTGOING, bytes, n);
+    cr_assert_eq(bgp_session_state(solo.session), BGP_ESTABLISHED, "%s", solo.reason);
+    cr_assert_eq(solo.withdrawn, 1, "%s", solo.notice);
+    cr_assert_eq(solo.announced, 0);
+    cr_assert_eq(bgp_session_counters(solo.session)->treated_as_withdraw, 1);
     solo_close(&solo);
 }

@@ -7,7 +7,7 @@
 
 /* --- Timers ----------------------------------------------------------------------------------- */
 
-Test(session, hold_timer_ends_a_silent_session)
+Test(session_end, hold_timer_ends_a_silent_session)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -27,7 +27,7 @@ Test(session, hold_timer_ends_a_silent_session)
     solo_close(&solo);
 }
 
-Test(session, open_sent_gives_up_after_four_minutes)
+Test(session_end, open_sent_gives_up_after_four_minutes)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -41,7 +41,7 @@ Test(session, open_sent_gives_up_after_four_minutes)
     solo_close(&solo);
 }
 
-Test(session, keepalives_go_out_within_their_interval)
+Test(session_end, keepalives_go_out_within_their_interval)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -63,7 +63,7 @@ Test(session, keepalives_go_out_within_their_interval)
     solo_close(&solo);
 }
 
-Test(session, peer_that_never_reads_is_cut_off)
+Test(session_end, peer_that_never_reads_is_cut_off)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -83,7 +83,7 @@ Test(session, peer_that_never_reads_is_cut_off)
     solo_close(&solo);
 }
 
-Test(session, pause_in_idle_doubles_up_to_its_maximum)
+Test(session_end, pause_in_idle_doubles_up_to_its_maximum)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -105,7 +105,7 @@ Test(session, pause_in_idle_doubles_up_to_its_maximum)
     solo_close(&solo);
 }
 
-Test(session, same_seed_same_waits)
+Test(session_end, same_seed_same_waits)
 {
     uint64_t deadlines[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -123,7 +123,7 @@ Test(session, same_seed_same_waits)
 
 /* --- The ways down ---------------------------------------------------------------------------- */
 
-Test(session, stop_says_cease_with_a_message_and_stays_down)
+Test(session_end, stop_says_cease_with_a_message_and_stays_down)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -141,7 +141,7 @@ Test(session, stop_says_cease_with_a_message_and_stays_down)
     solo_close(&solo);
 }
 
-Test(session, reset_comes_back_by_itself)
+Test(session_end, reset_comes_back_by_itself)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -156,7 +156,7 @@ Test(session, reset_comes_back_by_itself)
     solo_close(&solo);
 }
 
-Test(session, notification_from_the_peer_ends_it_without_an_answer)
+Test(session_end, notification_from_the_peer_ends_it_without_an_answer)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -175,7 +175,7 @@ Test(session, notification_from_the_peer_ends_it_without_an_answer)
     solo_close(&solo);
 }
 
-Test(session, lost_connection_in_open_sent_waits_in_active)
+Test(session_end, lost_connection_in_open_sent_waits_in_active)
 {
     struct solo solo;
     struct bgp_session_config config = solo_config();
@@ -189,7 +189,7 @@ Test(session, lost_connection_in_open_sent_waits_in_active)
     solo_close(&solo);
 }
 
-Test(session, messages_out_of_place_are_fsm_errors)
+Test(session_end, messages_out_of_place_are_fsm_errors)
 {
     static const struct {
         unsigned before; /* messages taken before: 0 none, 1 OPEN, 2 OPEN and KEEPALIVE */
@@ -221,7 +221,7 @@ Test(session, messages_out_of_place_are_fsm_errors)
     }
 }
 
-Test(session, garbage_gets_the_header_error_that_fits)
+Test(session_end, garbage_gets_the_header_error_that_fits)
 {
     static const struct {
         const char *hex;
@@ -258,4 +258,30 @@ Test(session, garbage_gets_the_header_error_that_fits)
         cr_assert_arr_eq(error.data, cases[i].data, cases[i].length);
         solo_close(&solo);
     }
+}
+
+Test(session_end, reset_from_within_the_handler_ends_it_there)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    uint8_t body[128], bytes[1024];
+    /* Each UPDATE announces an IPv6 and an IPv4 prefix; both come in one read. */
+    size_t size = bytes_from_hex("0000 0034 800e1d 0002 01 10 20010db8000000000000000000000001 00"
+                                 "30 20010db80001 00 40010100 400206 0201 0000fde9"
+                                 "400304 0a000004 18 0a0100",
+                                 body, sizeof body);
+    size_t n = message_around(BGP_UPDATE, body, size, bytes);
+    n += message_around(BGP_UPDATE, body, size, bytes + n);
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    solo_input(&solo, BGP_OUTGOING, bytes, n);
+    cr_assert_eq(solo.announced, 6, "%u: %s", solo.announced, solo.reason);
+    solo.announced = 0;
+    solo.reset_at = 1;
+    solo_input(&solo, BGP_OUTGOING, bytes, n);
+    cr_assert_eq(solo.announced, 1, "nothing is told after the reset");
+    cr_assert_eq(state_of(&solo), BGP_IDLE);
+    assert_error(solo_notification(&solo, BGP_OUTGOING), BGP_ERROR_CEASE, BGP_CEASE_MAX_PREFIXES);
+    solo_close(&solo);
 }

@@ -465,3 +465,79 @@ Test(update, families_that_were_not_agreed_on_are_passed_over)
     cr_assert(!update.end_of_rib);
     bench_close(&bench);
 }
+
+/* Written for a peer and read as that peer reads it: is it the set that the export promises? */
+static void check_export(struct bench *bench, const struct bgp_attributes *set, bool four_octet_as,
+                         bool internal)
+{
+    uint8_t bytes[4096];
+    struct bgp_encoding encoding = {four_octet_as, BGP_MESSAGE_MAX};
+    struct bgp_export export = {.internal = internal, .next_hop = address_of("10.0.0.9")};
+    struct bgp_update_context context = {
+        .four_octet_as = four_octet_as, .internal = internal, .families = BGP_FAMILIES_ALL};
+    struct bgp_update update;
+    const struct bgp_attributes *promised, *read;
+    size_t n = write_one(&encoding, set, &export, "10.0.0.0/8", bytes);
+    cr_assert_eq(bgp_update_decode(bench->reader, &context, bytes, n, &update), BGP_UPDATE_FINE);
+    cr_assert_eq(update.malformed, 0);
+    cr_assert_eq(bgp_update_attributes(bench->reader, false, bench->table, &read), 0);
+    bgp_builder_load(bench->builder, set);
+    bgp_builder_export(bench->builder, &export);
+    promised = interned(bench);
+    cr_assert_eq(read, promised);
+    bgp_attributes_release(bench->table, read);
+    bgp_attributes_release(bench->table, promised);
+}
+
+Test(update, every_known_attribute_reaches_every_kind_of_peer)
+{
+    static const char *const aggregators[] = {"c00708 0000fde9 0a000009 ",
+                                              "c00708 fa56ea01 0a000009 "};
+    struct bench bench = bench_open();
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t body[256], bytes[512];
+        char hex[512];
+        struct bgp_update_context context = {
+            .four_octet_as = true, .internal = true, .families = BGP_FAMILIES_ALL};
+        struct bgp_update update;
+        const struct bgp_attributes *set;
+        snprintf(hex, sizeof hex,
+                 REST "40020a 0202 0000fde9 fa56ea01 800404 00000007 400504 000000c8 400600 %s"
+                      "c00804 fde90064 800904 0a000001 800a08 0a000002 0a000003"
+                      "c01008 0002fde900000001 c01914 0002 20010db8000000000000000000000001 0001"
+                      "c0200c 000000010000000200000003 c02304 0000fde9",
+                 aggregators[i]);
+        size_t n = bytes_from_hex(hex, body + 4, sizeof body - 6);
+        memcpy(body, (uint8_t[]){0, 0, (uint8_t)(n >> 8), (uint8_t)n}, 4);
+        memcpy(body + 4 + n, (uint8_t[]){8, 10}, 2);
+        n = message_around(BGP_UPDATE, body, n + 6, bytes);
+        cr_assert_eq(bgp_update_decode(bench.reader, &context, bytes, n, &update), BGP_UPDATE_FINE);
+        cr_assert_eq(update.malformed, 0);
+        cr_assert_eq(bgp_update_attributes(bench.reader, false, bench.table, &set), 0);
+        cr_assert_eq(set->flags, BGP_HAS_MED | BGP_HAS_LOCAL_PREF | BGP_HAS_ATOMIC_AGGREGATE);
+        for (unsigned kind = 0; kind < 4; kind++) {
+            check_export(&bench, set, kind & 1, kind & 2);
+        }
+        bgp_attributes_release(bench.table, set);
+    }
+    bench_close(&bench);
+}
+
+Test(update, ipv4_in_mp_reach_is_read_too)
+{
+    struct bench bench = bench_open();
+    struct bgp_update update;
+    const struct bgp_attributes *set;
+    struct lpm_prefix prefix, wanted = prefix_of("10.1.0.0/16");
+    struct lpm_address hop = address_of("10.0.0.4");
+    cr_assert_eq(read_hex(&bench, true,
+                          "800e0c 0001 01 04 0a000004 00 10 0a01 40010100 400206 0201 0000fde9", "",
+                          &update),
+                 BGP_UPDATE_FINE);
+    cr_assert(bgp_nlri_next(&update.mp_announced, &prefix));
+    cr_assert(lpm_prefix_equal(&prefix, &wanted));
+    cr_assert_eq(bgp_update_attributes(bench.reader, true, bench.table, &set), 0);
+    cr_assert(lpm_address_equal(&set->next_hop, &hop));
+    bgp_attributes_release(bench.table, set);
+    bench_close(&bench);
+}
