@@ -109,7 +109,7 @@ char *fabric_nearest_text(const struct fabric_nearest *best, char text[FABRIC_NE
 
 /* --- The steps, in their order ------------------------------------------------------------------- */
 
-/* Reads everything in the merged top mapping (read.c). */
+/* Reads everything in the merged top mapping (top.c). */
 void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top);
 /* Owners, indices, and defaults that follow from other values (complete.c). */
 void fabric_complete(struct fabric_loader *loader);

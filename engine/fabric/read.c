@@ -1,19 +1,14 @@
 /*
  * Reads objects by the tables of schema.h.
  *
- * The top is read in two rounds. The first collects the named objects of every section, sorts them
- * by name and allocates their arrays; so in the second, which fills them, every reference can be turned into an
- * index at once, whatever the order of the file. Keys are read in the order of their table, not of the file: a line
- * of the table may rely on those above it.
+ * Keys are read in the order of their table, not of the file: a line of the table may rely on those above it. A problem
+ * is told and reading goes on, so that one run shows as many of them as can be seen.
  */
 #include "engine/fabric/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* So many problems get a search for what was meant; it looks at every name of a section. */
-#define FABRIC_NEAREST_SEARCHES 50u
 
 /* --- Messages ---------------------------------------------------------------------------------- */
 
@@ -351,97 +346,4 @@ bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema
                       : read_absent(loader, key, node, object, &key_path);
     }
     return node ? check_keys(loader, schema, node, object, path) && good : good;
-}
-
-/* --- References ------------------------------------------------------------------------------------------ */
-
-const char *fabric_section_text(unsigned section)
-{
-    static const char *const names[] = {
-        [FABRIC_VNETS] = "VNet",
-        [FABRIC_ROUTE_TABLES] = "route table",
-        [FABRIC_SERVICE_TAGS] = "service tag",
-        [FABRIC_HOSTS] = "host",
-        [FABRIC_PORTS] = "port",
-        [FABRIC_POLICIES] = "policy",
-        [FABRIC_TUNNELS] = "tunnel",
-        [FABRIC_ROUTERS] = "router",
-        [FABRIC_NICS] = "NIC",
-        [FABRIC_ROUTE_SERVERS] = "route server",
-        [FABRIC_GATEWAYS] = "gateway",
-        [FABRIC_LOAD_BALANCERS] = "load balancer",
-        [FABRIC_SUBNETS] = "subnet",
-    };
-
-    return names[section];
-}
-
-static uint32_t find_in_section(const struct fabric_objects *objects, const char *name)
-{
-    uint32_t low = 0, high = objects->n;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        int order = strcmp(name, node_name(objects->nodes[middle]));
-
-        if (order == 0)
-            return middle;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return FABRIC_NONE;
-}
-
-/* "vnet/subnet". */
-static uint32_t find_subnet(const struct fabric *fabric, const char *text)
-{
-    const char *slash = strchr(text, '/');
-    char vnet_name[128];
-    uint32_t vnet;
-
-    if (!slash || (size_t)(slash - text) >= sizeof(vnet_name))
-        return FABRIC_NONE;
-    memcpy(vnet_name, text, (size_t)(slash - text));
-    vnet_name[slash - text] = '\0';
-    vnet = fabric_find_vnet(fabric, vnet_name);
-    return vnet == FABRIC_NONE ? FABRIC_NONE : fabric_find_subnet(fabric, vnet, slash + 1);
-}
-
-static void nearest_in_section(const struct fabric_loader *loader, unsigned section,
-                               const char *text, struct fabric_nearest *nearest)
-{
-    if (section == FABRIC_SUBNETS) {
-        for (uint32_t i = 0; i < loader->fabric->subnets_count; i++)
-            fabric_nearest_try(nearest, text, loader->fabric->subnets[i].full_name);
-        return;
-    }
-    for (uint32_t i = 0; i < loader->objects[section].n; i++)
-        fabric_nearest_try(nearest, text, node_name(loader->objects[section].nodes[i]));
-}
-
-uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
-                      const struct fabric_node *node, const struct fabric_path *path)
-{
-    struct fabric_nearest nearest = {0};
-    char path_text[FABRIC_PATH_TEXT], nearest_text[FABRIC_NEAREST_TEXT], found[FABRIC_FOUND_TEXT];
-    uint32_t index;
-
-    if (node->kind != FABRIC_NODE_SCALAR || fabric_node_is_empty(node)) {
-        fabric_expected(loader, node, path, "a name");
-        return FABRIC_NONE;
-    }
-    index = section == FABRIC_SUBNETS ? find_subnet(loader->fabric, node->text)
-                                      : find_in_section(&loader->objects[section], node->text);
-    if (index != FABRIC_NONE)
-        return index;
-    if (loader->problems->n < FABRIC_NEAREST_SEARCHES)
-        nearest_in_section(loader, section, node->text, &nearest);
-    FABRIC_ERROR(
-        loader, &node->place, "%s: there is no %s %s%s%s", fabric_path_format(path, path_text),
-        fabric_section_text(section), fabric_node_found(node, found),
-        section == FABRIC_SUBNETS && !nearest.name ? " (subnets are written vnet/subnet)" : "",
-        fabric_nearest_text(&nearest, nearest_text));
-    return FABRIC_NONE;
 }

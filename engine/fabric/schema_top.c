@@ -3,9 +3,6 @@
  */
 #include "engine/fabric/schema.h"
 
-#include <stdio.h>
-#include <string.h>
-
 /* --- Objects that stand once ---------------------------------------------------------------------- */
 
 static const struct fabric_key bmp_keys[] = {
@@ -261,95 +258,3 @@ static const struct fabric_key top_keys[] = {
 };
 const struct fabric_schema fabric_schema_top = {
     .title = "", .word = "fabric", FABRIC_KEYS(top_keys)};
-
-/* --- The first round of reading ------------------------------------------------------------------------ */
-
-static bool collect_section(struct fabric_loader *loader, const struct fabric_key *key,
-                            const struct fabric_node *top)
-{
-    struct fabric_objects *objects = &loader->objects[key->section];
-    struct fabric_path path = {.key = key->name, .index = FABRIC_NONE};
-    char *fabric = (char *)loader->fabric;
-    char *array;
-
-    fabric_collect(loader, key->object, fabric_node_get(top, key->name), &path, objects);
-    array = fabric_loader_array(loader, objects->n, key->size);
-    if (!array)
-        return false;
-    *(void **)(void *)(fabric + key->offset) = array;
-    *(uint32_t *)(void *)(fabric + key->count_offset) = objects->n;
-    /* VNets and subnets are looked up by name while the rest is read; the nodes' own text does until then. */
-    for (uint32_t i = 0; key->object->named && i < objects->n; i++)
-        *(const char **)(void *)(array + i * key->size) =
-            fabric_node_get(objects->nodes[i], "name")->text;
-    return true;
-}
-
-/* Collects the subnets of each VNet, and counts them. */
-static bool collect_subnet_lists(struct fabric_loader *loader, struct fabric_objects *lists)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < loader->fabric->vnets_count; i++) {
-        struct fabric_vnet *vnet = &loader->fabric->vnets[i];
-        const struct fabric_node *node = loader->objects[FABRIC_VNETS].nodes[i];
-        struct fabric_path vnets = {.key = "vnets", .name = vnet->name, .index = i};
-        struct fabric_path path = {.parent = &vnets, .key = "subnets", .index = FABRIC_NONE};
-
-        fabric_collect(loader, &fabric_schema_subnet, fabric_node_get(node, "subnets"), &path,
-                       &lists[i]);
-        vnet->first_subnet = n;
-        vnet->subnet_count = lists[i].n;
-        n += lists[i].n;
-    }
-    loader->subnets.n = n;
-    loader->subnets.nodes = fabric_arena_array(&loader->tree, n, sizeof(*loader->subnets.nodes));
-    loader->fabric->subnets = fabric_loader_array(loader, n, sizeof(*loader->fabric->subnets));
-    loader->fabric->subnets_count = n;
-    return loader->subnets.nodes && loader->fabric->subnets;
-}
-
-/* Puts the subnets of all VNets into one array and names them "vnet/subnet". */
-static bool collect_subnets(struct fabric_loader *loader)
-{
-    struct fabric *fabric = loader->fabric;
-    struct fabric_objects *lists =
-        fabric_arena_array(&loader->tree, fabric->vnets_count, sizeof(*lists));
-
-    if (!lists || !collect_subnet_lists(loader, lists))
-        return false;
-    for (uint32_t i = 0; i < fabric->vnets_count; i++) {
-        const struct fabric_vnet *vnet = &fabric->vnets[i];
-
-        for (uint32_t j = 0; j < vnet->subnet_count; j++) {
-            struct fabric_subnet *subnet = &fabric->subnets[vnet->first_subnet + j];
-
-            loader->subnets.nodes[vnet->first_subnet + j] = lists[i].nodes[j];
-            subnet->vnet = i;
-            subnet->name = fabric_node_get(lists[i].nodes[j], "name")->text;
-            subnet->full_name =
-                fabric_arena_print(loader->arena, "%s/%s", vnet->name, subnet->name);
-            if (!subnet->full_name)
-                return false;
-        }
-    }
-    return true;
-}
-
-void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top)
-{
-    struct fabric_path path = {.index = FABRIC_NONE};
-    bool good = true;
-
-    for (unsigned i = 0; i < fabric_schema_top.key_count && good; i++)
-        if (top_keys[i].handler == read_section)
-            good = collect_section(loader, &top_keys[i], top);
-    good = good && collect_subnets(loader);
-    /* Names that are missing or stand twice would make every reference to them look wrong. */
-    if (good && loader->problems->errors > 0)
-        return;
-    if (good)
-        fabric_read_object(loader, &fabric_schema_top, top, loader->fabric, &path);
-    else
-        loader->out_of_memory = true;
-}
