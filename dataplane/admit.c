@@ -2,8 +2,8 @@
  * Admission: the part of the decision that looks at the packet and its sender alone (steps 1 to 5
  * of the walk in decide.c).
  *
- * Nearly every packet has nothing that stands out: ordinary addresses, the sender's own first one as
- * source, time to live. That is found by a handful of comparisons without a branch between them.
+ * Nearly every packet has nothing that stands out: ordinary addresses, the sender's own first one
+ * as source, time to live. That is found by a handful of comparisons without a branch between them.
  * Whatever stands out in any way goes through the steps in full and in order.
  */
 #include "dataplane/decide.h"
@@ -89,6 +89,7 @@ static bool is_martian6(const uint8_t *address)
     return address[0] == 0xff || is_link_local6(address) || is_embedding6(address);
 }
 
+/* RFC 4291 2.5.2 to 2.5.6 and 2.7: none of these may be forwarded. */
 static enum dp_reason address_check6(const uint8_t *source, const uint8_t *destination)
 {
     if (destination[0] == 0xff)
@@ -109,6 +110,7 @@ static bool is_echo_request(const struct dp_packet *packet)
     return packet->protocol == DP_PROTOCOL_ICMPV6 && packet->icmp_type == DP_ICMPV6_ECHO_REQUEST;
 }
 
+/* An appliance forwards for others; a trace was sent by others. */
 static bool must_own_source(const struct dp_decision *decision, const struct dp_nic *nic)
 {
     return decision->check_source && !nic->ip_forwarding;
@@ -136,6 +138,8 @@ static bool walk4(const struct dp_decision *decision, unsigned i, uint32_t sourc
     return false;
 }
 
+/* Not || but |: each part costs less than a branch that may be mispredicted. ICMP stands out for
+ * the gateway's echo; several subnets, because only the first is at hand. */
 static inline bool stands_out4(const struct dp_decision *decision, const struct dp_nic *nic,
                                const struct dp_packet *packet, uint32_t source,
                                uint32_t destination)
@@ -221,6 +225,8 @@ static inline void admit6(struct dp_decision *decision, unsigned i)
     dp_wait_for_leaf(&decision->six, i, lpm_rcu_dereference(&nic->fib6));
 }
 
+/* Neighbours in a burst come from different NICs where guests share a port: all records are asked
+ * for before the first is read. */
 static void find_senders(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {

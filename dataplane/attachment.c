@@ -6,6 +6,11 @@
  * MACs are open addressing with linear probing at half load at most; a slot holds a NIC id, and the
  * id's own record holds the MAC to compare. A removed slot is marked, since a probe must not end
  * at it; marks go when the array is next replaced.
+ *
+ * Order, for a reader that runs in between. A NIC comes: its record, then its slot. A NIC goes: its
+ * slot, then its record. So a slot may lead to no record or, for a moment, to the record of the
+ * NIC's next life, and the comparison with that record's own port and MAC settles either. An array
+ * that is replaced holds the same ids as its successor until the next change of that port.
  */
 #include "dataplane/hash.h"
 #include "dataplane/writer.h"
@@ -15,6 +20,7 @@
 
 #define MAC_SLOTS_LEAST 16
 
+/* Neighbouring MACs, which guests of one cloud have, must not share a run of slots. */
 static uint32_t mac_hash(const uint8_t mac[6])
 {
     uint8_t padded[8] = {0};
@@ -58,6 +64,7 @@ bool dp_attachment_equal(const struct dp_nic *a, const struct dp_nic *b)
     return a->attachment != DP_ATTACHMENT_MAC || memcmp(a->mac, b->mac, 6) == 0;
 }
 
+/* The writer's own view: it needs no ordering with itself. */
 static struct dp_port_table *port_table(const struct dp_forwarding *forwarding, uint16_t port)
 {
     return atomic_load_explicit(&forwarding->ports[port], memory_order_relaxed);
@@ -123,6 +130,8 @@ static int mac_table_grow(struct dp_forwarding *forwarding, struct dp_port_table
     return 0;
 }
 
+/* Room is made before anything changes, while an error can still be returned. The room outlasts a
+ * release of the NIC's old slot, which only turns one used slot into a mark. */
 static int mac_prepare(struct dp_forwarding *forwarding, struct dp_port_table *table,
                        const struct dp_nic *nic)
 {
@@ -186,6 +195,7 @@ void dp_attachment_claim(struct dp_forwarding *forwarding, const struct dp_nic *
         mac_store(mac_table(table), nic);
 }
 
+/* By id, not by MAC: a NIC is in an array once at most, and here for certain. */
 static void mac_remove(struct dp_mac_table *macs, const struct dp_nic *nic)
 {
     uint32_t i = mac_hash(nic->mac);

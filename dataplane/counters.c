@@ -2,9 +2,9 @@
  * Counters: one set per worker, written by that worker alone, summed by whoever asks.
  *
  * The sets are sized for every NIC id that may come, in pages that cost memory only once a packet
- * of that NIC touches them. A sum taken while packets move is of no single instant; when workers are
- * idle it is exact. Counters belong to the id: they go on when a NIC is replaced, or removed and
- * its id given to another, because a worker may be adding to them at any time.
+ * of that NIC touches them. A sum taken while packets move is of no single instant; when workers
+ * are idle it is exact. Counters belong to the id: they go on when a NIC is replaced, or removed
+ * and its id given to another, because a worker may be adding to them at any time.
  */
 #include "dataplane/writer.h"
 
@@ -72,6 +72,7 @@ static uint64_t counter_read(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* Adds to what is there: the total is a sum of sums. */
 static void sum_nic(const struct dp_forwarding *forwarding, uint32_t nic,
                     struct dp_counters *counters)
 {

@@ -35,6 +35,7 @@
 
 /* --- Routes, groups, buckets: steps 6 and 7 --------------------------------------------------- */
 
+/* Twice in a burst: routes first, then the addresses of those whose group is a VNet. */
 static void look_up(struct dp_decision *decision)
 {
     if (decision->four.n > 0)
@@ -59,6 +60,7 @@ static void find_groups(struct dp_decision *decision, const struct dp_lookups *r
     }
 }
 
+/* The receiver's record is asked for here and read in deliver(), when it has come. */
 static inline void deliver_to(struct dp_decision *decision, unsigned packet, uint32_t nic,
                               uint8_t allowance)
 {
@@ -71,6 +73,7 @@ static inline void deliver_to(struct dp_decision *decision, unsigned packet, uin
     __builtin_prefetch(delivery->receiver);
 }
 
+/* One member needs no hash, and most groups have one. */
 static inline void choose_member(struct dp_decision *decision, unsigned packet,
                                  const struct dp_group *group)
 {
@@ -135,6 +138,7 @@ static inline void follow_group(struct dp_decision *decision, struct dp_lookups 
     }
 }
 
+/* Group pointers are fetched for all before the first is followed. */
 static void follow_groups(struct dp_decision *decision, struct dp_lookups *lookups)
 {
     const unsigned n = lookups->n;
@@ -149,6 +153,7 @@ static void follow_groups(struct dp_decision *decision, struct dp_lookups *looku
     }
 }
 
+/* Leaf 0, no NIC has the address, is the NIC that is never there. */
 static void take_addresses(struct dp_decision *decision, const struct dp_lookups *addresses)
 {
     for (unsigned i = 0; i < addresses->n; i++) {

@@ -1,6 +1,13 @@
 /*
  * Next-hop groups: made, swapped and given up under ids that are the leaves of the FIBs.
  *
+ *   config --> sorted members --> next hop numbers --> struct dp_group --publish--> groups[id]
+ *                            `--> identities and weights --> dp_bucket_table (shared by content)
+ *
+ *   free --create--> in force --destroy--> given up --grace period--> free
+ *                     |    ^
+ *                     '----' replace
+ *
  * A swap is one store and reaches every prefix and NIC behind the id. A group that is destroyed
  * keeps its slot until a grace period later: a reader may have taken the id from a FIB just before
  * the id left it. Only then is the slot cleared and the id free again.
@@ -10,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* The group in force under an id: not one that was given up and waits. */
 static struct dp_group *group_current(const struct dp_forwarding *forwarding, uint32_t group)
 {
     struct dp_group *current;
@@ -51,6 +59,7 @@ static bool config_valid(const struct dp_forwarding *forwarding,
     return true;
 }
 
+/* By address alone: the order that every host gives the same set. */
 static int compare_members(const void *a, const void *b)
 {
     const struct dp_member *left = a;
@@ -73,6 +82,8 @@ static int sort_members(const struct dp_group_config *config, struct dp_member *
     return 0;
 }
 
+/* Numbers first, then the group is published: whoever reads a number in a group finds its address
+ * and its counters. A number given to a group that then fails stays given; it does no harm. */
 static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group,
                         const struct dp_member *sorted)
 {
@@ -89,6 +100,8 @@ static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group
     return 0;
 }
 
+/* What a member is for the choice is its address and weight. Its NIC and what the peering allows
+ * may change without a flow moving, so they stay out of the table. */
 static int fill_buckets(struct dp_forwarding *forwarding, struct dp_group *group,
                         const struct dp_member *sorted, bool strict, const struct dp_group *old)
 {
@@ -158,6 +171,7 @@ static void replaced_reclaim(struct lpm_rcu_head *head)
     group_free(group_of(head));
 }
 
+/* No reader can hold the id now: it left the FIBs before the grace period began. */
 static void destroyed_reclaim(struct lpm_rcu_head *head)
 {
     struct dp_group *group = group_of(head);
@@ -192,6 +206,8 @@ int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_conf
     return 0;
 }
 
+/* The old group lends its table as a start: what the set keeps need not be drawn again. It is there
+ * still, since the old group goes only after a grace period. */
 int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
                      const struct dp_group_config *config)
 {
@@ -221,6 +237,7 @@ int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group)
     return 0;
 }
 
+/* After the barrier: those given up are gone, so what is left is in force. */
 void dp_groups_destroy(struct dp_forwarding *forwarding)
 {
     for (uint32_t id = 1; id <= forwarding->writer->group_highest; id++) {

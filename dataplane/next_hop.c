@@ -22,6 +22,7 @@ static const struct lpm_address *address_of(const struct dp_forwarding *forwardi
     return &chunk->addresses[number % DP_NEXT_HOP_PER_CHUNK];
 }
 
+/* Acquire: the addresses up to the count were written before it was raised. */
 static uint32_t count_of(const struct dp_forwarding *forwarding)
 {
     return atomic_load_explicit(&forwarding->writer->next_hop_count, memory_order_acquire);
@@ -51,6 +52,7 @@ static uint32_t *find_slot(const struct dp_forwarding *forwarding,
     }
 }
 
+/* At half load at most, so that a probe ends soon. Readers never look here. */
 static int grow_slots(struct dp_forwarding *forwarding)
 {
     struct dp_forwarding_writer *writer = forwarding->writer;
@@ -85,6 +87,7 @@ static int add_chunk(struct dp_forwarding *forwarding, uint32_t index)
     return 0;
 }
 
+/* The address lands in its chunk before the count says that it is there. */
 int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_address *address,
                        uint32_t *number)
 {

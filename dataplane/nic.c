@@ -61,6 +61,7 @@ bool dp_nic_gateway6(const struct dp_nic *nic, const uint8_t address[16])
     return false;
 }
 
+/* Questions of ARP and neighbour discovery: rare enough for prefixes as configured. */
 static bool in_subnets(const struct dp_nic *nic, const struct lpm_address *address)
 {
     for (unsigned i = 0; i < nic->subnet_count; i++) {
@@ -159,6 +160,7 @@ static struct dp_subnet4 subnet4_make(const struct lpm_prefix *prefix)
     };
 }
 
+/* The first of each family stands in the record's first lines too, where the decision looks. */
 static void fill_addresses(struct dp_nic *nic, const struct dp_nic_config *config, uint32_t *own4,
                            uint8_t (*own6)[16])
 {
@@ -221,6 +223,7 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     fill_link_local(nic);
 }
 
+/* An empty FIB stands in for none: a lookup answers "no route" without a branch for it. */
 static void set_fibs(const struct dp_forwarding *forwarding, struct dp_nic *nic,
                      const struct lpm_fib *fib4, const struct lpm_fib *fib6)
 {
@@ -228,6 +231,7 @@ static void set_fibs(const struct dp_forwarding *forwarding, struct dp_nic *nic,
     lpm_rcu_publish(&nic->fib6, fib6 ? fib6 : forwarding->empty6);
 }
 
+/* Cache line aligned: the packet path reads the first line of many records in a burst. */
 static struct dp_nic *nic_make(const struct dp_forwarding *forwarding, uint32_t id,
                                const struct dp_nic_config *config, const struct nic_counts *counts)
 {
@@ -264,6 +268,7 @@ static struct dp_nic *nic_make(const struct dp_forwarding *forwarding, uint32_t 
     return nic;
 }
 
+/* Owns nothing, leads nowhere, and has an id that no NIC has. */
 struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding)
 {
     const struct dp_nic_config config = {.name = ""};
@@ -321,6 +326,7 @@ int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_n
     return 0;
 }
 
+/* First no frame finds the NIC, then no packet does. */
 int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic)
 {
     struct dp_nic *old = nic_current(forwarding, nic);

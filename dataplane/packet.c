@@ -53,13 +53,14 @@ static bool fail(enum dp_reason *reason, enum dp_reason why)
 
 /* --- Upper layers ----------------------------------------------------------------------------- */
 
+/* TCP, UDP, SCTP, UDP-Lite and DCCP all begin with source and destination port. */
 static bool protocol_has_ports(uint8_t protocol)
 {
     return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
            protocol == PROTOCOL_UDP_LITE || protocol == PROTOCOL_DCCP;
 }
 
-/* Whole ports or none: all five protocols begin with them. */
+/* Both ports or none: half a tuple would split a flow. */
 static void read_ports(struct dp_packet *packet, uint8_t protocol, const uint8_t *bytes, size_t n)
 {
     if (!protocol_has_ports(protocol) || n < 4)
@@ -85,6 +86,8 @@ static bool embeds_flow_of(const struct dp_packet *packet, const uint8_t *source
     return memcmp(source, packet->destination, size) == 0;
 }
 
+/* RFC 792 errors quote the header and at least 8 bytes behind it, ports included. The outer packet
+ * may be cut anywhere, so each step asks whether its bytes are there. */
 static void read_embedded4(struct dp_packet *packet, const uint8_t *bytes, size_t n)
 {
     size_t header;
@@ -105,6 +108,7 @@ static void read_embedded4(struct dp_packet *packet, const uint8_t *bytes, size_
         read_ports(packet, bytes[9], bytes + header, n - header);
 }
 
+/* Destination unreachable, source quench, redirect, time exceeded, parameter problem. */
 static bool icmp4_is_error(uint8_t type)
 {
     return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
@@ -132,6 +136,7 @@ struct walk {
     bool fragment;
 };
 
+/* ESP and "no next header" are not among them: nothing behind them can be read. */
 static bool is_extension(uint8_t protocol)
 {
     switch (protocol) {
@@ -149,6 +154,7 @@ static bool is_extension(uint8_t protocol)
     }
 }
 
+/* In units of 8 bytes beyond the first 8; AH counts 4, beyond the first 8 (RFC 4302 2.2). */
 static size_t extension_length(uint8_t protocol, const uint8_t *header)
 {
     if (protocol == PROTOCOL_FRAGMENT)
@@ -158,6 +164,7 @@ static size_t extension_length(uint8_t protocol, const uint8_t *header)
     return ((size_t)header[1] + 1) * 8;
 }
 
+/* Beyond the packet's own end is malformed; beyond the bytes at hand is only not seen. */
 static bool walk_one(struct walk *walk, enum dp_reason *reason)
 {
     const uint8_t *header = walk->bytes + walk->offset;
@@ -247,6 +254,7 @@ static bool checksum_right(const uint8_t *header, size_t length)
     return sum == 0xffff;
 }
 
+/* Options are carried, not obeyed (RFC 7126 advises routers of today to ignore or drop them). */
 static bool parse4(const uint8_t *bytes, size_t captured, size_t wire, struct dp_packet *packet,
                    enum dp_reason *reason)
 {
@@ -283,6 +291,7 @@ static bool parse4(const uint8_t *bytes, size_t captured, size_t wire, struct dp
     return true;
 }
 
+/* A payload length of 0 means no payload: jumbograms (RFC 2675) end as bad extension headers. */
 static bool parse6(const uint8_t *bytes, size_t captured, size_t wire, struct dp_packet *packet,
                    enum dp_reason *reason)
 {

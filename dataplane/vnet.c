@@ -20,6 +20,7 @@ static struct dp_vnet *vnet_current(const struct dp_forwarding *forwarding, uint
     return atomic_load_explicit(&forwarding->vnets[vnet], memory_order_relaxed);
 }
 
+/* IPv4 ranges as masks, for a comparison each; IPv6 as it came. */
 static void fill_space(struct dp_vnet *vnet, const struct lpm_prefix *space, unsigned count)
 {
     struct lpm_prefix *space6;
@@ -90,6 +91,7 @@ int dp_vnet_set(struct dp_forwarding *forwarding, uint32_t vnet, const struct lp
     return 0;
 }
 
+/* The record leaves the readers' sight before its maps are released, as lpm_release() demands. */
 int dp_vnet_remove(struct dp_forwarding *forwarding, uint32_t vnet)
 {
     struct dp_vnet *old = vnet_current(forwarding, vnet);
@@ -171,6 +173,7 @@ static int batch_make(struct dp_forwarding *forwarding, struct dp_vnet *vnet, ui
     return 0;
 }
 
+/* Checked as a whole before anything is done, so that only memory can fail half-way. */
 static bool addresses_valid(const struct dp_forwarding *forwarding,
                             const struct dp_vnet_address *addresses, size_t n)
 {

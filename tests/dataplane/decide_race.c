@@ -1,9 +1,9 @@
 /*
- * Readers decide while the writer changes everything: every verdict must be that of the state before
- * a change or after it. A plain program, for ThreadSanitizer.
+ * Readers decide while the writer changes everything: every verdict must be that of the state
+ * before a change or after it. A plain program, for ThreadSanitizer.
  *
  *   what the writer turns over, again and again         what a reader may see
- *   GROUP    members {A, B} or {C}                      A, B or C, each with its own next hop number
+ *   GROUP    members {A, B} or {C}                      A, B or C, each with its own next hop
  *   MAP      the address's NIC: A, B or none            A, B, next-hop-unreachable
  *   SENDER   the sending NIC: there, gone, other FIBs   A, unknown-attachment, null-route
  *   ROUTE    the route: to A, to None, gone             A, null-route, no-route

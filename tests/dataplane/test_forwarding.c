@@ -1,5 +1,5 @@
 /*
- * The forwarding state as it is programmed: attachments against a list, addresses, errors, counters.
+ * The forwarding state as it is programmed: attachments against a list, errors, counters.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /*
  * Fuzzing the way in: any bytes as a packet, parsed and decided over a small fixed state.
  *
- * Input: one byte that picks the EtherType, the sending NIC and whether an IPv4 checksum is put right
- * first (or little would pass it), one that says how much of the packet was captured, then the
- * packet. What must hold: the parser stays within its bytes and its own
- * promises, the verdict is one of the closed set, both directions of a flow hash alike.
+ * Input: one byte that picks the EtherType, the sending NIC and whether an IPv4 checksum is put
+ * right first (or little would pass it), one that says how much of the packet was captured, then
+ * the packet. What must hold: the parser stays within its bytes and its own promises, the verdict
+ * is one of the closed set, both directions of a flow hash alike.
  */
 #include <stdint.h>
 #include <stdlib.h>
