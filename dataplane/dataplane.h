@@ -324,7 +324,8 @@ struct dp_engine_config {
 struct dp_engine;
 
 #define DP_ERROR_TEXT 256
-/* Works out EAL's arguments, opens every port, starts the workers. On failure everything is closed
+/* Works out EAL's arguments, opens every port, starts the workers. Blocks real-time signals in the calling thread:
+ * drivers that use them (net_tap) signal the process for every frame, and workers take them. On failure everything is closed
  * again, error names the port and what would be right, and -errno is returned. */
 int dp_engine_start(const struct dp_engine_config *config, struct dp_forwarding *forwarding,
                     struct dp_engine **engine, char error[DP_ERROR_TEXT]);

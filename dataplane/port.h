@@ -14,10 +14,11 @@
 
 struct rte_mempool;
 
-#define DP_PORT_NAME   64
-#define DP_PORT_RING   1024 /* descriptors asked for, per queue and direction */
-#define DP_PORT_MTU    1500
-#define DP_L2_OVERHEAD 22u /* Ethernet header and two VLAN tags */
+#define DP_PORT_NAME        64
+#define DP_PORT_RING        1024 /* descriptors asked for, per queue and direction */
+#define DP_PORT_MTU         1500
+#define DP_PORT_OPTIONS_MAX 960u
+#define DP_L2_OVERHEAD      22u /* Ethernet header and two VLAN tags */
 
 struct dp_port {
     char name[DP_PORT_NAME]; /* as the configuration calls it, for messages */

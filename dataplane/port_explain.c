@@ -159,12 +159,15 @@ static int check_tap_options(const struct dp_port_config *config, char error[DP_
 
 int dp_port_check(const struct dp_port_config *config, char error[DP_ERROR_TEXT])
 {
+    if (config->options && strlen(config->options) > DP_PORT_OPTIONS_MAX)
+        return dp_fail(error, -EINVAL,
+                       "port %s (%s): options of %zu characters; at most %u are possible",
+                       config->name, config->device, strlen(config->options), DP_PORT_OPTIONS_MAX);
     if (dp_port_is_pci(config->device))
         return 0;
-    if (!is_device_name(config->device)) {
+    if (!is_device_name(config->device))
         return dp_fail(error, -EINVAL, "port %s: \"%s\" is not a device; " EXPECTED_DEVICES,
                        config->name, config->device);
-    }
     if (!strncmp(config->device, "net_tap", strlen("net_tap")))
         return check_tap_options(config, error);
     return 0;

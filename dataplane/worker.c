@@ -5,11 +5,11 @@
  *      for each inlet:          frames that other workers handed over ─> own transmit queue
  *      nothing for a while:     offline, sleep, online
  *
- * Idle. A worker that polls costs a core whether or not there is traffic, which a laptop or a test machine
- * with two cores does not forgive. After IDLE_ROUNDS rounds without a frame it sleeps IDLE_SLEEP_NS
- * between rounds: a frame then waits that long at most, and a device's ring of 1,024 takes 20 Mpps
- * meanwhile. Under load it never sleeps. It is offline for RCU while it does, so that an idle worker
- * never holds up a grace period.
+ * Idle. A worker that polls costs a core whether or not there is traffic, which a laptop or a test
+ * machine with two cores does not forgive. After IDLE_ROUNDS rounds without a frame it sleeps
+ * IDLE_SLEEP_NS between rounds: a frame then waits about 150 us at most, the kernel's timer slack
+ * included, and a device's ring of 1,024 takes 7 Mpps meanwhile. Under load it never sleeps. It is
+ * offline for RCU while it does, so that an idle worker never holds up a grace period.
  *
  * Signals. net_tap announces frames by a real-time signal to the process; workers take it, and being woken
  * early from the sleep is then just right. Everything else is left to the control thread.
@@ -27,7 +27,7 @@
 #include <rte_ring.h>
 
 #define IDLE_ROUNDS   4096u
-#define IDLE_SLEEP_NS 50000
+#define IDLE_SLEEP_NS 100000
 
 /* --- Work --------------------------------------------------------------------------------------- */
 
