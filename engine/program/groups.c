@@ -30,6 +30,12 @@ struct program_groups {
     size_t count;
     struct lpm_address *down;
     size_t down_count;
+    /* The last question and its answer (id 0: none): neighbouring prefixes mostly have one next-hop
+     * set, and resolving one is a search for every member. */
+    struct {
+        uint32_t vnet, id;
+        struct fabric_row row;
+    } last;
 };
 
 /* --- Configuration for the data plane ----------------------------------------------------------- */
@@ -131,26 +137,53 @@ static void discard(struct program_groups *groups, struct group *group)
     *link = group->next;
     groups->by_id[group->id] = NULL;
     groups->count--;
+    if (groups->last.id == group->id)
+        groups->last.id = LPM_NO_ROUTE;
     dp_group_destroy(groups->forwarding, group->id);
     free(group);
 }
 
 /* --- References ---------------------------------------------------------------------------------- */
 
-int program_groups_hold(struct program_groups *groups, uint32_t vnet, const struct fabric_row *row,
-                        uint32_t *id)
+/* Would the row lead to the group that was asked for last? */
+static bool is_last(const struct program_groups *groups, uint32_t vnet,
+                    const struct fabric_row *row)
+{
+    const struct fabric_row *last = &groups->last.row;
+    if (groups->last.id == LPM_NO_ROUTE || groups->last.vnet != vnet ||
+        last->source != row->source || last->type != row->type || last->vnet != row->vnet ||
+        last->next_hop_count != row->next_hop_count)
+        return false;
+    for (unsigned i = 0; i < row->next_hop_count; i++)
+        if (!lpm_address_equal(&last->next_hops[i], &row->next_hops[i]))
+            return false;
+    return true;
+}
+
+static int find_or_make(struct program_groups *groups, uint32_t vnet, const struct fabric_row *row,
+                        struct group **group)
 {
     struct program_target target;
     program_resolve(groups->fabric, vnet, row, &target);
     uint32_t hash = program_target_hash(&target);
-    struct group *group = find(groups, &target, hash);
-    if (!group) {
-        int error = make(groups, &target, hash, &group);
+    *group = find(groups, &target, hash);
+    return *group ? 0 : make(groups, &target, hash, group);
+}
+
+int program_groups_hold(struct program_groups *groups, uint32_t vnet, const struct fabric_row *row,
+                        uint32_t *id)
+{
+    if (!is_last(groups, vnet, row)) {
+        struct group *group;
+        int error = find_or_make(groups, vnet, row, &group);
         if (error)
             return error;
+        groups->last.vnet = vnet;
+        groups->last.id = group->id;
+        groups->last.row = *row;
     }
-    group->references++;
-    *id = group->id;
+    *id = groups->last.id;
+    groups->by_id[*id]->references++;
     return 0;
 }
 
