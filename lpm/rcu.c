@@ -47,6 +47,7 @@ static struct {
     struct batch over;            /* passed in a wait, not reclaimed yet */
     uint64_t number;              /* batches closed so far: the open one's number is one more */
     uint64_t closed;              /* number of the batch whose grace period is under way */
+    uint64_t stamped;             /* the latest number given out: someone minds, deferred or not */
     uint64_t passed;              /* every batch up to this number has passed its grace period */
     struct rcu_head grace_period; /* lent to call_rcu() while under_way */
     bool under_way;
@@ -172,7 +173,8 @@ static void start_grace_period(void)
 
 uint64_t lpm_rcu_stamp(void)
 {
-    return rcu.number + 1;
+    rcu.stamped = rcu.number + 1;
+    return rcu.stamped;
 }
 
 bool lpm_rcu_passed(uint64_t stamp)
@@ -213,7 +215,7 @@ void lpm_rcu_poll(void)
 
     if (rcu.over.first)
         batch_reclaim(&rcu.over);
-    if (!idle || !rcu.gathering.first)
+    if (!idle || (!rcu.gathering.first && rcu.stamped <= rcu.number))
         return;
     if (atomic_load_explicit(&rcu.readers, memory_order_relaxed) == 0) {
         lpm_rcu_barrier();
@@ -226,9 +228,9 @@ void lpm_rcu_poll(void)
 
 void lpm_rcu_barrier(void)
 {
-    while (rcu.over.first || rcu.waiting.first || rcu.gathering.first) {
-        if (rcu.waiting.first || rcu.gathering.first)
-            lpm_rcu_wait(lpm_rcu_stamp());
+    do {
+        if (rcu.waiting.first || rcu.gathering.first || rcu.stamped > rcu.passed)
+            lpm_rcu_wait(rcu.number + 1);
         batch_reclaim(&rcu.over);
-    }
+    } while (rcu.over.first || rcu.waiting.first || rcu.gathering.first);
 }
