@@ -1,5 +1,6 @@
 /*
- * The arena: a list of chunks with a fill mark in the newest. A piece larger than a chunk gets a chunk of its own.
+ * The arena: a list of chunks with a fill mark in the newest. A piece larger than a chunk gets a
+ * chunk of its own.
  */
 #include "engine/fabric/arena.h"
 
@@ -18,6 +19,8 @@ struct fabric_arena_chunk {
     max_align_t bytes[]; /* makes the first piece aligned */
 };
 
+/* A piece that is larger than a chunk gets one of its own. What was left of the chunk before it
+ * is given up: with pieces of a few hundred bytes that is little. */
 static struct fabric_arena_chunk *chunk_add(struct fabric_arena *arena, size_t bytes)
 {
     size_t size = bytes > ARENA_CHUNK_BYTES ? bytes : ARENA_CHUNK_BYTES;
@@ -60,6 +63,8 @@ char *fabric_arena_text(struct fabric_arena *arena, const char *text, size_t n)
     return copy;
 }
 
+/* Formats twice, first for the length: an arena cannot give back what a guess would take too
+ * much. */
 char *fabric_arena_print(struct fabric_arena *arena, const char *format, ...)
 {
     va_list arguments;

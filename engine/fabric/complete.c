@@ -1,5 +1,6 @@
 /*
- * What follows from the file without being written in it: owners, indices, defaults that depend on other values.
+ * What follows from the file without being written in it: owners, indices, defaults that depend on
+ * other values.
  */
 #include "engine/fabric/loader.h"
 
@@ -10,8 +11,10 @@
 #define AZURE_PEER_PREFIXES 4000u
 #define AZURE_PREFIX_LIMIT  10000u
 
-/* --- Peerings ------------------------------------------------------------------------------------- */
+/* --- Peerings --------------------------------------------------------------------------------- */
 
+/* By VNets, then by line, so that of two entries for one pair the later one is the one told as
+ * the duplicate. */
 static int peering_compare(const void *a, const void *b)
 {
     const struct fabric_peering *left = a, *right = b;
@@ -22,7 +25,8 @@ static int peering_compare(const void *a, const void *b)
     return (int)left->place.line - (int)right->place.line;
 }
 
-/* The VNet that stands first in the order of names becomes side 0, so [a, b] and [b, a] are one thing. */
+/* The VNet that stands first in the order of names becomes side 0, so [a, b] and [b, a] are one
+ * thing. */
 static void complete_peerings(struct fabric *fabric)
 {
     for (uint32_t i = 0; i < fabric->peerings_count; i++) {
@@ -43,7 +47,7 @@ static void complete_peerings(struct fabric *fabric)
         qsort(fabric->peerings, fabric->peerings_count, sizeof(*fabric->peerings), peering_compare);
 }
 
-/* --- Indices ---------------------------------------------------------------------------------------- */
+/* --- Indices ---------------------------------------------------------------------------------- */
 
 static int link_compare(const void *a, const void *b)
 {
@@ -56,6 +60,8 @@ static int link_compare(const void *a, const void *b)
     return left->peering < right->peering ? -1 : left->peering > right->peering;
 }
 
+/* Every peering twice, once from each side, so that all peerings of a VNet stand together and
+ * "between these two" is one search (model.c). */
 static bool index_links(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -86,6 +92,8 @@ static int owner_compare(const void *a, const void *b)
     return order ? order : left->nic < right->nic ? -1 : left->nic > right->nic;
 }
 
+/* Every address of every NIC, so that "who has this address" is one search. Duplicates stay in,
+ * side by side: the checks find them there. */
 static bool index_owners(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -110,7 +118,7 @@ static bool index_owners(struct fabric_loader *loader)
     return true;
 }
 
-/* --- MAC addresses -------------------------------------------------------------------------------------- */
+/* --- MAC addresses ---------------------------------------------------------------------------- */
 
 /* FNV-1a over the name and the number of the attempt. */
 static uint64_t name_hash(const char *name, unsigned attempt)
@@ -127,6 +135,7 @@ struct mac_set {
     size_t mask;
 };
 
+/* False: somebody has it already. */
 static bool mac_add(struct mac_set *set, const uint8_t mac[6])
 {
     uint64_t value = 0;
@@ -143,8 +152,9 @@ static bool mac_add(struct mac_set *set, const uint8_t mac[6])
     return true;
 }
 
-/* NICs without a MAC in the file get a locally administered one made from their name: the same in every run and
- * whatever else is in the file, but for the rare clash, where the later name tries again. */
+/* NICs without a MAC in the file get a locally administered one made from their name: the same
+ * in every run and whatever else is in the file, but for the rare clash, where the later name
+ * tries again. */
 static bool complete_macs(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -177,8 +187,10 @@ static bool complete_macs(struct fabric_loader *loader)
     return true;
 }
 
-/* --- Owners and defaults -------------------------------------------------------------------------------- */
+/* --- Owners and defaults ---------------------------------------------------------------------- */
 
+/* A NIC's VNet and router are nowhere written: they follow from its subnet, and from the
+ * routers' own lists. */
 static void complete_nics(struct fabric *fabric)
 {
     for (uint32_t i = 0; i < fabric->nics_count; i++) {
@@ -194,6 +206,8 @@ static void complete_nics(struct fabric *fabric)
                 fabric->nics[fabric->routers[i].nics[j]].router = i;
 }
 
+/* Which NIC and modelled router stand behind the address, and the defaults that hang on other
+ * values. What the file gives is never touched: a note says that it does. */
 static void complete_peer(struct fabric_loader *loader, const struct fabric_route_server *server,
                           struct fabric_bgp_peer *peer)
 {
@@ -209,6 +223,8 @@ static void complete_peer(struct fabric_loader *loader, const struct fabric_rout
         peer->max_prefixes.limit = AZURE_PEER_PREFIXES;
 }
 
+/* From the last to the first, so that of two in one VNet (an error that the checks tell) the
+ * first one counts. */
 static void complete_route_servers(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -228,6 +244,7 @@ static void complete_route_servers(struct fabric_loader *loader)
     }
 }
 
+/* NICs know their VNet before addresses are indexed; peers are resolved by both indices. */
 void fabric_complete(struct fabric_loader *loader)
 {
     complete_nics(loader->fabric);
@@ -236,7 +253,7 @@ void fabric_complete(struct fabric_loader *loader)
         complete_route_servers(loader);
 }
 
-/* --- The last step ------------------------------------------------------------------------------------------ */
+/* --- The last step ---------------------------------------------------------------------------- */
 
 static int prefix_compare(const void *a, const void *b)
 {
@@ -280,7 +297,8 @@ static bool settle_reserved(struct fabric_loader *loader)
     return true;
 }
 
-/* Sets go into an order of their own only now: the notes of their lines are by place in the array. */
+/* Sets go into an order of their own only now: the notes of their lines are by place in the
+ * array. */
 void fabric_settle(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;

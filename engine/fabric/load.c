@@ -4,8 +4,8 @@
  *   fabric_load() ── read files, follow include: ──> roots[] ── merge ──> top mapping
  *                 ── fabric_read_top() ── fabric_complete() ── fabric_validate() ── fabric_settle()
  *
- * Limits on what one load takes in: bytes of a file, nodes, depth, keys and scalars in tree.h; files here; kept
- * problems in loader.h.
+ * Limits on what one load takes in: bytes of a file, nodes, depth, keys and scalars in tree.h;
+ * files here; kept problems in loader.h.
  */
 #include "engine/fabric/load.h"
 
@@ -21,7 +21,8 @@
 #define FABRIC_INCLUDE_DEPTH_MAX 16u
 #define FABRIC_PATH_BYTES_MAX    4096u
 
-/* The fabric and the memory that it lives in. fabric comes first: fabric_free() finds the rest behind it. */
+/* The fabric and the memory that it lives in. fabric comes first: fabric_free() finds the rest
+ * behind it. */
 struct owned_fabric {
     struct fabric fabric;
     struct fabric_arena arena;
@@ -41,7 +42,7 @@ struct files {
     unsigned depth;
 };
 
-/* --- Memory ---------------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 void *fabric_loader_array(struct fabric_loader *loader, size_t n, size_t size)
 {
@@ -59,6 +60,8 @@ char *fabric_loader_text(struct fabric_loader *loader, const char *text)
     return copy;
 }
 
+/* The arena is copied out first: it lies in what is freed, and holds nothing that fabric_free()
+ * itself needs. */
 void fabric_free(struct fabric *fabric)
 {
     struct owned_fabric *owned = (struct owned_fabric *)(void *)fabric;
@@ -71,9 +74,10 @@ void fabric_free(struct fabric *fabric)
     free(owned);
 }
 
-/* --- Files ------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
-/* Drops the last component of what stands in out[0..used), or adds ".." where there is none to drop. */
+/* Drops the last component of what stands in out[0..used), or adds ".." where there is none to
+ * drop. */
 static size_t path_up(char *out, size_t used, bool absolute)
 {
     size_t start = used;
@@ -118,6 +122,7 @@ static bool path_join(const char *folder, size_t folder_length, const char *name
     return true;
 }
 
+/* A fabric has tens of files; a scan of their names is cheap beside reading one. */
 static struct file *file_find(struct files *files, const char *path)
 {
     for (size_t i = 0; i < files->n; i++)
@@ -151,6 +156,8 @@ static size_t file_add(struct files *files, const char *path)
 
 static void load_path(struct files *files, const char *path, const struct fabric_place *from);
 
+/* A name is taken relative to the folder of the file that it stands in, as C's #include does: a
+ * folder of files can then be moved as it is. */
 static void load_includes(struct files *files, const char *path, const struct fabric_node *root)
 {
     const struct fabric_node *include = fabric_node_get(root, "include");
@@ -172,6 +179,7 @@ static void load_includes(struct files *files, const char *path, const struct fa
     }
 }
 
+/* Nodes copy what they need of text, so the caller frees it at once. */
 static void load_text(struct files *files, size_t index, const char *text, size_t length)
 {
     const char *path = files->items[index].path;
@@ -257,9 +265,10 @@ static void load_path(struct files *files, const char *path, const struct fabric
     files->items[index].open = false;
 }
 
-/* --- Merging ----------------------------------------------------------------------------------------------- */
+/* --- Merging ---------------------------------------------------------------------------------- */
 
-/* One value for key out of all files from root `first` on: lists are joined, all else may stand once. */
+/* One value for key out of all files from root `first` on: lists are joined, all else may stand
+ * once. */
 static struct fabric_node *merge_key(struct files *files, size_t first, const char *key)
 {
     struct fabric_loader *loader = files->loader;
@@ -327,8 +336,10 @@ static struct fabric_node *merge(struct files *files)
     return top->items ? top : NULL;
 }
 
-/* --- The whole way ------------------------------------------------------------------------------------------- */
+/* --- The whole way ---------------------------------------------------------------------------- */
 
+/* Nothing is read into the model when a file failed: what is missing there would look like
+ * mistakes elsewhere. */
 static void load_all(struct fabric_loader *loader, const char *path)
 {
     struct files files = {.loader = loader};
@@ -350,6 +361,8 @@ static void load_all(struct fabric_loader *loader, const char *path)
     free(files.roots);
 }
 
+/* Each step runs only when those before it found nothing wrong, and relies on that. Only errors
+ * stop it; warnings are collected on the way. */
 struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
                            struct fabric_problems *problems)
 {

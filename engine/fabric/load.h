@@ -9,8 +9,8 @@
 
 #include "engine/fabric/model.h"
 
-/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. The message says what
- * would be right. Line 0: the file as a whole (it cannot be read, say). */
+/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. The
+ * message says what would be right. Line 0: the file as a whole (it cannot be read, say). */
 struct fabric_problem {
     const char *file;
     unsigned line;
@@ -26,17 +26,19 @@ struct fabric_problems {
 };
 void fabric_problems_free(struct fabric_problems *problems);
 
-/* Gives the whole text of a file (malloc'ed, freed by the loader), or -errno. path is the first one as given to
- * fabric_load(), or one of an include, already joined to the including file's folder. A directory: is_directory is set and
- * *text is the newline-separated list of paths of its .yaml files in name order. */
+/* Gives the whole text of a file (malloc'ed, freed by the loader), or -errno. path is the first
+ * one as given to fabric_load(), or one of an include, already joined to the including file's
+ * folder. A directory: is_directory is set and *text is the newline-separated list of paths of
+ * its .yaml files in name order. */
 struct fabric_reader {
     void *context;
     int (*read)(void *context, const char *path, char **text, size_t *length, bool *is_directory);
 };
 
-/* Loads, resolves references and validates. Returns the fabric, or NULL when problems->errors > 0; problems (which
- * may hold warnings on success) is always filled and sorted by file and line; free it with fabric_problems_free()
- * before fabric_free(). Never crashes on any input; input size, depth and count limits are named in load.c. */
+/* Loads, resolves references and validates. Returns the fabric, or NULL when problems->errors >
+ * 0; problems (which may hold warnings on success) is always filled and sorted by file and line;
+ * free it with fabric_problems_free() before fabric_free(). Never crashes on any input; input
+ * size, depth and count limits are named in load.c. */
 struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
                            struct fabric_problems *problems);
 void fabric_free(struct fabric *fabric);

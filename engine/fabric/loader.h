@@ -4,8 +4,8 @@
  *   text ── tree.c ──> nodes ── read.c by the tables of schema_*.c ──> struct fabric ── validate_*.c
  *                                        └── notes: where in the file the value in a field stands
  *
- * Reading goes on after an error to find more of them; the checks of what values mean together
- * run only when every value by itself was good, so they may trust what they see.
+ * Reading goes on after an error to find more of them; the checks of what values mean together run
+ * only when every value by itself was good, so they may trust what they see.
  */
 #ifndef ENGINE_FABRIC_LOADER_H
 #define ENGINE_FABRIC_LOADER_H
@@ -15,13 +15,15 @@
 #include "engine/fabric/model.h"
 #include "engine/fabric/tree.h"
 
-/* More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill memory. */
+/* More problems than this are counted, not kept: nobody reads them, and a hostile file must not
+ * fill memory. */
 #define FABRIC_PROBLEMS_MAX 500u
 
 /* The highest number of a processor core that a file may name. */
 #define FABRIC_CORE_MAX 1023u
 
-/* The kinds of object that have names of their own in the whole fabric and an array in struct fabric. */
+/* The kinds of object that have names of their own in the whole fabric and an array in struct
+ * fabric. */
 enum fabric_section {
     FABRIC_VNETS,
     FABRIC_ROUTE_TABLES,
@@ -66,13 +68,25 @@ struct fabric_loader {
     uint64_t no_effect_told; /* bits: rows of the table in no_effect.c that were told already */
 };
 
-/* --- Problems -------------------------------------------------------------------------------- */
+/* --- Problems --------------------------------------------------------------------------------- */
 
-/* Adds a problem; place NULL: the file as a whole. */
-void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
-                     const char *format, ...) __attribute__((format(printf, 4, 5)));
-#define FABRIC_ERROR(loader, place, ...)   fabric_complain(loader, true, place, __VA_ARGS__)
-#define FABRIC_WARNING(loader, place, ...) fabric_complain(loader, false, place, __VA_ARGS__)
+/* Adds a problem: an error (rule NULL), or a warning by the name of its rule, a static text. */
+void fabric_complain(struct fabric_loader *loader, const char *rule,
+                     const struct fabric_place *place, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define FABRIC_ERROR(loader, place, ...)         fabric_complain(loader, NULL, place, __VA_ARGS__)
+#define FABRIC_WARNING(loader, rule, place, ...) fabric_complain(loader, rule, place, __VA_ARGS__)
+
+/* Rules of warnings; docs/fabric-file.md explains them. */
+#define FABRIC_LINT_NO_EFFECT         "no-effect"
+#define FABRIC_LINT_REMOTE_GATEWAYS   "L6"
+#define FABRIC_LINT_NEXT_HOP          "L9"
+#define FABRIC_LINT_OUT_OF_SYNC       "L16"
+#define FABRIC_LINT_IPV6              "ipv6-unsupported"
+#define FABRIC_LINT_PEER_WITHOUT_NIC  "peer-without-nic"
+#define FABRIC_LINT_KEEPALIVE         "keepalive"
+#define FABRIC_LINT_ONE_SIDED_SESSION "one-sided-session"
+
 /* Sorts by file and line, errors before warnings at one line; says last how many were not kept. */
 void fabric_problems_finish(struct fabric_loader *loader, const char *path);
 
@@ -80,12 +94,12 @@ void fabric_problems_finish(struct fabric_loader *loader, const char *path);
 #define FABRIC_ADDRESS(address) lpm_address_format(address, (char[LPM_ADDRESS_TEXT]){0})
 #define FABRIC_PREFIX(prefix)   lpm_prefix_format(prefix, (char[LPM_PREFIX_TEXT]){0})
 
-/* --- Memory: like the arena's own, but remembers failure --------------------------------------- */
+/* --- Memory: like the arena's own, but remembers failure -------------------------------------- */
 
 void *fabric_loader_array(struct fabric_loader *loader, size_t n, size_t size);
 char *fabric_loader_text(struct fabric_loader *loader, const char *text);
 
-/* --- Notes: where the value of a field was written ---------------------------------------------- */
+/* --- Notes: where the value of a field was written -------------------------------------------- */
 
 void fabric_note(struct fabric_loader *loader, const void *slot, const struct fabric_place *place);
 /* NULL: the file does not give this field. */
@@ -94,10 +108,10 @@ const struct fabric_place *fabric_noted(const struct fabric_loader *loader, cons
 const struct fabric_place *fabric_place_of(const struct fabric_loader *loader, const void *slot,
                                            const struct fabric_place *otherwise);
 
-/* --- Names -------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
-/* The candidate nearest to `text` by edit distance, or NULL when none is near enough to be what was meant. Call
- * once per candidate with the same *best (zeroed first). */
+/* The candidate nearest to `text` by edit distance, or NULL when none is near enough to be what
+ * was meant. Call once per candidate with the same *best (zeroed first). */
 struct fabric_nearest {
     const char *name;
     unsigned distance;
@@ -107,7 +121,7 @@ void fabric_nearest_try(struct fabric_nearest *best, const char *text, const cha
 #define FABRIC_NEAREST_TEXT 128
 char *fabric_nearest_text(const struct fabric_nearest *best, char text[FABRIC_NEAREST_TEXT]);
 
-/* --- The steps, in their order ------------------------------------------------------------------- */
+/* --- The steps, in their order ---------------------------------------------------------------- */
 
 /* Reads everything in the merged top mapping (top.c). */
 void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top);
@@ -115,7 +129,8 @@ void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top
 void fabric_complete(struct fabric_loader *loader);
 /* validate_*.c */
 void fabric_validate(struct fabric_loader *loader);
-/* Puts sets (of prefixes, of backends) into an order that does not depend on the file (complete.c). */
+/* Puts sets (of prefixes, of backends) into an order that does not depend on the file
+ * (complete.c). */
 void fabric_settle(struct fabric_loader *loader);
 
 #endif

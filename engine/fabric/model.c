@@ -1,9 +1,10 @@
 /*
- * Questions to the model that several rooms ask: who is called what, who is peered with whom, whose
- * route server serves a VNet, which NIC has an address.
+ * Questions to the model that several rooms ask: who is called what, who is peered with whom,
+ * whose route server serves a VNet, which NIC has an address.
  *
- * Names are looked up by halving, as arrays stand in the order of names. Peerings and addresses have indices when
- * the loader made the fabric (index.c); a fabric put together by hand has none and is scanned.
+ * Names are looked up by halving, as arrays stand in the order of names. Peerings and addresses
+ * have indices when the loader made the fabric (index.c); a fabric put together by hand has none
+ * and is scanned.
  */
 #include "engine/fabric/model.h"
 
@@ -75,7 +76,7 @@ uint32_t fabric_find_router(const struct fabric *fabric, const char *name)
     return find_by_name(fabric->routers, fabric->routers_count, sizeof(*fabric->routers), name);
 }
 
-/* --- Peerings -------------------------------------------------------------------------------- */
+/* --- Peerings --------------------------------------------------------------------------------- */
 
 /* The first entry of vnet in the index that is not before `other`. */
 static uint32_t link_lower_bound(const struct fabric *fabric, uint32_t vnet, uint32_t other)
@@ -100,6 +101,7 @@ static unsigned side_of(const struct fabric_peering *peering, uint32_t vnet)
     return peering->vnets[0] == vnet ? 0 : peering->vnets[1] == vnet ? 1 : 2;
 }
 
+/* Index of the peering, or FABRIC_NONE. */
 static uint32_t scan_between(const struct fabric *fabric, uint32_t vnet, uint32_t other,
                              unsigned *side)
 {
@@ -111,6 +113,7 @@ static uint32_t scan_between(const struct fabric *fabric, uint32_t vnet, uint32_
     return FABRIC_NONE;
 }
 
+/* The same by the index. */
 static uint32_t link_between(const struct fabric *fabric, uint32_t vnet, uint32_t other,
                              unsigned *side)
 {
@@ -153,6 +156,7 @@ void fabric_each_peering(const struct fabric *fabric, uint32_t vnet,
     }
 }
 
+/* One side's access switched off blocks both directions, as in the original. */
 bool fabric_peering_routes(const struct fabric_peering *peering)
 {
     return peering->in_sync && peering->sides[0].allow_virtual_network_access &&
@@ -164,6 +168,7 @@ struct route_server_search {
     uint32_t found;
 };
 
+/* Both halves must agree: the spoke uses, the hub lends, and the peering carries routes at all. */
 static void try_remote_route_server(void *context, const struct fabric_peering *peering,
                                     unsigned side)
 {
@@ -185,7 +190,7 @@ uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet)
     return search.found;
 }
 
-/* --- Addresses --------------------------------------------------------------------------------- */
+/* --- Addresses -------------------------------------------------------------------------------- */
 
 static bool nic_has(const struct fabric_nic *nic, const struct lpm_address *address)
 {
@@ -223,6 +228,7 @@ static uint32_t owner_search(const struct fabric *fabric, uint32_t vnet,
     return FABRIC_NONE;
 }
 
+/* VNets first: the same address may stand in two VNets that do not know each other. */
 int fabric_owner_compare(const struct fabric_owner *owner, uint32_t vnet,
                          const struct lpm_address *address)
 {
@@ -243,6 +249,8 @@ struct address_search {
     uint32_t found;
 };
 
+/* Whether the peering carries routes does not matter here: that packets over it are refused is
+ * for the data plane to say, by a reason of its own. */
 static void try_peer_address(void *context, const struct fabric_peering *peering, unsigned side)
 {
     struct address_search *search = context;
@@ -252,6 +260,7 @@ static void try_peer_address(void *context, const struct fabric_peering *peering
             fabric_address_owner(search->fabric, peering->vnets[1 - side], search->address);
 }
 
+/* The own VNet first. Spaces of VNets peered with one do not overlap, so at most one answers. */
 uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
                                 const struct lpm_address *address)
 {

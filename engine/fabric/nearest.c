@@ -38,6 +38,7 @@ static unsigned edit_distance(const char *a, size_t a_length, const char *b, siz
     return above[b_length];
 }
 
+/* Of equally near names the first one tried stays, which is the first by name. */
 void fabric_nearest_try(struct fabric_nearest *best, const char *text, const char *candidate)
 {
     size_t a = strlen(text), b = strlen(candidate);

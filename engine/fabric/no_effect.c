@@ -57,6 +57,7 @@ static const struct {
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");
 
+/* Nothing is asked for: no value, an empty list, or the value that stands for "off". */
 static bool is_harmless(const char *harmless, const struct fabric_node *value)
 {
     if (value->kind != FABRIC_NODE_SCALAR)
@@ -64,6 +65,8 @@ static bool is_harmless(const char *harmless, const struct fabric_node *value)
     return fabric_node_is_empty(value) || (harmless && strcmp(value->text, harmless) == 0);
 }
 
+/* Once a key, not once a place: a file with a thousand peers would drown what else there is to
+ * say. */
 void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
                            const struct fabric_node *key, const struct fabric_node *value)
 {
@@ -75,13 +78,14 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
             is_harmless(without_effect[i].harmless, value))
             continue;
         loader->no_effect_told |= bit;
-        FABRIC_WARNING(loader, &key->place,
+        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, &key->place,
                        "'%s%s%s' is read and checked but has no effect in this version", object,
                        object[0] ? "." : "", key->text);
         return;
     }
 }
 
+/* The mode turns these on without naming them; whoever relies on it should know. */
 void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *mode)
 {
     char quirks[256];
@@ -93,7 +97,7 @@ void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *m
             used += (size_t)snprintf(quirks + used, sizeof(quirks) - used, "%s%s",
                                      used > 0 ? ", " : "", without_effect[i].key);
     if (used > 0)
-        FABRIC_WARNING(loader, &mode->place,
+        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, &mode->place,
                        "'mode: azure' turns on quirks that have no effect in this version: %s",
                        quirks);
 }

@@ -3,8 +3,9 @@
  *
  *   slot (address of a field) ── hash ──> notes[]: slot, place       open addressing, at most half full
  *
- * The fabric's arrays never move once they are allocated, so the address of a field names it. This lets the checks
- * work on the plain model and still say the exact line, and tells given values from defaults.
+ * The fabric's arrays never move once they are allocated, so the address of a field names it. This
+ * lets the checks work on the plain model and still say the exact line, and tells given values
+ * from defaults.
  */
 #include "engine/fabric/loader.h"
 
@@ -17,6 +18,7 @@ static size_t note_start(const struct fabric_loader *loader, const void *slot)
            (loader->note_capacity - 1);
 }
 
+/* The slot's own note, or the free one where it would go. There is always a free one. */
 static struct fabric_note *note_find(const struct fabric_loader *loader, const void *slot)
 {
     size_t i = note_start(loader, slot);
@@ -26,6 +28,7 @@ static struct fabric_note *note_find(const struct fabric_loader *loader, const v
     return &loader->notes[i];
 }
 
+/* Doubles at half full, which keeps probes short. */
 static bool notes_grow(struct fabric_loader *loader)
 {
     struct fabric_note *old = loader->notes;
@@ -44,6 +47,8 @@ static bool notes_grow(struct fabric_loader *loader)
     return true;
 }
 
+/* Losing a note would turn a given value into a default, so failure is remembered and ends the
+ * load. */
 void fabric_note(struct fabric_loader *loader, const void *slot, const struct fabric_place *place)
 {
     struct fabric_note *note;

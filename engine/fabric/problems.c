@@ -1,8 +1,8 @@
 /*
  * Problems: collected while loading, shown to people as "file:line: message".
  *
- * A problem is one block of memory, the message and behind it the file's name, so that the list outlives the
- * fabric and every text that it was made from.
+ * A problem is one block of memory, the message and behind it the file's name, so that the list
+ * outlives the fabric and every text that it was made from.
  */
 #include "engine/fabric/loader.h"
 
@@ -43,8 +43,9 @@ problem_text(const char *file, const char *format, va_list arguments)
     return text;
 }
 
-__attribute__((format(printf, 4, 0))) static void problem_add(struct fabric_loader *loader,
-                                                              bool error,
+/* Without the limits of fabric_complain(). */
+__attribute__((format(printf, 5, 0))) static void problem_add(struct fabric_loader *loader,
+                                                              const char *rule, bool error,
                                                               const struct fabric_place *place,
                                                               const char *format, va_list arguments)
 {
@@ -60,24 +61,27 @@ __attribute__((format(printf, 4, 0))) static void problem_add(struct fabric_load
         loader->out_of_memory = true;
         return;
     }
-    problems->items[problems->n++] = (struct fabric_problem){
-        .message = text, .file = text + strlen(text) + 1, .line = place->line, .error = error};
+    problems->items[problems->n++] = (struct fabric_problem){.message = text,
+                                                             .file = text + strlen(text) + 1,
+                                                             .line = place->line,
+                                                             .error = error,
+                                                             .rule = rule};
 }
 
-void fabric_complain(struct fabric_loader *loader, bool error, const struct fabric_place *place,
-                     const char *format, ...)
+void fabric_complain(struct fabric_loader *loader, const char *rule,
+                     const struct fabric_place *place, const char *format, ...)
 {
     /* Warnings must not take the room of errors. */
-    size_t room = error ? FABRIC_PROBLEMS_MAX : FABRIC_PROBLEMS_MAX / 2;
+    size_t room = rule == NULL ? FABRIC_PROBLEMS_MAX : FABRIC_PROBLEMS_MAX / 2;
     va_list arguments;
 
-    loader->problems->errors += error;
+    loader->problems->errors += rule == NULL;
     if (loader->problems->n >= room) {
         loader->hidden_problems++;
         return;
     }
     va_start(arguments, format);
-    problem_add(loader, error, place, format, arguments);
+    problem_add(loader, rule, rule == NULL, place, format, arguments);
     va_end(arguments);
 }
 
@@ -87,10 +91,11 @@ add_last(struct fabric_loader *loader, const struct fabric_place *place, const c
     va_list arguments;
 
     va_start(arguments, format);
-    problem_add(loader, false, place, format, arguments);
+    problem_add(loader, NULL, false, place, format, arguments);
     va_end(arguments);
 }
 
+/* Messages come last, so that the order is the same in every run. */
 static int problem_compare(const void *a, const void *b)
 {
     const struct fabric_problem *left = a, *right = b;
@@ -105,6 +110,8 @@ static int problem_compare(const void *a, const void *b)
     return strcmp(left->message, right->message);
 }
 
+/* The line about hidden problems comes after sorting: it belongs to no line and stands at the
+ * end. */
 void fabric_problems_finish(struct fabric_loader *loader, const char *path)
 {
     struct fabric_problems *problems = loader->problems;

@@ -1,8 +1,9 @@
 /*
  * Reads objects by the tables of schema.h.
  *
- * Keys are read in the order of their table, not of the file: a line of the table may rely on those above it. A problem
- * is told and reading goes on, so that one run shows as many of them as can be seen.
+ * Keys are read in the order of their table, not of the file: a line of the table may rely on
+ * those above it. A problem is told and reading goes on, so that one run shows as many of them as
+ * can be seen.
  */
 #include "engine/fabric/schema.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Messages ---------------------------------------------------------------------------------- */
+/* --- Messages --------------------------------------------------------------------------------- */
 
 /* Appends one step, after those that lead to it. Returns how much of text is used. */
 static size_t path_append(const struct fabric_path *path, char text[FABRIC_PATH_TEXT])
@@ -34,6 +35,7 @@ char *fabric_path_format(const struct fabric_path *path, char text[FABRIC_PATH_T
     return text;
 }
 
+/* One wording for every wrong type, whatever the reader that met it. */
 bool fabric_expected(struct fabric_loader *loader, const struct fabric_node *node,
                      const struct fabric_path *path, const char *what)
 {
@@ -53,6 +55,7 @@ static const struct fabric_key *find_key(const struct fabric_schema *schema, con
     return NULL;
 }
 
+/* Says the key that was probably meant; when none is near, all that would do. */
 static bool unknown_key(struct fabric_loader *loader, const struct fabric_schema *schema,
                         const struct fabric_node *key, const struct fabric_path *path)
 {
@@ -75,8 +78,10 @@ static bool unknown_key(struct fabric_loader *loader, const struct fabric_schema
     return false;
 }
 
-/* --- Lists of values ----------------------------------------------------------------------------- */
+/* --- Lists of values -------------------------------------------------------------------------- */
 
+/* Before anything is stored: a list of fixed size lies inside its structure and must not run
+ * over. */
 static bool check_list_length(struct fabric_loader *loader, const struct fabric_key *key,
                               const struct fabric_node *list, uint32_t n,
                               const struct fabric_path *path)
@@ -110,6 +115,7 @@ static char *list_items(struct fabric_loader *loader, const struct fabric_key *k
     return *(void **)(void *)field = fabric_loader_array(loader, n, key->size);
 }
 
+/* Bad entries do not stop the others from being looked at. */
 static bool read_list(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, void *object, const struct fabric_path *path)
 {
@@ -136,8 +142,9 @@ static bool read_list(struct fabric_loader *loader, const struct fabric_key *key
     return good;
 }
 
-/* --- Lists of objects ------------------------------------------------------------------------------ */
+/* --- Lists of objects ------------------------------------------------------------------------- */
 
+/* Only for nodes that check_element() has let pass. */
 static const char *node_name(const struct fabric_node *node)
 {
     return fabric_node_get(node, "name")->text;
@@ -180,6 +187,7 @@ static bool check_element(struct fabric_loader *loader, const struct fabric_sche
     return fabric_read_scalar(loader, &name_key, name, &unused, &name_path);
 }
 
+/* The nodes stand in order of name, so equal ones stand side by side. */
 static bool check_unique(struct fabric_loader *loader, const struct fabric_schema *schema,
                          const struct fabric_objects *objects, const struct fabric_path *path)
 {
@@ -199,6 +207,7 @@ static bool check_unique(struct fabric_loader *loader, const struct fabric_schem
     return good;
 }
 
+/* Entries that are no good are told and left out, so that what follows can rely on every node. */
 bool fabric_collect(struct fabric_loader *loader, const struct fabric_schema *schema,
                     const struct fabric_node *list, const struct fabric_path *path,
                     struct fabric_objects *objects)
@@ -228,6 +237,7 @@ bool fabric_collect(struct fabric_loader *loader, const struct fabric_schema *sc
     return check_unique(loader, schema, objects, path) && good;
 }
 
+/* array has room for all nodes and is all zero. */
 bool fabric_fill(struct fabric_loader *loader, const struct fabric_schema *schema,
                  const struct fabric_objects *objects, void *array, const struct fabric_path *path)
 {
@@ -246,6 +256,8 @@ bool fabric_fill(struct fabric_loader *loader, const struct fabric_schema *schem
     return good;
 }
 
+/* Lists of objects that nobody refers to by name from elsewhere: collected and filled in one go.
+ * Those of the top go through top.c. */
 static bool read_objects(struct fabric_loader *loader, const struct fabric_key *key,
                          const struct fabric_node *node, void *object,
                          const struct fabric_path *path)
@@ -265,8 +277,9 @@ static bool read_objects(struct fabric_loader *loader, const struct fabric_key *
     return good;
 }
 
-/* --- Objects ----------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
+/* A handler, where there is one, takes the value over whole. */
 static bool read_given(struct fabric_loader *loader, const struct fabric_key *key,
                        const struct fabric_node *node, void *object, const struct fabric_path *path)
 {
@@ -308,6 +321,8 @@ static bool read_absent(struct fabric_loader *loader, const struct fabric_key *k
     return !key->fallback || fabric_read_default(loader, key, (char *)object + key->offset);
 }
 
+/* Known keys were read by the table; here it is about those that are not known, and those that
+ * nothing acts upon. */
 static bool check_keys(struct fabric_loader *loader, const struct fabric_schema *schema,
                        const struct fabric_node *mapping, void *object,
                        const struct fabric_path *path)
@@ -327,6 +342,7 @@ static bool check_keys(struct fabric_loader *loader, const struct fabric_schema 
     return good;
 }
 
+/* An absent object is read as an empty one: the defaults of its keys hold all the same. */
 bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema *schema,
                         const struct fabric_node *node, void *object,
                         const struct fabric_path *path)

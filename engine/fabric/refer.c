@@ -1,7 +1,7 @@
 /*
- * References: names of other objects into indices. The objects of every section were collected and sorted by name
- * before anything refers to them (top.c), so a name is found by halving and an unknown one can be held against all
- * that are known.
+ * References: names of other objects into indices. The objects of every section were collected and
+ * sorted by name before anything refers to them (top.c), so a name is found by halving and an
+ * unknown one can be held against all that are known.
  */
 #include "engine/fabric/schema.h"
 
@@ -36,6 +36,7 @@ const char *fabric_section_text(unsigned section)
     return names[section];
 }
 
+/* The nodes were sorted by name when they were collected. */
 static uint32_t find_in_section(const struct fabric_objects *objects, const char *name)
 {
     uint32_t low = 0, high = objects->n;
@@ -69,6 +70,7 @@ static uint32_t find_subnet(const struct fabric *fabric, const char *text)
     return vnet == FABRIC_NONE ? FABRIC_NONE : fabric_find_subnet(fabric, vnet, slash + 1);
 }
 
+/* Looks at every name that there is; see FABRIC_NEAREST_SEARCHES. */
 static void nearest_in_section(const struct fabric_loader *loader, unsigned section,
                                const char *text, struct fabric_nearest *nearest)
 {

@@ -4,8 +4,8 @@
  *   schema (an object of the file) ── keys[]: name, type, field, default
  *                                        └── schema of a nested object
  *
- * read.c fills the model by these tables, and a test compares them with docs/fabric-file.md, so that the
- * reference says what the loader does.
+ * read.c fills the model by these tables, and a test compares them with docs/fabric-file.md, so
+ * that the reference says what the loader does.
  */
 #ifndef ENGINE_FABRIC_SCHEMA_H
 #define ENGINE_FABRIC_SCHEMA_H
@@ -113,8 +113,9 @@ extern const struct fabric_schema fabric_schema_router, fabric_schema_tunnel,
 extern const struct fabric_schema fabric_schema_engine, fabric_schema_ecmp, fabric_schema_internet,
     fabric_schema_quirks;
 
-/* Calls visit for each key of the file, objects before what is nested in them: "vnets.subnets", its key, its type in
- * words ("list of prefixes"), its default in words ("required" where there is none). For the test of the reference. */
+/* Calls visit for each key of the file, objects before what is nested in them: "vnets.subnets",
+ * its key, its type in words ("list of prefixes"), its default in words ("required" where there
+ * is none). For the test of the reference. */
 void fabric_schema_each(void (*visit)(void *context, const char *object, const char *key,
                                       const char *type, const char *fallback),
                         void *context);
@@ -125,7 +126,7 @@ const char *fabric_type_text(enum fabric_type type);
 /* "VNet", "route table": what an object of the section is called. */
 const char *fabric_section_text(unsigned section);
 
-/* --- Reading by table (read.c, values.c) ------------------------------------------------------- */
+/* --- Reading by table (read.c, values.c) ------------------------------------------------------ */
 
 /* Reads one scalar into slot. Problems are told; false then. */
 bool fabric_read_scalar(struct fabric_loader *loader, const struct fabric_key *key,
@@ -136,7 +137,8 @@ bool fabric_read_default(struct fabric_loader *loader, const struct fabric_key *
 bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema *schema,
                         const struct fabric_node *node, void *object,
                         const struct fabric_path *path);
-/* Checks a list of objects and puts its nodes in order: by name where they have one, which must then be unique. */
+/* Checks a list of objects and puts its nodes in order: by name where they have one, which must
+ * then be unique. */
 bool fabric_collect(struct fabric_loader *loader, const struct fabric_schema *schema,
                     const struct fabric_node *list, const struct fabric_path *path,
                     struct fabric_objects *objects);
@@ -146,7 +148,8 @@ bool fabric_fill(struct fabric_loader *loader, const struct fabric_schema *schem
 /* "path: expected <what>, found <node>". Always false. */
 bool fabric_expected(struct fabric_loader *loader, const struct fabric_node *node,
                      const struct fabric_path *path, const char *what);
-/* Index of the object of that name in a section (or "vnet/subnet"); FABRIC_NONE with an error told. */
+/* Index of the object of that name in a section (or "vnet/subnet"); FABRIC_NONE with an error
+ * told. */
 uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
                       const struct fabric_node *node, const struct fabric_path *path);
 /* Warns, once per kind, when a key is read that has no effect in this version (no_effect.c). */
@@ -155,7 +158,7 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
 /* Warns of the quirks that azure mode would turn on and that have no effect in this version. */
 void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *mode);
 
-/* --- Lines of the tables ------------------------------------------------------------------------- */
+/* --- Lines of the tables ---------------------------------------------------------------------- */
 
 #define FABRIC_FIELD(structure, field)                                                             \
     .offset = offsetof(struct structure, field), .size = sizeof(((struct structure *)0)->field)

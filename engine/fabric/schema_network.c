@@ -5,6 +5,7 @@
 
 /* --- VNets and subnets ------------------------------------------------------------------------ */
 
+/* A list of words that become three switches. */
 static bool read_reject_sources(struct fabric_loader *loader, const struct fabric_key *key,
                                 const struct fabric_node *node, void *object,
                                 const struct fabric_path *path)
@@ -112,7 +113,7 @@ const struct fabric_schema fabric_schema_vnet = {.title = "vnets",
                                                  FABRIC_OF(fabric_vnet),
                                                  .named = true};
 
-/* --- Peerings ----------------------------------------------------------------------------------- */
+/* --- Peerings --------------------------------------------------------------------------------- */
 
 static const struct fabric_key side_keys[] = {
     {.name = "allow_virtual_network_access",
@@ -171,6 +172,7 @@ static void tell_no_side(struct fabric_loader *loader, const struct fabric_node 
                  fabric_path_format(path, text), fabric_node_found(key, found), first, second);
 }
 
+/* The options of one side, under the name of its VNet. */
 static void read_side(struct fabric_loader *loader, const struct fabric_node *key,
                       const struct fabric_node *value, void *object, const struct fabric_path *path)
 {
@@ -210,7 +212,7 @@ const struct fabric_schema fabric_schema_peering = {.title = "peerings",
                                                     .other_key = read_side,
                                                     .other_object = &fabric_schema_side};
 
-/* --- Route tables --------------------------------------------------------------------------------- */
+/* --- Route tables ----------------------------------------------------------------------------- */
 
 static const struct fabric_word next_hop_types[] = {
     {"VirtualAppliance", FABRIC_VIRTUAL_APPLIANCE},
@@ -236,6 +238,8 @@ static const struct fabric_key udr_keys[] = {
      .otherwise = "required for VirtualAppliance"},
 };
 
+/* By prefix, as the model promises; by line after that, so that of two routes to one prefix the
+ * later is the duplicate. */
 static int udr_compare(const void *a, const void *b)
 {
     const struct fabric_udr *left = a, *right = b;

@@ -82,7 +82,8 @@ static int option_compare(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
-/* A driver's own options pass through as "key=value,key=value", so neither may hold the separators. */
+/* A driver's own options pass through as "key=value,key=value", so neither may hold the
+ * separators. */
 static bool read_port_options(struct fabric_loader *loader, const struct fabric_key *key,
                               const struct fabric_node *node, void *object,
                               const struct fabric_path *path)

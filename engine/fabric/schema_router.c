@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* --- Neighbors ------------------------------------------------------------------------------------ */
+/* --- Neighbors -------------------------------------------------------------------------------- */
 
 static const struct fabric_key neighbor_keys[] = {
     {.name = "route_server",
@@ -65,6 +65,8 @@ static int index_compare(uint32_t a, uint32_t b)
     return a < b ? -1 : a > b;
 }
 
+/* Neighbors have no names. This order keeps those of one kind together and, being total, makes
+ * two equal entries stand side by side. */
 static int neighbor_compare(const void *a, const void *b)
 {
     const struct fabric_neighbor *left = a, *right = b;
@@ -83,8 +85,9 @@ const struct fabric_schema fabric_schema_neighbor = {.title = "neighbors",
                                                      FABRIC_OF(fabric_neighbor),
                                                      .compare = neighbor_compare};
 
-/* --- Routers ---------------------------------------------------------------------------------------- */
+/* --- Routers ---------------------------------------------------------------------------------- */
 
+/* A word or an address. */
 static bool read_static_via(struct fabric_loader *loader, const struct fabric_key *key,
                             const struct fabric_node *node, void *object,
                             const struct fabric_path *path)
@@ -167,6 +170,7 @@ static const struct fabric_schema router_host_schema = {.title = "routers.hosts"
                                                         .size = sizeof(struct fabric_router_host),
                                                         .named = true};
 
+/* One role so far. It is kept as text, as whoever acts upon it compares words. */
 static bool read_role(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, void *object, const struct fabric_path *path)
 {
@@ -237,7 +241,7 @@ const struct fabric_schema fabric_schema_router = {.title = "routers",
                                                    FABRIC_OF(fabric_router),
                                                    .named = true};
 
-/* --- Tunnels ------------------------------------------------------------------------------------------ */
+/* --- Tunnels ---------------------------------------------------------------------------------- */
 
 static const struct fabric_word tunnel_types[] = {{"vxlan", false}, {"ipsec", true}, {NULL, 0}};
 static const struct fabric_key tunnel_keys[] = {

@@ -147,6 +147,7 @@ static bool parse_asn_range(const char *text, uint32_t *first, uint32_t *last)
     return true;
 }
 
+/* Two arrays that belong together: firsts and lasts. A single number is a range of one. */
 static bool read_asn_ranges(struct fabric_loader *loader, const struct fabric_key *key,
                             const struct fabric_node *node, void *object,
                             const struct fabric_path *path)

@@ -1,5 +1,6 @@
 /*
- * The tables of keys in words, for the reference (docs/fabric-file.md) and the test that holds the two together.
+ * The tables of keys in words, for the reference (docs/fabric-file.md) and the test that holds the
+ * two together.
  */
 #include "engine/fabric/schema.h"
 
@@ -67,6 +68,8 @@ static void type_text(const struct fabric_key *key, char text[TYPE_TEXT])
         snprintf(text + used, TYPE_TEXT - used, " (%u)", key->fixed_max);
 }
 
+/* What the reference shows as default: words stand over the value that the loader falls back to,
+ * as they say more. */
 static const char *default_text(const struct fabric_key *key)
 {
     if (key->required)
@@ -76,6 +79,7 @@ static const char *default_text(const struct fabric_key *key)
     return key->fallback ? key->fallback : "none";
 }
 
+/* The object's own keys first, then the objects in it: the order of the reference. */
 static void visit_schema(const struct fabric_schema *schema,
                          void (*visit)(void *context, const char *object, const char *key,
                                        const char *type, const char *fallback),

@@ -1,9 +1,10 @@
 /*
- * Tables of keys: the top of the file, and its objects that stand once: engine, ecmp, internet, quirks.
+ * Tables of keys: the top of the file, and its objects that stand once: engine, ecmp, internet,
+ * quirks.
  */
 #include "engine/fabric/schema.h"
 
-/* --- Objects that stand once ---------------------------------------------------------------------- */
+/* --- Objects that stand once ------------------------------------------------------------------ */
 
 static const struct fabric_key bmp_keys[] = {
     {.name = "collector",
@@ -139,8 +140,9 @@ static const struct fabric_key quirk_keys[] = {
 const struct fabric_schema fabric_schema_quirks = {
     .title = "quirks", .word = "quirks", FABRIC_KEYS(quirk_keys)};
 
-/* --- The top ----------------------------------------------------------------------------------------- */
+/* --- The top ---------------------------------------------------------------------------------- */
 
+/* azure mode is the sum of all quirks. nva_reflect has a default of its own in either mode. */
 static void quirks_by_mode(struct fabric *fabric)
 {
     bool on = fabric->mode == FABRIC_AZURE;
@@ -162,6 +164,8 @@ static void quirks_by_mode(struct fabric *fabric)
     };
 }
 
+/* Stands above `quirks` in the table, so that the file's own switches come after those of the
+ * mode. */
 static bool read_mode(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, void *object, const struct fabric_path *path)
 {
@@ -180,7 +184,8 @@ static bool read_mode(struct fabric_loader *loader, const struct fabric_key *key
     return true;
 }
 
-/* The objects of a section were collected by name before (top.c), so that they can be referred to. */
+/* The objects of a section were collected by name before (top.c), so that they can be referred
+ * to. */
 static bool read_section(struct fabric_loader *loader, const struct fabric_key *key,
                          const struct fabric_node *node, void *object,
                          const struct fabric_path *path)

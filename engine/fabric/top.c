@@ -1,12 +1,14 @@
 /*
  * Reading the whole file, in two rounds.
  *
- * The first collects the named objects of every section, sorts them by name and allocates their arrays; so in the
- * second, which fills them, every reference can be turned into an index at once, whatever the order of the file. Subnets stand
- * within their VNets in the file and in one array in the model, VNet by VNet.
+ * The first collects the named objects of every section, sorts them by name and allocates their
+ * arrays; so in the second, which fills them, every reference can be turned into an index at once,
+ * whatever the order of the file. Subnets stand within their VNets in the file and in one array in
+ * the model, VNet by VNet.
  */
 #include "engine/fabric/schema.h"
 
+/* After this the section's objects have names and places in their array, but nothing else. */
 static bool collect_section(struct fabric_loader *loader, const struct fabric_key *key,
                             const struct fabric_node *top)
 {
@@ -79,6 +81,7 @@ static bool collect_subnets(struct fabric_loader *loader)
     return true;
 }
 
+/* A failure in the first round that is no problem told can only be memory. */
 void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top)
 {
     const struct fabric_schema *schema = &fabric_schema_top;

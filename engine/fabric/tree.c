@@ -5,7 +5,8 @@
  *              └── pending[] (nodes that wait for their collection's end, children of the outer below those of the inner)
  *
  * At the end of a collection its children are the top of pending[] from where it began; they are
- * copied into the node at once, so nothing is ever grown node by node and depth is a counter, not recursion.
+ * copied into the node at once, so nothing is ever grown node by node and depth is a counter, not
+ * recursion.
  */
 #include "engine/fabric/tree.h"
 
@@ -44,6 +45,7 @@ static struct fabric_place place_at(const struct tree_builder *builder, const ya
     return (struct fabric_place){.file = builder->file, .line = (unsigned)mark->line + 1};
 }
 
+/* Children wait here until their collection ends. */
 static bool pending_push(struct tree_builder *builder, struct fabric_node *node)
 {
     if (builder->pending_count == builder->pending_capacity) {
@@ -99,6 +101,7 @@ static bool anchor_add(struct tree_builder *builder, const yaml_char_t *name,
     return true;
 }
 
+/* Every node passes here, so limits on number and anchors hold for all kinds. */
 static struct fabric_node *node_make(struct tree_builder *builder, enum fabric_node_kind kind,
                                      const yaml_event_t *event, const yaml_char_t *anchor,
                                      const yaml_char_t *tag)
@@ -146,6 +149,7 @@ static bool on_scalar(struct tree_builder *builder, const yaml_event_t *event)
     return node->text && pending_push(builder, node);
 }
 
+/* Shares the node. An anchor whose own collection has not ended would make a tree without end. */
 static bool on_alias(struct tree_builder *builder, const yaml_event_t *event)
 {
     const char *name = (const char *)event->data.alias.anchor;
@@ -210,6 +214,8 @@ static bool check_keys(struct tree_builder *builder, const struct fabric_node *m
     return good;
 }
 
+/* The children leave pending[] and the collection takes their place, as a child of the one
+ * around it. */
 static bool on_end(struct tree_builder *builder)
 {
     struct open_collection *ended = &builder->open[--builder->depth];
@@ -244,6 +250,7 @@ static bool on_document(struct tree_builder *builder, const yaml_event_t *event)
     return false;
 }
 
+/* Stream events say nothing about content. */
 static bool on_event(struct tree_builder *builder, const yaml_event_t *event)
 {
     switch (event->type) {
@@ -278,6 +285,7 @@ static void syntax_error(struct tree_builder *builder, const yaml_parser_t *pars
                      parser->problem ? parser->problem : "unreadable");
 }
 
+/* An event is freed whatever came of it; nodes keep copies. */
 static bool parse_events(struct tree_builder *builder, yaml_parser_t *parser)
 {
     yaml_event_t event;
@@ -329,6 +337,7 @@ struct fabric_node *fabric_tree_parse(struct fabric_loader *loader, const char *
     return root;
 }
 
+/* Mappings are short by rule (FABRIC_MAPPING_KEYS_MAX), so a scan is enough. */
 const struct fabric_node *fabric_node_get(const struct fabric_node *mapping, const char *key)
 {
     for (uint32_t i = 0; i < mapping->n; i += 2)

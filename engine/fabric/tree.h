@@ -41,8 +41,8 @@ struct fabric_node {
 
 struct fabric_loader;
 
-/* Parses one document. Problems go to the loader; NULL: there were some (an empty file is an empty mapping). file
- * must live as long as the fabric. */
+/* Parses one document. Problems go to the loader; NULL: there were some (an empty file is an
+ * empty mapping). file must live as long as the fabric. */
 struct fabric_node *fabric_tree_parse(struct fabric_loader *loader, const char *file,
                                       const char *text, size_t length);
 
@@ -50,7 +50,8 @@ struct fabric_node *fabric_tree_parse(struct fabric_loader *loader, const char *
 const struct fabric_node *fabric_node_get(const struct fabric_node *mapping, const char *key);
 /* No value was written: "key:" or "key: ~". */
 bool fabric_node_is_empty(const struct fabric_node *node);
-/* "a list", "a mapping", "'text'": what stands there, for messages. text needs FABRIC_FOUND_TEXT bytes. */
+/* "a list", "a mapping", "'text'": what stands there, for messages. text needs FABRIC_FOUND_TEXT
+ * bytes. */
 #define FABRIC_FOUND_TEXT 80
 char *fabric_node_found(const struct fabric_node *node, char text[FABRIC_FOUND_TEXT]);
 

@@ -32,9 +32,10 @@ char *fabric_prefixes_text(const struct fabric_prefixes *prefixes, char text[FAB
     return text;
 }
 
-/* --- Addresses in subnets ---------------------------------------------------------------------- */
+/* --- Addresses in subnets --------------------------------------------------------------------- */
 
-/* The bits of address beyond the prefix, when they are all zero but for the last byte: that byte; else 256. */
+/* The bits of address beyond the prefix, when they are all zero but for the last byte: that
+ * byte; else 256. */
 static unsigned low_host_part(const struct lpm_prefix *subnet, const struct lpm_address *address)
 {
     unsigned bytes = address->family == LPM_IPV4 ? 4 : 16;
@@ -45,6 +46,7 @@ static unsigned low_host_part(const struct lpm_prefix *subnet, const struct lpm_
     return (unsigned)(address->bytes[bytes - 1] - subnet->bytes[bytes - 1]);
 }
 
+/* IPv4 only: IPv6 has no broadcast address. */
 static bool is_last(const struct lpm_prefix *subnet, const struct lpm_address *address)
 {
     for (unsigned bit = subnet->length; bit < 32; bit++)
@@ -53,6 +55,7 @@ static bool is_last(const struct lpm_prefix *subnet, const struct lpm_address *a
     return true;
 }
 
+/* The data plane answers for the gateway's address itself, so a NIC there would never be heard. */
 bool fabric_check_in_subnet(struct fabric_loader *loader, const struct fabric_place *place,
                             const char *what, const struct fabric_subnet *subnet,
                             const struct lpm_address *address)
@@ -109,7 +112,7 @@ bool fabric_check_mac(struct fabric_loader *loader, const struct fabric_place *p
     return false;
 }
 
-/* --- Reach ---------------------------------------------------------------------------------------- */
+/* --- Reach ------------------------------------------------------------------------------------ */
 
 struct reach_search {
     const struct fabric *fabric;
@@ -125,6 +128,7 @@ static void try_peer_space(void *context, const struct fabric_peering *peering, 
     search->inside |= fabric_prefixes_find(&other->space, search->address) != NULL;
 }
 
+/* Frontends of all VNets: whether the right one can reach it was decided by its prefix before. */
 static bool is_frontend(const struct fabric *fabric, const struct lpm_address *address)
 {
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
@@ -133,6 +137,7 @@ static bool is_frontend(const struct fabric *fabric, const struct lpm_address *a
     return false;
 }
 
+/* Asked once a peer and once a route, not once a packet; the scan of peerings is bearable. */
 enum fabric_reach fabric_reach(const struct fabric *fabric, uint32_t vnet,
                                const struct lpm_address *address)
 {
@@ -147,7 +152,7 @@ enum fabric_reach fabric_reach(const struct fabric *fabric, uint32_t vnet,
     return is_frontend(fabric, address) ? FABRIC_REACH_TAKEN : FABRIC_REACH_VACANT;
 }
 
-/* --- Overlaps --------------------------------------------------------------------------------------- */
+/* --- Overlaps --------------------------------------------------------------------------------- */
 
 static int claim_compare(const void *a, const void *b)
 {
@@ -165,8 +170,8 @@ void fabric_sort_claims(struct fabric_claim *claims, size_t n)
         qsort(claims, n, sizeof(*claims), claim_compare);
 }
 
-/* Two prefixes are disjoint or one covers the other; in prefix order a covering one comes before all that it covers, so
- * it is enough to remember the outermost one of the moment. */
+/* Two prefixes are disjoint or one covers the other; in prefix order a covering one comes before
+ * all that it covers, so it is enough to remember the outermost one of the moment. */
 void fabric_each_overlap(struct fabric_claim *claims, size_t n,
                          void (*visit)(void *context, const struct fabric_claim *outer,
                                        const struct fabric_claim *inner),
@@ -183,12 +188,14 @@ void fabric_each_overlap(struct fabric_claim *claims, size_t n,
     }
 }
 
-/* --- Sorting ----------------------------------------------------------------------------------------- */
+/* --- Sorting ---------------------------------------------------------------------------------- */
 
 struct sorting {
     int (*compare)(const void *a, const void *b);
 };
 
+/* qsort() keeps no order among equals; places in the array are what the file's names say, so
+ * they break ties. */
 static int sorting_compare(const void *a, const void *b, void *context)
 {
     const void *const *left = a, *const *right = b;
@@ -215,8 +222,10 @@ const void **fabric_sorted(struct fabric_loader *loader, const void *array, size
     return pointers;
 }
 
-/* --- The order ---------------------------------------------------------------------------------------- */
+/* --- The order -------------------------------------------------------------------------------- */
 
+/* VNets before all that lies in them. Each check tells all that it finds: people mend a file in
+ * one go when they see everything. */
 void fabric_validate(struct fabric_loader *loader)
 {
     fabric_validate_vnets(loader);

@@ -1,8 +1,9 @@
 /*
  * Checks of what the values of a fabric mean together. Internal to the room.
  *
- * They run when every value by itself was good and what follows from them is filled in (complete.c), so indices are valid
- * and the model's own questions can be asked. Each tells its problems and goes on.
+ * They run when every value by itself was good and what follows from them is filled in
+ * (complete.c), so indices are valid and the model's own questions can be asked. Each tells its
+ * problems and goes on.
  */
 #ifndef ENGINE_FABRIC_VALIDATE_H
 #define ENGINE_FABRIC_VALIDATE_H
@@ -18,13 +19,15 @@ void fabric_validate_servers(struct fabric_loader *loader);  /* validate_server.
 void fabric_validate_routers(struct fabric_loader *loader);  /* validate_router.c */
 void fabric_validate_gateways(struct fabric_loader *loader); /* validate_gateway.c */
 void fabric_validate_tunnels(struct fabric_loader *loader);  /* validate_router.c */
-/* Do the two ends of each session know of each other? Only warnings; for a fabric without errors. */
+/* Do the two ends of each session know of each other? Only warnings; for a fabric without
+ * errors. */
 void fabric_validate_sessions(struct fabric_loader *loader); /* validate_session.c */
-/* The neighbors of a router or gateway; owner: "routers[x]"; self: the router's index, or FABRIC_NONE. */
+/* The neighbors of a router or gateway; owner: "routers[x]"; self: the router's index, or
+ * FABRIC_NONE. */
 void fabric_validate_neighbors(struct fabric_loader *loader, const char *owner, uint32_t self,
                                const struct fabric_neighbor *neighbors, uint32_t n);
 
-/* --- What they share (validate.c) ------------------------------------------------------------------ */
+/* --- What they share (validate.c) ------------------------------------------------------------- */
 
 #define FABRIC_ROUTE_SERVER_SUBNET "RouteServerSubnet"
 #define FABRIC_GATEWAY_SUBNET      "GatewaySubnet"
@@ -36,7 +39,8 @@ const struct lpm_prefix *fabric_prefixes_find(const struct fabric_prefixes *pref
 #define FABRIC_PREFIXES_TEXT 200
 char *fabric_prefixes_text(const struct fabric_prefixes *prefixes, char text[FABRIC_PREFIXES_TEXT]);
 
-/* Tells when address lies outside the subnet or is one of its reserved addresses. what: "nics[x].addresses". */
+/* Tells when address lies outside the subnet or is one of its reserved addresses. what:
+ * "nics[x].addresses". */
 bool fabric_check_in_subnet(struct fabric_loader *loader, const struct fabric_place *place,
                             const char *what, const struct fabric_subnet *subnet,
                             const struct lpm_address *address);
@@ -56,7 +60,8 @@ enum fabric_reach {
 enum fabric_reach fabric_reach(const struct fabric *fabric, uint32_t vnet,
                                const struct lpm_address *address);
 
-/* Pointers to the n objects of an array, sorted; equal ones by their place in the array. NULL: no memory. */
+/* Pointers to the n objects of an array, sorted; equal ones by their place in the array. NULL:
+ * no memory. */
 const void **fabric_sorted(struct fabric_loader *loader, const void *array, size_t n, size_t size,
                            int (*compare)(const void *a, const void *b));
 

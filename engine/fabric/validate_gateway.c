@@ -8,7 +8,7 @@
 #define WHAT_TEXT             200
 #define GATEWAY_INSTANCES_MAX 4u
 
-/* --- Gateways --------------------------------------------------------------------------------------------- */
+/* --- Gateways --------------------------------------------------------------------------------- */
 
 /* By VNet, then by type. */
 static int gateway_compare(const void *a, const void *b)
@@ -59,6 +59,7 @@ static void check_gateway_addresses(struct fabric_loader *loader,
     }
 }
 
+/* Sorted by VNet and type, the one before is the only one that can clash. */
 static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
                           const struct fabric_gateway *before)
 {
@@ -86,7 +87,7 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
                               gateway->neighbor_count);
 }
 
-/* --- Load balancers ----------------------------------------------------------------------------------------- */
+/* --- Load balancers --------------------------------------------------------------------------- */
 
 /* used_by: for each NIC, the last load balancer that has it as a backend, plus one. */
 static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_t *used_by)
@@ -121,6 +122,7 @@ static int frontend_compare(const void *a, const void *b)
     return lpm_address_compare(&left->frontend, &right->frontend);
 }
 
+/* An address that is reserved or outside is told once and not looked up as well. */
 static void check_frontend(struct fabric_loader *loader,
                            const struct fabric_load_balancer *balancer,
                            const struct fabric_load_balancer *before)

@@ -8,6 +8,7 @@
 
 #define WHAT_TEXT 160
 
+/* Two kinds of subnet belong to the fabric itself. */
 static void check_addresses(struct fabric_loader *loader, const struct fabric_nic *nic)
 {
     const struct fabric_subnet *subnet = &loader->fabric->subnets[nic->subnet];
@@ -61,7 +62,7 @@ static void check_duplicate_addresses(struct fabric_loader *loader)
     }
 }
 
-/* --- MACs ----------------------------------------------------------------------------------------- */
+/* --- MACs ------------------------------------------------------------------------------------- */
 
 static int mac_compare(const void *a, const void *b)
 {
@@ -87,6 +88,7 @@ static void check_duplicate_macs(struct fabric_loader *loader)
     }
 }
 
+/* A guest with its gateway's MAC would talk to itself. */
 static void check_own_mac(struct fabric_loader *loader, const struct fabric_nic *nic)
 {
     const struct fabric_subnet *subnet = &loader->fabric->subnets[nic->subnet];

@@ -32,10 +32,14 @@ static void check_pairs(struct fabric_loader *loader)
                          "%s: these two are peered already (%s:%u); one entry makes both halves",
                          peering_text(fabric, peering, text), before->place.file,
                          before->place.line);
+        if (!peering->in_sync)
+            FABRIC_WARNING(loader, FABRIC_LINT_OUT_OF_SYNC, &peering->place,
+                           "%s.in_sync: no route stands over this peering until it is synced again",
+                           peering_text(fabric, peering, text));
     }
 }
 
-/* --- Remote gateways -------------------------------------------------------------------------------- */
+/* --- Remote gateways -------------------------------------------------------------------------- */
 
 /* The name of a route server or gateway in vnet, or NULL. */
 static const char *gateway_in(const struct fabric *fabric, uint32_t vnet)
@@ -53,6 +57,8 @@ struct remote_use {
     const struct fabric_peering *first;
 };
 
+/* Refused is what has two meanings (whose routes?); what comes to nothing is legal, and half of
+ * a change in progress. */
 static void check_remote_use(void *context, const struct fabric_peering *peering, unsigned side)
 {
     struct remote_use *use = context;
@@ -77,17 +83,17 @@ static void check_remote_use(void *context, const struct fabric_peering *peering
                      text, vnet, vnet, use->first->place.file, use->first->place.line);
     use->first = use->first ? use->first : peering;
     if (!peering->sides[1 - side].allow_gateway_transit)
-        FABRIC_WARNING(use->loader, &peering->place,
+        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, &peering->place,
                        "%s.%s.use_remote_gateways: comes to nothing as '%s' does not set "
                        "allow_gateway_transit",
                        text, vnet, other);
     else if (!gateway_in(fabric, peering->vnets[1 - side]))
-        FABRIC_WARNING(use->loader, &peering->place,
+        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, &peering->place,
                        "%s.%s.use_remote_gateways: '%s' has no route server and no gateway to use",
                        text, vnet, other);
 }
 
-/* --- Overlapping spaces ------------------------------------------------------------------------------- */
+/* --- Overlapping spaces ----------------------------------------------------------------------- */
 
 /* The middle VNet and all that are peered with it: an address must mean one NIC to its NICs. */
 struct space_search {
@@ -97,6 +103,7 @@ struct space_search {
     size_t n;
 };
 
+/* Called twice: without claims it only counts. */
 static void claim_space(struct space_search *search, uint32_t vnet)
 {
     const struct fabric_prefixes *space = &search->loader->fabric->vnets[vnet].space;
@@ -137,6 +144,7 @@ static void tell_overlap(void *context, const struct fabric_claim *outer,
                  direct ? "" : fabric->vnets[middle].name, direct ? "" : "'");
 }
 
+/* Everything that a NIC of this VNet can address directly. */
 static void check_spaces(struct fabric_loader *loader, uint32_t vnet)
 {
     struct space_search search = {.loader = loader, .middle = vnet};
@@ -154,6 +162,7 @@ static void check_spaces(struct fabric_loader *loader, uint32_t vnet)
     fabric_each_overlap(search.claims, search.n, tell_overlap, &search);
 }
 
+/* Each VNet is looked at as the middle of its star. */
 void fabric_validate_peerings(struct fabric_loader *loader)
 {
     size_t errors = loader->problems->errors;

@@ -1,16 +1,18 @@
 /*
  * Ports and what hangs on them.
  *
- * A frame must say which NIC sent it. A port therefore carries either one NIC, or several that differ in their VLAN
- * id, or several untagged ones that differ in their MAC; for the last the file has to give every MAC, since what
- * the guests really use cannot be guessed. The internet, a route server and a gateway each take a port of their own.
+ * A frame must say which NIC sent it. A port therefore carries either one NIC, or several that
+ * differ in their VLAN id, or several untagged ones that differ in their MAC; for the last the
+ * file has to give every MAC, since what the guests really use cannot be guessed. The internet, a
+ * route server and a gateway each take a port of their own.
  */
 #include "engine/fabric/validate.h"
 
 #include <string.h>
 
-/* --- NICs on ports ---------------------------------------------------------------------------------- */
+/* --- NICs on ports ---------------------------------------------------------------------------- */
 
+/* By port, untagged ones first. */
 static int attachment_compare(const void *a, const void *b)
 {
     const struct fabric_nic *left = a, *right = b;
@@ -69,7 +71,7 @@ static void check_attachments(struct fabric_loader *loader)
     }
 }
 
-/* --- Ports with one user ------------------------------------------------------------------------------ */
+/* --- Ports with one user ---------------------------------------------------------------------- */
 
 struct port_user {
     const char *kind, *name;
@@ -81,6 +83,7 @@ struct port_users {
     struct port_user *of; /* by port */
 };
 
+/* The first to come has the port; whoever comes later is told of it. */
 static void claim_port(struct port_users *users, uint32_t port, const char *kind, const char *name,
                        const struct fabric_place *place)
 {
@@ -97,6 +100,7 @@ static void claim_port(struct port_users *users, uint32_t port, const char *kind
         *user = (struct port_user){.kind = kind, .name = name, .place = place};
 }
 
+/* NICs come last and claim nothing: among themselves they may share (check_neighbours()). */
 static void check_single_users(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;
@@ -123,7 +127,7 @@ static void check_single_users(struct fabric_loader *loader)
                        fabric_place_of(loader, &fabric->nics[i].port, &fabric->nics[i].place));
 }
 
-/* --- Devices, hosts, cores ------------------------------------------------------------------------------ */
+/* --- Devices, hosts, cores -------------------------------------------------------------------- */
 
 static int device_compare(const void *a, const void *b)
 {
@@ -134,6 +138,7 @@ static int device_compare(const void *a, const void *b)
                  : strcmp(left->options ? left->options : "", right->options ? right->options : "");
 }
 
+/* Opening one device twice fails late and in the driver's words, or, worse, works. */
 static void check_devices(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;
@@ -158,6 +163,7 @@ static int vtep_compare(const void *a, const void *b)
     return lpm_address_compare(&left->vtep, &right->vtep);
 }
 
+/* Packets for one host would go to another. */
 static void check_hosts(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;

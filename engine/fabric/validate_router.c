@@ -7,7 +7,7 @@
 
 #define WHAT_TEXT 200
 
-/* --- Neighbors --------------------------------------------------------------------------------------- */
+/* --- Neighbors -------------------------------------------------------------------------------- */
 
 static bool same_neighbor(const struct fabric_neighbor *a, const struct fabric_neighbor *b)
 {
@@ -16,6 +16,7 @@ static bool same_neighbor(const struct fabric_neighbor *a, const struct fabric_n
            lpm_address_equal(&a->address, &b->address);
 }
 
+/* A session inside a tunnel ends where the tunnel ends. */
 static void check_tunnel(struct fabric_loader *loader, const char *owner, uint32_t self,
                          const struct fabric_neighbor *neighbor)
 {
@@ -32,6 +33,7 @@ static void check_tunnel(struct fabric_loader *loader, const char *owner, uint32
                      tunnel->name);
 }
 
+/* Whoever is named by reference brings an AS number; only a bare address has none. */
 static void check_neighbor(struct fabric_loader *loader, const char *owner, uint32_t self,
                            const struct fabric_neighbor *neighbor)
 {
@@ -65,7 +67,7 @@ void fabric_validate_neighbors(struct fabric_loader *loader, const char *owner, 
     }
 }
 
-/* --- Routers ------------------------------------------------------------------------------------------- */
+/* --- Routers ---------------------------------------------------------------------------------- */
 
 /* used_by: for each NIC, the last router seen to claim it, plus one. */
 static void check_nics(struct fabric_loader *loader, uint32_t index, uint32_t *used_by)
@@ -90,6 +92,7 @@ static void check_nics(struct fabric_loader *loader, uint32_t index, uint32_t *u
     }
 }
 
+/* A route's next hop has the route's address family, and a subnet's gateway is that of a NIC. */
 static void check_statics(struct fabric_loader *loader, const struct fabric_router *router)
 {
     for (uint32_t i = 0; i < router->static_count; i++) {
@@ -148,7 +151,7 @@ void fabric_validate_routers(struct fabric_loader *loader)
     }
 }
 
-/* --- Tunnels --------------------------------------------------------------------------------------------- */
+/* --- Tunnels ---------------------------------------------------------------------------------- */
 
 void fabric_validate_tunnels(struct fabric_loader *loader)
 {

@@ -1,6 +1,6 @@
 /*
- * Route servers and their peers: where they stand, which AS numbers and addresses they may have, and what the
- * modes allow.
+ * Route servers and their peers: where they stand, which AS numbers and addresses they may have,
+ * and what the modes allow.
  */
 #include "engine/fabric/validate.h"
 
@@ -12,8 +12,9 @@
 #define WHAT_TEXT        200
 #define AZURE_PEER_LIMIT 8u
 
-/* --- The server itself --------------------------------------------------------------------------------- */
+/* --- The server itself ------------------------------------------------------------------------ */
 
+/* Peers tell instances apart by address, and a session has one address family. */
 static void check_addresses(struct fabric_loader *loader, const struct fabric_route_server *server)
 {
     const struct fabric *fabric = loader->fabric;
@@ -42,6 +43,7 @@ static void check_addresses(struct fabric_loader *loader, const struct fabric_ro
                      "%s: both must be of one address family", what);
 }
 
+/* vnets[].route_server is the first one of the VNet (complete.c). */
 static void check_server(struct fabric_loader *loader, const struct fabric_route_server *server)
 {
     const struct fabric *fabric = loader->fabric;
@@ -64,6 +66,7 @@ static void check_server(struct fabric_loader *loader, const struct fabric_route
     check_addresses(loader, server);
 }
 
+/* Told at the first peer too many: everything up to there could stay. */
 static void check_limits(struct fabric_loader *loader, const struct fabric_route_server *server)
 {
     const struct fabric_place *place = fabric_place_of(loader, &server->peer_limit, &server->place);
@@ -79,13 +82,15 @@ static void check_limits(struct fabric_loader *loader, const struct fabric_route
                      loader->fabric->quirks.peer_limit ? " (quirk peer_limit)" : "");
 }
 
+/* A warning only: IPv4 goes on working. */
 static void check_ipv6(struct fabric_loader *loader, const struct fabric_route_server *server)
 {
     const struct fabric_vnet *vnet = &loader->fabric->vnets[server->vnet];
 
     for (uint32_t i = 0; loader->fabric->quirks.no_ipv6 && i < vnet->space.n; i++)
         if (vnet->space.items[i].family == LPM_IPV6) {
-            FABRIC_WARNING(loader, fabric_place_of(loader, &vnet->space.items[i], &vnet->place),
+            FABRIC_WARNING(loader, FABRIC_LINT_IPV6,
+                           fabric_place_of(loader, &vnet->space.items[i], &vnet->place),
                            "vnets[%s].address_space: %s in a route server's VNet is not supported "
                            "with quirk no_ipv6",
                            vnet->name, FABRIC_PREFIX(&vnet->space.items[i]));
@@ -93,7 +98,7 @@ static void check_ipv6(struct fabric_loader *loader, const struct fabric_route_s
         }
 }
 
-/* --- Peers --------------------------------------------------------------------------------------------------- */
+/* --- Peers ------------------------------------------------------------------------------------ */
 
 /* What the original refuses: its own, documentation and reserved numbers. */
 static bool asn_refused_by_azure(uint32_t asn)
@@ -111,6 +116,8 @@ static bool asn_refused_by_azure(uint32_t asn)
     return false;
 }
 
+/* The own AS number would make the session internal, where routes are not passed on as a route
+ * server does. */
 static void check_peer_asn(struct fabric_loader *loader, const struct fabric_route_server *server,
                            const struct fabric_bgp_peer *peer, const char *what)
 {
@@ -134,6 +141,7 @@ static void check_peer_asn(struct fabric_loader *loader, const struct fabric_rou
             what, peer->asn, fabric->routers[peer->router].name, fabric->routers[peer->router].asn);
 }
 
+/* In native mode a peer that no NIC is may still be real: a box behind the management link. */
 static void check_peer_address(struct fabric_loader *loader,
                                const struct fabric_route_server *server,
                                const struct fabric_bgp_peer *peer, const char *what)
@@ -157,11 +165,12 @@ static void check_peer_address(struct fabric_loader *loader,
         FABRIC_ERROR(loader, place, "%s.address: %s is outside VNet '%s' and those peered with it",
                      what, FABRIC_ADDRESS(&peer->address), fabric->vnets[server->vnet].name);
     else if (peer->nic == FABRIC_NONE)
-        FABRIC_WARNING(loader, place,
+        FABRIC_WARNING(loader, FABRIC_LINT_PEER_WITHOUT_NIC, place,
                        "%s.address: no NIC in VNet '%s', or in one peered with it, has %s", what,
                        fabric->vnets[server->vnet].name, FABRIC_ADDRESS(&peer->address));
 }
 
+/* RFC 4271 4.2 and 10: hold time 0 or at least 3, keepalives at a third of it. */
 static void check_peer_timers(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
                               const char *what)
 {
@@ -169,12 +178,14 @@ static void check_peer_timers(struct fabric_loader *loader, const struct fabric_
         FABRIC_ERROR(loader, fabric_place_of(loader, &peer->hold_time_s, &peer->place),
                      "%s.hold_time_s: %u is neither 0 nor at least 3", what, peer->hold_time_s);
     else if (peer->hold_time_s > 0 && peer->keepalive_s > peer->hold_time_s / 3)
-        FABRIC_WARNING(loader, fabric_place_of(loader, &peer->keepalive_s, &peer->place),
+        FABRIC_WARNING(loader, FABRIC_LINT_KEEPALIVE,
+                       fabric_place_of(loader, &peer->keepalive_s, &peer->place),
                        "%s.keepalive_s: %u is more than a third of hold_time_s (%u); two lost "
                        "keepalives end the session",
                        what, peer->keepalive_s, peer->hold_time_s);
 }
 
+/* Each switch takes away a key that the original does not have. */
 static void check_peer_switches(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
                                 const char *what)
 {
@@ -224,6 +235,7 @@ static void check_peer(struct fabric_loader *loader, const struct fabric_route_s
     check_peer_switches(loader, peer, what);
 }
 
+/* The template may be any peer of the same route server; its address is what the range replaces. */
 static void check_dynamic_peers(struct fabric_loader *loader,
                                 const struct fabric_route_server *server)
 {

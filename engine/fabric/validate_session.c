@@ -1,6 +1,7 @@
 /*
- * Sessions between route servers and modelled routers are written at both ends: as a peer of the route server and as
- * a neighbor of the router. Where one end is missing, no session comes up in the twin; that is legal and rarely meant.
+ * Sessions between route servers and modelled routers are written at both ends: as a peer of the
+ * route server and as a neighbor of the router. Where one end is missing, no session comes up in
+ * the twin; that is legal and rarely meant.
  */
 #include "engine/fabric/validate.h"
 
@@ -31,7 +32,7 @@ static void check_server(struct fabric_loader *loader, uint32_t index)
             peer->router == FABRIC_NONE ? NULL : &fabric->routers[peer->router];
 
         if (router && !router_has_neighbor(router, index))
-            FABRIC_WARNING(loader, &peer->place,
+            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, &peer->place,
                            "route_servers[%s].peers[%s]: router '%s' (%s:%u) has this address but "
                            "no neighbor {route_server: %s}; no session comes up in the twin",
                            server->name, peer->name, router->name, router->place.file,
@@ -48,7 +49,7 @@ static void check_router(struct fabric_loader *loader, uint32_t index)
         uint32_t server = router->neighbors[i].route_server;
 
         if (server != FABRIC_NONE && !server_has_peer(&fabric->route_servers[server], index))
-            FABRIC_WARNING(loader, &router->neighbors[i].place,
+            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, &router->neighbors[i].place,
                            "routers[%s].neighbors: route server '%s' has no peer at an address of "
                            "this router's NICs; no session comes up",
                            router->name, fabric->route_servers[server].name);

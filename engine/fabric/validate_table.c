@@ -1,8 +1,10 @@
 /*
- * Route tables: one route a prefix, next hops by type, and next hops that the subnets using the table can reach.
+ * Route tables: one route a prefix, next hops by type, and next hops that the subnets using the
+ * table can reach.
  */
 #include "engine/fabric/validate.h"
 
+/* Only an appliance has an address; the fabric knows where all the others are. */
 static void check_next_hop(struct fabric_loader *loader, const struct fabric_route_table *table,
                            const struct fabric_udr *route)
 {
@@ -26,6 +28,7 @@ static void check_next_hop(struct fabric_loader *loader, const struct fabric_rou
                      table->name, FABRIC_PREFIX(&route->prefix), FABRIC_ADDRESS(&route->next_hop));
 }
 
+/* Routes stand in prefix order, so equal ones stand side by side. */
 static void check_table(struct fabric_loader *loader, const struct fabric_route_table *table)
 {
     for (uint32_t i = 0; i < table->route_count; i++) {
@@ -57,7 +60,8 @@ static void check_reach(struct fabric_loader *loader, const struct fabric_subnet
         reach = fabric_reach(fabric, subnet->vnet, &route->next_hop);
         told[i] = reach != FABRIC_REACH_TAKEN;
         if (told[i])
-            FABRIC_WARNING(loader, fabric_place_of(loader, &route->next_hop, &route->place),
+            FABRIC_WARNING(loader, FABRIC_LINT_NEXT_HOP,
+                           fabric_place_of(loader, &route->next_hop, &route->place),
                            "route_tables[%s].routes[%s].next_hop: %s %s, so subnet '%s' drops what "
                            "takes this route",
                            table->name, FABRIC_PREFIX(&route->prefix),
@@ -69,6 +73,7 @@ static void check_reach(struct fabric_loader *loader, const struct fabric_subnet
     }
 }
 
+/* Flags for each route of each table. */
 static bool **told_make(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;

@@ -1,6 +1,6 @@
 /*
- * VNets and subnets: address spaces that do not overlap, subnets inside them, and the subnets with a meaning of
- * their own.
+ * VNets and subnets: address spaces that do not overlap, subnets inside them, and the subnets with
+ * a meaning of their own.
  */
 #include "engine/fabric/validate.h"
 
@@ -11,9 +11,10 @@
 #define LONGEST_SUBNET4 29u
 #define LONGEST_SUBNET6 125u
 
-/* --- Address space ------------------------------------------------------------------------------ */
+/* --- Address space ---------------------------------------------------------------------------- */
 
-/* What no VNet can have. The rest of the original's list only binds in azure mode: a laboratory may well use it. */
+/* What no VNet can have. The rest of the original's list only binds in azure mode: a laboratory
+ * may well use it. */
 static const char *const forbidden[] = {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"};
 static const char *const forbidden_in_azure[] = {"127.0.0.0/8", "169.254.0.0/16",
                                                  "168.63.129.16/32", "fe80::/10"};
@@ -58,6 +59,7 @@ static struct fabric_claim *claims_make(struct fabric_loader *loader, size_t n)
     return claims;
 }
 
+/* Overlaps are found over all prefixes at once, in n log n. */
 static void check_space(struct fabric_loader *loader, const struct fabric_vnet *vnet)
 {
     struct overlap_context context = {.loader = loader, .vnet = vnet};
@@ -78,8 +80,9 @@ static void check_space(struct fabric_loader *loader, const struct fabric_vnet *
         fabric_each_overlap(claims, vnet->space.n, tell_space_overlap, &context);
 }
 
-/* --- Subnets -------------------------------------------------------------------------------------- */
+/* --- Subnets ---------------------------------------------------------------------------------- */
 
+/* Both may be wrong at once, and both are said. */
 static void check_subnet_prefix(struct fabric_loader *loader, const struct fabric_vnet *vnet,
                                 const struct fabric_subnet *subnet, const struct lpm_prefix *prefix)
 {
@@ -117,6 +120,7 @@ static void tell_subnet_overlap(void *context, const struct fabric_claim *outer,
                  FABRIC_PREFIX(&outer->prefix), subnets[outer->owner].name);
 }
 
+/* Over the subnets of one VNet together: two prefixes of one subnet must not overlap either. */
 static void check_subnet_overlaps(struct fabric_loader *loader, const struct fabric_vnet *vnet)
 {
     const struct fabric_subnet *subnets = loader->fabric->subnets + vnet->first_subnet;

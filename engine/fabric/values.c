@@ -1,8 +1,9 @@
 /*
  * Single values: text of the file into fields of the model.
  *
- * Each type has its words (what messages call it) and its parser. A parser only says yes or no; the message is
- * made in one place, so all of them read alike: "nics[vm1].addresses: '10.1.0.400' is not an IPv4 or IPv6 address".
+ * Each type has its words (what messages call it) and its parser. A parser only says yes or no;
+ * the message is made in one place, so all of them read alike: "nics[vm1].addresses: '10.1.0.400'
+ * is not an IPv4 or IPv6 address".
  */
 #include "engine/fabric/schema.h"
 
@@ -72,6 +73,7 @@ static void store_number(const struct fabric_key *key, void *slot, uint32_t valu
     }
 }
 
+/* Also for numbers that may be a word instead ("forever"). */
 static bool parse_word(const struct fabric_key *key, const char *text, void *slot)
 {
     for (const struct fabric_word *word = key->words; word && word->text; word++) {
@@ -95,6 +97,7 @@ static bool parse_number(const struct fabric_key *key, const char *text, void *s
     return true;
 }
 
+/* Not yes, no, on or off: what YAML 1.1 takes for a boolean has surprised too many. */
 static bool parse_boolean(const char *text, bool *value)
 {
     if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
@@ -103,6 +106,8 @@ static bool parse_boolean(const char *text, bool *value)
     return true;
 }
 
+/* No slash: it stands between VNet and subnet. No blank or quote: names go into metrics and file
+ * names. */
 static bool name_is_good(const char *text)
 {
     size_t length = strlen(text);
@@ -187,6 +192,7 @@ static bool take_length(const char **text, const char *word, uint64_t most, uint
     return take_number(text, most, length);
 }
 
+/* "10.0.0.0/8", "… ge 16", "… le 24", "… ge 16 le 24". */
 static bool prefix_range_is_good(const char *text)
 {
     size_t length = strcspn(text, " ");
@@ -207,7 +213,8 @@ static bool prefix_range_is_good(const char *text)
            *text == '\0' && prefix.length <= ge && ge <= le;
 }
 
-/* The alphabet keeps out repeat counts, with which a short expression can ask for endless memory. */
+/* The alphabet keeps out repeat counts, with which a short expression can ask for endless
+ * memory. */
 static bool as_path_is_good(const char *text)
 {
     regex_t compiled;
@@ -220,6 +227,7 @@ static bool as_path_is_good(const char *text)
     return true;
 }
 
+/* The types that stay text: they are checked here and understood by whoever acts upon them. */
 static bool text_is_good(enum fabric_type type, const char *text)
 {
     switch (type) {
@@ -248,6 +256,7 @@ static bool keep_text(struct fabric_loader *loader, const struct fabric_key *key
     return true;
 }
 
+/* Addresses and prefixes are parsed as everywhere else, by lpm. */
 static bool parse_value(struct fabric_loader *loader, const struct fabric_key *key,
                         const char *text, void *slot)
 {
@@ -285,6 +294,7 @@ static void limits_text(const struct fabric_key *key, char *text, size_t size)
                                  word->text);
 }
 
+/* A prefix with bits beyond its length is worth a sentence of its own: it says the right one. */
 static void tell_bad_value(struct fabric_loader *loader, const struct fabric_key *key,
                            const struct fabric_node *node, const struct fabric_path *path)
 {
@@ -304,6 +314,7 @@ static void tell_bad_value(struct fabric_loader *loader, const struct fabric_key
                  key->type == FABRIC_TYPE_WORD ? "one of" : fabric_type_text(key->type), limits);
 }
 
+/* By index, or by name where the model keeps names. */
 static bool read_reference(struct fabric_loader *loader, const struct fabric_key *key,
                            const struct fabric_node *node, void *slot,
                            const struct fabric_path *path)

@@ -78,7 +78,7 @@ static void put_mac(FILE *out, const char *key, const uint8_t mac[6])
         mac[5]);
 }
 
-/* --- The top ---------------------------------------------------------------------------------------- */
+/* --- The top ---------------------------------------------------------------------------------- */
 
 static void put_top(FILE *out, const struct fabric *fabric)
 {
@@ -106,7 +106,7 @@ static void put_top(FILE *out, const struct fabric *fabric)
     put(out, "\n");
 }
 
-/* --- The network -------------------------------------------------------------------------------------- */
+/* --- The network ------------------------------------------------------------------------------ */
 
 static void put_vnets(FILE *out, const struct fabric *fabric)
 {
@@ -206,7 +206,7 @@ static void put_ports(FILE *out, const struct fabric *fabric)
     }
 }
 
-/* --- BGP ------------------------------------------------------------------------------------------------ */
+/* --- BGP -------------------------------------------------------------------------------------- */
 
 static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
 {

@@ -51,7 +51,7 @@ const char files_base[] =
     "  - {name: r2, nic: [nva2], asn: 65001, originate: [10.0.0.0/8], neighbors: [{route_server: "
     "rs1}]}\n";
 
-/* --- Readers ------------------------------------------------------------------------------------------ */
+/* --- Readers ---------------------------------------------------------------------------------- */
 
 static int read_memory(void *context, const char *path, char **text, size_t *length,
                        bool *is_directory)
@@ -88,7 +88,7 @@ static int read_disk(void *context, const char *path, char **text, size_t *lengt
     return 0;
 }
 
-/* --- Loading ------------------------------------------------------------------------------------------ */
+/* --- Loading ---------------------------------------------------------------------------------- */
 
 static struct fabric *load(const char *path, const struct fabric_reader *reader, char **text)
 {
@@ -98,9 +98,12 @@ static struct fabric *load(const char *path, const struct fabric_reader *reader,
     FILE *out = open_memstream(text, &length);
 
     for (size_t i = 0; i < problems.n; i++) {
-        fprintf(out, "%s:%u: %s: %s\n", problems.items[i].file, problems.items[i].line,
-                problems.items[i].error ? "error" : "warning", problems.items[i].message);
-        errors += problems.items[i].error;
+        const struct fabric_problem *problem = &problems.items[i];
+        const char *rule = problem->rule ? problem->rule : "";
+
+        fprintf(out, "%s:%u: %s%s%s: %s\n", problem->file, problem->line,
+                problem->error ? "error" : "warning", rule[0] ? " " : "", rule, problem->message);
+        errors += problem->error;
     }
     fclose(out);
     cr_assert_eq(fabric == NULL, problems.errors > 0);
@@ -161,7 +164,7 @@ char *files_read(const char *path)
     return text;
 }
 
-/* --- Cases ---------------------------------------------------------------------------------------------- */
+/* --- Cases ------------------------------------------------------------------------------------ */
 
 static char *edit(char *text, const struct files_edit *change)
 {

@@ -1,5 +1,6 @@
 /*
- * Fabric files for tests: from memory or from the source tree, and what the loader says about them as text.
+ * Fabric files for tests: from memory or from the source tree, and what the loader says about them
+ * as text.
  */
 #ifndef TESTS_FABRIC_FILES_H
 #define TESTS_FABRIC_FILES_H
@@ -12,7 +13,8 @@ struct files_file {
     bool is_directory;
 };
 
-/* Loads the first file. problems (may be NULL) gets one line each, "base.yaml:7: error: …"; free() it. */
+/* Loads the first file. problems (may be NULL) gets one line each, "base.yaml:7: error: …";
+ * free() it. */
 struct fabric *files_load(const struct files_file *files, char **problems);
 /* The same for one file, "base.yaml", with this text. */
 struct fabric *files_load_text(const char *text, char **problems);
@@ -24,7 +26,8 @@ char *files_read(const char *path);
 /* A good file, small enough to know by heart: a hub with two NVAs, a spoke, 39 lines. */
 extern const char files_base[];
 
-/* One change of the good file (from NULL: added at its end), and exactly what the loader must say then. */
+/* One change of the good file (from NULL: added at its end), and exactly what the loader must
+ * say then. */
 struct files_edit {
     const char *from, *to;
 };

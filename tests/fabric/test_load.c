@@ -1,6 +1,6 @@
 /*
- * Loading as a whole: the exact model of a good file, files that include each other, directories, and that the order
- * of things in a file never matters.
+ * Loading as a whole: the exact model of a good file, files that include each other, directories,
+ * and that the order of things in a file never matters.
  */
 #include "tests/fabric/dump.h"
 #include "tests/fabric/files.h"
@@ -13,7 +13,7 @@
 
 #include "engine/fabric/loader.h"
 
-/* --- A good file -------------------------------------------------------------------------------------- */
+/* --- A good file ------------------------------------------------------------------------------ */
 
 static const char every_key[] =
     "fabric every-key mode=0 "
@@ -135,7 +135,7 @@ Test(load, objects_know_their_file_and_line)
     fabric_free(fabric);
 }
 
-/* --- Defaults ------------------------------------------------------------------------------------------- */
+/* --- Defaults --------------------------------------------------------------------------------- */
 
 Test(load, azure_mode_turns_quirks_on_and_changes_limits)
 {
@@ -185,7 +185,7 @@ Test(load, macs_that_are_not_given_are_local_and_differ_and_stay)
     fabric_free(again);
 }
 
-/* --- Order ------------------------------------------------------------------------------------------------- */
+/* --- Order ------------------------------------------------------------------------------------ */
 
 static bool order_is_free(const char *key, const struct fabric_node *list)
 {
@@ -289,7 +289,7 @@ Test(load, order_in_a_file_never_matters)
     free(example);
 }
 
-/* --- Several files -------------------------------------------------------------------------------------------- */
+/* --- Several files ---------------------------------------------------------------------------- */
 
 #define VNET(name, space) "vnets: [{name: " name ", address_space: [" space "]}]\n"
 

@@ -34,10 +34,10 @@ Test(load_bgp, route_servers)
                            "mode: azure"},
           {"    vnet: hub\n", "    vnet: hub\n"
                               "    asn: 65000\n"}},
-         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
-         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
-         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
-         "not supported with quirk no_ipv6\n"
+         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
+         "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:34: error: route_servers[rs1].asn: is always 65515 in azure mode\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65515}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: 65515 is the route server's "
@@ -51,10 +51,10 @@ Test(load_bgp, route_servers)
          "base.yaml:36: error: route_servers[rs1].peers[nva2].address: 10.0.1.5 is that of peer "
          "'nva1' (base.yaml:35)\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.77, asn: 65001}\n"}},
-         "base.yaml:35: warning: route_servers[rs1].peers[nva1].address: no NIC in VNet 'hub', or "
-         "in one peered with it, has 10.0.1.77\n"
-         "base.yaml:38: warning: routers[r1].neighbors: route server 'rs1' has no peer at an "
-         "address of this router's NICs; no session comes up\n"},
+         "base.yaml:35: warning peer-without-nic: route_servers[rs1].peers[nva1].address: no NIC "
+         "in VNet 'hub', or in one peered with it, has 10.0.1.77\n"
+         "base.yaml:38: warning one-sided-session: routers[r1].neighbors: route server 'rs1' has "
+         "no peer at an address of this router's NICs; no session comes up\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.0.5, asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 10.0.0.5 is the route "
          "server's own\n"},
@@ -66,8 +66,8 @@ Test(load_bgp, route_servers)
          "least 3\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n",
            "address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 20}\n"}},
-         "base.yaml:35: warning: route_servers[rs1].peers[nva1].keepalive_s: 20 is more than a "
-         "third of hold_time_s (30); two lost keepalives end the session\n"},
+         "base.yaml:35: warning keepalive: route_servers[rs1].peers[nva1].keepalive_s: 20 is more "
+         "than a third of hold_time_s (30); two lost keepalives end the session\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n",
            "address: 10.0.1.4, asn: 65001, hold_time_s: 30}\n"}},
          ""},
@@ -79,18 +79,18 @@ Test(load_bgp, route_servers)
          "no_bfd\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].key_file: there are no keys with "
          "quirk no_md5\n"
-         "base.yaml:36: warning: 'route_servers.peers.bfd' is read and checked but has no effect "
-         "in this version\n"
-         "base.yaml:36: warning: 'route_servers.peers.key_file' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:36: warning no-effect: 'route_servers.peers.bfd' is read and checked but has "
+         "no effect in this version\n"
+         "base.yaml:36: warning no-effect: 'route_servers.peers.key_file' is read and checked but "
+         "has no effect in this version\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},
           {"nic: nva1, asn: 65001", "nic: nva1, asn: 64500"}},
-         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
-         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
-         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
-         "not supported with quirk no_ipv6\n"
+         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
+         "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].asn: azure mode refuses the reserved "
          "number 64500\n"},
         {{{"fabric: base", "fabric: base\n"
@@ -102,10 +102,10 @@ Test(load_bgp, route_servers)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.9.1.4, asn: 65001}\n"}},
-         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
-         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
-         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
-         "not supported with quirk no_ipv6\n"
+         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
+         "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].address: 10.9.1.4 is outside VNet "
          "'hub' and those peered with it\n"},
         {{{"    peers:\n", "    limits: {peers: 1}\n"
@@ -121,24 +121,25 @@ Test(load_bgp, route_servers)
                            "    peers:\n"}},
          "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.128/25].template: there is "
          "no peer 'nva'; did you mean 'nva1'?\n"
-         "base.yaml:34: warning: 'route_servers.dynamic_peers' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:34: warning no-effect: 'route_servers.dynamic_peers' is read and checked but "
+         "has no effect in this version\n"},
         {{{"    peers:\n",
            "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65199-65100], template: nva1}]\n"
            "    peers:\n"}},
          "base.yaml:34: error: route_servers[rs1].dynamic_peers[0].asns: expected an AS number or "
          "a range like 65100-65199, found '65199-65100'\n"
-         "base.yaml:34: warning: 'route_servers.dynamic_peers' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:34: warning no-effect: 'route_servers.dynamic_peers' is read and checked but "
+         "has no effect in this version\n"},
         {{{"      - {name: nva1, address: 10.0.1.4, asn: 65001}\n", ""}},
-         "base.yaml:37: warning: routers[r1].neighbors: route server 'rs1' has no peer at an "
-         "address of this router's NICs; no session comes up\n"},
+         "base.yaml:37: warning one-sided-session: routers[r1].neighbors: route server 'rs1' has "
+         "no peer at an address of this router's NICs; no session comes up\n"},
         {{{", neighbors: [{route_server: rs1}]}\n"
            "  - {name: r2",
            "}\n"
            "  - {name: r2"}},
-         "base.yaml:35: warning: route_servers[rs1].peers[nva1]: router 'r1' (base.yaml:38) has "
-         "this address but no neighbor {route_server: rs1}; no session comes up in the twin\n"},
+         "base.yaml:35: warning one-sided-session: route_servers[rs1].peers[nva1]: router 'r1' "
+         "(base.yaml:38) has this address but no neighbor {route_server: rs1}; no session comes up "
+         "in the twin\n"},
     };
 
     files_expect(cases, COUNT(cases));
@@ -157,8 +158,8 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].neighbors: give one of route_server, router, gateway "
          "and address, not several\n"
-         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
+         "effect in this version\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{as_override: true}]}\n"
@@ -175,15 +176,15 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "{route_server: rs1}, {router: r1}]}\n"
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].neighbors: a router is not its own neighbor\n"
-         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
+         "effect in this version\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{route_server: rs1}, {address: 10.1.0.4}]}\n"
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].neighbors: address needs the neighbor's asn\n"
-         "base.yaml:38: warning: 'neighbors.address' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:38: warning no-effect: 'neighbors.address' is read and checked but has no "
+         "effect in this version\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{route_server: rs1, asn: 7}]}\n"
@@ -202,26 +203,29 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].static[fd00::/8].via: 10.0.1.1 is of the other address "
          "family\n"
-         "base.yaml:38: warning: 'routers.static' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:38: warning no-effect: 'routers.static' is read and checked but has no effect "
+         "in this version\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: Vpn, vnet: spoke, addresses: [10.1.9.4]}\n"}},
          "base.yaml:16: error: peerings[hub, spoke].spoke.use_remote_gateways: 'spoke' has 'g1' of "
          "its own and cannot use another VNet's\n"
-         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: gateways[g1].vnet: VNet 'spoke' has no subnet named "
          "GatewaySubnet\n"},
         {{{NULL,
            "gateways:\n"
            "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4, 10.0.3.4, 10.0.1.9]}\n"}},
-         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: gateways[g1].addresses: 10.0.1.9 is not in subnet "
          "'hub/GatewaySubnet' (10.0.3.0/26)\n"
          "base.yaml:41: error: gateways[g1].addresses: 10.0.3.4 stands twice\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"
                  "  - {name: g2, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"}},
-         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:42: error: gateways[g2].addresses: 10.0.3.4 is taken by gateway 'g1' "
          "(base.yaml:41)\n"
          "base.yaml:42: error: gateways[g2]: VNet 'hub' has a gateway of this type already, 'g1' "
@@ -229,14 +233,15 @@ Test(load_bgp, routers_gateways_and_the_rest)
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
                  "point_to_site: [172.30.0.0/24]}\n"}},
-         "base.yaml:40: warning: 'gateways' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: gateways[g1]: static_branches and point_to_site belong to type "
          "Vpn\n"},
         {{{NULL,
            "load_balancers:\n"
            "  - {name: lb, subnet: hub/nva, frontend: 10.0.1.4, backends: [nva1, vm1, nva1]}\n"}},
-         "base.yaml:40: warning: 'load_balancers' is read and checked but has no effect in this "
-         "version\n"
+         "base.yaml:40: warning no-effect: 'load_balancers' is read and checked but has no effect "
+         "in this version\n"
          "base.yaml:41: error: load_balancers[lb].backends: 'nva1' stands twice\n"
          "base.yaml:41: error: load_balancers[lb].backends: NIC 'vm1' is in VNet 'spoke', not in "
          "'hub'\n"
@@ -245,13 +250,14 @@ Test(load_bgp, routers_gateways_and_the_rest)
         {{{NULL, "load_balancers:\n"
                  "  - {name: a, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"
                  "  - {name: b, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"}},
-         "base.yaml:40: warning: 'load_balancers' is read and checked but has no effect in this "
-         "version\n"
+         "base.yaml:40: warning no-effect: 'load_balancers' is read and checked but has no effect "
+         "in this version\n"
          "base.yaml:42: error: load_balancers[b].frontend: 10.0.1.100 is taken by load balancer "
          "'a' (base.yaml:41)\n"},
         {{{NULL, "tunnels:\n"
                  "  - {name: t, ends: [r1, r1], addresses: [172.31.0.1, 172.31.0.1]}\n"}},
-         "base.yaml:40: warning: 'tunnels' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'tunnels' is read and checked but has no effect in this "
+         "version\n"
          "base.yaml:41: error: tunnels[t].addresses: must be two different ones of one family\n"
          "base.yaml:41: error: tunnels[t].ends: must be two routers\n"
          "base.yaml:41: error: tunnels[t]: type vxlan needs vni\n"},
@@ -264,21 +270,23 @@ Test(load_bgp, routers_gateways_and_the_rest)
                  "  - {name: t, vni: 9, ends: [r1, r3], addresses: [172.31.0.1, 172.31.0.2]}\n"}},
          "base.yaml:38: error: routers[r1].neighbors: tunnel 't' does not join this router and the "
          "neighbor\n"
-         "base.yaml:38: warning: 'neighbors.router' is read and checked but has no effect in this "
-         "version\n"
-         "base.yaml:38: warning: 'neighbors.tunnel' is read and checked but has no effect in this "
-         "version\n"
-         "base.yaml:41: warning: 'tunnels' is read and checked but has no effect in this "
+         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
+         "effect in this version\n"
+         "base.yaml:38: warning no-effect: 'neighbors.tunnel' is read and checked but has no "
+         "effect in this version\n"
+         "base.yaml:41: warning no-effect: 'tunnels' is read and checked but has no effect in this "
          "version\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {prefixes: [\"10.0.0.0/8 ge 4\"]}}]}\n"}},
-         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: policies[p].rules[0].match.prefixes: '10.0.0.0/8 ge 4' is not a "
          "prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {communities: [\"65536:1\"], as_path: \"(65001\"}, "
                  "then: maybe}]}\n"}},
-         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: policies[p].rules[0].match.as_path: '(65001' is not a regular "
          "expression of digits, spaces and ^$.*+?()|[]-\n"
          "base.yaml:41: error: policies[p].rules[0].match.communities: '65536:1' is not a "
@@ -287,7 +295,8 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "continue\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {as_path: \"^65001{9}\"}}]}\n"}},
-         "base.yaml:40: warning: 'policies' is read and checked but has no effect in this version\n"
+         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
+         "this version\n"
          "base.yaml:41: error: policies[p].rules[0].match.as_path: '^65001{9}' is not a regular "
          "expression of digits, spaces and ^$.*+?()|[]-\n"},
     };

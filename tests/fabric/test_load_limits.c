@@ -1,5 +1,6 @@
 /*
- * Files that ask for too much, and files made of random damage: an answer in bounded time and memory, never a crash.
+ * Files that ask for too much, and files made of random damage: an answer in bounded time and
+ * memory, never a crash.
  */
 #include "tests/fabric/files.h"
 
@@ -108,7 +109,7 @@ Test(load_limits, includes_are_bounded_in_depth)
     free(problems);
 }
 
-/* --- Damage ------------------------------------------------------------------------------------------------- */
+/* --- Damage ----------------------------------------------------------------------------------- */
 
 static unsigned below(unsigned n)
 {

@@ -51,10 +51,10 @@ Test(load_network, vnets_and_subnets)
          "multicast address; its first byte must be even\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure #"}},
-         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
-         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
-         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
-         "not supported with quirk no_ipv6\n"},
+         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
+         "server's VNet is not supported with quirk no_ipv6\n"},
         {{{"{name: GatewaySubnet, prefixes: [10.0.3.0/26]}",
            "{name: GatewaySubnet, prefixes: [10.0.3.0/26], route_table: quiet}"},
           {"  - name: out\n", "  - {name: quiet, bgp_propagation: false}\n"
@@ -64,10 +64,10 @@ Test(load_network, vnets_and_subnets)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address_space: [10.1.0.0/16]", "address_space: [10.1.0.0/16, 169.254.7.0/24]"}},
-         "base.yaml:2: warning: 'mode: azure' turns on quirks that have no effect in this version: "
-         "count_mode, damping, half_programming, single_er_path, silent_drops\n"
-         "base.yaml:6: warning: vnets[hub].address_space: fd00:10::/48 in a route server's VNet is "
-         "not supported with quirk no_ipv6\n"
+         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
+         "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
+         "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:13: error: vnets[spoke].address_space: 169.254.7.0/24 overlaps 169.254.0.0/16, "
          "which azure mode refuses\n"},
         {{{"  - name: spoke\n", "  - name: in_sync\n"},
@@ -84,6 +84,10 @@ Test(load_network, vnets_and_subnets)
 Test(load_network, peerings)
 {
     static const struct files_case cases[] = {
+        {{{"vnets: [hub, spoke]\n", "vnets: [hub, spoke]\n"
+                                    "    in_sync: false\n"}},
+         "base.yaml:16: warning L16: peerings[hub, spoke].in_sync: no route stands over this "
+         "peering until it is synced again\n"},
         {{{"vnets: [hub, spoke]\n", "vnets: [hub, hub]\n"}},
          "base.yaml:16: error: peerings[0].vnets: a VNet cannot be peered with itself\n"},
         {{{"route_tables:\n", "  - vnets: [spoke, hub]\n"
@@ -109,18 +113,18 @@ Test(load_network, peerings)
                               "route_tables:\n"}},
          "base.yaml:21: error: peerings[spoke, third].spoke.use_remote_gateways: 'spoke' does so "
          "already (base.yaml:18); a VNet can use the gateways of one other\n"
-         "base.yaml:21: warning: peerings[spoke, third].spoke.use_remote_gateways: 'third' has no "
-         "route server and no gateway to use\n"},
+         "base.yaml:21: warning L6: peerings[spoke, third].spoke.use_remote_gateways: 'third' has "
+         "no route server and no gateway to use\n"},
         {{{"hub: {allow_gateway_transit: true", "hub: {use_remote_gateways: true"}},
          "base.yaml:16: error: peerings[hub, spoke].hub.use_remote_gateways: 'hub' has 'rs1' of "
          "its own and cannot use another VNet's\n"
-         "base.yaml:16: warning: peerings[hub, spoke].hub.use_remote_gateways: comes to nothing as "
-         "'spoke' does not set allow_gateway_transit\n"
-         "base.yaml:16: warning: peerings[hub, spoke].spoke.use_remote_gateways: comes to nothing "
-         "as 'hub' does not set allow_gateway_transit\n"},
+         "base.yaml:16: warning L6: peerings[hub, spoke].hub.use_remote_gateways: comes to nothing "
+         "as 'spoke' does not set allow_gateway_transit\n"
+         "base.yaml:16: warning L6: peerings[hub, spoke].spoke.use_remote_gateways: comes to "
+         "nothing as 'hub' does not set allow_gateway_transit\n"},
         {{{"hub: {allow_gateway_transit: true, ", "hub: {"}},
-         "base.yaml:16: warning: peerings[hub, spoke].spoke.use_remote_gateways: comes to nothing "
-         "as 'hub' does not set allow_gateway_transit\n"},
+         "base.yaml:16: warning L6: peerings[hub, spoke].spoke.use_remote_gateways: comes to "
+         "nothing as 'hub' does not set allow_gateway_transit\n"},
         {{{"peerings:\n", "  - name: third\n"
                           "    address_space: [10.5.0.0/16]\n"
                           "peerings:\n"},
@@ -154,11 +158,11 @@ Test(load_network, route_tables)
          "base.yaml:22: error: route_tables[out].routes[0.0.0.0/0].next_hop: fd00:10:0:1::4 is of "
          "the other address family\n"},
         {{{"next_hop_type: Internet}", "next_hop_type: VirtualAppliance, next_hop: 10.7.0.4}"}},
-         "base.yaml:22: warning: route_tables[out].routes[0.0.0.0/0].next_hop: 10.7.0.4 is outside "
-         "the subnet's VNet and those peered with it, so subnet 'hub/nva' drops what takes this "
-         "route\n"},
+         "base.yaml:22: warning L9: route_tables[out].routes[0.0.0.0/0].next_hop: 10.7.0.4 is "
+         "outside the subnet's VNet and those peered with it, so subnet 'hub/nva' drops what takes "
+         "this route\n"},
         {{{"next_hop_type: Internet}", "next_hop_type: VirtualAppliance, next_hop: 10.1.0.77}"}},
-         "base.yaml:22: warning: route_tables[out].routes[0.0.0.0/0].next_hop: 10.1.0.77 is an "
+         "base.yaml:22: warning L9: route_tables[out].routes[0.0.0.0/0].next_hop: 10.1.0.77 is an "
          "address that no NIC has, so subnet 'hub/nva' drops what takes this route\n"},
         {{{"next_hop_type: Internet}", "next_hop_type: VirtualAppliance, next_hop: 10.1.0.4}"}},
          ""},
@@ -187,8 +191,8 @@ Test(load_network, nics)
         {{{"addresses: [10.0.1.5]", "addresses: [10.0.1.4]"}},
          "base.yaml:25: error: nics[nva2].addresses: 10.0.1.4 is taken by NIC 'nva1' "
          "(base.yaml:24)\n"
-         "base.yaml:36: warning: route_servers[rs1].peers[nva2].address: no NIC in VNet 'hub', or "
-         "in one peered with it, has 10.0.1.5\n"},
+         "base.yaml:36: warning peer-without-nic: route_servers[rs1].peers[nva2].address: no NIC "
+         "in VNet 'hub', or in one peered with it, has 10.0.1.5\n"},
         {{{"\"fd00:10:0:1::4\"]", "\"fd00:10:0:1::1\"]"}},
          "base.yaml:24: error: nics[nva1].addresses: fd00:10:0:1::1 is reserved (the first four "
          "addresses of fd00:10:0:1::/64 are); the first usable one is fd00:10:0:1::4\n"},
@@ -219,11 +223,11 @@ Test(load_network, nics)
         {{{"port: p1}", "vlan: 7}"}}, "base.yaml:26: error: nics[vm1].vlan: needs a port\n"},
         {{{"port: p1}", "port: p1, underlay: {port: trunk, vni: 7}}"}},
          "base.yaml:26: error: nics[vm1]: hangs on a port or on an underlay, not on both\n"
-         "base.yaml:26: warning: 'nics.underlay' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:26: warning no-effect: 'nics.underlay' is read and checked but has no effect "
+         "in this version\n"},
         {{{"port: p1}", "underlay: {port: trunk, vni: 7}}"}},
-         "base.yaml:26: warning: 'nics.underlay' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:26: warning no-effect: 'nics.underlay' is read and checked but has no effect "
+         "in this version\n"},
         {{{"fabric: base", "fabric: base\n"
                            "internet: {port: p1}"}},
          "base.yaml:27: error: NIC 'vm1': port 'p1' belongs to the internet of fabric 'base' "
@@ -241,7 +245,8 @@ Test(load_network, nics)
         {{{"fabric: base", "fabric: base\n"
                            "hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.1}]"}},
          "base.yaml:2: error: hosts[h2].vtep: 192.0.2.1 is that of host 'h1' (base.yaml:2)\n"
-         "base.yaml:2: warning: 'hosts' is read and checked but has no effect in this version\n"},
+         "base.yaml:2: warning no-effect: 'hosts' is read and checked but has no effect in this "
+         "version\n"},
     };
 
     files_expect(cases, COUNT(cases));

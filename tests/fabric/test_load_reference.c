@@ -1,6 +1,7 @@
 /*
- * docs/fabric-file.md says what the loader does: each key of the loader's tables has a row with its type and default
- * under its object, and the reference has no row more. The examples of the docs load without a complaint.
+ * docs/fabric-file.md says what the loader does: each key of the loader's tables has a row with
+ * its type and default under its object, and the reference has no row more. The examples of the
+ * docs load without a complaint.
  */
 #include "tests/fabric/files.h"
 
@@ -47,19 +48,23 @@ static void take_row(struct rows *rows, const char *object, const char *line)
     row_add(rows, text);
 }
 
-/* A heading "### `object`" (or "### The top of the file") names the object of the table below it. */
+/* A heading "### `object`" (or "### The top of the file") names the object of the table below
+ * it. */
 static void read_reference(struct rows *rows)
 {
     char *text = files_read("docs/fabric-file.md");
-    char object[128] = "?";
+    char object[128] = "";
+    bool in_keys = false;
     char *save = NULL;
 
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        if (strcmp(line, "### The top of the file") == 0)
-            strcpy(object, "");
+        if (strncmp(line, "## ", 3) == 0)
+            in_keys = strcmp(line, "## Keys") == 0;
+        else if (strcmp(line, "### The top of the file") == 0)
+            object[0] = '\0';
         else if (strncmp(line, "### `", 5) == 0)
             snprintf(object, sizeof(object), "%.*s", (int)strcspn(line + 5, "`"), line + 5);
-        else if (strncmp(line, "| `", 3) == 0)
+        else if (in_keys && strncmp(line, "| `", 3) == 0)
             take_row(rows, object, line);
     }
     free(text);

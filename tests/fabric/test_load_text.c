@@ -152,8 +152,8 @@ Test(load_text, keys_and_types)
                            "engine: {metrics_listen: 127.0.0.1}"}},
          "base.yaml:2: error: engine.metrics_listen: '127.0.0.1' is not an address and port like "
          "127.0.0.1:9460 or [::1]:9460\n"
-         "base.yaml:2: warning: 'engine.metrics_listen' is read and checked but has no effect in "
-         "this version\n"},
+         "base.yaml:2: warning no-effect: 'engine.metrics_listen' is read and checked but has no "
+         "effect in this version\n"},
         {{{"fabric: base", "fabric: base\n"
                            "engine: {cores: [1, 2048]}"}},
          "base.yaml:2: error: engine.cores: '2048' is not a whole number from 0 to 1023\n"},
@@ -220,8 +220,8 @@ Test(load_text, names_and_references)
            "asn: 65001, import: p}\n"
            "      - {name: nva2"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].import: there is no policy 'p'\n"
-         "base.yaml:35: warning: 'route_servers.peers.import' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:35: warning no-effect: 'route_servers.peers.import' is read and checked but "
+         "has no effect in this version\n"},
     };
 
     files_expect(cases, COUNT(cases));

@@ -1,6 +1,6 @@
 /*
- * Questions to the model, asked of a loaded fabric (which has indices) and of the same one without them (which is
- * scanned), against answers worked out by walking over everything.
+ * Questions to the model, asked of a loaded fabric (which has indices) and of the same one without
+ * them (which is scanned), against answers worked out by walking over everything.
  */
 #include "tests/fabric/files.h"
 
@@ -102,7 +102,7 @@ Test(model, addresses_resolve_in_own_and_directly_peered_vnets_only)
     fabric_free(fabric);
 }
 
-/* --- Random fabrics -------------------------------------------------------------------------------------- */
+/* --- Random fabrics --------------------------------------------------------------------------- */
 
 #define VNETS 24u
 

@@ -1,9 +1,10 @@
 /*
  * Fuzzing the loader: any bytes as a fabric file.
  *
- * Input: the text of a file. It can include itself under another name, so that the way through several files is
- * tried as well. What must hold: a fabric or errors, never both and never neither; every problem has
- * a file and a message; a fabric answers the model's questions consistently.
+ * Input: the text of a file. It can include itself under another name, so that the way through
+ * several files is tried as well. What must hold: a fabric or errors, never both and never
+ * neither; every problem has a file and a message; a fabric answers the model's questions
+ * consistently.
  */
 #include <errno.h>
 #include <stdint.h>
