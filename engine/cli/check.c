@@ -78,9 +78,9 @@ static void print_list(json_t *list, const char *prefix)
     size_t i;
     json_t *item;
     json_array_foreach(list, i, item)
-        printf("%s:%d: %s%s\n", json_string_value(json_object_get(item, "file")),
-               (int)json_integer_value(json_object_get(item, "line")), prefix,
-               json_string_value(json_object_get(item, "message")));
+        source_say(stdout, json_string_value(json_object_get(item, "file")),
+                   (unsigned)json_integer_value(json_object_get(item, "line")), prefix,
+                   json_string_value(json_object_get(item, "message")));
 }
 
 static void print_text(const struct checking *checking, const char *path)

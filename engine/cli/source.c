@@ -90,6 +90,14 @@ struct fabric *source_load(const char *path, struct fabric_problems *problems)
     return fabric_load(path, &reader, problems);
 }
 
+void source_say(FILE *to, const char *file, unsigned line, const char *kind, const char *message)
+{
+    if (line)
+        fprintf(to, "%s:%u: %s%s\n", file, line, kind, message);
+    else
+        fprintf(to, "%s: %s%s\n", file, kind, message);
+}
+
 struct fabric *source_load_or_say(const char *path, bool quiet)
 {
     struct fabric_problems problems = {0};
@@ -97,8 +105,8 @@ struct fabric *source_load_or_say(const char *path, bool quiet)
     for (size_t i = 0; i < problems.n; i++) {
         const struct fabric_problem *problem = &problems.items[i];
         if (problem->error || !quiet)
-            fprintf(stderr, "%s:%u: %s%s\n", problem->file, problem->line,
-                    problem->error ? "" : "warning: ", problem->message);
+            source_say(stderr, problem->file, problem->line,
+                       problem->error ? "" : "warning: ", problem->message);
     }
     fabric_problems_free(&problems);
     return fabric;

@@ -4,7 +4,7 @@
 #ifndef ENGINE_CLI_SOURCE_H
 #define ENGINE_CLI_SOURCE_H
 
-#include <jansson.h>
+#include <stdio.h>
 
 #include "engine/fabric/load.h"
 
@@ -14,5 +14,8 @@ struct fabric *source_load(const char *path, struct fabric_problems *problems);
 /* The same for commands that need a good file: prints errors (and warnings, unless quiet) to standard error,
  * "file:line: …". NULL: there were errors, all said. */
 struct fabric *source_load_or_say(const char *path, bool quiet);
+
+/* "file:line: kind message"; line 0 is the file as a whole. */
+void source_say(FILE *to, const char *file, unsigned line, const char *kind, const char *message);
 
 #endif

@@ -65,17 +65,22 @@ static void measure(void *context, unsigned column, const char *cell, size_t len
 struct printing {
     FILE *to;
     const unsigned *widths;
-    unsigned right; /* bits of the columns set to the right */
+    unsigned right;  /* bits of the columns set to the right */
+    unsigned blanks; /* due before the next text: none are left at the end of a line */
 };
 
 static void print_cell(void *context, unsigned column, const char *cell, size_t length, bool last)
 {
     struct printing *printing = context;
-    int pad = (int)(printing->widths[column] - width_of(cell, length));
+    unsigned pad = printing->widths[column] - width_of(cell, length);
     bool right = printing->right & 1u << column;
-    fprintf(printing->to, "%*s%.*s", right ? pad : 0, "", (int)length, cell);
-    if (!last)
-        fprintf(printing->to, "%*s", (right ? 0 : pad) + 2, "");
+    (void)last;
+    if (length > 0) {
+        fprintf(printing->to, "%*s%.*s", (int)(printing->blanks + (right ? pad : 0)), "",
+                (int)length, cell);
+        printing->blanks = 0;
+    }
+    printing->blanks += 2 + (right && length > 0 ? 0 : pad);
 }
 
 /* Takes the '>' off the headings and remembers whose they were. */
@@ -111,6 +116,7 @@ int table_end(struct table *table, FILE *to, unsigned indent)
     bool bold = isatty(fileno(to)) && !getenv("NO_COLOR");
     for (const char *line = table->text; *line != '\0';) {
         fprintf(to, "%*s%s", (int)indent, "", bold ? "\033[1m" : "");
+        printing.blanks = 0;
         line = each_cell(line, print_cell, &printing);
         fputs(bold ? "\033[0m\n" : "\n", to);
         bold = false;

@@ -15,6 +15,7 @@ Test(table, columns_are_as_wide_as_they_need)
     cr_assert_eq(table_begin(&table, "Name|>packets|why"), 0);
     table_row(&table, "%s|%d|%s", "a", 5, "short");
     table_row(&table, "%s|%d|%s", "größer", 123456789, "");
+    table_row(&table, "%s||%s", "b", "no figure");
     cr_assert_eq(table_end(&table, to, 2), 0);
     length = (size_t)ftell(to);
     rewind(to);
@@ -22,7 +23,8 @@ Test(table, columns_are_as_wide_as_they_need)
     cr_assert_eq(fread(text, 1, length, to), length);
     cr_assert_str_eq(text, "  Name      packets  why\n"
                            "  a               5  short\n"
-                           "  größer  123456789  \n");
+                           "  größer  123456789\n"
+                           "  b                  no figure\n");
     free(text);
     fclose(to);
 }
