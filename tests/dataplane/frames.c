@@ -245,7 +245,10 @@ void frames_read(struct frames *frames, const char *path)
         abort();
     }
     while (pcap_next_ex(pcap, &header, &bytes) == 1) {
-        frames->frames = realloc(frames->frames, (frames->n + 1) * sizeof(*frames->frames));
+        /* Doubled at every power of two: frames are large. */
+        if ((frames->n & (frames->n - 1)) == 0)
+            frames->frames =
+                realloc(frames->frames, (frames->n ? 2 * frames->n : 1) * sizeof(*frames->frames));
         frames->frames[frames->n].captured = 0;
         frame_add(&frames->frames[frames->n], bytes, header->caplen);
         frames->frames[frames->n++].wire = header->len;
