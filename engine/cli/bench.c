@@ -1,0 +1,235 @@
+/*
+ * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables.
+ *
+ * The work is in bench/, which returns rows of JSON; here they are printed, as they are or as a table.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "engine/cli/command.h"
+#include "engine/cli/table.h"
+
+#define FIBS_MAX   1000000
+#define ROUTES_MAX 4000000
+
+/* --- Cells ------------------------------------------------------------------------------------ */
+
+static const char *text(const json_t *row, const char *field)
+{
+    const char *value = json_string_value(json_object_get(row, field));
+    return value ? value : "";
+}
+
+static long long whole(const json_t *row, const char *field)
+{
+    return json_integer_value(json_object_get(row, field));
+}
+
+static double real(const json_t *row, const char *field)
+{
+    return json_number_value(json_object_get(row, field));
+}
+
+/* A number with so many decimals, or a dash where the row has none. */
+static const char *number(const json_t *row, const char *field, int decimals, char cell[32])
+{
+    const json_t *value = json_object_get(row, field);
+    if (json_is_number(value))
+        snprintf(cell, 32, "%.*f", decimals, json_number_value(value));
+    else
+        snprintf(cell, 32, "-");
+    return cell;
+}
+
+static const char *size(double bytes, char cell[32])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB"};
+    unsigned unit = 0;
+    for (; bytes >= 1000 && unit < 3; unit++)
+        bytes /= 1000;
+    snprintf(cell, 32, unit ? "%.2f %s" : "%.0f %s", bytes, units[unit]);
+    return cell;
+}
+
+/* --- Tables ------------------------------------------------------------------------------------- */
+
+static void lookup_row(struct table *table, const json_t *row)
+{
+    char bytes[32], writer[32], ratio[32], keys[48];
+    if (whole(row, "locality") > 1)
+        snprintf(keys, sizeof(keys), "%s, %lld in a row", text(row, "keys"),
+                 whole(row, "locality"));
+    else
+        snprintf(keys, sizeof(keys), "%s", text(row, "keys"));
+    table_row(table, "%s|%lld|%s|%.1f|%.1f - %.1f|%s|%s|%s", keys, whole(row, "fibs"),
+              text(row, "engine"), real(row, "mlps_median"), real(row, "mlps_min"),
+              real(row, "mlps_max"), size(real(row, "bytes"), bytes),
+              size(real(row, "bytes_writer"), writer), number(row, "ratio_to_best_peer", 2, ratio));
+}
+
+static void update_row(struct table *table, const json_t *row)
+{
+    char p50[32], p999[32], max[32], ratio[32], loss[32];
+    table_row(table, "%s%s|%s|%.2f|%s|%s|%s|%s|%s", text(row, "work"),
+              whole(row, "batch") > 1 ? ", in batches" : "", text(row, "engine"),
+              real(row, "updates_per_s") / 1e6, number(row, "p50_us", 2, p50),
+              number(row, "p999_us", 1, p999), number(row, "max_us", 1, max),
+              number(row, "loss_percent", 1, loss), number(row, "ratio_to_best_peer", 2, ratio));
+}
+
+static void share_row(struct table *table, const json_t *row)
+{
+    char base[32], each[32], change[32], overridden[32];
+    table_row(table, "%lld x %lld|%s|%lld|%.1f|%s|%s|%s|%s", whole(row, "fibs"),
+              whole(row, "routes"), text(row, "keys"), whole(row, "locality"),
+              real(row, "mlps_median"), size(real(row, "bytes_base"), base),
+              size(real(row, "bytes_per_fib"), each), number(row, "base_change_us", 2, change),
+              number(row, "base_change_overridden_us", 1, overridden));
+}
+
+struct work {
+    const char *name;
+    int (*run)(const struct bench_options *options, json_t *rows, struct bench_error *error);
+    const char *headings;
+    void (*print)(struct table *table, const json_t *row);
+};
+
+static const struct work works[] = {
+    {"lookup", bench_lookup,
+     "Keys|>FIBs|Engine|>M lookups/s|>min - max|>Read|>Beside it|>To best peer", lookup_row},
+    {"update", bench_update,
+     "Work|Engine|>M updates/s|>p50 us|>p99.9 us|>max us|>Readers lose %|>To best peer",
+     update_row},
+    {"share", bench_share,
+     ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change us|>if overridden",
+     share_row},
+};
+
+static int print_table(const struct work *work, const json_t *rows)
+{
+    struct table table;
+    size_t i;
+    json_t *row;
+    if (table_begin(&table, work->headings) < 0)
+        return -ENOMEM;
+    json_array_foreach(rows, i, row) work->print(&table, row);
+    return table_end(&table, stdout, 0);
+}
+
+static bool any_wrong(const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    bool found = false;
+    json_array_foreach(rows, i, row)
+    {
+        if (whole(row, "wrong") > 0)
+            fprintf(stderr, "fingerpost bench: %s: %lld answers are wrong\n", text(row, "engine"),
+                    whole(row, "wrong"));
+        found = found || whole(row, "wrong") > 0;
+    }
+    return found;
+}
+
+/* --- Options ------------------------------------------------------------------------------------ */
+
+/* Reads 1 .. max into *value; nothing when text is NULL. */
+static int read_count(const char *option, const char *text, size_t max, size_t *value)
+{
+    char *end;
+    if (!text)
+        return 0;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno || number < 1 || number > max)
+        return cli_error(&cli_bench, "--%s: '%s' is not a number from 1 to %zu", option, text, max);
+    *value = number;
+    return 0;
+}
+
+static const struct work *find_work(const char *name)
+{
+    for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+        if (strcmp(works[i].name, name) == 0)
+            return &works[i];
+    return NULL;
+}
+
+static int measure(const struct work *work, const struct bench_options *options, bool json)
+{
+    struct bench_error error;
+    json_t *rows = json_array();
+    int code = CLI_FINE;
+    if (work->run(options, rows, &error) < 0)
+        code = cli_error(&cli_bench, "%s", error.text);
+    else if (any_wrong(rows))
+        code = CLI_FOUND;
+    if (code != CLI_BAD_USE && json) {
+        json_dumpf(rows, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        putchar('\n');
+    } else if (code != CLI_BAD_USE && print_table(work, rows) < 0) {
+        code = cli_error(&cli_bench, "out of memory");
+    }
+    json_decref(rows);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *name, *family = NULL, *fibs = NULL, *routes = NULL;
+    struct bench_options options = {.log = isatty(STDERR_FILENO) ? stderr : NULL};
+    bool json = false;
+    const struct cli_option list[] = {{.name = "table", .value = &options.table},
+                                      {.name = "updates", .value = &options.updates},
+                                      {.name = "family", .value = &family},
+                                      {.name = "fibs", .value = &fibs},
+                                      {.name = "routes", .value = &routes},
+                                      {.name = "quick", .flag = &options.quick},
+                                      {.name = "json", .flag = &json},
+                                      {0}};
+    int code = cli_arguments(&cli_bench, argc, argv, list, &name, 1);
+    if (code >= 0)
+        return code;
+    const struct work *work = find_work(name);
+    if (!work)
+        return cli_error(&cli_bench, "there is no work '%s': lookup, update, share", name);
+    if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
+        return cli_error(&cli_bench, "--family: '%s' is neither 4 nor 6", family);
+    options.family = family ? (unsigned)(*family - '0') : 0;
+    code = read_count("fibs", fibs, FIBS_MAX, &options.fibs);
+    if (code == 0)
+        code = read_count("routes", routes, ROUTES_MAX, &options.routes);
+    return code ? code : measure(work, &options, json);
+}
+
+const struct cli_command cli_bench = {
+    .name = "bench",
+    .summary = "Measure the trie beside DPDK's tables",
+    .usage = "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
+             "                        [--routes N] [--quick] [--json]",
+    .help =
+        "  lookup   lookups a second on keys U (uniform), P (in a random prefix) and Z (Zipf "
+        "flows)\n"
+        "  update   a day of BGP updates, readers beside updates, building the table\n"
+        "  share    memory and speed of 1 to 10,000 FIBs over one base\n\n"
+        "  --table FILE     a prefix a line, plain or .xz; without it, a synthetic full table\n"
+        "  --updates FILE   'A prefix' or 'W prefix' a line; without it, synthetic updates\n"
+        "  --family 4|6     of the synthetic table, or the one that FILE must have\n"
+        "  --fibs N         lookup: N FIBs of 50 private routes each over the table; share: only "
+        "N\n"
+        "  --routes N       only N routes of the table, drawn evenly\n"
+        "  --quick          under a minute: fewer repeats, and without rte_lpm, which loads "
+        "slowly\n"
+        "  --json           the rows as one JSON document\n\n"
+        "Times are CPU time, engines take turns, figures are medians; every answer is checked. "
+        "Exit\n"
+        "code: 0, 1 when an engine answered wrongly, 2 wrong use or bad input. DPDK's tables are\n"
+        "faster on 2 MB pages: reserve 2 GB of them first (see docs/performance.md).\n\n"
+        "Example: fingerpost bench lookup --family 6 --quick\n",
+    .run = run,
+};
