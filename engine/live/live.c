@@ -220,7 +220,7 @@ static void run(struct live *live)
     uv_prepare_start(&live->prepare, live_settle);
     uv_timer_start(&live->housekeeping, on_housekeeping, LIVE_HOUSEKEEPING_MS,
                    LIVE_HOUSEKEEPING_MS);
-    live_log("running: %u NICs on %u ports, %u workers, %u BGP addresses, %zu sessions",
+    live_log("running: NICs %u, ports %u, workers %u, BGP addresses %u, sessions %zu",
              live->fabric->nics_count, live->fabric->ports_count, live->plane.workers,
              live->listener_count, live->peer_count);
     controller_start(live->plane.controller, live->started_ms);
