@@ -5,8 +5,10 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/fabric/explain.h"
+#include "engine/fabric/rules.h"
 #include "tests/fabric/world.h"
 
 /* "source via verdict rule", one candidate a line. */
@@ -127,4 +129,39 @@ Test(explain, a_prefix_that_nobody_offers_has_no_candidate)
     struct base_h base = world_base_h();
     expect_explanation(base.world, base.vm1, "203.0.113.0/24", "");
     world_destroy(base.world);
+}
+
+/* The reference cannot fall behind: a rule is printed, so a rule is explained. */
+Test(explain, every_rule_is_in_the_reference)
+{
+    static const char *const rules[] = {FABRIC_RULE_ONLY_CLASS,
+                                        FABRIC_RULE_CLASS_PRECEDENCE,
+                                        FABRIC_RULE_SYSTEM_ORDER,
+                                        FABRIC_RULE_PEERING_WITHOUT_ROUTES,
+                                        FABRIC_RULE_RESERVED_IN_USE,
+                                        FABRIC_RULE_DEFAULT_OVERRIDDEN,
+                                        FABRIC_RULE_NO_IPV6,
+                                        FABRIC_RULE_PROPAGATION_OFF,
+                                        FABRIC_RULE_VNET_IMPORT_FILTER,
+                                        FABRIC_RULE_SERVICE_ENDPOINT,
+                                        FABRIC_RULE_OWN_ANNOUNCEMENT,
+                                        FABRIC_RULE_SUBNET_IMPORT_FILTER,
+                                        FABRIC_RULE_ORIGINATED,
+                                        FABRIC_RULE_HUB_ROUTING_PREFERENCE,
+                                        FABRIC_RULE_AS_PATH_LENGTH,
+                                        FABRIC_RULE_AS_LOOP,
+                                        FABRIC_RULE_POLICY,
+                                        FABRIC_RULE_NEXT_HOP,
+                                        FABRIC_RULE_DUPLICATE_NEXT_HOP,
+                                        FABRIC_RULE_ECMP_LIMIT};
+    static char text[64 * 1024];
+    FILE *file = fopen(SOURCE_ROOT "/docs/effective-routes.md", "r");
+    cr_assert_not_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        char quoted[64];
+        snprintf(quoted, sizeof(quoted), "`%s`", rules[i]);
+        cr_expect_not_null(strstr(text, quoted), "%s is not explained", rules[i]);
+    }
 }
