@@ -12,15 +12,6 @@ size_t lpm_routes_cell_size(const void *cell)
                (lpm_routes_inner_count(node) + (unsigned)__builtin_popcountll(node->children));
 }
 
-lpm_key lpm_key_of(const uint8_t bytes[16])
-{
-    lpm_key key = 0;
-
-    for (int i = 0; i < 16; i++)
-        key = key << 8 | bytes[i];
-    return key;
-}
-
 void lpm_key_bytes(lpm_key key, uint8_t bytes[16])
 {
     for (int i = 15; i >= 0; i--, key >>= 8)

@@ -21,6 +21,9 @@
 #include "lpm/lpm.h"
 #include "lpm/memory.h"
 
+#include <endian.h>
+#include <string.h>
+
 /* An address or prefix as a number: its first bit is the highest, whatever the family. */
 typedef unsigned __int128 lpm_key;
 
@@ -48,7 +51,14 @@ struct lpm_routes_edit {
 
 size_t lpm_routes_cell_size(const void *cell);
 
-lpm_key lpm_key_of(const uint8_t bytes[16]);
+static inline lpm_key lpm_key_of(const uint8_t bytes[16])
+{
+    uint64_t half[2];
+
+    memcpy(half, bytes, sizeof(half));
+    return (lpm_key)be64toh(half[0]) << 64 | be64toh(half[1]);
+}
+
 void lpm_key_bytes(lpm_key key, uint8_t bytes[16]);
 
 /* The six bits at depth. */

@@ -55,12 +55,12 @@ static void run_failures(enum lpm_family family, unsigned steps)
 
 Test(lpm_memory, an_ipv4_operation_that_runs_out_of_memory_leaves_the_fib_as_it_was)
 {
-    run_failures(LPM_IPV4, 200);
+    run_failures(LPM_IPV4, WORLD_STEPS(200));
 }
 
 Test(lpm_memory, an_ipv6_operation_that_runs_out_of_memory_leaves_the_fib_as_it_was)
 {
-    run_failures(LPM_IPV6, 120);
+    run_failures(LPM_IPV6, WORLD_STEPS(120));
 }
 
 Test(lpm_memory, a_base_that_cannot_be_built_leaves_nothing)

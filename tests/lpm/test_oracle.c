@@ -35,12 +35,12 @@ static void run_random(enum lpm_family family, unsigned steps)
 
 Test(lpm_oracle, ipv4_agrees_with_a_linear_scan_after_every_operation)
 {
-    run_random(LPM_IPV4, 1500);
+    run_random(LPM_IPV4, WORLD_STEPS(1500));
 }
 
 Test(lpm_oracle, ipv6_agrees_with_a_linear_scan_after_every_operation)
 {
-    run_random(LPM_IPV6, 1000);
+    run_random(LPM_IPV6, WORLD_STEPS(1000));
 }
 
 static void grow_base(struct world *world, unsigned base, size_t wanted)
@@ -82,7 +82,7 @@ static void run_sizes(enum lpm_family family)
         shrink_base(&world, 0, sizes[i]);
         cr_assert(lpm_validate(world.lpm), "at %zu routes", sizes[i]);
         cr_assert(world_shows(&world), "at %zu routes", sizes[i]);
-        for (unsigned step = 0; step < 60; step++) {
+        for (unsigned step = 0; step < WORLD_STEPS(60); step++) {
             cr_assert_eq(world_step(&world), 0);
             cr_assert(world_agrees(&world, 4), "at %zu routes, step %u", sizes[i], step);
         }

@@ -9,6 +9,13 @@
 #define WORLD_BASES 3
 #define WORLD_FIBS  12
 
+/* Sanitizers make a step some twenty times slower. */
+#ifdef FINGERPOST_SANITIZE
+#define WORLD_STEPS(n) ((n) / 10)
+#else
+#define WORLD_STEPS(n) (n)
+#endif
+
 struct world {
     struct lpm *lpm;
     enum lpm_family family;
