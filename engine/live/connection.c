@@ -1,4 +1,15 @@
-/* See connection.h. */
+/*
+ * See connection.h.
+ *
+ *        socket ──receive()──> live->input ──> speaker_input()
+ *        socket <──send_waiting()── bytes[head..tail) <──pull()── speaker_output()
+ *
+ * bytes is filled only when it is empty, so at most one chunk per connection is out of the speaker's hands:
+ * what changes meanwhile is still one mark in the Adj-RIB-Out, not a message behind others.
+ *
+ * A connection is freed by libuv's close callback, after the loop has let go of its handle; peer->connections
+ * and peer->parting forget it at once. Functions that may free it say so, or return false.
+ */
 #include "engine/live/connection.h"
 
 #include <errno.h>
@@ -38,7 +49,7 @@ static void connection_event(uv_poll_t *poll, int status, int events);
 
 static void watch(struct live_connection *connection, int events)
 {
-    if (connection->events == events)
+    if (connection->events == events) /* spares a system call per slice */
         return;
     connection->events = events;
     uv_poll_start(&connection->poll, events, connection_event);
@@ -89,6 +100,7 @@ static void lost(struct live_connection *connection, const char *reason)
     struct live_peer *peer = connection->peer;
     enum bgp_direction direction = connection->direction;
     bool tell = connection->phase != PARTING;
+    /* First out of the way: the session may ask for another connection from within the call. */
     destroy(connection);
     if (tell)
         speaker_closed(peer->peer->speaker, peer->peer->peer, direction, reason, live_now());
@@ -180,6 +192,7 @@ static void part(struct live_connection *connection)
         destroy(connection);
         return;
     }
+    /* Room for the last words behind what the socket did not take yet; messages may not be torn. */
     if (connection->head) {
         memmove(connection->bytes, connection->bytes + connection->head,
                 connection->tail - connection->head);
@@ -191,6 +204,7 @@ static void part(struct live_connection *connection)
         ;
     connection->phase = PARTING;
     connection->part_by_ms = live_now() + LIVE_PARTING_MS;
+    /* One at a time: a peer that comes and goes quickly cannot pile them up. */
     if (peer->parting[connection->direction])
         destroy(peer->parting[connection->direction]);
     peer->parting[connection->direction] = connection;
@@ -217,6 +231,7 @@ static bool receive(struct live_connection *connection)
         lost(connection, n == 0 ? "the peer closed the connection" : strerror(errno));
         return false;
     }
+    /* Of a parting connection it goes unread: only its end matters. */
     if (connection->phase == OPEN) {
         const struct controller_peer *peer = connection->peer->peer;
         speaker_input(peer->speaker, peer->peer, connection->direction, live->input, (size_t)n,
@@ -244,9 +259,8 @@ static void connection_event(uv_poll_t *poll, int status, int events)
 {
     struct live_connection *connection = poll->data;
     struct live *live = connection->peer->live;
-    if (status < 0) { /* the socket is in an error state that recv() tells */
+    if (status < 0) /* an error state of the socket: recv() tells which */
         events = UV_READABLE;
-    }
     bool there = true;
     if (connection->phase == OPENING)
         there = settle_opening(connection);

@@ -19,6 +19,7 @@
 #define ACCEPTS_PER_TURN 16
 #define REFUSED_LINE_MS  60000u
 
+/* The session of this instance with that source. Linear: a few hundred comparisons cost less than the accept. */
 static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
                                    const struct lpm_address *source)
 {
@@ -34,6 +35,7 @@ static struct live_peer *find_peer(struct live *live, const struct live_listener
 static void refused(struct live_listener *listener, const struct lpm_address *source,
                     uint64_t now_ms)
 {
+    /* The first is told at once, a flood of them counted. */
     listener->refused++;
     if (listener->refused_line_ms && now_ms - listener->refused_line_ms < REFUSED_LINE_MS)
         return;
@@ -83,7 +85,8 @@ static void listener_event(uv_poll_t *poll, int status, int events)
     live_breathe(listener->live);
 }
 
-/* What the user should do about a socket that could not be opened. */
+/* What the user should do about a socket that could not be opened. Each cause has one errno: ENODEV and EPERM come
+ * only from binding to the device, EACCES and EADDRNOTAVAIL only from the address and port. */
 static void explain(const struct live *live, const struct live_listener *listener,
                     const struct live_endpoint *local, int status, char error[LIVE_ERROR_TEXT])
 {

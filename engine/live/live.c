@@ -1,5 +1,11 @@
 /*
  * Start, the turns of the loop, and the stop of the live engine. See live.h and context.h.
+ *
+ * Start: signals, listening sockets, forwarding state, ports, sessions. What fails most (an address that is not
+ * there, a port that is taken) comes before what is slow (EAL).
+ *
+ * Stop: state kept for the report, listening ends, Cease to all; when every socket has said its last words or
+ * LIVE_PARTING_MS are over, the loop ends, then the workers. Packets are forwarded until then.
  */
 #include "engine/live/live.h"
 
@@ -74,6 +80,7 @@ void live_breathe(struct live *live)
         flush(live);
 }
 
+/* The timer only wakes the loop in time; speakers whose deadline has not come are left alone. */
 static void on_tick(uv_timer_t *timer)
 {
     struct live *live = timer->data;
@@ -94,6 +101,7 @@ static void set_timer(struct live *live)
         return;
     }
     uint64_t now_ms = live_now();
+    /* libuv counts from the start of the turn, which may be a slice of work ago. */
     uv_update_time(&live->loop);
     uv_timer_start(&live->tick, on_tick, due > now_ms ? due - now_ms : 0, 0);
 }
@@ -105,6 +113,7 @@ static void live_settle(uv_prepare_t *prepare)
     live_peers_work(live);
     if (live->flush_wanted)
         flush(live);
+    /* What the flush replaced is freed once the workers have moved on; this frees what earlier ones replaced. */
     lpm_rcu_poll();
     set_timer(live);
     if (live->stopping && live->connection_count == 0)
@@ -135,6 +144,7 @@ static void begin_stop(struct live *live, int signal_number)
 {
     uint64_t now_ms = live_now();
     live_log("%s: telling %zu sessions that we stop", strsignal(signal_number), live->peer_count);
+    /* Before the sessions end: afterwards every one is Idle, and no route is left to count. */
     live->state_at_stop = live_report_state(live);
     live->stopping = true;
     live->stop_by_ms = now_ms + LIVE_PARTING_MS;
@@ -158,6 +168,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static int open_signals(struct live *live)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
+    /* A reader of standard output that has gone must not end the engine; sockets say MSG_NOSIGNAL. */
     signal(SIGPIPE, SIG_IGN);
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         uv_signal_t *handle = &live->signals[i];
@@ -248,6 +259,8 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
+/* Also after a start that failed half way: what is not there is passed over. Handles first, then the loop, then
+ * the memory they live in. */
 static void finish(struct live *live)
 {
     live_peers_cut(live, 0, true);
@@ -280,6 +293,7 @@ int live_run(const struct fabric *fabric, const struct live_options *options)
     int code = EXIT_BAD_START;
     if (start(live, error) == 0) {
         run(live);
+        /* The counters are final once no worker runs. */
         live_plane_stop(&live->plane);
         print_summary(live);
         code = EXIT_CLEAN;

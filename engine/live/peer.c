@@ -1,4 +1,12 @@
-/* See peer.h. */
+/*
+ * See peer.h.
+ *
+ *   speaker ──handler──> wish noted, peer listed ──live_peers_work()──> socket ──> speaker
+ *
+ * Handler functions run inside the speaker's calls, which may not be entered again, so they only take
+ * notes. The list holds each peer once; what is done for one may list others, and the walk goes on until
+ * it is empty. It ends: each round of work for a peer needs an event from outside to be wished for again.
+ */
 #include "engine/live/peer.h"
 
 #include <errno.h>
@@ -36,6 +44,7 @@ static void on_close(void *context, struct controller_peer *controller_peer,
 {
     (void)context;
     struct live_peer *peer = controller_peer->shell;
+    /* A wish to connect that was not done yet is taken back by the wish to close. */
     if (direction == BGP_OUTGOING)
         peer->connect_wanted = false;
     if (peer->connections[direction])
@@ -60,7 +69,7 @@ static void on_peer_changed(void *context, struct controller_peer *controller_pe
 {
     struct live *live = context;
     struct live_peer *peer = controller_peer->shell;
-    if (!peer)
+    if (!peer) /* told while the controller is still being made */
         return;
     bool was_up = peer->came_up_ms != 0;
     peer->came_up_ms = state == BGP_ESTABLISHED ? live_now() : 0;
@@ -113,6 +122,7 @@ static void connect_out(struct live_peer *peer)
         config->local_address, 0,
         live->fabric->route_servers[session->route_server].listen_interface};
     struct live_endpoint remote = {config->peer_address, live->options.bgp_port, NULL};
+    /* A failure is told like one of the network: the session waits and tries again. */
     int fd = live->stopping ? -ESHUTDOWN : live_socket_connect(&local, &remote);
     if (fd >= 0)
         live_connection_opening(peer, fd);

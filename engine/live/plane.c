@@ -1,4 +1,7 @@
-/* See plane.h. */
+/*
+ * See plane.h. Ports open last and close first: no packet meets half-programmed state, and nothing that a
+ * worker may read goes away before the worker does.
+ */
 #include "engine/live/plane.h"
 
 #include <errno.h>
@@ -37,6 +40,8 @@ static struct dp_engine_config engine_config(const struct fabric *fabric,
     };
 }
 
+/* Counters are made per worker before there are any, so their number must be known first. A file without ports (route
+ * server only) starts no EAL and has no worker, but counters want one set. */
 static int worker_count(const struct fabric *fabric, bool verbose, unsigned *workers)
 {
     *workers = 1;
@@ -76,6 +81,7 @@ int live_plane_create(struct live_plane *plane, const struct fabric *fabric,
     }
     plane->controller = controller_create(fabric, plane->forwarding, true, shell, error);
     if (!plane->controller) {
+        /* error was filled by the controller: it names the object. */
         status = errno ? -errno : -EINVAL;
         goto fail;
     }

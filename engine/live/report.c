@@ -1,4 +1,7 @@
-/* See report.h. The text is made from the JSON document, so that the two never disagree. */
+/*
+ * See report.h. The text is made from the JSON document, so that the two never disagree. json_..._new() takes
+ * the reference it is given, and takes NULL: where memory is out, a key is missing and nothing else happens.
+ */
 #include "engine/live/report.h"
 
 #include <stdlib.h>
@@ -50,6 +53,7 @@ static json_t *session_rows(const struct live *live)
     return rows;
 }
 
+/* Reasons that never happened are left out: a reader takes them as 0. */
 static void add_counters(json_t *row, const struct dp_counters *counters)
 {
     json_object_set_new(row, "received", number(counters->received));
@@ -74,6 +78,7 @@ static json_t *nic_row(const struct live *live, uint32_t id, json_t *name)
     return row;
 }
 
+/* In the order of the fabric, then the Internet, then frames that belong to nobody. */
 static json_t *nic_rows(const struct live *live)
 {
     const struct fabric *fabric = live->fabric;
@@ -88,6 +93,7 @@ static json_t *nic_rows(const struct live *live)
     return rows;
 }
 
+/* Every next hop that ever was a member of a group: numbers are never given again. */
 static json_t *next_hop_rows(const struct live *live)
 {
     json_t *rows = json_array();

@@ -1,4 +1,7 @@
-/* See socket.h. */
+/*
+ * See socket.h. Both kinds of socket are made alike: options, device, address, in this order, because a
+ * device that is bound after the address would leave a moment in which any device is heard.
+ */
 #include "engine/live/socket.h"
 
 #include <errno.h>
@@ -68,6 +71,7 @@ static int set_session_options(int fd, uint8_t family)
 
 static int bind_to(int fd, const struct live_endpoint *local)
 {
+    /* Replies leave by this device too, whatever the routing table says: the management link stays the way. */
     if (local->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, local->interface,
                                        (socklen_t)strlen(local->interface)) < 0)
         return -errno;
@@ -84,6 +88,7 @@ static int make_socket(const struct live_endpoint *local)
     if (fd < 0)
         return -errno;
     int error = set_session_options(fd, local->address.family);
+    /* Sessions of a former run linger in TIME_WAIT and must not keep the new one from listening. */
     if (!error)
         error = set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!error && !ip4)

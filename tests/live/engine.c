@@ -1,4 +1,7 @@
-/* See engine.h. */
+/*
+ * See engine.h. Standard output and standard error go to files, not pipes: an engine that says much must never wait
+ * for a test that does not read.
+ */
 #include "tests/live/engine.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
-/* See scenarios.h. */
+/*
+ * See scenarios.h. A scenario reads like a script: steps that must hold, one after the other, and one way out that
+ * takes down what was raised, also when a step failed. Where an engine's exit status must be 0, a
+ * sanitizer's finding in the engine fails the scenario too: it changes the status.
+ */
 #include "tests/live/scenarios.h"
 
 #include <arpa/inet.h>
@@ -137,6 +141,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* RFC 4271 6.1: a marker that is not all ones is Message Header Error / Connection Not Synchronized. */
 bool garbage_gets_a_notification_and_hurts_no_one_else(void)
 {
     struct stage stage;
@@ -159,6 +164,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* TCP owes nobody whole messages. */
 bool one_byte_at_a_time_is_fine(void)
 {
     struct stage stage;
@@ -179,6 +185,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* Each costs the engine an accept and a close; the log must not be their way to fill a disk. */
 bool unknown_source_is_refused_with_one_line(void)
 {
     struct stage stage;
@@ -233,6 +240,7 @@ static bool read_prefixes(struct wire_peer *peer, unsigned n)
     return true;
 }
 
+/* 30,000 prefixes are some hundred kilobytes of UPDATEs, far more than the sockets between hold. */
 bool slow_reader_gets_everything_in_the_end(void)
 {
     enum { PREFIXES = 30000 };
@@ -298,6 +306,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* A reset instead of an orderly end; the engine's pause in Idle passes, and the peer is let in again. */
 bool reset_peer_comes_back(void)
 {
     struct stage stage;
@@ -320,6 +329,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* Even from the right address: the first holds the session. */
 bool second_incoming_connection_is_refused(void)
 {
     struct stage stage;
@@ -360,6 +370,7 @@ bool taken_port_is_a_bad_start(void)
     REQUIRE(engine_spawn(&second, stage.engine.base, false));
     REQUIRE(engine_wait(&second, PATIENCE_MS) == 2);
     REQUIRE(engine_count(&second, "another program listens there") == 1);
+    /* One line, no more. */
     REQUIRE(engine_count(&second, "\n") == 1);
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
@@ -367,6 +378,7 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
+/* 192.0.2.0/24 is for documentation (RFC 5737): no machine has it. The line says the command that would help. */
 bool absent_address_is_a_bad_start(void)
 {
     struct engine engine = {0};

@@ -1,4 +1,7 @@
-/* See wire_peer.h. */
+/*
+ * See wire_peer.h. OPEN and KEEPALIVE come from the engine's encoder, whose golden bytes have tests of their own;
+ * UPDATEs are written byte by byte here.
+ */
 #include "tests/live/wire_peer.h"
 
 #include <arpa/inet.h>
