@@ -5,14 +5,15 @@
  *      update   a day of BGP updates; readers while it is applied; building a full table
  *      share    what 1 to 10,000 FIBs over one base cost, and how fast they are
  *
- * Rules of measuring. The engines' runs are interleaved (A, B, C, A, B, C, ...), so that a slow minute
- * hits all alike. Times are of the thread's CPU clock, so that other programs cost cache and not time.
- * Every answer is held against a plain binary trie; a row says how many were wrong. Without files of
- * the user's own, tables and updates are drawn from a seed (bench/synthetic.h): two runs do the same work.
+ * Rules of measuring. The engines' runs are interleaved (A, B, C, A, B, C, ...), so that a slow
+ * minute hits all alike. Times are of the thread's CPU clock, so that other programs cost cache and
+ * not time. Every answer is held against a plain binary trie; a row says how many were wrong.
+ * Without files of the user's own, tables and updates are drawn from a seed (bench/synthetic.h):
+ * two runs do the same work.
  *
- * Each function appends rows, one JSON object each, with the fields that docs/performance.md lists. It
- * starts DPDK when it needs a peer, pins the calling thread to one CPU, and registers it as an RCU
- * reader while it runs. One call at a time.
+ * Each function appends rows, one JSON object each, with the fields that docs/performance.md lists.
+ * It starts DPDK when it needs a peer, pins the calling thread to one CPU, and registers it as an
+ * RCU reader while it runs. One call at a time.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H

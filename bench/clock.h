@@ -24,13 +24,13 @@ struct bench_cpus {
     cpu_set_t allowed;
 };
 void bench_cpus_read(struct bench_cpus *cpus);
-/* Pins the calling thread to the CPU `index` places from the last one, wrapping: 0 and 1 are two CPUs
- * wherever there are two. */
+/* Pins the calling thread to the CPU `index` places from the last one, wrapping: 0 and 1 are two
+ * CPUs wherever there are two. */
 void bench_cpus_pin(const struct bench_cpus *cpus, unsigned index);
 void bench_cpus_restore(const struct bench_cpus *cpus);
 
-/* Memory on 2 MB pages where the kernel gives them: walking the keys must not cost TLB misses that the
- * engines would be blamed for. NULL when there is none. Release with free(). */
+/* Memory on 2 MB pages where the kernel gives them: walking the keys must not cost TLB misses that
+ * the engines would be blamed for. NULL when there is none. Release with free(). */
 void *bench_memory(size_t bytes);
 
 #endif

@@ -52,7 +52,8 @@ struct bench_engine {
 extern const struct bench_engine bench_engine_lpm, bench_engine_fib, bench_engine_rte_lpm,
     bench_engine_fib6, bench_engine_rte_lpm6;
 
-/* Fills engines[] with those for family, ours first; without the slow ones when quick. Returns how many. */
+/* Fills engines[] with those for family, ours first; without the slow ones when quick. Returns how
+ * many. */
 #define BENCH_ENGINES_MAX 4
 unsigned bench_engines(enum lpm_family family, bool quick,
                        const struct bench_engine *engines[BENCH_ENGINES_MAX]);

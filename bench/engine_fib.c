@@ -1,5 +1,6 @@
 /*
- * DPDK's rte_fib: DIR-24-8 with 4-byte next hops, a table of 2^24 entries and second-level tables of 256.
+ * DPDK's rte_fib: DIR-24-8 with 4-byte next hops, a table of 2^24 entries and second-level tables
+ * of 256.
  */
 #include "bench/engine.h"
 

@@ -1,5 +1,6 @@
 /*
- * DPDK's rte_fib6: a table of 2^24 entries, then tables of 256 for each byte more, 4-byte next hops.
+ * DPDK's rte_fib6: a table of 2^24 entries, then tables of 256 for each byte more, 4-byte next
+ * hops.
  */
 #include "bench/engine.h"
 
@@ -63,8 +64,8 @@ static void destroy(void *context)
     free(instance);
 }
 
-/* DPDK 22.11 counts more second-level tables than it uses (a full table of 246,000 routes wants room
- * for 400,000), so the room grows from what such a table needs until loading succeeds. */
+/* DPDK 22.11 counts more second-level tables than it uses (a full table of 246,000 routes wants
+ * room for 400,000), so the room grows from what such a table needs until loading succeeds. */
 static int build(const struct bench_table *table, void **context)
 {
     struct instance *instance = calloc(1, sizeof(*instance));

@@ -125,7 +125,8 @@ static int update(void *context, const struct lpm_change *changes, size_t n)
     struct instance *instance = context;
     int result = lpm_update(instance->fib, changes, n);
 
-    lpm_rcu_quiescent(); /* the updating thread is a reader too, and must not hold up its own grace period */
+    /* The updating thread is a reader too, and must not hold up its own grace period. */
+    lpm_rcu_quiescent();
     lpm_rcu_poll();
     return result;
 }

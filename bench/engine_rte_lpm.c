@@ -1,8 +1,8 @@
 /*
  * DPDK's rte_lpm: DIR-24-8 too, with 24-bit next hops and inline lookups.
  *
- * Loading takes minutes for a full table (22.11 searches its rules one by one), hence loads_slowly. It has no
- * default route; that is kept beside it.
+ * Loading takes minutes for a full table (22.11 searches its rules one by one), hence loads_slowly.
+ * It has no default route; that is kept beside it.
  */
 #include "bench/engine.h"
 

@@ -1,6 +1,6 @@
 /*
- * DPDK's rte_lpm6: a table of 2^24 entries, then tables of 256 for each byte more. It has no default route;
- * that is kept beside it.
+ * DPDK's rte_lpm6: a table of 2^24 entries, then tables of 256 for each byte more. It has no
+ * default route; that is kept beside it.
  */
 #include "bench/engine.h"
 

@@ -4,8 +4,8 @@
  *      file --> input --> (liblzma) --> text --> line
  *
  * The file is not trusted: the decoder's memory is bounded, a line longer than any prefix ends the
- * reading, and so does a byte that is not text. What was read is never larger than two buffers, however
- * much a small compressed file unpacks to.
+ * reading, and so does a byte that is not text. What was read is never larger than two buffers,
+ * however much a small compressed file unpacks to.
  */
 #include "bench/lines.h"
 
@@ -55,7 +55,7 @@ int bench_lines_complain(const struct bench_lines *lines, struct bench_error *er
     return bench_fail(error, -EINVAL, "%s:%lu: %s", lines->path, lines->number, message);
 }
 
-/* --- Open and close ----------------------------------------------------------------------------- */
+/* --- Open and close --------------------------------------------------------------------------- */
 
 static bool begins_as_xz(FILE *file)
 {
@@ -106,7 +106,7 @@ void bench_lines_close(struct bench_lines *lines)
     free(lines);
 }
 
-/* --- Text ----------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static int read_failed(struct bench_lines *lines, struct bench_error *error)
 {
@@ -148,7 +148,7 @@ static int fill(struct bench_lines *lines, struct bench_error *error)
     return lines->compressed ? fill_decoded(lines, error) : fill_plain(lines, error);
 }
 
-/* --- Lines ---------------------------------------------------------------------------------- */
+/* --- Lines ------------------------------------------------------------------------------------ */
 
 /* Copies the next line, whatever it holds. Returns 1, 0 at the end, or -errno. */
 static int take_line(struct bench_lines *lines, struct bench_error *error)

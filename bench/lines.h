@@ -15,8 +15,8 @@ struct bench_lines;
 
 /* Opens path. NULL with *error filled. */
 struct bench_lines *bench_lines_open(const char *path, struct bench_error *error);
-/* Returns 1 and the next line that is neither empty nor a comment ('#'), without blanks at its ends;
- * 0 at the end; -errno with *error filled. The line is good until the next call. */
+/* Returns 1 and the next line that is neither empty nor a comment ('#'), without blanks at its
+ * ends; 0 at the end; -errno with *error filled. The line is good until the next call. */
 int bench_lines_next(struct bench_lines *lines, char **line, struct bench_error *error);
 /* Fills *error with "path:number: message" for the line read last, and returns -EINVAL. */
 int bench_lines_complain(const struct bench_lines *lines, struct bench_error *error,

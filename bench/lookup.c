@@ -6,8 +6,8 @@
  *          hold every contender's answers against them
  *          for each round, for each contender: time one run over all keys
  *
- * A contender is one lookup variant of one engine. With many FIBs only the trie competes: the peers would need
- * 67 MB and more for each.
+ * A contender is one lookup variant of one engine. With many FIBs only the trie competes: the peers
+ * would need 67 MB and more for each.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ struct race {
     unsigned n;
 };
 
-/* --- Contenders --------------------------------------------------------------------------------- */
+/* --- Contenders ------------------------------------------------------------------------------- */
 
 static void add_variants(struct race *race, const struct bench_engine *engine, void *instance)
 {
@@ -82,7 +82,7 @@ static void destroy_all(struct race *race)
             race->engines[i]->destroy(race->instances[i]);
 }
 
-/* --- One kind of key ---------------------------------------------------------------------------- */
+/* --- One kind of key -------------------------------------------------------------------------- */
 
 static size_t count_wrong(const struct contender *contender, const struct bench_keys *keys,
                           const uint32_t *right, uint32_t *leaves)
@@ -200,7 +200,7 @@ static int one_fib(struct bench_run *run, json_t *rows, struct bench_error *erro
     return result;
 }
 
-/* --- Many FIBs ---------------------------------------------------------------------------------- */
+/* --- Many FIBs -------------------------------------------------------------------------------- */
 
 static int many_fibs(struct bench_run *run, json_t *rows, struct bench_error *error)
 {

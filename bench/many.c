@@ -65,8 +65,8 @@ static struct lpm_prefix prefix_in(const struct lpm_prefix *outer, unsigned leng
     return prefix;
 }
 
-/* Half are the VNet and its subnets, a quarter lies elsewhere among the VNets, an eighth in other private
- * space, an eighth in public space. */
+/* Half are the VNet and its subnets, a quarter lies elsewhere among the VNets, an eighth in other
+ * private space, an eighth in public space. */
 static void draw_private(enum lpm_family family, struct bench_random *random,
                          struct lpm_change *changes)
 {
@@ -103,7 +103,7 @@ static void draw_small(const struct bench_table *table, struct bench_random *ran
     }
 }
 
-/* --- FIBs --------------------------------------------------------------------------------------- */
+/* --- FIBs ------------------------------------------------------------------------------------- */
 
 static void count_bytes(const struct bench_many *many, size_t *lookup, size_t *all)
 {
@@ -183,7 +183,7 @@ void bench_many_destroy(struct bench_many *many)
     *many = (struct bench_many){0};
 }
 
-/* --- Traffic ------------------------------------------------------------------------------------ */
+/* --- Traffic ---------------------------------------------------------------------------------- */
 
 int bench_traffic_draw(const struct bench_many *many, const struct bench_keys *keys,
                        unsigned locality, struct bench_traffic *traffic)
@@ -236,7 +236,8 @@ uint64_t bench_traffic_run(const struct bench_traffic *traffic)
     return sum;
 }
 
-/* What the base has for address, with the FIB's changes applied in their order; the longest decides. */
+/* What the base has for address, with the FIB's changes applied in their order; the longest
+ * decides. */
 static uint32_t right_answer(const struct bench_many *many, const struct bench_oracle *oracle,
                              uint32_t index, const struct lpm_address *address)
 {

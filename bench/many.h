@@ -1,10 +1,11 @@
 /*
  * Many FIBs over one base, and traffic that names a FIB with every packet.
  *
- * Two worlds. In the first, a host of a fabric: the base is the table (a full one), and each FIB has 50 private
- * routes of its own: its VNet, subnets in it, user-defined routes elsewhere in the private space
- * (10/8 and 172.16/12; for IPv6 fd00::/40 and fd80::/28) and a few in public space. In the second, small
- * tables that differ little: each FIB changes 20 routes of the base, of which it removes 5.
+ * Two worlds. In the first, a host of a fabric: the base is the table (a full one), and each FIB
+ * has 50 private routes of its own: its VNet, subnets in it, user-defined routes elsewhere in the
+ * private space (10/8 and 172.16/12; for IPv6 fd00::/40 and fd80::/28) and a few in public space.
+ * In the second, small tables that differ little: each FIB changes 20 routes of the base, of which
+ * it removes 5.
  */
 #ifndef BENCH_MANY_H
 #define BENCH_MANY_H
@@ -31,7 +32,8 @@ struct bench_many {
 
 enum bench_world { BENCH_WORLD_PRIVATE, BENCH_WORLD_SMALL };
 
-/* Derives n FIBs from a base with the routes of table, which must outlive *many. Returns 0 or -ENOMEM. */
+/* Derives n FIBs from a base with the routes of table, which must outlive *many. Returns 0 or
+ * -ENOMEM. */
 int bench_many_create(enum bench_world world, const struct bench_table *table, size_t n,
                       struct bench_many *many);
 void bench_many_destroy(struct bench_many *many);

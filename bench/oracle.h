@@ -16,8 +16,8 @@ int bench_oracle_change(struct bench_oracle *oracle, const struct lpm_change *ch
 struct bench_oracle *bench_oracle_of(const struct bench_table *table);
 /* Leaf of the longest prefix that covers address, or LPM_NO_ROUTE. */
 uint32_t bench_oracle_lookup(const struct bench_oracle *oracle, const struct lpm_address *address);
-/* The leaf of every prefix that covers address, by length, LPM_NO_ROUTE where there is none; for those who want
- * to change some of them before the longest decides. */
+/* The leaf of every prefix that covers address, by length, LPM_NO_ROUTE where there is none; for
+ * those who want to change some of them before the longest decides. */
 void bench_oracle_matches(const struct bench_oracle *oracle, const struct lpm_address *address,
                           uint32_t leaves[129]);
 /* The leaf of each key, allocated; NULL with errno. */

@@ -1,10 +1,11 @@
 /*
  * One pass over a day of updates.
  *
- * How long a call takes is read off the clock on the wall, because reading the thread's CPU clock is a system
- * call and as long as the call itself. When another program had the CPU in between, the call seems slow;
- * so for each call that seems slow the CPU clock is asked how long the thread was really off, and that is
- * taken off. Whatever makes the thread wait makes a call slow, so none is missed.
+ * How long a call takes is read off the clock on the wall, because reading the thread's CPU clock
+ * is a system call and as long as the call itself. When another program had the CPU in between, the
+ * call seems slow; so for each call that seems slow the CPU clock is asked how long the thread was
+ * really off, and that is taken off. Whatever makes the thread wait makes a call slow, so none is
+ * missed.
  */
 #include "bench/update.h"
 

@@ -37,8 +37,8 @@ static inline double bench_unit(uint64_t bits)
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-/* 0 .. n-1, where rank k comes with a chance of about 1/(k+1): Zipf's law with exponent 1. The logarithm
- * of a Zipf(1) variable is uniform. */
+/* 0 .. n-1, where rank k comes with a chance of about 1/(k+1): Zipf's law with exponent 1. The
+ * logarithm of a Zipf(1) variable is uniform. */
 static inline uint64_t bench_zipf(uint64_t bits, uint64_t n)
 {
     uint64_t rank = (uint64_t)exp2(bench_unit(bits) * log2((double)n + 1));

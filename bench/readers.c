@@ -3,9 +3,9 @@
  *
  *      window:   nobody updates | 100,000 updates a second | as many as go
  *
- * The windows take turns, each with a reader of its own on the other CPU, whose rate is of its CPU time. The paced
- * writer hands over what has come in each millisecond, which is the longest that the engine may hold updates
- * back.
+ * The windows take turns, each with a reader of its own on the other CPU, whose rate is of its CPU
+ * time. The paced writer hands over what has come in each millisecond, which is the longest that
+ * the engine may hold updates back.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -39,7 +39,7 @@ struct subject {
     double updates_per_s[WINDOWS][BENCH_ROUNDS_MAX];
 };
 
-/* --- Reader ------------------------------------------------------------------------------------- */
+/* --- Reader ----------------------------------------------------------------------------------- */
 
 static void *read_until_stopped(void *context)
 {
@@ -63,7 +63,7 @@ static void *read_until_stopped(void *context)
     return NULL;
 }
 
-/* --- Writer ------------------------------------------------------------------------------------- */
+/* --- Writer ----------------------------------------------------------------------------------- */
 
 /* Applies up to n updates from where the subject stands; begins again at the end. */
 static int apply(struct subject *subject, const struct bench_updates *updates, size_t n)

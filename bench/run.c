@@ -49,8 +49,8 @@ void bench_run_end(struct bench_run *run)
     bench_cpus_restore(&run->cpus);
 }
 
-/* All engines of a family at once: about 400 MB for tables of 2^24 entries and EAL itself, and for each
- * route its nodes in rte_rib and, for IPv6, two second-level tables of 1 KB. */
+/* All engines of a family at once: about 400 MB for tables of 2^24 entries and EAL itself, and for
+ * each route its nodes in rte_rib and, for IPv6, two second-level tables of 1 KB. */
 int bench_run_start_peers(struct bench_run *run, struct bench_error *error)
 {
     size_t per_route = run->table.family == LPM_IPV4 ? 512 : 3072;
@@ -88,7 +88,7 @@ json_t *bench_row_lookup(const struct bench_run *run, enum bench_key_kind kind, 
                      "mlps_max", mlps->max);
 }
 
-/* --- Many FIBs ---------------------------------------------------------------------------------- */
+/* --- Many FIBs -------------------------------------------------------------------------------- */
 
 struct timing {
     double mlps[VARIANTS_MAX][BENCH_ROUNDS_MAX];

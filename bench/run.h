@@ -21,8 +21,8 @@ struct bench_run {
     struct bench_cpus cpus;
 };
 
-/* Opens the table, pins the thread and registers it as a reader. bench_run_end() undoes this, also after
- * a failure. */
+/* Opens the table, pins the thread and registers it as a reader. bench_run_end() undoes this, also
+ * after a failure. */
 int bench_run_begin(const struct bench_options *options, struct bench_run *run,
                     struct bench_error *error);
 void bench_run_end(struct bench_run *run);

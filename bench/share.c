@@ -1,10 +1,10 @@
 /*
- * bench share: what many FIBs over one base cost, how fast they are, and what a change of the base costs
- * under them.
+ * bench share: what many FIBs over one base cost, how fast they are, and what a change of the base
+ * costs under them.
  *
- * A change of the base is measured twice: of a route whose place no FIB overrides, which is one store
- * whatever the number of FIBs, and of a route that every FIB has an override inside of, which has to be
- * worked into each of them.
+ * A change of the base is measured twice: of a route whose place no FIB overrides, which is one
+ * store whatever the number of FIBs, and of a route that every FIB has an override inside of, which
+ * has to be worked into each of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ struct world {
     double change_us, change_overridden_us;
 };
 
-/* --- Places that FIBs override ------------------------------------------------------------------- */
+/* --- Places that FIBs override ---------------------------------------------------------------- */
 
 static unsigned place_bits(enum lpm_family family)
 {
@@ -79,7 +79,7 @@ static const struct lpm_route *pick_route(const struct bench_many *many, const u
     return NULL;
 }
 
-/* --- Changes of the base ------------------------------------------------------------------------ */
+/* --- Changes of the base ---------------------------------------------------------------------- */
 
 static int timed_change(const struct bench_many *many, const struct lpm_route *route, uint32_t leaf,
                         double *us)
@@ -94,8 +94,8 @@ static int timed_change(const struct bench_many *many, const struct lpm_route *r
     return result;
 }
 
-/* Changes and restores, until it has been done often enough or has taken long enough; the median of both
- * kinds. A NULL route is drawn anew each time. */
+/* Changes and restores, until it has been done often enough or has taken long enough; the median of
+ * both kinds. A NULL route is drawn anew each time. */
 static int median_change(const struct world *world, const struct lpm_route *fixed,
                          const uint8_t *marks, double *median_us)
 {

@@ -2,11 +2,11 @@
  * A synthetic Internet table.
  *
  * Two things about a table decide how fast it is searched and how large it becomes: how long the
- * prefixes are and how they lie together. Lengths follow the histograms below, counted over full tables
- * as route collectors saw them in May 2026. For the second: registries hand out allocations, and an
- * allocation appears as some of its parts, next to each other. So the table is a sequence of
- * allocations at random places; each is announced in runs of prefixes of one length that follow
- * one another, often under a covering prefix. Runs have a geometric length.
+ * prefixes are and how they lie together. Lengths follow the histograms below, counted over full
+ * tables as route collectors saw them in May 2026. For the second: registries hand out allocations,
+ * and an allocation appears as some of its parts, next to each other. So the table is a sequence of
+ * allocations at random places; each is announced in runs of prefixes of one length that follow one
+ * another, often under a covering prefix. Runs have a geometric length.
  *
  * What is drawn twice is dropped, so drawing goes on until enough are different.
  */
@@ -84,8 +84,8 @@ static unsigned draw_length(const struct shape *shape, struct bench_random *rand
     return shape->shares[i].length;
 }
 
-/* The first 64 bits of a random place in the space that is routed: unicast but for 10/8 and 127/8, or
- * one of the blocks of 2000::/3 that registries have. */
+/* The first 64 bits of a random place in the space that is routed: unicast but for 10/8 and 127/8,
+ * or one of the blocks of 2000::/3 that registries have. */
 static uint64_t draw_place(const struct shape *shape, struct bench_random *random)
 {
     static const uint16_t blocks6[] = {0x2a00, 0x2800, 0x2a00, 0x2400,
@@ -173,7 +173,7 @@ int bench_synthetic_table(enum lpm_family family, size_t n, struct bench_table *
     return 0;
 }
 
-/* --- Updates ------------------------------------------------------------------------------------ */
+/* --- Updates ---------------------------------------------------------------------------------- */
 
 int bench_synthetic_updates(const struct bench_table *table, struct bench_updates *updates)
 {

@@ -6,7 +6,8 @@
 
 #include "bench/table.h"
 
-/* n routes (0: as many as a full table of 2026 has), no prefix twice, in prefix order. Returns 0 or -ENOMEM. */
+/* n routes (0: as many as a full table of 2026 has), no prefix twice, in prefix order. Returns 0 or
+ * -ENOMEM. */
 int bench_synthetic_table(enum lpm_family family, size_t n, struct bench_table *table);
 
 /* As many updates as the table has routes. Some prefixes change all the time and most hardly ever;

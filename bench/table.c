@@ -32,7 +32,7 @@ uint32_t bench_next_hop(const struct lpm_prefix *prefix, uint64_t version)
     return 1 + (uint32_t)bench_zipf(bench_mix(alone ? own : block), BENCH_NEXT_HOPS);
 }
 
-/* --- Files ---------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 static int parse_prefix(const struct bench_lines *lines, const char *text, unsigned family,
                         struct lpm_prefix *prefix, struct bench_error *error)
@@ -157,7 +157,7 @@ int bench_updates_load(const char *path, enum lpm_family family, struct bench_up
     return result;
 }
 
-/* --- By options --------------------------------------------------------------------------------- */
+/* --- By options ------------------------------------------------------------------------------- */
 
 void bench_table_sample(struct bench_table *table, size_t n)
 {

@@ -26,15 +26,15 @@ struct bench_updates {
 };
 
 /* The leaf of a prefix: one of BENCH_NEXT_HOPS with log-uniform skew (a few next hops have most
- * routes); 7 of 10 prefixes take that of their block (a /18, for IPv6 a /30), so that neighbours are
- * often alike, as in real tables. version tells later announcements of a prefix apart. */
+ * routes); 7 of 10 prefixes take that of their block (a /18, for IPv6 a /30), so that neighbours
+ * are often alike, as in real tables. version tells later announcements of a prefix apart. */
 uint32_t bench_next_hop(const struct lpm_prefix *prefix, uint64_t version);
 
 /* The first 64 bits of an address as a number. */
 uint64_t bench_high_bits(const uint8_t bytes[16]);
 
-/* Reads a table: a prefix a line. family 0 takes the family of the first line; a prefix of the other
- * family is an error. Leaves are bench_next_hop(). */
+/* Reads a table: a prefix a line. family 0 takes the family of the first line; a prefix of the
+ * other family is an error. Leaves are bench_next_hop(). */
 int bench_table_load(const char *path, unsigned family, struct bench_table *table,
                      struct bench_error *error);
 /* Keeps n routes of the table, drawn evenly; all when it has no more. */

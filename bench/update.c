@@ -6,8 +6,9 @@
  *          apply all updates to it (timed: work "day")
  *      hold the answers of what the last round left against an oracle with the same updates
  *
- * A contender is an engine and the number of updates that it gets at once. DPDK's tables take them one by one whatever the
- * batch, so they have one contender. Every round starts from a freshly built table.
+ * A contender is an engine and the number of updates that it gets at once. DPDK's tables take them
+ * one by one whatever the batch, so they have one contender. Every round starts from a freshly
+ * built table.
  */
 #include "bench/update.h"
 
@@ -38,7 +39,7 @@ struct day {
     unsigned n;
 };
 
-/* --- Preparing ------------------------------------------------------------------------------------ */
+/* --- Preparing -------------------------------------------------------------------------------- */
 
 static void list_contenders(struct day *day)
 {
@@ -189,7 +190,7 @@ static void add_rows(const struct day *day, json_t *rows)
             json_array_append_new(rows, build_row(day, &day->contenders[i]));
 }
 
-/* --- All ---------------------------------------------------------------------------------------- */
+/* --- All -------------------------------------------------------------------------------------- */
 
 static int measure_day(struct day *day, json_t *rows, struct bench_error *error)
 {

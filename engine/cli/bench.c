@@ -1,7 +1,8 @@
 /*
  * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables.
  *
- * The work is in bench/, which returns rows of JSON; here they are printed, as they are or as a table.
+ * The work is in bench/, which returns rows of JSON; here they are printed, as they are or as a
+ * table.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -56,7 +57,7 @@ static const char *size(double bytes, char cell[32])
     return cell;
 }
 
-/* --- Tables ------------------------------------------------------------------------------------- */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 static void lookup_row(struct table *table, const json_t *row)
 {
@@ -136,7 +137,7 @@ static bool any_wrong(const json_t *rows)
     return found;
 }
 
-/* --- Options ------------------------------------------------------------------------------------ */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 /* Reads 1 .. max into *value; nothing when text is NULL. */
 static int read_count(const char *option, const char *text, size_t max, size_t *value)

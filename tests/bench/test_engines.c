@@ -1,6 +1,6 @@
 /*
- * Every engine and every variant of it gives the oracle's answers: on tables with a default route, host
- * routes and nested prefixes, after updates, and through many FIBs.
+ * Every engine and every variant of it gives the oracle's answers: on tables with a default route,
+ * host routes and nested prefixes, after updates, and through many FIBs.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -130,7 +130,7 @@ Test(engines, of_peers_are_not_quick_when_they_load_slowly)
     cr_assert_eq(engines[1], &bench_engine_fib);
 }
 
-/* --- Many FIBs ---------------------------------------------------------------------------------- */
+/* --- Many FIBs -------------------------------------------------------------------------------- */
 
 static void check_many(enum bench_world world, enum lpm_family family)
 {

@@ -133,7 +133,7 @@ Test(keys, are_the_same_in_every_run)
     bench_table_free(&table);
 }
 
-/* --- Oracle ------------------------------------------------------------------------------------- */
+/* --- Oracle ----------------------------------------------------------------------------------- */
 
 static uint32_t scan(const struct bench_table *table, const bool *gone,
                      const struct lpm_address *address)

@@ -63,7 +63,8 @@ Test(lines, of_a_compressed_file_are_the_same)
     remove_file(path);
 }
 
-/* Cut at every length and with every byte turned over, a compressed file ends in lines or in an error. */
+/* Cut at every length and with every byte turned over, a compressed file ends in lines or in an
+ * error. */
 Test(lines, of_a_damaged_compressed_file_end_in_an_error_not_in_a_crash)
 {
     uint8_t packed[1024], damaged[1024];

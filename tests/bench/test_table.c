@@ -115,7 +115,7 @@ Test(table, sample_keeps_so_many_different_routes_in_order)
     bench_table_free(&table);
 }
 
-/* --- Synthetic ---------------------------------------------------------------------------------- */
+/* --- Synthetic -------------------------------------------------------------------------------- */
 
 static void check_synthetic(enum lpm_family family, unsigned usual, double share)
 {
