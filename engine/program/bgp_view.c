@@ -41,11 +41,11 @@ static bool view_choice(void *context, uint32_t route_server, const struct lpm_p
     const struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
     choice->n = 0;
-    if (server->count > 0 && !speaker_choice(server->speakers[0], prefix, choice))
+    if (server->count > 0 && !speaker_learned_choice(server->speakers[0], prefix, choice))
         choice->n = 0;
     for (unsigned i = 1; i < server->count; i++) {
         struct rib_choice other;
-        if (speaker_choice(server->speakers[i], prefix, &other))
+        if (speaker_learned_choice(server->speakers[i], prefix, &other))
             merge(choice, &other);
     }
     return choice->n > 0;
@@ -78,7 +78,8 @@ static bool view_announces(void *context, uint32_t route_server, const struct lp
     const struct server *server = &view->servers[route_server];
     struct announcement announcement = {.address = address};
     for (unsigned i = 0; i < server->count && !announcement.found; i++)
-        speaker_each_candidate(server->speakers[i], prefix, find_announcement, &announcement);
+        speaker_each_learned_candidate(server->speakers[i], prefix, find_announcement,
+                                       &announcement);
     return announcement.found;
 }
 
@@ -92,7 +93,7 @@ static int view_each_candidate(void *context, uint32_t route_server,
     const struct server *server = &view->servers[route_server];
     int stopped = 0;
     for (unsigned i = 0; i < server->count && !stopped; i++)
-        stopped = speaker_each_candidate(server->speakers[i], prefix, visit, visit_context);
+        stopped = speaker_each_learned_candidate(server->speakers[i], prefix, visit, visit_context);
     return stopped;
 }
 
@@ -135,7 +136,7 @@ static int each_merged(struct program_bgp_view *view, uint32_t route_server,
     struct prefix_list list = {0};
     int stopped = 0;
     for (unsigned i = 0; i < server->count && !stopped; i++)
-        stopped = speaker_each_choice(server->speakers[i], list_prefix, &list);
+        stopped = speaker_each_learned_choice(server->speakers[i], list_prefix, &list);
     if (!stopped && list.n > 0)
         qsort(list.items, list.n, sizeof(*list.items), compare);
     for (size_t i = 0; i < list.n && !stopped; i++) {
@@ -157,7 +158,7 @@ static int view_each(void *context, uint32_t route_server,
     struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
     if (server->count == 1)
-        return speaker_each_choice(server->speakers[0], visit, visit_context);
+        return speaker_each_learned_choice(server->speakers[0], visit, visit_context);
     return each_merged(view, route_server, visit, visit_context);
 }
 

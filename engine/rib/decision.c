@@ -106,15 +106,21 @@ bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
                              &speaker->peers[b->peer]->config.peer_address);
 }
 
+/* Is the path one to decide about? */
+static bool eligible(const struct rib_stored_path *path, bool learned_only)
+{
+    return path->filter == RIB_CHOSEN && !(learned_only && path->peer == RIB_LOCAL);
+}
+
 /* The path that leads: lowest rank, then the present best, then the first. NULL: none is usable. */
 static const struct rib_stored_path *find_best(const struct speaker *speaker,
-                                               const struct rib_entry *entry)
+                                               const struct rib_entry *entry, bool learned_only)
 {
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
     const struct rib_stored_path *best = NULL;
 
     for (unsigned i = 0; i < entry->n_paths; i++) {
-        if (paths[i].filter != RIB_CHOSEN)
+        if (!eligible(&paths[i], learned_only))
             continue;
         if (best == NULL || paths[i].rank < best->rank ||
             (paths[i].rank == best->rank && paths[i].flags & RIB_PATH_BEST))
@@ -126,11 +132,11 @@ static const struct rib_stored_path *find_best(const struct speaker *speaker,
     return best;
 }
 
-void rib_decide(const struct speaker *speaker, const struct rib_entry *entry,
-                struct rib_decision *decision)
+static void decide(const struct speaker *speaker, const struct rib_entry *entry, bool learned_only,
+                   struct rib_decision *decision)
 {
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
-    const struct rib_stored_path *best = find_best(speaker, entry);
+    const struct rib_stored_path *best = find_best(speaker, entry, learned_only);
     unsigned limit;
 
     decision->n = 0;
@@ -140,9 +146,21 @@ void rib_decide(const struct speaker *speaker, const struct rib_entry *entry,
     decision->chosen[decision->n++] = best;
     limit = set_limit(speaker, best);
     for (unsigned i = 0; i < entry->n_paths && decision->n < limit; i++)
-        if (paths[i].filter == RIB_CHOSEN && paths[i].rank == best->rank &&
+        if (eligible(&paths[i], learned_only) && paths[i].rank == best->rank &&
             !next_hop_chosen(decision, &paths[i]))
             decision->chosen[decision->n++] = &paths[i];
+}
+
+void rib_decide(const struct speaker *speaker, const struct rib_entry *entry,
+                struct rib_decision *decision)
+{
+    decide(speaker, entry, false, decision);
+}
+
+void rib_decide_learned(const struct speaker *speaker, const struct rib_entry *entry,
+                        struct rib_decision *decision)
+{
+    decide(speaker, entry, true, decision);
 }
 
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,

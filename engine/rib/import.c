@@ -54,6 +54,27 @@ static void note_touched(const struct speaker *speaker, struct rib_entry *entry,
         entry->flags |= RIB_ENTRY_BEST_TOUCHED;
 }
 
+static bool usable(const struct rib_stored_path *path)
+{
+    return path->attributes != NULL && path->filter == RIB_CHOSEN;
+}
+
+/* The path of its neighbour begins or ends to be usable. That is news, unless the neighbour has another
+ * usable one, by the other instance. */
+static void note_neighbor(const struct speaker *speaker, struct rib_entry *entry,
+                          const struct rib_stored_path *path)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (&paths[i] != path && usable(&paths[i]) && paths[i].peer != RIB_LOCAL &&
+            path->peer != RIB_LOCAL &&
+            lpm_address_equal(&speaker->peers[paths[i].peer]->config.peer_address,
+                              &speaker->peers[path->peer]->config.peer_address))
+            return;
+    entry->flags |= RIB_ENTRY_NEIGHBORS;
+}
+
 static void count_loop(struct speaker *speaker, const struct rib_stored_path *path, int change)
 {
     if (path->filter == RIB_FILTERED_AS_LOOP)
@@ -86,6 +107,7 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
     struct rib_table *table = &speaker->tables[family];
     uint32_t id = rib_table_obtain(table, prefix);
     struct rib_stored_path *place;
+    bool was_usable;
     uint8_t flags;
 
     if (id == RIB_NO_ENTRY)
@@ -103,9 +125,12 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
         bgp_attributes_release(speaker->attributes, place->attributes);
     }
     flags = place->flags; /* what the path was stays known until the decision */
+    was_usable = usable(place);
     *place = *path;
     place->peer = (uint16_t)index;
     place->flags = flags;
+    if (was_usable != usable(place))
+        note_neighbor(speaker, rib_table_entry(table, id), place);
     bgp_attributes_hold(place->attributes);
     count_loop(speaker, place, 1);
     rib_touch(speaker, family, id);
@@ -118,6 +143,8 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
 
     note_touched(speaker, entry, path);
+    if (usable(path))
+        note_neighbor(speaker, entry, path);
     count_loop(speaker, path, -1);
     bgp_attributes_release(speaker->attributes, path->attributes);
     rib_entry_erase(entry, path);

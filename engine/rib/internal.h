@@ -102,8 +102,10 @@ struct rib_decision {
     unsigned n;                                         /* 0: no path is usable */
     const struct rib_stored_path *chosen[RIB_ECMP_MAX]; /* [0]: the best */
 };
-void rib_decide(const struct speaker *speaker, const struct rib_entry *entry,
-                struct rib_decision *decision);
+typedef void rib_decider(const struct speaker *speaker, const struct rib_entry *entry,
+                         struct rib_decision *decision);
+rib_decider rib_decide;
+rib_decider rib_decide_learned; /* passes over the speaker's own route */
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
                                 const struct rib_stored_path *path);
 /* Two paths that the same neighbour announced in the same words, in two sessions. */

@@ -27,11 +27,11 @@ static const struct rib_entry *find(const struct speaker *speaker, const struct 
 }
 
 static bool fill_choice(const struct speaker *speaker, const struct rib_entry *entry,
-                        struct rib_choice *choice)
+                        rib_decider *decide, struct rib_choice *choice)
 {
     struct rib_decision decision;
 
-    rib_decide(speaker, entry, &decision);
+    decide(speaker, entry, &decision);
     choice->n = decision.n;
     for (unsigned i = 0; i < decision.n; i++)
         choice->paths[i] = public_path(speaker, decision.chosen[i]);
@@ -44,13 +44,22 @@ bool speaker_choice(const struct speaker *speaker, const struct lpm_prefix *pref
     const struct rib_entry *entry = find(speaker, prefix);
 
     choice->n = 0;
-    return entry != NULL && fill_choice(speaker, entry, choice);
+    return entry != NULL && fill_choice(speaker, entry, rib_decide, choice);
 }
 
-int speaker_each_choice(const struct speaker *speaker,
-                        int (*visit)(void *context, const struct lpm_prefix *prefix,
-                                     const struct rib_choice *choice),
-                        void *context)
+bool speaker_learned_choice(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                            struct rib_choice *choice)
+{
+    const struct rib_entry *entry = find(speaker, prefix);
+
+    choice->n = 0;
+    return entry != NULL && fill_choice(speaker, entry, rib_decide_learned, choice);
+}
+
+static int each_choice(const struct speaker *speaker, rib_decider *decide,
+                       int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                    const struct rib_choice *choice),
+                       void *context)
 {
     struct rib_choice choice;
     int result = 0;
@@ -66,10 +75,48 @@ int speaker_each_choice(const struct speaker *speaker,
             const struct rib_entry *entry = rib_table_entry(table, ids[i]);
             struct lpm_prefix prefix = rib_entry_prefix(table, entry);
 
-            if (fill_choice(speaker, entry, &choice))
+            if (fill_choice(speaker, entry, decide, &choice))
                 result = visit(context, &prefix, &choice);
         }
         free(ids);
+    }
+    return result;
+}
+
+int speaker_each_choice(const struct speaker *speaker,
+                        int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                     const struct rib_choice *choice),
+                        void *context)
+{
+    return each_choice(speaker, rib_decide, visit, context);
+}
+
+int speaker_each_learned_choice(const struct speaker *speaker,
+                                int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                             const struct rib_choice *choice),
+                                void *context)
+{
+    return each_choice(speaker, rib_decide_learned, visit, context);
+}
+
+static int
+each_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix, rib_decider *decide,
+               int (*visit)(void *context, const struct rib_path *path, enum rib_verdict verdict),
+               void *context)
+{
+    const struct rib_entry *entry = find(speaker, prefix);
+    const struct rib_stored_path *paths;
+    struct rib_decision decision;
+    int result = 0;
+
+    if (entry == NULL)
+        return 0;
+    decide(speaker, entry, &decision);
+    paths = rib_entry_paths_const(entry);
+    for (unsigned i = 0; result == 0 && i < entry->n_paths; i++) {
+        struct rib_path path = public_path(speaker, &paths[i]);
+
+        result = visit(context, &path, rib_verdict_of(&decision, &paths[i]));
     }
     return result;
 }
@@ -79,21 +126,15 @@ int speaker_each_candidate(const struct speaker *speaker, const struct lpm_prefi
                                         enum rib_verdict verdict),
                            void *context)
 {
-    const struct rib_entry *entry = find(speaker, prefix);
-    const struct rib_stored_path *paths;
-    struct rib_decision decision;
-    int result = 0;
+    return each_candidate(speaker, prefix, rib_decide, visit, context);
+}
 
-    if (entry == NULL)
-        return 0;
-    rib_decide(speaker, entry, &decision);
-    paths = rib_entry_paths_const(entry);
-    for (unsigned i = 0; result == 0 && i < entry->n_paths; i++) {
-        struct rib_path path = public_path(speaker, &paths[i]);
-
-        result = visit(context, &path, rib_verdict_of(&decision, &paths[i]));
-    }
-    return result;
+int speaker_each_learned_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                                   int (*visit)(void *context, const struct rib_path *path,
+                                                enum rib_verdict verdict),
+                                   void *context)
+{
+    return each_candidate(speaker, prefix, rib_decide_learned, visit, context);
 }
 
 bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *prefix)

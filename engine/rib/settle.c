@@ -34,14 +34,21 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
         paths[i].flags = 0;
     for (unsigned i = 0; i < decision->n; i++)
         paths[decision->chosen[i] - base].flags = RIB_PATH_CHOSEN | (i == 0 ? RIB_PATH_BEST : 0);
-    entry->flags &= (uint8_t) ~(RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED);
+    entry->flags &= (uint8_t) ~(RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_NEIGHBORS);
+}
+
+/* Behind an own route stands a choice among the learned paths, of which the flags tell nothing: every
+ * change of such an entry counts. There are few of them. */
+static bool has_own_route(const struct rib_entry *entry)
+{
+    return entry->n_paths > 1 && rib_entry_paths_const(entry)[0].peer == RIB_LOCAL;
 }
 
 /* Writes the decision into the flags of the paths. *best_changed: another path, or another set of
- * attributes, is to be advertised. Returns whether the choice changed at all. */
+ * attributes, is to be advertised. Returns whether the handler is to hear of it. */
 static bool decide(struct speaker *speaker, struct rib_entry *entry, bool *best_changed)
 {
-    bool changed = entry->flags & RIB_ENTRY_TOUCHED;
+    bool changed = entry->flags & (RIB_ENTRY_TOUCHED | RIB_ENTRY_NEIGHBORS) || has_own_route(entry);
     struct rib_decision decision;
 
     rib_decide(speaker, entry, &decision);

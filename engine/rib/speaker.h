@@ -62,10 +62,11 @@ const char *rib_verdict_text(enum rib_verdict verdict);
 
 struct speaker_handler {
     void *context;
-    /* The ECMP set or the best path of prefix changed. Told once per change, after the input that
-     * caused it has been taken in whole; read the new choice by speaker_choice(). A change that is
-     * undone within the same input may be told all the same. It is no change when a neighbour's path
-     * is now held by its session with the other instance. */
+    /* The ECMP set or the best path of prefix changed, or a neighbour began or ceased to have a usable path, or
+     * the choice among learned paths behind an own route did. Told once per change, after the input that caused
+     * it has been taken in whole; read the new choice by speaker_choice(). A change that is undone within the
+     * same input may be told all the same. It is no change when a neighbour's path is now held by its session
+     * with the other instance. */
     void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
     /* A session reached or left Established, or changed state otherwise. reason is a line for
      * people (who did what, with the codes), never NULL. */
@@ -191,6 +192,18 @@ int speaker_each_candidate(const struct speaker *speaker, const struct lpm_prefi
                            int (*visit)(void *context, const struct rib_path *path,
                                         enum rib_verdict verdict),
                            void *context);
+/* The same three as NICs see it: this speaker's own routes step aside, since the fabric has system routes for what
+ * the route server originates, and not every NIC has each of them. */
+bool speaker_learned_choice(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                            struct rib_choice *choice);
+int speaker_each_learned_choice(const struct speaker *speaker,
+                                int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                             const struct rib_choice *choice),
+                                void *context);
+int speaker_each_learned_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                                   int (*visit)(void *context, const struct rib_path *path,
+                                                enum rib_verdict verdict),
+                                   void *context);
 /* Does this speaker originate prefix itself? */
 bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *prefix);
 

@@ -45,6 +45,7 @@ struct rib_stored_path {
 #define RIB_ENTRY_BEST_TOUCHED 0x02 /* the best path was */
 #define RIB_ENTRY_USED         0x04 /* not on the free list */
 #define RIB_ENTRY_CHANGED      0x08 /* decided otherwise; the handler has yet to be told */
+#define RIB_ENTRY_NEIGHBORS    0x10 /* another set of neighbours has a usable path than at the last decision */
 
 struct rib_entry {
     union {

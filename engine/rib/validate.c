@@ -32,7 +32,8 @@ static bool paths_valid(const struct speaker *speaker, const struct rib_entry *e
             best != !!(paths[i].flags & RIB_PATH_BEST))
             return false;
     }
-    return !(entry->flags & (RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_CHANGED));
+    return !(entry->flags & (RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_CHANGED |
+                             RIB_ENTRY_NEIGHBORS));
 }
 
 /* The peer's marks agree with what it may have. */

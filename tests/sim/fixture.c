@@ -37,8 +37,10 @@ static const char base[] =
     "  - {name: vm1, subnet: spoke1/vms, addresses: [10.1.0.4, 'fd00:11::4']}\n"
     "  - {name: vm2, subnet: spoke2/vms, addresses: [10.2.0.4]}\n"
     "  - {name: hubvm, subnet: hub/vms, addresses: [10.0.2.4]}\n"
-    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4, 'fd00:10:0:1::4'], ip_forwarding: true}\n"
-    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5, 'fd00:10:0:1::5'], ip_forwarding: true}\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4, 'fd00:10:0:1::4'], ip_forwarding: "
+    "true}\n"
+    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5, 'fd00:10:0:1::5'], ip_forwarding: "
+    "true}\n"
     "route_servers:\n"
     "  - name: rs1\n"
     "    vnet: hub\n"
@@ -47,9 +49,9 @@ static const char base[] =
     "      - {name: nva1, address: 10.0.1.4, asn: 65001%s}\n"
     "      - {name: nva2, address: 10.0.1.5, asn: 65001%s}\n"
     "routers:\n"
-    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'],\n"
+    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'%s],\n"
     "     neighbors: [{route_server: rs1%s}]}\n"
-    "  - {name: nva2-os, nic: nva2, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'],\n"
+    "  - {name: nva2-os, nic: nva2, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'%s],\n"
     "     neighbors: [{route_server: rs1%s}]}\n"
     "%s";
 
@@ -71,8 +73,10 @@ static const char *or_nothing(const char *text)
 static struct fabric *load(const struct fixture_text *text)
 {
     char *yaml = NULL;
-    int n = asprintf(&yaml, base, or_nothing(text->peers), or_nothing(text->peers),
-                     or_nothing(text->nva1), or_nothing(text->nva2), or_nothing(text->top));
+    int n =
+        asprintf(&yaml, base, or_nothing(text->peers), or_nothing(text->peers),
+                 or_nothing(text->nva1_originates), or_nothing(text->nva1),
+                 or_nothing(text->nva2_originates), or_nothing(text->nva2), or_nothing(text->top));
     cr_assert_gt(n, 0);
     struct fabric_reader reader = {.context = yaml, .read = read_text};
     struct fabric_problems problems = {0};
@@ -156,7 +160,8 @@ char *fixture_decide(struct fixture *fixture, const char *nic, const char *sourc
     if (dp_next_hop_address(fixture->forwarding, verdict.next_hop, &next_hop))
         return lpm_address_format(&next_hop, text);
     uint32_t receiver = program_nic_of(program, verdict.nic);
-    return strcpy(text, receiver == FABRIC_NONE ? "internet" : fixture->fabric->nics[receiver].name);
+    return strcpy(text,
+                  receiver == FABRIC_NONE ? "internet" : fixture->fabric->nics[receiver].name);
 }
 
 uint32_t fixture_router(struct fixture *fixture, const char *name)

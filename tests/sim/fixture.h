@@ -10,9 +10,10 @@
 
 /* What a test changes of the fabric text; NULL: the default. */
 struct fixture_text {
-    const char *top;     /* further top-level keys */
+    const char *top;         /* further top-level keys */
     const char *nva1, *nva2; /* the neighbor entry of each router, after "route_server: rs1" */
-    const char *peers;   /* further keys of both peer entries */
+    const char *peers;       /* further keys of both peer entries */
+    const char *nva1_originates, *nva2_originates; /* further prefixes, each after ", " */
 };
 
 struct fixture {

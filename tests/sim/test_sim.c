@@ -12,8 +12,8 @@ static void assert_rows(struct fixture *fixture, const char *nic, const char *pr
                         const char *want)
 {
     char text[256];
-    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s", nic,
-                     prefix, text, want);
+    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
+                     nic, prefix, text, want);
 }
 
 static void assert_goes(struct fixture *fixture, const char *nic, const char *source,
@@ -74,7 +74,8 @@ Test(sim, nvas_learn_the_fabric_from_both_instances)
     struct lpm_prefix prefix;
     char text[64];
     fixture_open(&fixture, NULL);
-    const struct speaker *nva = sim_router_speaker(fixture.sim, fixture_router(&fixture, "nva1-os"));
+    const struct speaker *nva =
+        sim_router_speaker(fixture.sim, fixture_router(&fixture, "nva1-os"));
     static const char *const prefixes[] = {"10.0.0.0/22", "10.1.0.0/16", "10.2.0.0/16"};
     for (unsigned i = 0; i < 3; i++) {
         cr_assert_eq(lpm_prefix_parse(prefixes[i], &prefix), 0);
@@ -103,6 +104,41 @@ Test(sim, a_longer_path_waits_until_the_shorter_is_gone)
     cr_assert_eq(sim_router_restart(fixture.sim, nva1), 0);
     cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
     assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
+    assert_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+Test(sim, a_spoke_goes_by_nva_to_the_space_of_a_spoke_that_it_is_not_peered_with)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.nva1_originates = ", 10.1.0.0/16, 10.2.0.0/16"});
+    assert_rows(&fixture, "vm1", "10.2.0.0/16",
+                "10.0.1.4"); /* also originated by the route server */
+    assert_rows(&fixture, "vm2", "10.1.0.0/16", "10.0.1.4");
+    assert_rows(&fixture, "vm1", "10.1.0.0/16", "!");   /* its own space */
+    assert_rows(&fixture, "hubvm", "10.1.0.0/16", "!"); /* peered: system only */
+    assert_programmed(&fixture);
+    sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_KILL);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_rows(&fixture, "vm1", "10.2.0.0/16", "-");
+    assert_goes(&fixture, "vm1", "10.1.0.4", "10.2.0.4", "10.0.1.5");
+    assert_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+Test(sim, the_nic_of_a_passive_nva_follows_what_that_nva_announces)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.nva2 = ", prepend: 2"});
+    assert_rows(&fixture, "nva2", "10.0.0.0/8", "!"); /* it announces the prefix itself */
+    sim_router_fail(fixture.sim, fixture_router(&fixture, "nva2-os"), SIM_KILL);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_rows(&fixture, "nva2", "10.0.0.0/8", "10.0.1.4");
+    assert_goes(&fixture, "nva2", "10.1.0.4", "10.9.9.9", "10.0.1.4");
+    assert_programmed(&fixture);
+    cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "nva2-os")), 0);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_goes(&fixture, "nva2", "10.1.0.4", "10.9.9.9", "null-route");
     assert_programmed(&fixture);
     fixture_close(&fixture);
 }
@@ -174,9 +210,9 @@ static void describe(struct fixture *fixture, char *text, size_t capacity)
     char hops[256];
     size_t at = 0;
     for (uint32_t i = 0; i < fixture->fabric->nics_count; i++)
-        at += (size_t)snprintf(text + at, capacity - at, "%s %s\n", fixture->fabric->nics[i].name,
-                               fixture_next_hops(fixture, fixture->fabric->nics[i].name,
-                                                 "10.0.0.0/8", hops));
+        at += (size_t)snprintf(
+            text + at, capacity - at, "%s %s\n", fixture->fabric->nics[i].name,
+            fixture_next_hops(fixture, fixture->fabric->nics[i].name, "10.0.0.0/8", hops));
     snprintf(text + at, capacity - at, "%llu ms", (unsigned long long)sim_now_ms(fixture->sim));
 }
 
