@@ -125,8 +125,26 @@ void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint1
     }
 }
 
-void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst, uint32_t nic,
-                       struct rte_mbuf **mbufs, const uint32_t *wire, unsigned n)
+/* The NIC that a frame of a trace counts as sent by. A header that is cut before its source is nobody's in
+ * particular: the parser finds out. */
+static uint32_t trace_sender(const struct dp_replay_config *config, const struct dp_frame *frame)
+{
+    bool four = frame->ethertype == DP_ETHERTYPE_IPV4;
+    const struct lpm_fib *senders = four ? config->senders4 : config->senders6;
+    struct lpm_address source = {.family = four ? LPM_IPV4 : LPM_IPV6};
+    unsigned at = frame->l2_bytes + (four ? 12u : 8u), length = four ? 4 : 16;
+    uint32_t nic = LPM_NO_ROUTE;
+
+    if (senders && is_ip(frame->ethertype) && rte_pktmbuf_data_len(frame->mbuf) >= at + length) {
+        memcpy(source.bytes, rte_pktmbuf_mtod_offset(frame->mbuf, const uint8_t *, at), length);
+        nic = lpm_lookup(senders, &source);
+    }
+    return nic == LPM_NO_ROUTE ? config->nic : nic;
+}
+
+void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst,
+                       const struct dp_replay_config *config, struct rte_mbuf **mbufs,
+                       const uint32_t *wire, unsigned n)
 {
     burst->n = n;
     for (unsigned i = 0; i < n; i++) {
@@ -134,13 +152,14 @@ void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst, uint3
         uint16_t vlan;
 
         start_frame(burst, i, mbufs[i], wire ? wire[i] : rte_pktmbuf_pkt_len(mbufs[i]));
-        set_nic(path, frame, nic);
-        if (!read_ethernet(frame, &vlan))
+        bool whole = read_ethernet(frame, &vlan);
+        set_nic(path, frame, whole ? trace_sender(config, frame) : config->nic);
+        if (!whole)
             dp_drop(burst, i, DP_REASON_TOO_SHORT);
-        else if (!frame->nic)
-            dp_drop(burst, i, DP_REASON_UNKNOWN_ATTACHMENT);
         else if (!is_ip(frame->ethertype))
             dp_drop(burst, i, DP_REASON_UNKNOWN_ETHERTYPE);
+        else if (!frame->nic)
+            dp_drop(burst, i, DP_REASON_UNKNOWN_ATTACHMENT);
         else
             frame->stage = DP_STAGE_IP;
         dp_count_received(path->counters, frame->nic_id, 1, frame->bytes);

@@ -353,7 +353,10 @@ struct dp_replay_record {
     bool self_loop;
 };
 struct dp_replay_config {
-    uint32_t nic;      /* every frame counts as sent by this NIC */
+    uint32_t nic; /* every frame counts as sent by this NIC, but for what the next two say; 0: none */
+    /* Whose leaves are NIC ids: a frame counts as sent by the NIC of the longest prefix that covers its source address.
+     * NULL: as sent by nic. */
+    const struct lpm_fib *senders4, *senders6;
     const char *in;    /* pcap or pcapng, Ethernet */
     const char *out;   /* pcap; NULL: forwarded frames are freed */
     bool source_check; /* off: the trace was taken elsewhere */

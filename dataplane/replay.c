@@ -222,7 +222,7 @@ static int forward_burst(struct replay *replay, uint64_t until)
         return dp_fail(replay->error, -EIO, "%s: changed while it was read: packet %llu is gone",
                        replay->config->in, (unsigned long long)replay->done + 1);
     }
-    dp_classify_trace(&replay->path, &replay->burst, replay->config->nic, mbufs,
+    dp_classify_trace(&replay->path, &replay->burst, replay->config, mbufs,
                       wire ? wire + replay->done : NULL, n);
     dp_walk(&replay->path, &replay->burst);
     dp_egress_flush(&replay->path);

@@ -130,9 +130,10 @@ static inline void dp_drop(struct dp_burst *burst, unsigned i, enum dp_reason re
 /* Fills burst->frames from what a port received: tags, NIC, whether the frame is for us. */
 void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint16_t port,
                        struct rte_mbuf **mbufs, unsigned n);
-/* The same for a trace: every frame was sent by `nic`. wire may be NULL. */
-void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst, uint32_t nic,
-                       struct rte_mbuf **mbufs, const uint32_t *wire, unsigned n);
+/* The same for a trace: config says who sent a frame, by `nic` and senders. wire may be NULL. */
+void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst,
+                       const struct dp_replay_config *config, struct rte_mbuf **mbufs,
+                       const uint32_t *wire, unsigned n);
 
 /* Everything after classification. Consumes the buffers; verdicts and packets stay to be read. Frames for
  * a port may still wait in its dp_tx: dp_egress_flush(). */

@@ -9,10 +9,11 @@
 #include "engine/cli/command.h"
 #include "engine/cli/failing.h"
 #include "engine/cli/report.h"
+#include "engine/cli/senders.h"
 #include "engine/cli/twin.h"
 
 struct replaying {
-    const char *nic, *in, *out, *router, *at;
+    const char *nic, *map, *in, *out, *router, *at;
     bool source_check, json;
 };
 
@@ -63,30 +64,51 @@ static int print_report(const struct replaying *replaying, const struct failing 
     return CLI_FINE;
 }
 
+static int plan_failure(const struct replaying *replaying, struct failing *failing)
+{
+    if (!replaying->router)
+        return 0;
+    failing->router = failing_find_router(&cli_replay, failing->twin->fabric, replaying->router);
+    failing->failure = SIM_KILL;
+    if (failing->router == FABRIC_NONE)
+        return CLI_BAD_USE;
+    return parse_packet(replaying->at ? replaying->at : "0", &failing->at_packet);
+}
+
+/* Who sends: the map, and the NIC for what it does not cover. */
+static int plan_senders(const struct replaying *replaying, struct twin *twin,
+                        struct senders *senders, struct dp_replay_config *config)
+{
+    if (replaying->nic) {
+        uint32_t nic = twin_find_nic(&cli_replay, twin->fabric, replaying->nic);
+        if (nic == FABRIC_NONE)
+            return CLI_BAD_USE;
+        config->nic = program_nic_id(controller_program(sim_controller(twin->sim)), nic);
+    }
+    if (!replaying->map)
+        return 0;
+    int code = senders_load(&cli_replay, twin, replaying->map, senders);
+    config->senders4 = senders->fib4;
+    config->senders6 = senders->fib6;
+    return code;
+}
+
 static int replay(const struct replaying *replaying, struct twin *twin)
 {
     struct failing failing = {.command = &cli_replay, .twin = twin, .router = FABRIC_NONE};
-    if (replaying->router) {
-        failing.router = failing_find_router(&cli_replay, twin->fabric, replaying->router);
-        failing.failure = SIM_KILL;
-        if (failing.router == FABRIC_NONE ||
-            parse_packet(replaying->at ? replaying->at : "0", &failing.at_packet))
-            return CLI_BAD_USE;
-    }
-    uint32_t nic = twin_find_nic(&cli_replay, twin->fabric, replaying->nic);
-    if (nic == FABRIC_NONE)
-        return CLI_BAD_USE;
     struct dp_replay_config config = {
-        .nic = program_nic_id(controller_program(sim_controller(twin->sim)), nic),
-        .in = replaying->in,
-        .out = replaying->out,
-        .source_check = replaying->source_check,
-    };
+        .in = replaying->in, .out = replaying->out, .source_check = replaying->source_check};
     struct dp_replay_report report = {0};
-    int code = failing_replay(&failing, &config, &report);
+    struct senders senders = {0};
+    int code = plan_failure(replaying, &failing);
+    if (code == 0)
+        code = plan_senders(replaying, twin, &senders, &config);
+    if (code == 0)
+        code = failing_replay(&failing, &config, &report);
     if (code == 0)
         code = print_report(replaying, &failing, &report);
     free(report.records);
+    senders_release(&senders);
     return code;
 }
 
@@ -95,6 +117,7 @@ static int run(int argc, char **argv)
     const char *path;
     struct replaying replaying = {0};
     const struct cli_option options[] = {{.name = "nic", .value = &replaying.nic},
+                                         {.name = "map", .value = &replaying.map},
                                          {.name = "in", .value = &replaying.in},
                                          {.name = "out", .value = &replaying.out},
                                          {.name = "source-check", .flag = &replaying.source_check},
@@ -105,8 +128,9 @@ static int run(int argc, char **argv)
     int code = cli_arguments(&cli_replay, argc, argv, options, &path, 1);
     if (code >= 0)
         return code;
-    if (!replaying.nic || !replaying.in)
-        return cli_error(&cli_replay, "--nic NAME and --in FILE are needed; usage: fingerpost %s",
+    if ((!replaying.nic && !replaying.map) || !replaying.in)
+        return cli_error(&cli_replay,
+                         "--in FILE and --nic NIC (or --map FILE) are needed; usage: fingerpost %s",
                          cli_replay.usage);
     struct twin twin;
     code = twin_open(&cli_replay, path, true, &twin);
@@ -120,12 +144,14 @@ static int run(int argc, char **argv)
 const struct cli_command cli_replay = {
     .name = "replay",
     .summary = "Forward a packet trace by the FIB of a NIC, and report",
-    .usage = "replay FABRIC --nic NIC --in FILE [--out FILE] [--source-check]\n"
+    .usage = "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
              "                  [--fail ROUTER [--fail-at N]] [--json]",
     .help =
         "FABRIC   a fabric file, or a directory of them\n\n"
         "  --nic NIC        whose packets the trace holds: every frame counts as sent by it,\n"
         "                   whatever its MACs, VLAN tags or source address\n"
+        "  --map FILE       who sent a frame, by its source address: lines of PREFIX NIC, the\n"
+        "                   longest prefix wins; what none covers was sent by --nic\n"
         "  --in FILE        pcap or pcapng of Ethernet frames\n"
         "  --out FILE       pcap of what is forwarded, in order, as it would leave\n"
         "  --source-check   drop packets whose source is not the NIC's own\n"

@@ -181,6 +181,26 @@ def a_failed_nva_moves_only_its_own_flows():
 
 
 @case
+def a_map_says_who_sent_a_frame():
+    frames = [udp4("10.1.0.4", "10.9.1.1", 1), udp4("10.2.0.4", "10.0.2.4", 2), udp4("10.77.0.1", "10.0.2.4", 3)]
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write(folder, "in.pcap", pcap(frames))
+        by_source = write(folder, "map", "# who sent what\n10.1.0.0/16 vm1\n\n10.0.0.0/8 hubvm # all else\n10.2.0.0/16 vm2\n")
+        report = document("replay", EXAMPLE, "--map", by_source, "--in", trace, "--source-check")
+        assert report["forwarded"] == 2 and report["dropped"] == {"source-check": 1}, report
+        strict = write(folder, "strict", "10.2.0.0/16 vm2\n")
+        report = document("replay", EXAMPLE, "--map", strict, "--in", trace)
+        assert report["forwarded"] == 1 and report["dropped"] == {"unknown-attachment": 2}, report
+        report = document("replay", EXAMPLE, "--map", strict, "--nic", "vm1", "--in", trace)
+        assert report["forwarded"] == 3, report
+        for text in ("10.0.0.1/8 vm1", "10.0.0.0/8 nobody", "10.0.0.0/8", "10.0.0.0/8 vm1 vm2", "x" * 2000,
+                     "10.0.0.0/8 vm1\n10.0.0.0/8 vm2"):
+            bad = write(folder, "bad-map", "\n" + text)
+            said = run("replay", EXAMPLE, "--map", bad, "--in", trace, code=2).stderr
+            assert "bad-map:2: " in said or "bad-map:3: " in said, said
+
+
+@case
 def bad_traces_are_named():
     with tempfile.TemporaryDirectory() as folder:
         whole = [udp4("10.1.0.4", "10.9.1.1", i) for i in range(10)]
