@@ -52,21 +52,27 @@ static bool option_value(const char *options, const char *key, char *value, size
 /* --- Causes ----------------------------------------------------------------------------------- */
 
 /* Each returns what would be right, or NULL when it sees nothing wrong. */
-static const char *tap_cause(const char *options, char *room, size_t n)
+static bool tap_is_taken(const char *options, char *room, size_t n)
 {
     char interface[64];
 
+    if (!option_value(options, "iface", interface, sizeof(interface)) || !if_nametoindex(interface))
+        return false;
+    snprintf(room, n,
+             "interface %s exists already: delete it (ip link delete %s), or name another one",
+             interface, interface);
+    return true;
+}
+
+static const char *tap_cause(const char *options, char *room, size_t n)
+{
     if (access("/dev/net/tun", F_OK))
         return "/dev/net/tun is missing: load the tun module (modprobe tun)";
     if (!has_capability(CAP_NET_ADMIN))
         return "making a tap interface needs CAP_NET_ADMIN: run it with sudo";
     if (access("/dev/net/tun", R_OK | W_OK))
         return "/dev/net/tun may not be opened by this user: run it with sudo";
-    if (option_value(options, "iface", interface, sizeof(interface)) && if_nametoindex(interface)) {
-        snprintf(room, n, "interface %s exists already: delete it or name another one", interface);
-        return room;
-    }
-    return NULL;
+    return tap_is_taken(options, room, n) ? room : NULL;
 }
 
 static const char *af_packet_cause(const char *options, char *room, size_t n)
@@ -157,6 +163,17 @@ static int check_tap_options(const struct dp_port_config *config, char error[DP_
     return 0;
 }
 
+/* The driver would join a tap that another engine has, as one more queue, and take a part of its frames. */
+static int check_tap(const struct dp_port_config *config, char error[DP_ERROR_TEXT])
+{
+    char room[DP_ERROR_TEXT];
+    int result = check_tap_options(config, error);
+
+    if (!result && tap_is_taken(config->options, room, sizeof(room)))
+        result = dp_fail(error, -EEXIST, "port %s (%s): %s", config->name, config->device, room);
+    return result;
+}
+
 int dp_port_check(const struct dp_port_config *config, char error[DP_ERROR_TEXT])
 {
     if (config->options && strlen(config->options) > DP_PORT_OPTIONS_MAX)
@@ -169,6 +186,6 @@ int dp_port_check(const struct dp_port_config *config, char error[DP_ERROR_TEXT]
         return dp_fail(error, -EINVAL, "port %s: \"%s\" is not a device; " EXPECTED_DEVICES,
                        config->name, config->device);
     if (!strncmp(config->device, "net_tap", strlen("net_tap")))
-        return check_tap_options(config, error);
+        return check_tap(config, error);
     return 0;
 }

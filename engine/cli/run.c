@@ -44,6 +44,6 @@ const struct cli_command cli_run = {
             "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
             "counters to standard error. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
             "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
-            "Example: sudo fingerpost run docs/examples/live.yaml\n",
+            "Example: sudo fingerpost run docs/examples/live/fabric.yaml\n",
     .run = run,
 };

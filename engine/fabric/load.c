@@ -355,6 +355,10 @@ static void load_all(struct fabric_loader *loader, const char *path)
         top = merge(&files);
         loader->out_of_memory |= top == NULL;
     }
+    if (top && top->n == 0)
+        FABRIC_ERROR(
+            loader, &top->place,
+            "there is nothing in it; a fabric file begins with 'fabric: NAME' and has 'vnets:'");
     if (top && loader->problems->errors == 0)
         fabric_read_top(loader, top);
     free(files.items);

@@ -10,6 +10,9 @@
 
 #include "engine/fabric/effective.h"
 
+/* RFC 4271 suggests 120 s; a peer that only listens and starts after the engine would wait that long. */
+#define CONNECT_RETRY_S 10
+
 /* What the real route server programs at most. */
 #define AZURE_ECMP_MAX 8
 
@@ -127,6 +130,7 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .asn = neighbor->asn,
         .hold_time_s = neighbor->hold_time_s,
         .keepalive_s = neighbor->keepalive_s,
+        .connect_retry_s = CONNECT_RETRY_S,
         .max_prefixes = closes ? neighbor->max_prefixes.limit : 0,
     };
 }

@@ -97,6 +97,10 @@ Test(port, a_pci_device_after_a_start_without_any_is_refused)
     refuse("0000:ff:1f.7", NULL, "without PCI");
 }
 
+Test(port, a_tap_never_joins_an_interface_that_is_there)
+{
+    refuse("net_tap", "iface=lo", "interface lo exists already");
+}
 Test(port, a_tap_without_permission_says_which)
 {
     if (access("/dev/net/tun", F_OK))

@@ -158,9 +158,22 @@ Test(load, azure_mode_turns_quirks_on_and_changes_limits)
     fabric_free(fabric);
 }
 
-Test(load, an_empty_file_is_an_empty_fabric)
+Test(load, a_file_with_nothing_in_it_is_an_error)
 {
-    struct fabric *fabric = files_load_text("# nothing\n", NULL);
+    static const char *const texts[] = {"", "# nothing\n", "---\n", "{}\n"};
+
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char *problems = NULL;
+
+        cr_assert_null(files_load_text(texts[i], &problems));
+        cr_expect(strstr(problems, "there is nothing in it"), "%s", problems);
+        free(problems);
+    }
+}
+
+Test(load, what_is_not_given_has_its_default)
+{
+    struct fabric *fabric = files_load_text("vnets: []\n", NULL);
 
     cr_assert_not_null(fabric);
     cr_expect_str_eq(fabric->name, "fabric");
