@@ -144,7 +144,9 @@ static int create(enum bench_world world, struct bench_many *many)
     if (result < 0)
         return result;
     count_bytes(many, &many->bytes_base_lookup, &many->bytes_base);
+    uint64_t start_ns = bench_cpu_ns();
     result = derive_all(world, many);
+    many->derive_us = (double)(bench_cpu_ns() - start_ns) / 1e3 / (double)many->n;
     count_bytes(many, &lookup, &all);
     many->bytes_derived_lookup = lookup - many->bytes_base_lookup;
     many->bytes_derived = all - many->bytes_base;

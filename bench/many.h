@@ -28,6 +28,7 @@ struct bench_many {
     size_t per_fib;
     size_t bytes_base, bytes_base_lookup;       /* of the base alone */
     size_t bytes_derived, bytes_derived_lookup; /* that all FIBs add to it */
+    double derive_us;                           /* to derive one FIB, on average */
 };
 
 enum bench_world { BENCH_WORLD_PRIVATE, BENCH_WORLD_SMALL };

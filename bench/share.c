@@ -184,6 +184,7 @@ static void finish_rows(const struct world *world, size_t first, json_t *rows)
         json_object_set_new(row, "bytes_per_fib", json_real((double)many->bytes_derived / fibs));
         json_object_set_new(row, "bytes_per_fib_lookup",
                             json_real((double)many->bytes_derived_lookup / fibs));
+        json_object_set_new(row, "derive_us", json_real(many->derive_us));
         json_object_set_new(row, "base_change_us", unless_unknown(world->change_us));
         json_object_set_new(row, "base_change_overridden_us",
                             unless_unknown(world->change_overridden_us));

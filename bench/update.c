@@ -21,6 +21,7 @@
 
 #define CONTENDERS_MAX 8
 #define BATCH          256
+#define UPDATES_QUICK  200000
 
 struct contender {
     const struct bench_engine *engine;
@@ -217,6 +218,8 @@ int bench_update(const struct bench_options *options, json_t *rows, struct bench
 
     if (result == 0)
         result = bench_updates_open(options, &run.table, &day.updates, error);
+    if (options->quick && day.updates.n > UPDATES_QUICK)
+        day.updates.n = UPDATES_QUICK;
     if (result == 0)
         result = bench_run_start_peers(&run, error);
     if (result == 0)
