@@ -1,9 +1,10 @@
 /*
- * ARP (RFC 826) as a cloud fabric answers it: whoever is asked for, the gateway's MAC is the answer.
+ * ARP (RFC 826) as a cloud fabric answers it: whoever is asked for, the gateway's MAC is the
+ * answer.
  *
  * Guests of one subnet thereby send to each other through the fabric, which alone decides. Only the
- * NIC's own addresses are left out: answering for them would tell a guest that probes its own address
- * (RFC 5227) that somebody else has it.
+ * NIC's own addresses are left out: answering for them would tell a guest that probes its own
+ * address (RFC 5227) that somebody else has it.
  */
 #include "dataplane/stages.h"
 

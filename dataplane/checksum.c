@@ -1,6 +1,6 @@
 /*
- * Internet checksums (RFC 1071) with DPDK's routines. Sums are kept in memory order throughout, so that
- * storing one is a memcpy() on any machine.
+ * Internet checksums (RFC 1071) with DPDK's routines. Sums are kept in memory order throughout, so
+ * that storing one is a memcpy() on any machine.
  */
 #include "dataplane/checksum.h"
 
@@ -12,7 +12,8 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
-/* Both ends, then protocol and length as 16-bit numbers: IPv6 pads them to 32 bits, which adds nothing. */
+/* Both ends, then protocol and length as 16-bit numbers: IPv6 pads them to 32 bits, which adds
+ * nothing. */
 static uint16_t pseudo_header_sum(uint8_t family, const uint8_t source[16],
                                   const uint8_t destination[16], uint8_t protocol, uint32_t n)
 {
@@ -56,8 +57,8 @@ static uint16_t checksum_offset(const struct dp_packet *packet)
     return 0;
 }
 
-/* A packet whose checksum is complete and happens to equal that of its pseudo-header comes out unchanged: the
- * sum over the rest is then what the field says. */
+/* A packet whose checksum is complete and happens to equal that of its pseudo-header comes out
+ * unchanged: the sum over the rest is then what the field says. */
 void dp_complete_checksum(struct rte_mbuf *mbuf, const struct dp_packet *packet)
 {
     uint16_t at = checksum_offset(packet), found, sum;

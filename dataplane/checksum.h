@@ -8,12 +8,13 @@
 
 #include "dataplane/stages.h"
 
-/* Is the checksum of the ICMP or ICMPv6 message behind packet's headers right? True also for a message that
- * a capture has cut, which nobody can tell. mbuf begins with the IP header. */
+/* Is the checksum of the ICMP or ICMPv6 message behind packet's headers right? True also for a
+ * message that a capture has cut, which nobody can tell. mbuf begins with the IP header. */
 bool dp_icmp_checksum_good(const struct rte_mbuf *mbuf, const struct dp_packet *packet);
 
-/* Completes the TCP or UDP checksum of a packet that its sender left to hardware which is not there: the field
- * then holds the sum of the pseudo-header alone. Any other packet stays as it is. */
+/* Completes the TCP or UDP checksum of a packet that its sender left to hardware which is not
+ * there: the field then holds the sum of the pseudo-header alone. Any other packet stays as it is.
+ */
 void dp_complete_checksum(struct rte_mbuf *mbuf, const struct dp_packet *packet);
 
 /* Internet checksum, ready to store in network order, of n bytes. */

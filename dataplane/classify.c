@@ -1,10 +1,10 @@
 /*
  * Classify: which NIC sent this frame, and is it for the fabric?
  *
- * On a live port the attachment says whose frame it is: the tag when there is one, else the source MAC,
- * else the NIC that has the whole port. Only what is sent to the gateway's MAC is routed. Broadcast is
- * taken for ARP alone; of multicast, IPv6 is let through to the parser, which finds out whether it
- * is a neighbour solicitation (walk.c).
+ * On a live port the attachment says whose frame it is: the tag when there is one, else the source
+ * MAC, else the NIC that has the whole port. Only what is sent to the gateway's MAC is routed.
+ * Broadcast is taken for ARP alone; of multicast, IPv6 is let through to the parser, which finds
+ * out whether it is a neighbour solicitation (walk.c).
  *
  * A frame of a trace belongs to the NIC that the trace is replayed for, whatever it says.
  */
@@ -24,8 +24,8 @@ static uint16_t load16(const uint8_t *bytes)
     return (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
-/* Walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no VLAN. false:
- * the frame ends within its own header. A third tag stays as an unknown EtherType. */
+/* Walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no VLAN.
+ * false: the frame ends within its own header. A third tag stays as an unknown EtherType. */
 static bool read_ethernet(struct dp_frame *frame, uint16_t *vlan)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(frame->mbuf, const uint8_t *);
@@ -125,8 +125,8 @@ void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint1
     }
 }
 
-/* The NIC that a frame of a trace counts as sent by. A header that is cut before its source is nobody's in
- * particular: the parser finds out. */
+/* The NIC that a frame of a trace counts as sent by. A header that is cut before its source is
+ * nobody's in particular: the parser finds out. */
 static uint32_t trace_sender(const struct dp_replay_config *config, const struct dp_frame *frame)
 {
     bool four = frame->ethertype == DP_ETHERTYPE_IPV4;

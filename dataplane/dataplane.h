@@ -324,9 +324,10 @@ struct dp_engine_config {
 struct dp_engine;
 
 #define DP_ERROR_TEXT 256
-/* Works out EAL's arguments, opens every port, starts the workers. Blocks real-time signals in the calling thread:
- * drivers that use them (net_tap) signal the process for every frame, and workers take them. On failure everything is closed
- * again, error names the port and what would be right, and -errno is returned. */
+/* Works out EAL's arguments, opens every port, starts the workers. Blocks real-time signals in the
+ * calling thread: drivers that use them (net_tap) signal the process for every frame, and workers
+ * take them. On failure everything is closed again, error names the port and what would be right,
+ * and -errno is returned. */
 int dp_engine_start(const struct dp_engine_config *config, struct dp_forwarding *forwarding,
                     struct dp_engine **engine, char error[DP_ERROR_TEXT]);
 /* Stops workers, closes ports. */
@@ -353,15 +354,17 @@ struct dp_replay_record {
     bool self_loop;
 };
 struct dp_replay_config {
-    uint32_t nic; /* every frame counts as sent by this NIC, but for what the next two say; 0: none */
-    /* Whose leaves are NIC ids: a frame counts as sent by the NIC of the longest prefix that covers its source address.
-     * NULL: as sent by nic. */
+    /* Every frame counts as sent by this NIC, but for what the next two say; 0: none. */
+    uint32_t nic;
+    /* Whose leaves are NIC ids: a frame counts as sent by the NIC of the longest prefix that covers
+     * its source address. NULL: as sent by nic. */
     const struct lpm_fib *senders4, *senders6;
     const char *in;    /* pcap or pcapng, Ethernet */
     const char *out;   /* pcap; NULL: forwarded frames are freed */
     bool source_check; /* off: the trace was taken elsewhere */
     /* Called on the calling thread between two packets, just before packet number pause_at (from
-     * 0) enters: the place to change forwarding state at an exact point of the trace. NULL: never. */
+     * 0) enters: the place to change forwarding state at an exact point of the trace. NULL: never.
+     */
     uint64_t pause_at;
     void (*on_pause)(void *context);
     void *context;

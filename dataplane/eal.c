@@ -2,15 +2,15 @@
  * EAL: arguments worked out here, log lines kept here, nothing left behind.
  *
  * Arguments. The process is alone (no secondary processes, no telemetry, no shared configuration),
- * so EAL needs no file at all. Memory comes from 2 MB pages when enough of them are free for what the
- * caller is about to make, else from ordinary memory, which EAL maps once and cannot grow: hence
- * the generous floor, of which only what is touched costs anything. EAL gets one lcore, the calling
- * thread; workers are threads of ours that register themselves, so that a second engine or a replay
- * in the same process may run on other cores than the first.
+ * so EAL needs no file at all. Memory comes from 2 MB pages when enough of them are free for what
+ * the caller is about to make, else from ordinary memory, which EAL maps once and cannot grow:
+ * hence the generous floor, of which only what is touched costs anything. EAL gets one lcore, the
+ * calling thread; workers are threads of ours that register themselves, so that a second engine or
+ * a replay in the same process may run on other cores than the first.
  *
- * Log. EAL and the drivers tell why a device could not be opened only in their log. The stream below
- * keeps the first error line for the message that names the port, and passes the lines on to stderr
- * unless the caller wants quiet.
+ * Log. EAL and the drivers tell why a device could not be opened only in their log. The stream
+ * below keeps the first error line for the message that names the port, and passes the lines on to
+ * stderr unless the caller wants quiet.
  *
  * Trap: EAL narrows the calling thread's affinity to its lcore and makes a runtime directory even
  * when nothing will be written to it. Both are put right after the start.
@@ -63,7 +63,7 @@ unsigned dp_eal_serial(void)
     return eal.serial++;
 }
 
-/* --- Log ---------------------------------------------------------------------------------- */
+/* --- Log -------------------------------------------------------------------------------------- */
 
 static void keep_error(const char *line, size_t n)
 {
@@ -117,7 +117,7 @@ void dp_eal_forget_error(void)
     eal.first_error[0] = '\0';
 }
 
-/* --- Arguments ------------------------------------------------------------------------------ */
+/* --- Arguments -------------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3)))
 add(struct arguments *arguments, const char *format, ...)
@@ -132,8 +132,8 @@ add(struct arguments *arguments, const char *format, ...)
     arguments->pointers[arguments->n] = NULL;
 }
 
-/* The kernel reserves huge pages at mmap(), so this asks it rather than believe a count in /sys that
- * a control group may forbid to use. */
+/* The kernel reserves huge pages at mmap(), so this asks it rather than believe a count in /sys
+ * that a control group may forbid to use. */
 static bool huge_pages_free(size_t bytes)
 {
     void *memory;
@@ -258,7 +258,7 @@ int dp_eal_start(const struct dp_eal_request *request, char error[DP_ERROR_TEXT]
     return result;
 }
 
-/* --- Pools -------------------------------------------------------------------------------------- */
+/* --- Pools ------------------------------------------------------------------------------------ */
 
 size_t dp_pool_bytes(unsigned n, uint32_t frame_bytes)
 {

@@ -20,12 +20,12 @@ struct dp_eal_request {
 };
 
 /* Starts EAL, or only applies `quiet` when it runs already. The calling thread keeps its CPU
- * affinity. A failure is final for the process: EAL cannot be started twice. -EBUSY: it runs without
- * PCI, which a port needs now. */
+ * affinity. A failure is final for the process: EAL cannot be started twice. -EBUSY: it runs
+ * without PCI, which a port needs now. */
 int dp_eal_start(const struct dp_eal_request *request, char error[DP_ERROR_TEXT]);
 
-/* A pool of n packet buffers that each hold frame_bytes (at most DP_FRAME_MAX) in one segment. Every
- * buffer carries a struct dp_note (dataplane/stages.h). NULL: no memory. */
+/* A pool of n packet buffers that each hold frame_bytes (at most DP_FRAME_MAX) in one segment.
+ * Every buffer carries a struct dp_note (dataplane/stages.h). NULL: no memory. */
 #define DP_FRAME_MAX 65407u /* DPDK counts a buffer with its headroom in 16 bits */
 struct rte_mempool *dp_pool_create(unsigned n, uint32_t frame_bytes);
 size_t dp_pool_bytes(unsigned n, uint32_t frame_bytes); /* estimate, for pool_bytes */

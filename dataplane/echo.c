@@ -1,10 +1,10 @@
 /*
  * Echo requests to a gateway address (RFC 792, RFC 4443): people ping the gateway first.
  *
- * The answer is the request with its ends exchanged. It gets a header of its own, without the options or
- * extension headers of the request, directly in front of the message; the message differs in its
- * type alone, which its checksum follows without looking at the data again (the pseudo-header of ICMPv6
- * sums to the same either way round).
+ * The answer is the request with its ends exchanged. It gets a header of its own, without the
+ * options or extension headers of the request, directly in front of the message; the message
+ * differs in its type alone, which its checksum follows without looking at the data again (the
+ * pseudo-header of ICMPv6 sums to the same either way round).
  */
 #include "dataplane/stages.h"
 
@@ -67,7 +67,8 @@ static void write_ipv6(uint8_t *ip, const struct dp_packet *packet, uint16_t pay
     memcpy(ip + 24, packet->source, 16);
 }
 
-/* Request to reply: 8 to 0, or 128 to 129; the checksum by RFC 1624, as type and code are its 16 bits. */
+/* Request to reply: 8 to 0, or 128 to 129; the checksum by RFC 1624, as type and code are its 16
+ * bits. */
 static void turn_message(uint8_t *message, bool is_ipv6)
 {
     uint32_t sum = (uint16_t) ~(message[2] << 8 | message[3]);

@@ -1,9 +1,10 @@
 /*
  * Egress: size, fragments, transmit buffers, and the accounting of what left.
  *
- * Each worker gathers frames per port and hands them to the device in bursts. A frame's note travels in a
- * parallel array, because the device may have freed the buffer when the outcome is known. Where the
- * queue belongs to another worker, the note travels in the buffer, through the ring.
+ * Each worker gathers frames per port and hands them to the device in bursts. A frame's note
+ * travels in a parallel array, because the device may have freed the buffer when the outcome is
+ * known. Where the queue belongs to another worker, the note travels in the buffer, through the
+ * ring.
  *
  * A datagram that is fragmented counts once: its last fragment carries the note.
  */
@@ -30,7 +31,7 @@ static void count_unsent(const struct dp_path *path, const struct dp_note *note)
         dp_count_dropped(path->counters, note->nic, DP_REASON_TX_FULL);
 }
 
-/* --- Transmit buffers -------------------------------------------------------------------------- */
+/* --- Transmit buffers ------------------------------------------------------------------------- */
 
 static uint16_t hand_over(struct dp_tx *tx)
 {
@@ -99,7 +100,7 @@ static struct dp_tx *tx_towards(const struct dp_path *path, const struct dp_nic 
     return tx;
 }
 
-/* --- Fragments ---------------------------------------------------------------------------------- */
+/* --- Fragments -------------------------------------------------------------------------------- */
 
 static bool send_fragments(struct dp_path *path, struct dp_tx *tx, const struct dp_nic *receiver,
                            struct rte_mbuf *mbuf, uint16_t mtu, const struct dp_note *note,
@@ -126,7 +127,7 @@ static bool may_be_cut(struct rte_mbuf *mbuf, const struct dp_packet *packet)
            rte_pktmbuf_pkt_len(mbuf) >= packet->total_length;
 }
 
-/* --- Ways out -------------------------------------------------------------------------------------- */
+/* --- Ways out --------------------------------------------------------------------------------- */
 
 bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                        const struct dp_packet *packet, const struct dp_note *note,

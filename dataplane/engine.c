@@ -2,11 +2,11 @@
  * The engine: EAL, ports, workers, and which worker polls and sends where.
  *
  *      ports[p] queue q   is polled by worker (p + q) % workers: one worker per queue, ports spread
- *      sending at port p  worker w has transmit queue w, if there is one; else its frames go through
- *                         the port's ring to the worker that owns queue p % queues
+ *      sending at port p  worker w has transmit queue w, if there is one; else its frames go
+ * through the port's ring to the worker that owns queue p % queues
  *
- * Everything is made before the first worker starts, and undone in reverse: a failure at any point takes
- * the same way as dp_engine_stop().
+ * Everything is made before the first worker starts, and undone in reverse: a failure at any point
+ * takes the same way as dp_engine_stop().
  */
 #include <errno.h>
 #include <sched.h>
@@ -36,7 +36,7 @@ struct dp_engine {
     _Atomic bool stop;
 };
 
-/* --- Cores -------------------------------------------------------------------------------------- */
+/* --- Cores ------------------------------------------------------------------------------------ */
 
 static unsigned usable_cores(cpu_set_t *cpus)
 {
@@ -56,8 +56,8 @@ unsigned dp_engine_worker_count(const struct dp_engine_config *config)
     return usable > 1 ? usable - 1 : 1;
 }
 
-/* The core of worker w: as configured, else the (w+1)th usable one; the first is the control thread's
- * unless it is the only one. */
+/* The core of worker w: as configured, else the (w+1)th usable one; the first is the control
+ * thread's unless it is the only one. */
 static int core_of(const struct dp_engine_config *config, unsigned w, unsigned *core,
                    char error[DP_ERROR_TEXT])
 {
@@ -78,7 +78,7 @@ static int core_of(const struct dp_engine_config *config, unsigned w, unsigned *
     return dp_fail(error, -EINVAL, "no core is left for worker %u", w);
 }
 
-/* --- Buffers -------------------------------------------------------------------------------------- */
+/* --- Buffers ---------------------------------------------------------------------------------- */
 
 static uint32_t frame_bytes(const struct dp_engine_config *config)
 {
@@ -102,7 +102,7 @@ static unsigned buffer_count(const struct dp_engine_config *config, unsigned wor
     return rings + in_hand;
 }
 
-/* --- Making ------------------------------------------------------------------------------------------ */
+/* --- Making ----------------------------------------------------------------------------------- */
 
 static int allocate(struct dp_engine *engine, const struct dp_engine_config *config,
                     unsigned workers)
@@ -217,7 +217,7 @@ static int start_workers(struct dp_engine *engine, const struct dp_engine_config
     return 0;
 }
 
-/* --- Checks -------------------------------------------------------------------------------------------- */
+/* --- Checks ----------------------------------------------------------------------------------- */
 
 static int check(const struct dp_engine_config *config, const struct dp_forwarding *forwarding,
                  unsigned workers, char error[DP_ERROR_TEXT])
@@ -248,8 +248,8 @@ static int start_eal(const struct dp_engine_config *config, unsigned workers,
     return dp_eal_start(&request, error);
 }
 
-/* Drivers that announce frames by a real-time signal to the process (net_tap) would interrupt the control
- * thread for every one; workers take them. */
+/* Drivers that announce frames by a real-time signal to the process (net_tap) would interrupt the
+ * control thread for every one; workers take them. */
 static void leave_device_signals_to_workers(void)
 {
     sigset_t set;
@@ -260,7 +260,7 @@ static void leave_device_signals_to_workers(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* --- Interface ------------------------------------------------------------------------------------------- */
+/* --- Interface -------------------------------------------------------------------------------- */
 
 static int build(struct dp_engine *engine, const struct dp_engine_config *config,
                  char error[DP_ERROR_TEXT])

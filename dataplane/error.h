@@ -6,7 +6,8 @@
 
 #include "dataplane/dataplane.h"
 
-/* Writes the line, cut to DP_ERROR_TEXT, and returns code: "return dp_fail(error, -EINVAL, ...)". */
+/* Writes the line, cut to DP_ERROR_TEXT, and returns code: "return dp_fail(error, -EINVAL, ...)".
+ */
 int __attribute__((format(printf, 3, 4)))
 dp_fail(char error[DP_ERROR_TEXT], int code, const char *format, ...);
 

@@ -254,8 +254,7 @@ static inline bool dp_packet_is_solicitation(const struct dp_packet *packet)
            !packet->fragment;
 }
 
-/* --- Counting: one worker, its own set ----------------------------------------------------------
- */
+/* --- Counting: one worker, its own set -------------------------------------------------------- */
 
 static inline struct dp_worker_counters *dp_worker_counters(const struct dp_forwarding *forwarding,
                                                             unsigned worker)

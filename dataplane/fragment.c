@@ -1,7 +1,7 @@
 /*
- * Fragments of IPv4 datagrams (RFC 791), with DPDK's routine that copies each into a buffer of its own: pieces
- * that refer to the original would break what ports are promised, one reference and one segment per
- * buffer.
+ * Fragments of IPv4 datagrams (RFC 791), with DPDK's routine that copies each into a buffer of its
+ * own: pieces that refer to the original would break what ports are promised, one reference and one
+ * segment per buffer.
  */
 #define ALLOW_EXPERIMENTAL_API /* that routine is marked so in DPDK 22.11; it takes options along */
 #include "dataplane/stages.h"

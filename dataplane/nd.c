@@ -1,10 +1,10 @@
 /*
- * Neighbour discovery for IPv6 (RFC 4861) as arp.c does it for IPv4: solicitations for any address of the
- * subnet but the NIC's own, and for the gateway's link-local address, are answered with the gateway's
- * MAC.
+ * Neighbour discovery for IPv6 (RFC 4861) as arp.c does it for IPv4: solicitations for any address
+ * of the subnet but the NIC's own, and for the gateway's link-local address, are answered with the
+ * gateway's MAC.
  *
- * dp_decide() has checked what makes a packet a solicitation from the link (hop limit 255, no fragment);
- * the rest of RFC 4861 7.1.1 is here.
+ * dp_decide() has checked what makes a packet a solicitation from the link (hop limit 255, no
+ * fragment); the rest of RFC 4861 7.1.1 is here.
  */
 #include "dataplane/stages.h"
 

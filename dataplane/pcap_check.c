@@ -3,8 +3,8 @@
  * which stops at the first bad record as if the file ended there, sees them.
  *
  * The pcap device hands over the captured bytes only. The lengths that the frames had on their wire
- * are kept here, but only for files in which one frame at least was cut by a snap length: most files
- * cost nothing.
+ * are kept here, but only for files in which one frame at least was cut by a snap length: most
+ * files cost nothing.
  */
 #include "dataplane/pcap_check.h"
 
@@ -74,8 +74,8 @@ static int open_stream(const char *path, int file, pcap_t **pcap, char error[DP_
                    reason);
 }
 
-/* Only a later frame tells whether the lengths are needed at all, so the list grows from the first frame
- * on. */
+/* Only a later frame tells whether the lengths are needed at all, so the list grows from the first
+ * frame on. */
 static int note_wire_length(struct dp_capture *capture, uint64_t *room, uint32_t wire)
 {
     if (capture->frames == *room) {

@@ -16,9 +16,9 @@ struct dp_capture {
     int file;          /* open for reading */
 };
 
-/* Opens and reads the whole file with libpcap. Refused, with a line that names the file and says what
- * would be right: no regular file, unreadable, no capture, cut short within a record, not Ethernet, a
- * record above DP_FRAME_MAX. An empty capture is fine. */
+/* Opens and reads the whole file with libpcap. Refused, with a line that names the file and says
+ * what would be right: no regular file, unreadable, no capture, cut short within a record, not
+ * Ethernet, a record above DP_FRAME_MAX. An empty capture is fine. */
 int dp_capture_open(const char *path, struct dp_capture *capture, char error[DP_ERROR_TEXT]);
 void dp_capture_close(struct dp_capture *capture);
 

@@ -1,17 +1,17 @@
 /*
- * A port: plugged on its own with rte_eal_hotplug_add(), so that a failure belongs to one port, then
- * configured and started.
+ * A port: plugged on its own with rte_eal_hotplug_add(), so that a failure belongs to one port,
+ * then configured and started.
  *
- * Queues. Each worker wants a transmit queue of its own; where the device has fewer, workers without
- * one hand their frames to the queue's owner (dataplane/worker.h). Receive queues are spread over
- * the workers; which queue a frame comes by never matters for the decision.
+ * Queues. Each worker wants a transmit queue of its own; where the device has fewer, workers
+ * without one hand their frames to the queue's owner (dataplane/worker.h). Receive queues are
+ * spread over the workers; which queue a frame comes by never matters for the decision.
  *
- * Checksums. The kernel leaves the checksums of what is sent over a veth to hardware that a veth does not
- * have, and net_af_packet does not pass on which frames are concerned: the packet path looks for them
- * (dataplane/checksum.h). net_tap turns that off at its kernel end.
+ * Checksums. The kernel leaves the checksums of what is sent over a veth to hardware that a veth
+ * does not have, and net_af_packet does not pass on which frames are concerned: the packet path
+ * looks for them (dataplane/checksum.h). net_tap turns that off at its kernel end.
  *
- * Link. Only drivers that report changes are watched. A tap device is not: its far end usually lives in
- * another network namespace, where the driver cannot see that it is up.
+ * Link. Only drivers that report changes are watched. A tap device is not: its far end usually
+ * lives in another network namespace, where the driver cannot see that it is up.
  */
 #include "dataplane/port.h"
 
@@ -41,9 +41,9 @@ bool dp_port_is_pci(const char *device)
 
 /* --- Options ---------------------------------------------------------------------------------- */
 
-/* net_af_packet's own ring of 512 frames is 10 ms at 50,000 packets a second, less than a busy machine
- * lets a worker wait for its core; 8,192 frames are 160 ms, for 16 MB a direction. Whoever sizes the ring
- * himself is left alone. */
+/* net_af_packet's own ring of 512 frames is 10 ms at 50,000 packets a second, less than a busy
+ * machine lets a worker wait for its core; 8,192 frames are 160 ms, for 16 MB a direction. Whoever
+ * sizes the ring himself is left alone. */
 #define PACKET_RING ",blocksz=65536,framecnt=8192"
 
 static void complete_options(const struct dp_port_config *config, char *options, size_t room)
@@ -58,7 +58,7 @@ static void complete_options(const struct dp_port_config *config, char *options,
                  : "");
 }
 
-/* --- Plug ----------------------------------------------------------------------------------- */
+/* --- Plug ------------------------------------------------------------------------------------- */
 
 /* A virtual device may be plugged under any name that begins with its driver's. */
 static void name_device(struct dp_port *port, const char *device)

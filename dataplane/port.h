@@ -35,9 +35,10 @@ struct dp_port {
 
 bool dp_port_is_pci(const char *device);
 
-/* Plugs, configures and starts the device. rx_queues and tx_queues say what it got: at most `workers`
- * each. EAL must run. On failure nothing stays open, and error names the port and what would be right.
- * The port must not move in memory while it is open: EAL's interrupt thread knows its address. */
+/* Plugs, configures and starts the device. rx_queues and tx_queues say what it got: at most
+ * `workers` each. EAL must run. On failure nothing stays open, and error names the port and what
+ * would be right. The port must not move in memory while it is open: EAL's interrupt thread knows
+ * its address. */
 int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
                  struct rte_mempool *pool, char error[DP_ERROR_TEXT]);
 /* No worker may poll it any more. Does nothing to a port that is not open. */
@@ -45,11 +46,11 @@ void dp_port_close(struct dp_port *port);
 
 void dp_port_status(const struct dp_port *port, struct dp_port_status *status);
 
-/* Why could the device not be opened? Fills error from what the driver logged and what can be seen from
- * here: a missing permission, interface or driver. */
+/* Why could the device not be opened? Fills error from what the driver logged and what can be seen
+ * from here: a missing permission, interface or driver. */
 void dp_port_explain(const struct dp_port_config *config, int code, char error[DP_ERROR_TEXT]);
-/* Refuses what drivers accept in silence: option keys that net_tap does not know, a device that cannot be a
- * name. */
+/* Refuses what drivers accept in silence: option keys that net_tap does not know, a device that
+ * cannot be a name. */
 int dp_port_check(const struct dp_port_config *config, char error[DP_ERROR_TEXT]);
 
 #endif

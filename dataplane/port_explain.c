@@ -1,8 +1,9 @@
 /*
  * Why a port does not open, in words that a user can act on.
  *
- * Drivers answer -1 for everything and tell the rest in their log, in words for those who know their
- * source. The causes that people meet are looked for here first; the driver's own line is the rest.
+ * Drivers answer -1 for everything and tell the rest in their log, in words for those who know
+ * their source. The causes that people meet are looked for here first; the driver's own line is the
+ * rest.
  */
 #include "dataplane/port.h"
 
@@ -130,7 +131,7 @@ void dp_port_explain(const struct dp_port_config *config, int code, char error[D
     dp_fail(error, code, "port %s (%s): %s", config->name, config->device, cause);
 }
 
-/* --- Checks before the driver is asked --------------------------------------------------------- */
+/* --- Checks before the driver is asked -------------------------------------------------------- */
 
 static bool is_device_name(const char *device)
 {
@@ -163,7 +164,8 @@ static int check_tap_options(const struct dp_port_config *config, char error[DP_
     return 0;
 }
 
-/* The driver would join a tap that another engine has, as one more queue, and take a part of its frames. */
+/* The driver would join a tap that another engine has, as one more queue, and take a part of its
+ * frames. */
 static int check_tap(const struct dp_port_config *config, char error[DP_ERROR_TEXT])
 {
     char room[DP_ERROR_TEXT];

@@ -4,15 +4,15 @@
  *      in.pcap ─ checked by libpcap ─> net_pcap rx ─> classify_trace ─> walk ─> sink ─> net_pcap tx
  *                                                                                 (or nothing)
  *
- * The calling thread does the worker's work. Bursts are cut so that on_pause() runs exactly between two
- * packets. Nothing here depends on time: no rate limit, one order, so two runs give equal files but for the
- * timestamps that the device writes.
+ * The calling thread does the worker's work. Bursts are cut so that on_pause() runs exactly between
+ * two packets. Nothing here depends on time: no rate limit, one order, so two runs give equal files
+ * but for the timestamps that the device writes.
  *
- * The pcap device takes file names as options of a comma-separated list; the files are opened here and
- * named /proc/self/fd/N, so that any name works and the file checked is the file read.
+ * The pcap device takes file names as options of a comma-separated list; the files are opened here
+ * and named /proc/self/fd/N, so that any name works and the file checked is the file read.
  *
- * A frame that the capture cut counts with its length on the wire and leaves as short as it came. It is
- * not fragmented: when it is above the MTU it is dropped as mtu.
+ * A frame that the capture cut counts with its length on the wire and leaves as short as it came.
+ * It is not fragmented: when it is above the MTU it is dropped as mtu.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ struct replay {
     char *error;
 };
 
-/* --- Output file ----------------------------------------------------------------------------------- */
+/* --- Output file ------------------------------------------------------------------------------ */
 
 static int refuse_output(struct replay *replay, int code)
 {
@@ -111,7 +111,7 @@ static int check_output(struct replay *replay, const struct rte_eth_stats *stats
                    (unsigned long long)wanted);
 }
 
-/* --- Device ----------------------------------------------------------------------------------------- */
+/* --- Device ----------------------------------------------------------------------------------- */
 
 static uint32_t buffer_bytes(const struct replay *replay)
 {
@@ -155,7 +155,7 @@ static int open_device(struct replay *replay)
     return result;
 }
 
-/* --- Forwarding ---------------------------------------------------------------------------------------- */
+/* --- Forwarding ------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
 {
@@ -262,7 +262,7 @@ static int forward_all(struct replay *replay)
     return result;
 }
 
-/* --- Report ------------------------------------------------------------------------------------------------ */
+/* --- Report ----------------------------------------------------------------------------------- */
 
 static void subtract(struct dp_counters *after, const struct dp_counters *before)
 {
@@ -306,7 +306,7 @@ static int allocate_records(struct replay *replay)
                    (unsigned long long)replay->capture.frames);
 }
 
-/* --- Interface ----------------------------------------------------------------------------------------------- */
+/* --- Interface -------------------------------------------------------------------------------- */
 
 static int run(struct replay *replay)
 {

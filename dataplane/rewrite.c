@@ -34,8 +34,8 @@ bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uin
     return true;
 }
 
-/* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m - 0x100, so
- * that ~m + m' is 0xfeff whatever m was. */
+/* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m -
+ * 0x100, so that ~m + m' is 0xfeff whatever m was. */
 void dp_decrement_ttl(uint8_t *header, uint8_t family)
 {
     uint32_t sum;

@@ -3,12 +3,14 @@
  *
  *   rx ─> classify ──> parse ──> decide ──> finish ─┬─ drop: counted, freed
  *         (frame->nic)  walk.c    decide.c  walk.c  ├─ answer: arp.c nd.c echo.c ─┐
- *                └─ ARP, non-IP ──────────────┘     └─ forward: rewrite.c ────────┴─> egress.c ─> tx
+ *                └─ ARP, non-IP ──────────────┘     └─ forward: rewrite.c ────────┴─> egress.c ─>
+ * tx
  *
  * A burst goes through each stage as a whole. Every frame of it has a verdict; a stage that ends a
- * frame's way writes it there, and only `finish` counts and frees. A frame that is to be sent carries
- * its own accounting (struct dp_note) as far as the transmit queue, because only there is it known
- * whether it left: received = forwarded + answered + dropped holds whatever happens on the way.
+ * frame's way writes it there, and only `finish` counts and frees. A frame that is to be sent
+ * carries its own accounting (struct dp_note) as far as the transmit queue, because only there is
+ * it known whether it left: received = forwarded + answered + dropped holds whatever happens on the
+ * way.
  *
  * NIC records are borrowed from one quiescent state of the worker to the next, hence for one burst.
  */
@@ -30,7 +32,7 @@
 #define DP_ETHERNET_BYTES  14u
 #define DP_VLAN_TAG_BYTES  4u
 
-/* --- What is left to count when a frame has been sent ------------------------------------------- */
+/* --- What is left to count when a frame has been sent ----------------------------------------- */
 
 enum dp_note_kind {
     DP_NOTE_NOTHING, /* a fragment whose datagram is counted with its last one */
@@ -51,7 +53,7 @@ static inline struct dp_note *dp_mbuf_note(struct rte_mbuf *mbuf)
     return rte_mbuf_to_priv(mbuf);
 }
 
-/* --- Sending -------------------------------------------------------------------------------------- */
+/* --- Sending ---------------------------------------------------------------------------------- */
 
 struct rte_ring;
 
@@ -86,7 +88,7 @@ struct dp_path {
     struct dp_decide_options options;
 };
 
-/* --- A burst ---------------------------------------------------------------------------------------- */
+/* --- A burst ---------------------------------------------------------------------------------- */
 
 /* Where a frame is when its verdict is still open. */
 enum dp_stage {
@@ -125,7 +127,7 @@ static inline void dp_drop(struct dp_burst *burst, unsigned i, enum dp_reason re
     burst->verdicts[i].reason = reason;
 }
 
-/* --- Stages ------------------------------------------------------------------------------------------- */
+/* --- Stages ----------------------------------------------------------------------------------- */
 
 /* Fills burst->frames from what a port received: tags, NIC, whether the frame is for us. */
 void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint16_t port,
@@ -135,12 +137,12 @@ void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst,
                        const struct dp_replay_config *config, struct rte_mbuf **mbufs,
                        const uint32_t *wire, unsigned n);
 
-/* Everything after classification. Consumes the buffers; verdicts and packets stay to be read. Frames for
- * a port may still wait in its dp_tx: dp_egress_flush(). */
+/* Everything after classification. Consumes the buffers; verdicts and packets stay to be read.
+ * Frames for a port may still wait in its dp_tx: dp_egress_flush(). */
 void dp_walk(struct dp_path *path, struct dp_burst *burst);
 
-/* Each makes the answer out of the request, in place: on true mbuf begins with the frame to send; on false
- * *reason says why there is none. The request begins with its network header. */
+/* Each makes the answer out of the request, in place: on true mbuf begins with the frame to send;
+ * on false *reason says why there is none. The request begins with its network header. */
 bool dp_arp_answer(const struct dp_frame *frame, enum dp_reason *reason);
 bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
                   enum dp_reason *reason);
@@ -155,16 +157,16 @@ void dp_decrement_ttl(uint8_t *header, uint8_t family);
 /* Makes mbuf, an answer, `bytes` long whatever the request was. false: no room. */
 bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes);
 
-/* Sends mbuf, an IP packet without Ethernet header, to receiver; fragments it when it must and may. On false
- * nothing was sent, mbuf is still the caller's, and *reason says why. */
+/* Sends mbuf, an IP packet without Ethernet header, to receiver; fragments it when it must and may.
+ * On false nothing was sent, mbuf is still the caller's, and *reason says why. */
 bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                        const struct dp_packet *packet, const struct dp_note *note,
                        enum dp_reason *reason);
 /* Sends an answer back to where its request came from. */
 bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
                       const struct dp_note *note, enum dp_reason *reason);
-/* Cuts mbuf into *n frames towards receiver, whose packets are at most mtu long. The original stays the
- * caller's. */
+/* Cuts mbuf into *n frames towards receiver, whose packets are at most mtu long. The original stays
+ * the caller's. */
 bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                  uint16_t mtu, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
                  enum dp_reason *reason);

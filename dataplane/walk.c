@@ -7,7 +7,7 @@
 
 #include "dataplane/checksum.h"
 
-/* --- Parse ----------------------------------------------------------------------------------- */
+/* --- Parse ------------------------------------------------------------------------------------ */
 
 /* Takes the Ethernet header off: from here on a buffer begins with its network header. */
 static void strip_ethernet(struct dp_burst *burst)
@@ -48,7 +48,7 @@ static void parse(struct dp_burst *burst)
     }
 }
 
-/* --- Finish ------------------------------------------------------------------------------------- */
+/* --- Finish ----------------------------------------------------------------------------------- */
 
 static struct dp_note make_note(const struct dp_frame *frame, const struct dp_verdict *verdict,
                                 enum dp_note_kind kind)

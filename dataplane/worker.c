@@ -11,8 +11,9 @@
  * included, and a device's ring of 1,024 takes 7 Mpps meanwhile. Under load it never sleeps. It is
  * offline for RCU while it does, so that an idle worker never holds up a grace period.
  *
- * Signals. net_tap announces frames by a real-time signal to the process; workers take it, and being woken
- * early from the sleep is then just right. Everything else is left to the control thread.
+ * Signals. net_tap announces frames by a real-time signal to the process; workers take it, and
+ * being woken early from the sleep is then just right. Everything else is left to the control
+ * thread.
  */
 #include "dataplane/worker.h"
 
@@ -29,7 +30,7 @@
 #define IDLE_ROUNDS   4096u
 #define IDLE_SLEEP_NS 100000
 
-/* --- Work --------------------------------------------------------------------------------------- */
+/* --- Work ------------------------------------------------------------------------------------- */
 
 static unsigned poll_queue(struct dp_worker *worker, const struct dp_rx *rx)
 {
@@ -94,7 +95,7 @@ static void loop(struct dp_worker *worker)
     }
 }
 
-/* --- Thread ----------------------------------------------------------------------------------------- */
+/* --- Thread ----------------------------------------------------------------------------------- */
 
 static void accept_device_signals(void)
 {
@@ -114,8 +115,8 @@ static void *run(void *context)
     snprintf(name, sizeof(name), "worker-%u", worker->number);
     pthread_setname_np(pthread_self(), name);
     accept_device_signals();
-    /* Gives the thread its cache of packet buffers. Without one (more threads than DPDK counts) it only
-     * takes them more slowly. */
+    /* Gives the thread its cache of packet buffers. Without one (more threads than DPDK counts) it
+     * only takes them more slowly. */
     rte_thread_register();
     lpm_rcu_register_thread();
     loop(worker);

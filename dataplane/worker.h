@@ -16,7 +16,8 @@ struct dp_rx {
     uint16_t queue;
 };
 
-/* Frames of workers that have no transmit queue of their own at a port; this worker's queue takes them. */
+/* Frames of workers that have no transmit queue of their own at a port; this worker's queue takes
+ * them. */
 struct dp_inlet {
     struct rte_ring *ring;
     struct dp_tx *tx; /* this worker's own */

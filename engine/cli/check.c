@@ -1,9 +1,9 @@
 /*
  * fingerpost check: reads a fabric file, runs it in the twin, and says what is wrong with it.
  *
- * Errors make a file unusable. Findings are what a good design does not have: warnings of the loader, and sessions that
- * do not come up in the twin. Notices (rule "no-effect") name keys that this version reads but does not act on; they
- * do not count as findings.
+ * Errors make a file unusable. Findings are what a good design does not have: warnings of the
+ * loader, and sessions that do not come up in the twin. Notices (rule "no-effect") name keys that
+ * this version reads but does not act on; they do not count as findings.
  */
 #include <jansson.h>
 #include <stdio.h>

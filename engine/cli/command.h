@@ -1,8 +1,8 @@
 /*
  * The commands of fingerpost. Each is one file; main.c finds it by name.
  *
- * Exit codes: 0 fine, 1 the command found something, 2 wrong use or bad input. With --json one JSON document goes to
- * standard output and nothing else; messages go to standard error.
+ * Exit codes: 0 fine, 1 the command found something, 2 wrong use or bad input. With --json one JSON
+ * document goes to standard output and nothing else; messages go to standard error.
  */
 #ifndef ENGINE_CLI_COMMAND_H
 #define ENGINE_CLI_COMMAND_H
@@ -25,14 +25,15 @@ extern const struct cli_command cli_bench, cli_check, cli_demo, cli_replay, cli_
 /* Prints usage and help to standard output. */
 void cli_help(const struct cli_command *command);
 
-/* One option of a command; the list ends with name NULL. --help and --json are understood everywhere. */
+/* One option of a command; the list ends with name NULL. --help and --json are understood
+ * everywhere. */
 struct cli_option {
     const char *name;   /* without the dashes */
     const char **value; /* takes a value; NULL for a flag */
     bool *flag;
 };
-/* Reads options and exactly `n` arguments into arguments[]. Returns -1 to go on, or the exit code: help was asked for and
- * printed, or something was wrong and said. */
+/* Reads options and exactly `n` arguments into arguments[]. Returns -1 to go on, or the exit code:
+ * help was asked for and printed, or something was wrong and said. */
 int cli_arguments(const struct cli_command *command, int argc, char **argv,
                   const struct cli_option *options, const char **arguments, int n);
 

@@ -1,6 +1,7 @@
 /*
- * fingerpost demo: the main job in one go. A fabric converges in the twin, a generated trace is forwarded by the FIB of
- * one of its VMs through the DPDK pcap device, an NVA is killed half way, and what happened is shown.
+ * fingerpost demo: the main job in one go. A fabric converges in the twin, a generated trace is
+ * forwarded by the FIB of one of its VMs through the DPDK pcap device, an NVA is killed half way,
+ * and what happened is shown.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +38,7 @@ static void step(const char *text)
     fflush(stdout);
 }
 
-/* --- Choosing -------------------------------------------------------------------------------------- */
+/* --- Choosing --------------------------------------------------------------------------------- */
 
 static int read_rows(struct demo *demo)
 {
@@ -58,7 +59,8 @@ static const struct fabric_row *shared_row(const struct demo *demo)
     return NULL;
 }
 
-/* A VM (no router's NIC), in a spoke rather than beside the route server, whose routes are shared among NVAs. */
+/* A VM (no router's NIC), in a spoke rather than beside the route server, whose routes are shared
+ * among NVAs. */
 static int choose_nic(struct demo *demo)
 {
     const struct fabric *fabric = demo->twin.fabric;
@@ -101,7 +103,7 @@ static int choose_router(struct demo *demo)
     return 0;
 }
 
-/* --- Running --------------------------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 static int make_trace(struct demo *demo)
 {

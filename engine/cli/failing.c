@@ -1,5 +1,6 @@
 /*
- * The pause of the replay is where virtual time runs: the router fails, the control plane converges, the trace goes on.
+ * The pause of the replay is where virtual time runs: the router fails, the control plane
+ * converges, the trace goes on.
  */
 #include "engine/cli/failing.h"
 

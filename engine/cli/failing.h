@@ -1,5 +1,6 @@
 /*
- * A replay in the course of which a modelled router fails: at an exact packet, so that two runs are alike.
+ * A replay in the course of which a modelled router fails: at an exact packet, so that two runs are
+ * alike.
  */
 #ifndef ENGINE_CLI_FAILING_H
 #define ENGINE_CLI_FAILING_H
@@ -18,16 +19,16 @@ struct failing {
     bool failed;           /* the trace was long enough */
 };
 
-/* dp_replay() of config with the failure in it; config's pause is this function's to set. Errors are said. Returns 0 or
- * the exit code. */
+/* dp_replay() of config with the failure in it; config's pause is this function's to set. Errors
+ * are said. Returns 0 or the exit code. */
 int failing_replay(struct failing *failing, struct dp_replay_config *config,
                    struct dp_replay_report *report);
 
 /* The router of that name with a BGP session, or FABRIC_NONE with an error. */
 uint32_t failing_find_router(const struct cli_command *command, const struct fabric *fabric,
                              const char *name);
-/* The next hops (dp_next_hop_address()) that are addresses of the failing router's NICs, up to FAILING_NEXT_HOPS of
- * them. Returns how many. */
+/* The next hops (dp_next_hop_address()) that are addresses of the failing router's NICs, up to
+ * FAILING_NEXT_HOPS of them. Returns how many. */
 #define FAILING_NEXT_HOPS 16
 size_t failing_next_hops(const struct failing *failing, uint32_t next_hops[FAILING_NEXT_HOPS]);
 

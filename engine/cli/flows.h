@@ -1,5 +1,6 @@
 /*
- * What the records of a replay say about flows: how they were shared out among next hops, and which moved.
+ * What the records of a replay say about flows: how they were shared out among next hops, and which
+ * moved.
  */
 #ifndef ENGINE_CLI_FLOWS_H
 #define ENGINE_CLI_FLOWS_H

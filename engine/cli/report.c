@@ -18,7 +18,7 @@ void report_json(json_t *document)
     json_decref(document);
 }
 
-/* --- Effective routes ---------------------------------------------------------------------------- */
+/* --- Effective routes ------------------------------------------------------------------------- */
 
 static const char *state_text(const struct fabric_row *row)
 {
@@ -82,7 +82,7 @@ void report_rows(const struct fabric_row *rows, size_t n, unsigned indent)
     table_end(&table, stdout, indent);
 }
 
-/* --- Replay ----------------------------------------------------------------------------------------- */
+/* --- Replay ----------------------------------------------------------------------------------- */
 
 static double mpps(const struct dp_replay_report *report)
 {

@@ -1,7 +1,8 @@
 /*
  * The map of a replay: which NIC sent a frame, by its source address.
  *
- * A text file with lines of PREFIX NIC ("10.1.0.0/16 vm1"); '#' begins a comment. The longest prefix wins.
+ * A text file with lines of PREFIX NIC ("10.1.0.0/16 vm1"); '#' begins a comment. The longest
+ * prefix wins.
  */
 #ifndef ENGINE_CLI_SENDERS_H
 #define ENGINE_CLI_SENDERS_H

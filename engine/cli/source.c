@@ -1,5 +1,6 @@
 /*
- * Reads files whole, with a limit: a fabric file is written by people, and a pipe or a device must not fill memory.
+ * Reads files whole, with a limit: a fabric file is written by people, and a pipe or a device must
+ * not fill memory.
  */
 #include "engine/cli/source.h"
 

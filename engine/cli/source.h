@@ -1,5 +1,6 @@
 /*
- * Fabric files from disk: the reader that fabric_load() asks, and problems as people and programs see them.
+ * Fabric files from disk: the reader that fabric_load() asks, and problems as people and programs
+ * see them.
  */
 #ifndef ENGINE_CLI_SOURCE_H
 #define ENGINE_CLI_SOURCE_H
@@ -11,8 +12,8 @@
 /* Loads a file or a directory of files. problems as fabric_load(). */
 struct fabric *source_load(const char *path, struct fabric_problems *problems);
 
-/* The same for commands that need a good file: prints errors (and warnings, unless quiet) to standard error,
- * "file:line: …". NULL: there were errors, all said. */
+/* The same for commands that need a good file: prints errors (and warnings, unless quiet) to
+ * standard error, "file:line: …". NULL: there were errors, all said. */
 struct fabric *source_load_or_say(const char *path, bool quiet);
 
 /* "file:line: kind message"; line 0 is the file as a whole. */

@@ -1,6 +1,6 @@
 /*
- * Rows are kept as text with '|' between cells until the end, when the widths are known. Widths count characters of
- * UTF-8, not bytes.
+ * Rows are kept as text with '|' between cells until the end, when the widths are known. Widths
+ * count characters of UTF-8, not bytes.
  */
 #include "engine/cli/table.h"
 
@@ -37,7 +37,8 @@ static unsigned width_of(const char *cell, size_t length)
     return width;
 }
 
-/* Calls visit(context, column, cell, length) for each cell of a line; returns the start of the next line. */
+/* Calls visit(context, column, cell, length) for each cell of a line; returns the start of the next
+ * line. */
 static const char *each_cell(const char *line,
                              void (*visit)(void *context, unsigned column, const char *cell,
                                            size_t length, bool last),

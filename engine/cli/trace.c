@@ -1,6 +1,6 @@
 /*
- * flows[] are made first: five-tuple, size, protocol. Each half of the trace then has one packet of every flow, in order,
- * and random ones after that, a few flows being much busier than the rest.
+ * flows[] are made first: five-tuple, size, protocol. Each half of the trace then has one packet of
+ * every flow, in order, and random ones after that, a few flows being much busier than the rest.
  */
 #include "engine/cli/trace.h"
 
@@ -51,7 +51,7 @@ static unsigned below(struct maker *maker, unsigned limit)
     return (unsigned)(next_random(maker) % limit);
 }
 
-/* --- Flows ---------------------------------------------------------------------------------------- */
+/* --- Flows ------------------------------------------------------------------------------------ */
 
 static const struct lpm_address *own_address(const struct maker *maker, uint8_t family)
 {
@@ -87,7 +87,8 @@ static bool is_plain_unicast(const struct lpm_address *address)
     return b[0] > 0 && b[0] < 224 && b[0] != 127 && !(b[0] == 169 && b[1] == 254) && b[3] != 255;
 }
 
-/* An address of a NIC that the row reaches directly, so that some flows are delivered without a hop between. */
+/* An address of a NIC that the row reaches directly, so that some flows are delivered without a hop
+ * between. */
 static bool neighbor_within(struct maker *maker, const struct fabric_row *row,
                             struct lpm_address *address)
 {
@@ -152,7 +153,7 @@ static int make_flow(struct maker *maker, struct flow *flow)
     return -ENOENT;
 }
 
-/* --- Frames -------------------------------------------------------------------------------------------- */
+/* --- Frames ----------------------------------------------------------------------------------- */
 
 static void put16(uint8_t *at, unsigned value)
 {

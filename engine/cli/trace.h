@@ -1,6 +1,7 @@
 /*
- * Makes a packet trace for a NIC: flows towards what its effective routes lead to, IPv4 and IPv6, mixed sizes
- * and protocols, with a few frames that must be dropped, so that a report has something to say.
+ * Makes a packet trace for a NIC: flows towards what its effective routes lead to, IPv4 and IPv6,
+ * mixed sizes and protocols, with a few frames that must be dropped, so that a report has something
+ * to say.
  */
 #ifndef ENGINE_CLI_TRACE_H
 #define ENGINE_CLI_TRACE_H

@@ -1,6 +1,6 @@
 /*
- * A fabric file brought to life on the virtual clock, for the commands that ask it something. Starts no EAL and opens
- * no port or socket.
+ * A fabric file brought to life on the virtual clock, for the commands that ask it something.
+ * Starts no EAL and opens no port or socket.
  */
 #ifndef ENGINE_CLI_TWIN_H
 #define ENGINE_CLI_TWIN_H
@@ -16,17 +16,19 @@ struct twin {
     struct sim *sim;
 };
 
-/* Virtual time within which a healthy fabric converges: above the longest default hold time, so that what is silently dead
- * has been found out too. */
+/* Virtual time within which a healthy fabric converges: above the longest default hold time, so
+ * that what is silently dead has been found out too. */
 #define TWIN_SETTLE_MS 600000u
 
-/* Loads, builds and settles. Returns 0; or the exit code, with everything said on standard error and nothing left open. */
+/* Loads, builds and settles. Returns 0; or the exit code, with everything said on standard error
+ * and nothing left open. */
 int twin_open(const struct cli_command *command, const char *path, bool quiet, struct twin *twin);
 /* The same for a fabric that is loaded already; it becomes the twin's. */
 int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin);
 void twin_close(struct twin *twin);
 
-/* Lets it converge again after a change. Says which sessions did not come up; false for an error, said too. */
+/* Lets it converge again after a change. Says which sessions did not come up; false for an error,
+ * said too. */
 bool twin_settle(const struct cli_command *command, struct twin *twin);
 
 /* The NIC of that name, or FABRIC_NONE with an error that lists what there is. */

@@ -1,8 +1,8 @@
 /*
  * Rows: the three classes at one prefix, and the list of all.
  *
- * The order in struct fabric_row rows[3] is that of precedence (User, BGP, System), so the first one
- * found is Active and the others are Invalid.
+ * The order in struct fabric_row rows[3] is that of precedence (User, BGP, System), so the first
+ * one found is Active and the others are Invalid.
  */
 #include "engine/fabric/effective.h"
 
@@ -25,7 +25,7 @@ const char *fabric_source_text(enum fabric_source source)
     return "Default";
 }
 
-/* --- Scope -------------------------------------------------------------------------------------- */
+/* --- Scope ------------------------------------------------------------------------------------ */
 
 static bool strings_equal(const struct fabric_strings *a, const struct fabric_strings *b)
 {
@@ -68,8 +68,8 @@ static bool is_peer_address(const struct fabric_route_server *server,
     return false;
 }
 
-/* A NIC that speaks BGP with the route server of its own rows, whether or not the file says what box
- * is behind it. */
+/* A NIC that speaks BGP with the route server of its own rows, whether or not the file says what
+ * box is behind it. */
 static bool is_peer(const struct fabric *fabric, const struct fabric_nic *nic)
 {
     uint32_t server = fabric_route_server_for(fabric, nic->vnet);
@@ -95,7 +95,7 @@ struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic)
     return scope;
 }
 
-/* --- Rows at one prefix ------------------------------------------------------------------------- */
+/* --- Rows at one prefix ----------------------------------------------------------------------- */
 
 static bool user_row(const struct fabric_view *view, const struct lpm_prefix *prefix,
                      struct fabric_row *row)
@@ -231,7 +231,7 @@ unsigned fabric_rows_at(const struct fabric *fabric, const struct fabric_bgp *bg
     return n;
 }
 
-/* --- All rows ----------------------------------------------------------------------------------- */
+/* --- All rows --------------------------------------------------------------------------------- */
 
 /* Every prefix at which there may be a row, in any order, with duplicates. */
 struct prefix_list {

@@ -6,8 +6,8 @@
  * reserved None), user-defined routes, and BGP routes of the route server that serves the VNet.
  * Same exact prefix: User > BGP > System, losers are Invalid. Longer prefixes win by the lookup.
  *
- * The rows at one prefix depend on that prefix's candidates, and, for the reserved None rows, on whether the
- * default route is overridden; so a change is recomputed prefix by prefix.
+ * The rows at one prefix depend on that prefix's candidates, and, for the reserved None rows, on
+ * whether the default route is overridden; so a change is recomputed prefix by prefix.
  *
  *   struct fabric_scope   what makes two NICs equal: (subnet, prefixes their router announces)
  *   struct fabric_row     prefix, source, state, next hops
@@ -49,12 +49,12 @@ struct fabric_bgp {
                 int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
                              const struct rib_choice *choice),
                 void *visit_context);
-    /* Does the neighbour at `address` itself announce prefix to this route server (accepted)? Native mode keeps BGP rows
-     * away from a NIC whose own router announces the prefix. */
+    /* Does the neighbour at `address` itself announce prefix to this route server (accepted)?
+     * Native mode keeps BGP rows away from a NIC whose own router announces the prefix. */
     bool (*announces)(void *context, uint32_t route_server, const struct lpm_address *address,
                       const struct lpm_prefix *prefix);
-    /* Every path to prefix that the route server holds, filtered ones included, with its verdict; stops on
-     * non-zero. Only fabric_explain() asks; NULL: it sees the ECMP set alone. */
+    /* Every path to prefix that the route server holds, filtered ones included, with its verdict;
+     * stops on non-zero. Only fabric_explain() asks; NULL: it sees the ECMP set alone. */
     int (*each_candidate)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
                           int (*visit)(void *visit_context, const struct rib_path *path,
                                        enum rib_verdict verdict),
@@ -63,39 +63,42 @@ struct fabric_bgp {
 
 /* What decides a NIC's rows. Two NICs of equal scope have equal rows and share FIBs. */
 struct fabric_scope {
-    uint32_t
-        subnet; /* the first of its VNet that decides alike: same route table, service endpoints, filter */
-    /* Whose own announcements are kept out; both FABRIC_NONE: nobody's, or quirk own_route_to_originator. */
+    uint32_t subnet; /* the first of its VNet that decides alike: same route table, service
+                        endpoints, filter */
+    /* Whose own announcements are kept out; both FABRIC_NONE: nobody's, or quirk
+     * own_route_to_originator. */
     uint32_t router;
     uint32_t nic; /* a peer of the route server of which the file names no router */
 };
 struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic);
 
-/* Rows of scope at exactly this prefix: at most one per class. Returns how many (0..3), the Active one first. */
+/* Rows of scope at exactly this prefix: at most one per class. Returns how many (0..3), the Active
+ * one first. */
 unsigned fabric_rows_at(const struct fabric *fabric, const struct fabric_bgp *bgp,
                         const struct fabric_scope *scope, const struct lpm_prefix *prefix,
                         struct fabric_row rows[3]);
 
-/* All rows of scope, Active and Invalid, sorted by prefix, Active first at one prefix. *rows is malloc'ed. */
+/* All rows of scope, Active and Invalid, sorted by prefix, Active first at one prefix. *rows is
+ * malloc'ed. */
 int fabric_rows(const struct fabric *fabric, const struct fabric_bgp *bgp,
                 const struct fabric_scope *scope, struct fabric_row **rows, size_t *n);
 
-/* Prefixes whose rows may change when the route server's choice at `prefix` changes: itself, and for a default route the
- * reserved ones of that family. Calls visit for each. */
+/* Prefixes whose rows may change when the route server's choice at `prefix` changes: itself, and
+ * for a default route the reserved ones of that family. Calls visit for each. */
 void fabric_dependents(const struct fabric *fabric, const struct lpm_prefix *prefix,
                        void (*visit)(void *context, const struct lpm_prefix *prefix),
                        void *context);
 
-/* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space of
- * the VNet or of one peered with it? */
+/* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space
+ * of the VNet or of one peered with it? */
 bool fabric_import_suppressed(const struct fabric *fabric, uint32_t vnet,
                               const struct lpm_prefix *prefix);
 /* Does the subnet's own import filter refuse this path (source kind, community)? */
 bool fabric_import_rejected(const struct fabric *fabric, uint32_t subnet,
                             const struct rib_path *path);
 
-/* What route server `route_server` originates towards its peers: its VNet's space and that of every spoke that uses it
- * (table 2.3), in prefix order, without duplicates. *prefixes is malloc'ed. */
+/* What route server `route_server` originates towards its peers: its VNet's space and that of every
+ * spoke that uses it (table 2.3), in prefix order, without duplicates. *prefixes is malloc'ed. */
 int fabric_originated(const struct fabric *fabric, uint32_t route_server,
                       struct lpm_prefix **prefixes, size_t *n);
 

@@ -1,6 +1,6 @@
 /*
- * The explanation of one prefix. It does not decide anew: whether a class has a row, and which one is
- * Active, is asked of the view that makes the rows, and only the reason is worked out here.
+ * The explanation of one prefix. It does not decide anew: whether a class has a row, and which one
+ * is Active, is asked of the view that makes the rows, and only the reason is worked out here.
  *
  *   user route ──> only-class | class-precedence
  *   BGP paths  ──> rule of the route server, or of a filter, or as above
@@ -92,7 +92,7 @@ static int explain_user(struct explaining *explaining)
     return 0;
 }
 
-/* --- BGP ---------------------------------------------------------------------------------------- */
+/* --- BGP -------------------------------------------------------------------------------------- */
 
 /* The route server's own reason, or NULL for a path that it chose. */
 static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *outcome)
@@ -194,7 +194,7 @@ static int explain_bgp(struct explaining *explaining)
     return error;
 }
 
-/* --- System ------------------------------------------------------------------------------------- */
+/* --- System ----------------------------------------------------------------------------------- */
 
 static void decide_system(const struct explaining *explaining,
                           const struct fabric_system_route *route,
@@ -231,7 +231,7 @@ static int explain_system_route(void *context, const struct fabric_system_route 
     return 0;
 }
 
-/* --- All ---------------------------------------------------------------------------------------- */
+/* --- All -------------------------------------------------------------------------------------- */
 
 /* Arrays have stopped moving: now the candidates can point into paths. */
 static void link_paths(struct fabric_explanation *explanation)

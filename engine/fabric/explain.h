@@ -1,6 +1,6 @@
 /*
- * Why a NIC has the rows that it has at one prefix: every candidate, the losers and the filtered ones
- * included, each with the one rule that decided about it. The names of the rules are in
+ * Why a NIC has the rows that it has at one prefix: every candidate, the losers and the filtered
+ * ones included, each with the one rule that decided about it. The names of the rules are in
  * docs/effective-routes.md.
  */
 #ifndef ENGINE_FABRIC_EXPLAIN_H
@@ -32,7 +32,8 @@ struct fabric_explanation {
     struct rib_path *paths; /* what the candidates point to */
 };
 
-/* Fills *explanation. Its attributes and names are valid until BGP or the fabric changes. 0 or -errno. */
+/* Fills *explanation. Its attributes and names are valid until BGP or the fabric changes. 0 or
+ * -errno. */
 int fabric_explain(const struct fabric *fabric, const struct fabric_bgp *bgp,
                    const struct fabric_scope *scope, const struct lpm_prefix *prefix,
                    struct fabric_explanation *explanation);

@@ -1,6 +1,6 @@
 /*
- * What keeps a BGP route away from NICs: the filter of a VNet (equal to or inside address space) and that of a
- * subnet (by kind of source and community).
+ * What keeps a BGP route away from NICs: the filter of a VNet (equal to or inside address space)
+ * and that of a subnet (by kind of source and community).
  */
 #include "engine/fabric/effective.h"
 

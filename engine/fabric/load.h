@@ -15,7 +15,8 @@ struct fabric_problem {
     const char *file;
     unsigned line;
     bool error; /* else a warning: the file can be used */
-    /* Of a warning: the name of the rule that it comes from ("L6", "no-effect", …; static); NULL: none. */
+    /* Of a warning: the name of the rule that it comes from ("L6", "no-effect", …; static); NULL:
+     * none. */
     const char *rule;
     char *message;
 };

@@ -1,8 +1,8 @@
 /*
  * What the parts of the loader share while a fabric is being read. Internal to the room.
  *
- *   text ── tree.c ──> nodes ── read.c by the tables of schema_*.c ──> struct fabric ── validate_*.c
- *                                        └── notes: where in the file the value in a field stands
+ *   text ── tree.c ──> nodes ── read.c by the tables of schema_*.c ──> struct fabric ──
+ * validate_*.c └── notes: where in the file the value in a field stands
  *
  * Reading goes on after an error to find more of them; the checks of what values mean together run
  * only when every value by itself was good, so they may trust what they see.

@@ -11,7 +11,8 @@
  *
  * Everything is in arrays of the fabric and refers to others by index (FABRIC_NONE: none), so that
  * a fabric can be compared and copied. Indices follow the order of names, not the order in the
- * file: order in a file never matters. Strings belong to the fabric. Every object knows its file and line.
+ * file: order in a file never matters. Strings belong to the fabric. Every object knows its file
+ * and line.
  */
 #ifndef ENGINE_FABRIC_MODEL_H
 #define ENGINE_FABRIC_MODEL_H
@@ -34,7 +35,8 @@ enum fabric_mode { FABRIC_NATIVE, FABRIC_AZURE };
 /* nva_reflect: does the route server pass an NVA's route on to other NVAs? */
 enum fabric_nva_reflect { FABRIC_REFLECT_ALWAYS, FABRIC_REFLECT_B2B, FABRIC_REFLECT_NEVER };
 
-/* Single switches over the mode. All are off in native mode and on in azure mode unless the file says otherwise. */
+/* Single switches over the mode. All are off in native mode and on in azure mode unless the file
+ * says otherwise. */
 struct fabric_quirks {
     bool peer_limit, count_mode, damping, half_programming, own_route_to_originator, single_er_path,
         independent_hash, transparent_ttl, silent_drops, two_octet_asn, no_ipv6, no_md5, no_bfd;
@@ -83,7 +85,7 @@ struct fabric_vnet {
 /* Options of one side, the side of `vnets[i]`: what that VNet allows, or uses, of the other. */
 struct fabric_peering_side {
     bool allow_virtual_network_access; /* default true */
-    bool allow_forwarded_traffic;      /* this VNet takes packets from the other with a foreign source */
+    bool allow_forwarded_traffic; /* this VNet takes packets from the other with a foreign source */
     bool allow_gateway_transit;        /* the other may use this VNet's gateway or route server */
     bool use_remote_gateways;          /* this VNet uses the other's */
 };
@@ -215,7 +217,8 @@ struct fabric_route_server {
 
 struct fabric_neighbor {
     struct fabric_place place;
-    uint32_t route_server, router, gateway; /* one of them, or all FABRIC_NONE when address is given */
+    /* One of them, or all FABRIC_NONE when address is given. */
+    uint32_t route_server, router, gateway;
     struct lpm_address address;
     uint32_t asn;
     uint32_t tunnel; /* or FABRIC_NONE */
@@ -393,8 +396,8 @@ void fabric_each_peering(const struct fabric *fabric, uint32_t vnet,
                          void *context);
 /* Connected, in sync and with access allowed on both sides: its routes appear. */
 bool fabric_peering_routes(const struct fabric_peering *peering);
-/* The route server whose routes the NICs of vnet take: its own, or that of the VNet it uses as remote
- * gateway (use_remote_gateways here, allow_gateway_transit there). FABRIC_NONE: none. */
+/* The route server whose routes the NICs of vnet take: its own, or that of the VNet it uses as
+ * remote gateway (use_remote_gateways here, allow_gateway_transit there). FABRIC_NONE: none. */
 uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet);
 /* The NIC of this very VNet that has address, or FABRIC_NONE. */
 uint32_t fabric_address_owner(const struct fabric *fabric, uint32_t vnet,

@@ -1,7 +1,8 @@
 /*
  * Notes: which field of the fabric was written at which line.
  *
- *   slot (address of a field) ── hash ──> notes[]: slot, place       open addressing, at most half full
+ *   slot (address of a field) ── hash ──> notes[]: slot, place       open addressing, at most half
+ * full
  *
  * The fabric's arrays never move once they are allocated, so the address of a field names it. This
  * lets the checks work on the plain model and still say the exact line, and tells given values
@@ -13,7 +14,8 @@
 
 static size_t note_start(const struct fabric_loader *loader, const void *slot)
 {
-    /* Fibonacci hashing: the high bits of the product are spread well even for addresses in steps. */
+    /* Fibonacci hashing: the high bits of the product are spread well even for addresses in steps.
+     */
     return (size_t)(((uintptr_t)slot * UINT64_C(0x9e3779b97f4a7c15)) >> 20) &
            (loader->note_capacity - 1);
 }

@@ -157,7 +157,8 @@ static int node_name_compare(const void *a, const void *b)
 
     if (by_name != 0)
         return by_name;
-    /* Equal names are an error that names both places: the one told as the first must not depend on qsort(). */
+    /* Equal names are an error that names both places: the one told as the first must not depend on
+     * qsort(). */
     by_name = strcmp((*left)->place.file, (*right)->place.file);
     return by_name ? by_name : (int)(*left)->place.line - (int)(*right)->place.line;
 }

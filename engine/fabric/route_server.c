@@ -10,7 +10,8 @@
 
 #include "engine/fabric/effective.h"
 
-/* RFC 4271 suggests 120 s; a peer that only listens and starts after the engine would wait that long. */
+/* RFC 4271 suggests 120 s; a peer that only listens and starts after the engine would wait that
+ * long. */
 #define CONNECT_RETRY_S 10
 
 /* What the real route server programs at most. */

@@ -88,7 +88,8 @@ struct fabric_schema {
     size_t place_offset; /* of its struct fabric_place */
     bool has_place;
     bool named; /* the first member and the key `name` are its name; elements stand in name order */
-    /* Puts unnamed elements in an order that does not depend on the file; NULL: the file's order means something. */
+    /* Puts unnamed elements in an order that does not depend on the file; NULL: the file's order
+     * means something. */
     int (*compare)(const void *a, const void *b);
     /* Takes keys that are not in the table: names that the file gives itself. */
     void (*other_key)(struct fabric_loader *loader, const struct fabric_node *key,

@@ -7,8 +7,9 @@
  *
  * A reserved prefix gives way to an address space that is equal to it or contains it: that space is
  * in use, and a longer None row would swallow part of it. The vendor documents this for the VNet's
- * own space; it holds for peered space as well, since the packets of a NIC reach both alike. A space
- * inside the reserved prefix leaves the None row standing, which then loses by the longest match.
+ * own space; it holds for peered space as well, since the packets of a NIC reach both alike. A
+ * space inside the reserved prefix leaves the None row standing, which then loses by the longest
+ * match.
  */
 #include "engine/fabric/system.h"
 

@@ -30,8 +30,8 @@ struct fabric_system_route {
     const char *rule; /* NULL: stands; else the rule that takes it away */
 };
 
-/* Calls visit for each candidate; stops on non-zero and returns it. subnet FABRIC_NONE: only what is
- * the same in every subnet of vnet. */
+/* Calls visit for each candidate; stops on non-zero and returns it. subnet FABRIC_NONE: only what
+ * is the same in every subnet of vnet. */
 int fabric_each_system_route(const struct fabric *fabric, uint32_t vnet, uint32_t subnet,
                              int (*visit)(void *context, const struct fabric_system_route *route),
                              void *context);

@@ -23,7 +23,8 @@ static bool collect_section(struct fabric_loader *loader, const struct fabric_ke
         return false;
     *(void **)(void *)(fabric + key->offset) = array;
     *(uint32_t *)(void *)(fabric + key->count_offset) = objects->n;
-    /* VNets and subnets are looked up by name while the rest is read; the nodes' own text does until then. */
+    /* VNets and subnets are looked up by name while the rest is read; the nodes' own text does
+     * until then. */
     for (uint32_t i = 0; key->object->named && i < objects->n; i++)
         *(const char **)(void *)(array + i * key->size) =
             fabric_node_get(objects->nodes[i], "name")->text;

@@ -2,7 +2,8 @@
  * Builds the node tree from libyaml's events.
  *
  *   events ──> open[] (collections not yet ended, outermost first)
- *              └── pending[] (nodes that wait for their collection's end, children of the outer below those of the inner)
+ *              └── pending[] (nodes that wait for their collection's end, children of the outer
+ * below those of the inner)
  *
  * At the end of a collection its children are the top of pending[] from where it began; they are
  * copied into the node at once, so nothing is ever grown node by node and depth is a counter, not

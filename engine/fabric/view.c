@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- System routes ------------------------------------------------------------------------------ */
+/* --- System routes ---------------------------------------------------------------------------- */
 
 struct gathering {
     struct fabric_view *view;
@@ -78,7 +78,7 @@ static int open_kept_out(struct fabric_view *view)
     return 0;
 }
 
-/* --- The scope's own router --------------------------------------------------------------------- */
+/* --- The scope's own router ------------------------------------------------------------------- */
 
 static int own_add(struct fabric_view *view, uint32_t nic)
 {
@@ -105,7 +105,7 @@ static int open_own(struct fabric_view *view, const struct fabric_scope *scope)
     return error;
 }
 
-/* --- Life --------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 int fabric_view_open_plain(struct fabric_view *view, const struct fabric *fabric, uint32_t vnet)
 {
@@ -157,7 +157,7 @@ void fabric_view_close(struct fabric_view *view)
     *view = (struct fabric_view){.vnet = FABRIC_NONE};
 }
 
-/* --- Questions ---------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 static int compare_to_user_route(const void *key, const void *element)
 {

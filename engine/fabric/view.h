@@ -1,14 +1,14 @@
 /*
  * A view: one scope made ready for questions. What the model says about it (system routes, route
- * table, what BGP may not bring in) is gathered and sorted once, so that the rows at a prefix cost a
- * few binary searches and one question to BGP, however many peerings the VNet has. Used within this
- * room and by the program step, which asks for every changed prefix.
+ * table, what BGP may not bring in) is gathered and sorted once, so that the rows at a prefix cost
+ * a few binary searches and one question to BGP, however many peerings the VNet has. Used within
+ * this room and by the program step, which asks for every changed prefix.
  *
  *   struct fabric_view
  *     system[]     one system route a prefix, in prefix order; reserved ones among them
- *     kept_out[]   no BGP route equal to or inside one of these; in prefix order, none inside another
- *     table        the user's routes, in prefix order
- *     own[]        addresses under which the scope's own router speaks BGP
+ *     kept_out[]   no BGP route equal to or inside one of these; in prefix order, none inside
+ * another table        the user's routes, in prefix order own[]        addresses under which the
+ * scope's own router speaks BGP
  *
  * The model does not change under a view, so a view never goes stale; BGP is asked each time.
  */
@@ -36,8 +36,8 @@ struct fabric_view {
 /* The view of a scope. 0 or -ENOMEM. */
 int fabric_view_open(struct fabric_view *view, const struct fabric *fabric,
                      const struct fabric_scope *scope);
-/* The plain view of a VNet: that of a subnet with no route table, service endpoint, import filter or
- * router in it. */
+/* The plain view of a VNet: that of a subnet with no route table, service endpoint, import filter
+ * or router in it. */
 int fabric_view_open_plain(struct fabric_view *view, const struct fabric *fabric, uint32_t vnet);
 void fabric_view_close(struct fabric_view *view);
 
@@ -47,7 +47,8 @@ unsigned fabric_view_rows_at(const struct fabric_view *view, const struct fabric
 int fabric_view_rows(const struct fabric_view *view, const struct fabric_bgp *bgp,
                      struct fabric_row **rows, size_t *n);
 
-/* True when the view's rows at prefix are sure to be those of the plain view, without asking BGP. */
+/* True when the view's rows at prefix are sure to be those of the plain view, without asking BGP.
+ */
 bool fabric_view_is_plain_at(const struct fabric_view *view, const struct lpm_prefix *prefix);
 /* Is prefix equal to or inside something that BGP may not override here? */
 bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_prefix *prefix);

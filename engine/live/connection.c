@@ -4,11 +4,13 @@
  *        socket ──receive()──> live->input ──> speaker_input()
  *        socket <──send_waiting()── bytes[head..tail) <──pull()── speaker_output()
  *
- * bytes is filled only when it is empty, so at most one chunk per connection is out of the speaker's hands:
- * what changes meanwhile is still one mark in the Adj-RIB-Out, not a message behind others.
+ * bytes is filled only when it is empty, so at most one chunk per connection is out of the
+ * speaker's hands: what changes meanwhile is still one mark in the Adj-RIB-Out, not a message
+ * behind others.
  *
- * A connection is freed by libuv's close callback, after the loop has let go of its handle; peer->connections
- * and peer->parting forget it at once. Functions that may free it say so, or return false.
+ * A connection is freed by libuv's close callback, after the loop has let go of its handle;
+ * peer->connections and peer->parting forget it at once. Functions that may free it say so, or
+ * return false.
  */
 #include "engine/live/connection.h"
 
@@ -22,8 +24,9 @@
 #include "engine/live/peer.h"
 #include "engine/live/socket.h"
 
-/* What is pulled from the speaker at once. Twice that is the buffer: what a session that closes still has to say
- * (its fixed buffer, a few kilobytes) must fit behind bytes that the socket did not take yet. */
+/* What is pulled from the speaker at once. Twice that is the buffer: what a session that closes
+ * still has to say (its fixed buffer, a few kilobytes) must fit behind bytes that the socket did
+ * not take yet. */
 #define OUTPUT_CHUNK  (16u * 1024)
 #define OUTPUT_BUFFER (2 * OUTPUT_CHUNK)
 /* Bytes sent to one peer before the others get their turn. */
@@ -55,7 +58,7 @@ static void watch(struct live_connection *connection, int events)
     uv_poll_start(&connection->poll, events, connection_event);
 }
 
-/* --- Life --------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static struct live_connection *create(struct live_peer *peer, enum bgp_direction direction, int fd,
                                       enum phase phase)
@@ -106,7 +109,7 @@ static void lost(struct live_connection *connection, const char *reason)
         speaker_closed(peer->peer->speaker, peer->peer->peer, direction, reason, live_now());
 }
 
-/* --- Sending ------------------------------------------------------------------------------------ */
+/* --- Sending ---------------------------------------------------------------------------------- */
 
 enum sent { SENT_ALL, SOCKET_FULL, CONNECTION_LOST };
 
@@ -146,7 +149,8 @@ static bool send_output(struct live_connection *connection)
         enum sent sent = send_waiting(connection);
         if (sent == CONNECTION_LOST)
             return false;
-        /* The end of a slice is treated like a full socket: the loop comes back after the others. */
+        /* The end of a slice is treated like a full socket: the loop comes back after the others.
+         */
         if (sent == SOCKET_FULL || slice >= OUTPUT_SLICE) {
             watch(connection, UV_READABLE | UV_WRITABLE);
             return true;
@@ -161,7 +165,7 @@ static bool send_output(struct live_connection *connection)
     return true;
 }
 
-/* --- Parting ------------------------------------------------------------------------------------ */
+/* --- Parting ---------------------------------------------------------------------------------- */
 
 /* Sends last words and ends our direction. May free the connection. */
 static void part_on(struct live_connection *connection)
@@ -183,8 +187,8 @@ static void part_on(struct live_connection *connection)
     watch(connection, UV_READABLE);
 }
 
-/* The session is done with this connection. All that it still has to say is taken now: it may be given another
- * connection at any time. */
+/* The session is done with this connection. All that it still has to say is taken now: it may be
+ * given another connection at any time. */
 static void part(struct live_connection *connection)
 {
     struct live_peer *peer = connection->peer;
@@ -218,7 +222,7 @@ void live_connection_cut(struct live_connection *connection, uint64_t now_ms, bo
         destroy(connection);
 }
 
-/* --- Receiving ---------------------------------------------------------------------------------- */
+/* --- Receiving -------------------------------------------------------------------------------- */
 
 /* Takes one slice. False: the connection is gone. */
 static bool receive(struct live_connection *connection)
@@ -276,7 +280,7 @@ static void connection_event(uv_poll_t *poll, int status, int events)
     live_breathe(live);
 }
 
-/* --- Wishes ------------------------------------------------------------------------------------- */
+/* --- Wishes ----------------------------------------------------------------------------------- */
 
 void live_connection_wants_output(struct live_connection *connection)
 {

@@ -1,22 +1,23 @@
 /*
  * One TCP connection of a peer: bytes from the socket to the speaker, and back as the socket takes
- * them. UPDATEs are made when there is room to send them, so a slow reader costs one buffer and no queue.
+ * them. UPDATEs are made when there is room to send them, so a slow reader costs one buffer and no
+ * queue.
  *
  *   opening ──> open ──> parting ──> gone
  *                 └─────────────────────^   (lost: end of file, reset)
  *
  * A parting connection is closed as far as the session knows. It still sends its last words (the
- * NOTIFICATION that says why), ends its direction, and reads into the void until the peer has closed too:
- * a close with unread bytes would reset the connection and could destroy the NOTIFICATION on its way.
- * The time for that is LIVE_PARTING_MS.
+ * NOTIFICATION that says why), ends its direction, and reads into the void until the peer has
+ * closed too: a close with unread bytes would reset the connection and could destroy the
+ * NOTIFICATION on its way. The time for that is LIVE_PARTING_MS.
  */
 #ifndef ENGINE_LIVE_CONNECTION_H
 #define ENGINE_LIVE_CONNECTION_H
 
 #include "engine/live/context.h"
 
-/* Both take fd over. A connection of that direction that is there already: of an incoming one, the newcomer is
- * refused; of an outgoing one, the former is dropped. */
+/* Both take fd over. A connection of that direction that is there already: of an incoming one, the
+ * newcomer is refused; of an outgoing one, the former is dropped. */
 void live_connection_accepted(struct live_peer *peer, int fd);
 void live_connection_opening(struct live_peer *peer, int fd);
 

@@ -6,11 +6,12 @@
  *                ├─ listeners[]   one per route-server address   listener.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
- *                     └─ parting[outgoing, incoming]: closed for the session, still sending its last words
+ *                     └─ parting[outgoing, incoming]: closed for the session, still sending its
+ * last words
  *
- * One turn of the loop: timers, then the prepare handle (live_settle: pump what is listed as work, flush
- * changes to the data plane, set the timer), then sockets. Handler functions that a speaker calls
- * may not call it back, so they only list the peer as work; it is done in live_settle().
+ * One turn of the loop: timers, then the prepare handle (live_settle: pump what is listed as work,
+ * flush changes to the data plane, set the timer), then sockets. Handler functions that a speaker
+ * calls may not call it back, so they only list the peer as work; it is done in live_settle().
  */
 #ifndef ENGINE_LIVE_CONTEXT_H
 #define ENGINE_LIVE_CONTEXT_H
@@ -26,8 +27,8 @@
 #include "engine/live/plane.h"
 #include "engine/program/controller.h"
 
-/* Bytes taken from one peer before the others get their turn: about 3,000 prefixes, which is near a millisecond of
- * work. One peer that floods delays another's keepalive by no more than this. */
+/* Bytes taken from one peer before the others get their turn: about 3,000 prefixes, which is near a
+ * millisecond of work. One peer that floods delays another's keepalive by no more than this. */
 #define LIVE_SLICE (16u * 1024)
 /* How long a change may wait for the flush while sockets keep the loop busy. */
 #define LIVE_FLUSH_NS 1000000u
@@ -93,8 +94,8 @@ struct live {
 
 /* Monotonic milliseconds: the time that speakers live in. */
 uint64_t live_now(void);
-/* Work that must not wait for the end of a long turn: due timers, and changes older than LIVE_FLUSH_NS. Called
- * between two slices of input. */
+/* Work that must not wait for the end of a long turn: due timers, and changes older than
+ * LIVE_FLUSH_NS. Called between two slices of input. */
 void live_breathe(struct live *live);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Accepts TCP connections of configured peers. A connection from anyone else costs one accept and one
- * close: nothing is allocated for it, and the log gets one line a minute however many there are.
+ * Accepts TCP connections of configured peers. A connection from anyone else costs one accept and
+ * one close: nothing is allocated for it, and the log gets one line a minute however many there
+ * are.
  */
 #include "engine/live/listener.h"
 
@@ -19,7 +20,8 @@
 #define ACCEPTS_PER_TURN 16
 #define REFUSED_LINE_MS  60000u
 
-/* The session of this instance with that source. Linear: a few hundred comparisons cost less than the accept. */
+/* The session of this instance with that source. Linear: a few hundred comparisons cost less than
+ * the accept. */
 static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
                                    const struct lpm_address *source)
 {
@@ -85,8 +87,9 @@ static void listener_event(uv_poll_t *poll, int status, int events)
     live_breathe(listener->live);
 }
 
-/* What the user should do about a socket that could not be opened. Each cause has one errno: ENODEV and EPERM come
- * only from binding to the device, EACCES and EADDRNOTAVAIL only from the address and port. */
+/* What the user should do about a socket that could not be opened. Each cause has one errno: ENODEV
+ * and EPERM come only from binding to the device, EACCES and EADDRNOTAVAIL only from the address
+ * and port. */
 static void explain(const struct live *live, const struct live_listener *listener,
                     const struct live_endpoint *local, int status, char error[LIVE_ERROR_TEXT])
 {

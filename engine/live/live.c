@@ -1,11 +1,12 @@
 /*
  * Start, the turns of the loop, and the stop of the live engine. See live.h and context.h.
  *
- * Start: signals, listening sockets, forwarding state, ports, sessions. What fails most (an address that is not
- * there, a port that is taken) comes before what is slow (EAL).
+ * Start: signals, listening sockets, forwarding state, ports, sessions. What fails most (an address
+ * that is not there, a port that is taken) comes before what is slow (EAL).
  *
- * Stop: state kept for the report, listening ends, Cease to all; when every socket has said its last words or
- * LIVE_PARTING_MS are over, the loop ends, then the workers. Packets are forwarded until then.
+ * Stop: state kept for the report, listening ends, Cease to all; when every socket has said its
+ * last words or LIVE_PARTING_MS are over, the loop ends, then the workers. Packets are forwarded
+ * until then.
  */
 #include "engine/live/live.h"
 
@@ -33,7 +34,7 @@ uint64_t live_now(void)
     return uv_hrtime() / 1000000u;
 }
 
-/* --- Turns -------------------------------------------------------------------------------------- */
+/* --- Turns ------------------------------------------------------------------------------------ */
 
 static void on_flush_wanted(void *context)
 {
@@ -50,7 +51,8 @@ static void flush(struct live *live)
         live->flush_fails = false;
         return;
     }
-    /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the latest. */
+    /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the
+     * latest. */
     if (!live->flush_fails)
         live_log("cannot program routes for now, trying again: %s", strerror(-changed));
     live->flush_fails = true;
@@ -113,7 +115,8 @@ static void live_settle(uv_prepare_t *prepare)
     live_peers_work(live);
     if (live->flush_wanted)
         flush(live);
-    /* What the flush replaced is freed once the workers have moved on; this frees what earlier ones replaced. */
+    /* What the flush replaced is freed once the workers have moved on; this frees what earlier ones
+     * replaced. */
     lpm_rcu_poll();
     set_timer(live);
     if (live->stopping && live->connection_count == 0)
@@ -129,7 +132,7 @@ static void on_housekeeping(uv_timer_t *timer)
     lpm_rcu_poll();
 }
 
-/* --- Signals -------------------------------------------------------------------------------------- */
+/* --- Signals ---------------------------------------------------------------------------------- */
 
 static void print_status(const struct live *live)
 {
@@ -168,7 +171,8 @@ static void on_signal(uv_signal_t *handle, int number)
 static int open_signals(struct live *live)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
-    /* A reader of standard output that has gone must not end the engine; sockets say MSG_NOSIGNAL. */
+    /* A reader of standard output that has gone must not end the engine; sockets say MSG_NOSIGNAL.
+     */
     signal(SIGPIPE, SIG_IGN);
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         uv_signal_t *handle = &live->signals[i];
@@ -184,7 +188,7 @@ static int open_signals(struct live *live)
     return 0;
 }
 
-/* --- Start and end --------------------------------------------------------------------------------- */
+/* --- Start and end ---------------------------------------------------------------------------- */
 
 static int open_loop(struct live *live, char error[LIVE_ERROR_TEXT])
 {
@@ -259,8 +263,8 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-/* Also after a start that failed half way: what is not there is passed over. Handles first, then the loop, then
- * the memory they live in. */
+/* Also after a start that failed half way: what is not there is passed over. Handles first, then
+ * the loop, then the memory they live in. */
 static void finish(struct live *live)
 {
     live_peers_cut(live, 0, true);

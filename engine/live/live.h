@@ -26,9 +26,9 @@ struct live_options {
 
 /* Runs until SIGINT or SIGTERM: peers get Cease / Administrative Shutdown, ports are closed, a
  * summary is printed. A second signal ends the process at once. SIGUSR1 prints the same summary to
- * standard error while running. Returns the exit code: 0 after a clean stop, 2 when the engine could
- * not start (one line on standard error says what and what would be right; nothing is left open).
- * fabric is borrowed. Changes the process's handling of these signals and of SIGPIPE. */
+ * standard error while running. Returns the exit code: 0 after a clean stop, 2 when the engine
+ * could not start (one line on standard error says what and what would be right; nothing is left
+ * open). fabric is borrowed. Changes the process's handling of these signals and of SIGPIPE. */
 int live_run(const struct fabric *fabric, const struct live_options *options);
 
 #endif

@@ -3,9 +3,10 @@
  *
  *   speaker ──handler──> wish noted, peer listed ──live_peers_work()──> socket ──> speaker
  *
- * Handler functions run inside the speaker's calls, which may not be entered again, so they only take
- * notes. The list holds each peer once; what is done for one may list others, and the walk goes on until
- * it is empty. It ends: each round of work for a peer needs an event from outside to be wished for again.
+ * Handler functions run inside the speaker's calls, which may not be entered again, so they only
+ * take notes. The list holds each peer once; what is done for one may list others, and the walk
+ * goes on until it is empty. It ends: each round of work for a peer needs an event from outside to
+ * be wished for again.
  */
 #include "engine/live/peer.h"
 
@@ -29,7 +30,7 @@ void live_peer_list(struct live_peer *peer)
     peer->live->work = peer;
 }
 
-/* --- What the speaker tells --------------------------------------------------------------------- */
+/* --- What the speaker tells ------------------------------------------------------------------- */
 
 static void on_connect(void *context, struct controller_peer *controller_peer)
 {
@@ -62,8 +63,8 @@ static void on_output_ready(void *context, struct controller_peer *controller_pe
     live_peer_list(peer);
 }
 
-/* Established, and the fall from it or to Idle with the reason, are news. A peer that is away fails the same way
- * over and over: said once. */
+/* Established, and the fall from it or to Idle with the reason, are news. A peer that is away fails
+ * the same way over and over: said once. */
 static void on_peer_changed(void *context, struct controller_peer *controller_peer,
                             enum bgp_state state, const char *reason)
 {
@@ -83,7 +84,8 @@ static void on_peer_changed(void *context, struct controller_peer *controller_pe
     live_log("%s %s", peer->label, line);
 }
 
-/* Something odd that changes no state. A peer can provoke one with every message: a line a second at most. */
+/* Something odd that changes no state. A peer can provoke one with every message: a line a second
+ * at most. */
 static void on_notice(void *context, struct controller_peer *controller_peer, const char *line)
 {
     (void)context;
@@ -110,7 +112,7 @@ void live_peers_shell(struct controller_shell *shell)
     shell->output_ready = on_output_ready;
 }
 
-/* --- What is done about it ----------------------------------------------------------------------- */
+/* --- What is done about it -------------------------------------------------------------------- */
 
 static void connect_out(struct live_peer *peer)
 {
@@ -158,7 +160,7 @@ void live_peers_cut(struct live *live, uint64_t now_ms, bool all)
     }
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void make_label(struct live_peer *peer, const struct fabric *fabric)
 {

@@ -1,6 +1,6 @@
 /*
- * The transport side of one session: what its speaker wishes (connect, close, send) is listed here by
- * handler functions and done in live_peers_work(), outside of the speaker's own calls.
+ * The transport side of one session: what its speaker wishes (connect, close, send) is listed here
+ * by handler functions and done in live_peers_work(), outside of the speaker's own calls.
  */
 #ifndef ENGINE_LIVE_PEER_H
 #define ENGINE_LIVE_PEER_H

@@ -1,6 +1,6 @@
 /*
- * See plane.h. Ports open last and close first: no packet meets half-programmed state, and nothing that a
- * worker may read goes away before the worker does.
+ * See plane.h. Ports open last and close first: no packet meets half-programmed state, and nothing
+ * that a worker may read goes away before the worker does.
  */
 #include "engine/live/plane.h"
 
@@ -11,7 +11,8 @@
 
 #include "engine/program/program.h"
 
-/* Ports in the order of the fabric: an attachment names its port by that index. The list is the caller's to free. */
+/* Ports in the order of the fabric: an attachment names its port by that index. The list is the
+ * caller's to free. */
 static struct dp_port_config *port_configs(const struct fabric *fabric)
 {
     struct dp_port_config *ports = calloc(fabric->ports_count + 1, sizeof(*ports));
@@ -40,8 +41,8 @@ static struct dp_engine_config engine_config(const struct fabric *fabric,
     };
 }
 
-/* Counters are made per worker before there are any, so their number must be known first. A file without ports (route
- * server only) starts no EAL and has no worker, but counters want one set. */
+/* Counters are made per worker before there are any, so their number must be known first. A file
+ * without ports (route server only) starts no EAL and has no worker, but counters want one set. */
 static int worker_count(const struct fabric *fabric, bool verbose, unsigned *workers)
 {
     *workers = 1;

@@ -1,6 +1,6 @@
 /*
- * Everything behind the sockets: tables, forwarding state, controller, ports and workers, opened and
- * closed in the one order that works.
+ * Everything behind the sockets: tables, forwarding state, controller, ports and workers, opened
+ * and closed in the one order that works.
  *
  *   lpm <── forwarding <── controller (speakers, program)
  *               ^── engine (workers read)              stops before what it reads goes away
@@ -23,8 +23,8 @@ struct live_plane {
     unsigned workers;
 };
 
-/* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is left and error
- * says what was wrong. */
+/* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is
+ * left and error says what was wrong. */
 int live_plane_create(struct live_plane *plane, const struct fabric *fabric,
                       const struct controller_shell *shell, bool verbose,
                       char error[DP_ERROR_TEXT]);

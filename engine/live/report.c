@@ -1,6 +1,7 @@
 /*
- * See report.h. The text is made from the JSON document, so that the two never disagree. json_..._new() takes
- * the reference it is given, and takes NULL: where memory is out, a key is missing and nothing else happens.
+ * See report.h. The text is made from the JSON document, so that the two never disagree.
+ * json_..._new() takes the reference it is given, and takes NULL: where memory is out, a key is
+ * missing and nothing else happens.
  */
 #include "engine/live/report.h"
 
@@ -9,7 +10,7 @@
 
 #include "engine/bgp/session.h"
 
-/* --- Document ----------------------------------------------------------------------------------- */
+/* --- Document --------------------------------------------------------------------------------- */
 
 static json_t *number(uint64_t value)
 {
@@ -169,7 +170,7 @@ json_t *live_report(const struct live *live, json_t *state)
     return report;
 }
 
-/* --- Text ---------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *row, const char *key)
 {

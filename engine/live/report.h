@@ -2,12 +2,12 @@
  * What the engine says about itself: one JSON document, and the same document as text for people.
  *
  *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
- *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds", "learned",
- *                   "advertised", "updates_in", "updates_out", "established", "reason"}],
- *    "nics":      [{"nic", "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}],
- *    "next_hops": [{"next_hop", "packets", "bytes"}],
- *    "ports":     [{"port", "link_up", "rx_packets", "tx_packets", "rx_missed", "rx_errors", "tx_errors"}],
- *    "programmed": {"scopes", "fibs", "derived_fibs", "groups", "routes"}}
+ *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds",
+ * "learned", "advertised", "updates_in", "updates_out", "established", "reason"}], "nics": [{"nic",
+ * "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}], "next_hops":
+ * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
+ * "rx_missed", "rx_errors", "tx_errors"}], "programmed": {"scopes", "fibs", "derived_fibs",
+ * "groups", "routes"}}
  *
  * Frames that no NIC owns are in the row of "nics" whose "nic" is null.
  */
@@ -20,11 +20,11 @@
 
 #include "engine/live/context.h"
 
-/* What a stop takes away: sessions, ports, and what is programmed. Both functions give a new reference, or NULL when
- * memory is out. */
+/* What a stop takes away: sessions, ports, and what is programmed. Both functions give a new
+ * reference, or NULL when memory is out. */
 json_t *live_report_state(const struct live *live);
-/* The document: counters as they are now, and a state as it was given by live_report_state(), kept by the
- * caller. */
+/* The document: counters as they are now, and a state as it was given by live_report_state(), kept
+ * by the caller. */
 json_t *live_report(const struct live *live, json_t *state);
 
 void live_report_print(FILE *file, const json_t *report);

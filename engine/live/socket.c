@@ -1,6 +1,7 @@
 /*
- * See socket.h. Both kinds of socket are made alike: options, device, address, in this order, because a
- * device that is bound after the address would leave a moment in which any device is heard.
+ * See socket.h. Both kinds of socket are made alike: options, device, address, in this order,
+ * because a device that is bound after the address would leave a moment in which any device is
+ * heard.
  */
 #include "engine/live/socket.h"
 
@@ -55,7 +56,8 @@ static int set_number(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Options that both ends of a session want. The traffic class is a courtesy: its failure is none. */
+/* Options that both ends of a session want. The traffic class is a courtesy: its failure is none.
+ */
 static int set_session_options(int fd, uint8_t family)
 {
     int error = set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -71,7 +73,8 @@ static int set_session_options(int fd, uint8_t family)
 
 static int bind_to(int fd, const struct live_endpoint *local)
 {
-    /* Replies leave by this device too, whatever the routing table says: the management link stays the way. */
+    /* Replies leave by this device too, whatever the routing table says: the management link stays
+     * the way. */
     if (local->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, local->interface,
                                        (socklen_t)strlen(local->interface)) < 0)
         return -errno;

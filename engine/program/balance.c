@@ -16,7 +16,7 @@
 
 static const enum lpm_family families[PROGRAM_FAMILIES] = {LPM_IPV4, LPM_IPV6};
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static int open_table(struct program_table *table, struct lpm_fib *base, bool plain)
 {
@@ -59,7 +59,7 @@ void program_vnet_close(struct program_vnet *vnet)
     free(vnet->late);
 }
 
-/* --- References ------------------------------------------------------------------------------------- */
+/* --- References ------------------------------------------------------------------------------- */
 
 struct counting {
     const struct program_vnet *vnet;
@@ -88,7 +88,7 @@ void program_vnet_count_references(const struct program_vnet *vnet)
     }
 }
 
-/* --- Difference between a FIB and its base ------------------------------------------------------------ */
+/* --- Difference between a FIB and its base ---------------------------------------------------- */
 
 /* Changes that make a copy of the base show what fib shows. */
 struct difference {
@@ -143,7 +143,7 @@ void program_vnet_recovered(struct program_vnet *vnet)
     vnet->recovering = false;
 }
 
-/* --- Form ---------------------------------------------------------------------------------------------- */
+/* --- Form ------------------------------------------------------------------------------------- */
 
 struct inheriting {
     const struct program_vnet *vnet;

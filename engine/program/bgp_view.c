@@ -18,7 +18,7 @@ struct program_bgp_view {
     struct server *servers;
 };
 
-/* --- One prefix ----------------------------------------------------------------------------------- */
+/* --- One prefix ------------------------------------------------------------------------------- */
 
 static bool has_next_hop(const struct rib_choice *choice, const struct lpm_address *next_hop)
 {
@@ -97,7 +97,7 @@ static int view_each_candidate(void *context, uint32_t route_server,
     return stopped;
 }
 
-/* --- All prefixes ------------------------------------------------------------------------------------ */
+/* --- All prefixes ----------------------------------------------------------------------------- */
 
 /* What several speakers have a choice for. */
 struct prefix_list {
@@ -162,7 +162,7 @@ static int view_each(void *context, uint32_t route_server,
     return each_merged(view, route_server, visit, visit_context);
 }
 
-/* --- Life --------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
 {

@@ -38,7 +38,7 @@ struct program_groups {
     } last;
 };
 
-/* --- Configuration for the data plane ----------------------------------------------------------- */
+/* --- Configuration for the data plane --------------------------------------------------------- */
 
 static size_t find_down(const struct program_groups *groups, const struct lpm_address *next_hop)
 {
@@ -72,7 +72,7 @@ static struct dp_group_config configure(const struct program_groups *groups,
     };
 }
 
-/* --- Entries ------------------------------------------------------------------------------------- */
+/* --- Entries ---------------------------------------------------------------------------------- */
 
 static struct group *find(const struct program_groups *groups, const struct program_target *target,
                           uint32_t hash)
@@ -143,7 +143,7 @@ static void discard(struct program_groups *groups, struct group *group)
     free(group);
 }
 
-/* --- References ---------------------------------------------------------------------------------- */
+/* --- References ------------------------------------------------------------------------------- */
 
 /* Would the row lead to the group that was asked for last? */
 static bool is_last(const struct program_groups *groups, uint32_t vnet,
@@ -228,7 +228,7 @@ void program_groups_recount_end(struct program_groups *groups)
             discard(groups, groups->by_id[id]);
 }
 
-/* --- Next hops that come and go -------------------------------------------------------------------- */
+/* --- Next hops that come and go --------------------------------------------------------------- */
 
 static bool has_learned_member(const struct group *group, const struct lpm_address *next_hop)
 {
@@ -270,7 +270,7 @@ int program_groups_next_hop(struct program_groups *groups, const struct lpm_addr
     return error ? error : swapped;
 }
 
-/* --- Life and checks ------------------------------------------------------------------------------- */
+/* --- Life and checks -------------------------------------------------------------------------- */
 
 struct program_groups *program_groups_create(const struct fabric *fabric,
                                              struct dp_forwarding *forwarding)

@@ -4,8 +4,8 @@
  *
  *   Active row, seen from a VNet ──> key (kind, VNet, members with NIC and peering) ──> group id
  *
- * Each FIB entry that holds an id holds a reference; a group without references is destroyed (the data
- * plane keeps it for readers that took the id just before the FIB changed).
+ * Each FIB entry that holds an id holds a reference; a group without references is destroyed (the
+ * data plane keeps it for readers that took the id just before the FIB changed).
  *
  * Members that were learned by BGP leave their groups while their neighbour is down; the key stays.
  * Members of a user's route never leave: no session speaks for them.

@@ -31,8 +31,8 @@ struct program {
 int program_scopes_open(struct program *program);
 void program_scopes_close(struct program *program);
 
-/* Tells the data plane of VNets, addresses and NICs, with the FIBs of their scopes. 0 or -errno; error names the
- * object. */
+/* Tells the data plane of VNets, addresses and NICs, with the FIBs of their scopes. 0 or -errno;
+ * error names the object. */
 int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT]);
 void program_nics_remove(struct program *program);
 

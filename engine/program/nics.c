@@ -1,6 +1,6 @@
 /*
- * What of the fabric file the data plane is told once: VNets with their address maps, NICs with their
- * attachments, and the Internet as a NIC of its own.
+ * What of the fabric file the data plane is told once: VNets with their address maps, NICs with
+ * their attachments, and the Internet as a NIC of its own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 /* Of the internet where the file gives none: locally administered, and no NIC's. */
 static const uint8_t internet_mac[6] = {0x02, 0x00, 0x00, 0x00, 0x00, 0xfe};
 
-/* --- Attachments ---------------------------------------------------------------------------------- */
+/* --- Attachments ------------------------------------------------------------------------------ */
 
 /* What has to be known of all NICs to attach one. */
 struct setting {
@@ -53,7 +53,7 @@ static struct dp_attachment attach(const struct setting *setting, uint32_t port,
     return attachment;
 }
 
-/* --- NICs ------------------------------------------------------------------------------------------- */
+/* --- NICs ------------------------------------------------------------------------------------- */
 
 /* With the quirk each host hashes alone, so the two directions of a flow choose independently. */
 static uint32_t salt_of(const struct fabric *fabric, uint32_t nic)
@@ -116,7 +116,7 @@ static int set_internet(const struct setting *setting)
     return dp_nic_set(program->forwarding, DP_NIC_INTERNET, &config);
 }
 
-/* --- VNets ------------------------------------------------------------------------------------------- */
+/* --- VNets ------------------------------------------------------------------------------------ */
 
 static size_t count_addresses(const struct fabric *fabric, const struct program_scope *scope)
 {
@@ -145,7 +145,7 @@ static int set_addresses(const struct program *program, uint32_t vnet,
     return error;
 }
 
-/* --- All ---------------------------------------------------------------------------------------------- */
+/* --- All -------------------------------------------------------------------------------------- */
 
 static int failed(char error[DP_ERROR_TEXT], const char *kind, const char *name, int reason)
 {

@@ -1,6 +1,6 @@
 /*
- * The array is only appended to; when it is full it is sorted and rid of duplicates, and grows only if
- * that did not free half of it. So n changes cost O(n log n) whatever repeats in them.
+ * The array is only appended to; when it is full it is sorted and rid of duplicates, and grows only
+ * if that did not free half of it. So n changes cost O(n log n) whatever repeats in them.
  */
 #include "engine/program/pending.h"
 

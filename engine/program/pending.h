@@ -1,6 +1,6 @@
 /*
- * A set of (route server, prefix) whose choice changed: cheap to add to, sorted and without duplicates
- * when it is read. Internal to the room.
+ * A set of (route server, prefix) whose choice changed: cheap to add to, sorted and without
+ * duplicates when it is read. Internal to the room.
  */
 #ifndef ENGINE_PROGRAM_PENDING_H
 #define ENGINE_PROGRAM_PENDING_H

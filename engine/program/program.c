@@ -28,7 +28,7 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
     };
 }
 
-/* --- Prefixes of a VNet ------------------------------------------------------------------------------ */
+/* --- Prefixes of a VNet ----------------------------------------------------------------------- */
 
 /* Prefixes that belong together, sorted and without duplicates when they are applied. */
 struct prefixes {
@@ -107,7 +107,7 @@ static void add_everything(const struct program *program, const struct program_v
     }
 }
 
-/* --- Flush ---------------------------------------------------------------------------------------------- */
+/* --- Flush ------------------------------------------------------------------------------------ */
 
 /* How many of the first prefixes make one batch: one family, and not too many. */
 static size_t batch_length(const struct prefixes *prefixes, size_t from)
@@ -185,8 +185,8 @@ static int apply_pending(struct program *program)
     return total;
 }
 
-/* After a failure references may have been counted twice; with everything applied, the FIBs say what
- * they are. */
+/* After a failure references may have been counted twice; with everything applied, the FIBs say
+ * what they are. */
 static void recover(struct program *program)
 {
     bool needed = false;
@@ -242,7 +242,7 @@ int program_next_hop_state(struct program *program, const struct lpm_address *ne
     return program_groups_next_hop(program->groups, next_hop, up);
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                struct dp_forwarding *forwarding, bool with_ports,
@@ -282,7 +282,7 @@ void program_destroy(struct program *program)
     free(program);
 }
 
-/* --- Questions -------------------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 uint32_t program_nic_id(const struct program *program, uint32_t nic)
 {

@@ -5,9 +5,10 @@
  *                                                              └──> change of a base or derived FIB
  *   next hop went away (session, BFD)  ──> every group that holds it is swapped first, at once
  *
- * FIBs: per VNet and family a base holds the rows of a plain scope (no route table, propagation on, no router); every
- * other scope is a FIB derived from it with what differs, or a base of its own when more than half differs. NICs of
- * equal scope share FIBs. Equal next-hop sets, resolved alike, share one group.
+ * FIBs: per VNet and family a base holds the rows of a plain scope (no route table, propagation on,
+ * no router); every other scope is a FIB derived from it with what differs, or a base of its own
+ * when more than half differs. NICs of equal scope share FIBs. Equal next-hop sets, resolved alike,
+ * share one group.
  *
  * Control thread only. Time is the caller's.
  */
@@ -20,29 +21,32 @@
 
 struct program;
 
-/* dp_forwarding_config for this fabric and number of workers: capacities, TTL and hash by mode and quirks. */
+/* dp_forwarding_config for this fabric and number of workers: capacities, TTL and hash by mode and
+ * quirks. */
 struct dp_forwarding_config program_forwarding_config(const struct fabric *fabric,
                                                       unsigned workers);
 
-/* Programs NICs, VNets, address maps and FIBs from the file and from whatever bgp already holds. fabric, bgp and forwarding
- * are borrowed and must outlive the program. with_ports: NICs get their file's attachments; else none (twin, replay).
- * Returns NULL with errno; error names the object. */
+/* Programs NICs, VNets, address maps and FIBs from the file and from whatever bgp already holds.
+ * fabric, bgp and forwarding are borrowed and must outlive the program. with_ports: NICs get their
+ * file's attachments; else none (twin, replay). Returns NULL with errno; error names the object. */
 struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                struct dp_forwarding *forwarding, bool with_ports,
                                char error[DP_ERROR_TEXT]);
 /* Takes everything out of forwarding again. */
 void program_destroy(struct program *program);
 
-/* The route server's choice at prefix, or who announces it, changed: remembered, applied by program_flush(). Never
- * fails: without memory the next flush looks at every prefix. */
+/* The route server's choice at prefix, or who announces it, changed: remembered, applied by
+ * program_flush(). Never fails: without memory the next flush looks at every prefix. */
 int program_prefix_changed(struct program *program, uint32_t route_server,
                            const struct lpm_prefix *prefix);
-/* Applies what is remembered, in batches. Returns how many FIB entries changed, or -errno (nothing lost: call again). */
+/* Applies what is remembered, in batches. Returns how many FIB entries changed, or -errno (nothing
+ * lost: call again). */
 int program_flush(struct program *program);
-/* Takes a next hop out of (up = false) or back into every group of BGP next hops at once, before any prefix moves, and
- * remembers it for groups that are made later. For when no session with that neighbour is left. Groups of users' routes
- * keep it: no session speaks for them. Asks no speaker, so a speaker's handler may call it. Returns how many groups were
- * swapped, or -errno (call again). */
+/* Takes a next hop out of (up = false) or back into every group of BGP next hops at once, before
+ * any prefix moves, and remembers it for groups that are made later. For when no session with that
+ * neighbour is left. Groups of users' routes keep it: no session speaks for them. Asks no speaker,
+ * so a speaker's handler may call it. Returns how many groups were swapped, or -errno (call again).
+ */
 int program_next_hop_state(struct program *program, const struct lpm_address *next_hop, bool up);
 
 /* NIC ids of the data plane <-> indices of fabric.nics. */
@@ -54,8 +58,8 @@ struct program_size {
     size_t scopes, fibs, derived_fibs, groups, routes;
 };
 void program_size(const struct program *program, struct program_size *size);
-/* Compares the programmed state with one made from scratch; false: error says where they differ. Slow; tests and debug
- * builds. */
+/* Compares the programmed state with one made from scratch; false: error says where they differ.
+ * Slow; tests and debug builds. */
 bool program_validate(struct program *program, char error[DP_ERROR_TEXT]);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Changing the FIBs of a VNet, prefix by prefix.
  *
- * A base's change is seen through its derived FIBs at once, also by those that are to keep what they
- * show. So a batch has three steps, and no reader sees in any FIB a leaf that is not the old or the
- * new one of that FIB:
+ * A base's change is seen through its derived FIBs at once, also by those that are to keep what
+ * they show. So a batch has three steps, and no reader sees in any FIB a leaf that is not the old
+ * or the new one of that FIB:
  *
  *   1. derived FIBs that will differ from the new base get their overrides, FIBs alone their routes
  *   2. the base changes
@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- Leaves ------------------------------------------------------------------------------------- */
+/* --- Leaves ----------------------------------------------------------------------------------- */
 
 /* The leaf for this view at prefix, with a reference. */
 static int leaf_of(const struct program_vnet *vnet, const struct fabric_view *view,
@@ -39,7 +39,7 @@ static void release_all(const struct program_vnet *vnet, const uint32_t *leaves,
         program_groups_release(vnet->groups, leaves[i]);
 }
 
-/* --- One batch ------------------------------------------------------------------------------------ */
+/* --- One batch -------------------------------------------------------------------------------- */
 
 struct batch {
     struct program_vnet *vnet;

@@ -10,9 +10,9 @@
  *                      derived from the base  (holds `differs` overrides)
  *                      alone                  (more than half differs: overrides would cost more)
  *
- * Invariant, but within program_vnet_apply() and after it failed: a derived FIB overrides its base at a
- * prefix if and only if it shows another leaf there. So whether there is an override is seen by
- * comparing leaves, and need not be remembered.
+ * Invariant, but within program_vnet_apply() and after it failed: a derived FIB overrides its base
+ * at a prefix if and only if it shows another leaf there. So whether there is an override is seen
+ * by comparing leaves, and need not be remembered.
  *
  * References to groups: one for each route of a base or a FIB that stands alone, one for each
  * override that sets a leaf.
@@ -64,14 +64,14 @@ struct program_vnet {
 int program_vnet_open(struct program_vnet *vnet);
 void program_vnet_close(struct program_vnet *vnet);
 
-/* Makes the FIBs show the rows at these prefixes: of one family, n <= PROGRAM_BATCH, no duplicates. Returns how
- * many entries changed, or -errno: then recovering is set and the same prefixes have to be applied
- * again, followed by a recount of references and program_vnet_recovered(). */
+/* Makes the FIBs show the rows at these prefixes: of one family, n <= PROGRAM_BATCH, no duplicates.
+ * Returns how many entries changed, or -errno: then recovering is set and the same prefixes have to
+ * be applied again, followed by a recount of references and program_vnet_recovered(). */
 int program_vnet_apply(struct program_vnet *vnet, const struct lpm_prefix *prefixes, size_t n);
 
-/* Turns derived FIBs into FIBs that stand alone, or back, where that is cheaper now. Where a scope's FIB is another
- * one after this, moved() takes NICs off the old one, which is released then. 0 or -errno; not doing it
- * breaks nothing. */
+/* Turns derived FIBs into FIBs that stand alone, or back, where that is cheaper now. Where a
+ * scope's FIB is another one after this, moved() takes NICs off the old one, which is released
+ * then. 0 or -errno; not doing it breaks nothing. */
 int program_vnet_balance(struct program_vnet *vnet,
                          void (*moved)(void *context, const struct program_scope *scope),
                          void *context);

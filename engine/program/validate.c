@@ -97,7 +97,8 @@ static bool check_base(const struct program *program, const struct program_vnet 
     return good;
 }
 
-/* Is every group referred to exactly as often as FIBs hold it? Counting anew is harmless when it is. */
+/* Is every group referred to exactly as often as FIBs hold it? Counting anew is harmless when it
+ * is. */
 static bool check_references(struct program *program, char error[DP_ERROR_TEXT])
 {
     uint32_t capacity = program_groups_id_limit(program->groups);

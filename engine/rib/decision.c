@@ -1,10 +1,10 @@
 /*
  * The decision: which paths to a prefix make the ECMP set, and which one of them is advertised.
  *
- * The order is that of the route server: own routes; the class by hub routing preference; the shorter
- * AS_PATH; where the class does not count, ExpressRoute before others at equal length. All of that is
- * known when a path arrives, so it is packed into one number there (rib_rank()) and the decision is
- * a search for the lowest number.
+ * The order is that of the route server: own routes; the class by hub routing preference; the
+ * shorter AS_PATH; where the class does not count, ExpressRoute before others at equal length. All
+ * of that is known when a path arrives, so it is packed into one number there (rib_rank()) and the
+ * decision is a search for the lowest number.
  *
  *   rank   30     21..20   17..1             0
  *          peer   class    AS_PATH length    not ExpressRoute (preference AS path only)
@@ -13,8 +13,8 @@
  * best stays what it was while it is among the equals (RFC 5004: no flapping between equal
  * externals); else it is the first in the order of peers.
  *
- * Twins are paths of one neighbour, heard through both instances, that say the same. They count as one
- * path: the first of them stands for all, and it is no change when another has to.
+ * Twins are paths of one neighbour, heard through both instances, that say the same. They count as
+ * one path: the first of them stands for all, and it is no change when another has to.
  */
 #include "engine/rib/internal.h"
 
@@ -70,8 +70,8 @@ enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_
     return path->peer == RIB_LOCAL ? RIB_SOURCE_LOCAL : speaker->peers[path->peer]->config.source;
 }
 
-/* How many next hops a set led by best may have. Equals of an ExpressRoute path are all ExpressRoute,
- * by class or by the tie bit, so looking at one is enough. */
+/* How many next hops a set led by best may have. Equals of an ExpressRoute path are all
+ * ExpressRoute, by class or by the tie bit, so looking at one is enough. */
 static unsigned set_limit(const struct speaker *speaker, const struct rib_stored_path *best)
 {
     unsigned limit = speaker->config.ecmp_max;

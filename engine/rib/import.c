@@ -59,8 +59,8 @@ static bool usable(const struct rib_stored_path *path)
     return path->attributes != NULL && path->filter == RIB_CHOSEN;
 }
 
-/* The path of its neighbour begins or ends to be usable. That is news, unless the neighbour has another
- * usable one, by the other instance. */
+/* The path of its neighbour begins or ends to be usable. That is news, unless the neighbour has
+ * another usable one, by the other instance. */
 static void note_neighbor(const struct speaker *speaker, struct rib_entry *entry,
                           const struct rib_stored_path *path)
 {
@@ -218,7 +218,8 @@ static enum rib_verdict filter_of(const struct speaker_peer *peer,
     return RIB_CHOSEN;
 }
 
-/* False when the peer is over its limit; it will be reset, so the rest of its routes is not read. */
+/* False when the peer is over its limit; it will be reset, so the rest of its routes is not read.
+ */
 static bool within_limit(struct speaker_peer *peer)
 {
     size_t held =

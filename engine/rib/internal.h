@@ -5,22 +5,24 @@
  *     peers[0]      NULL: the place of the speaker's own routes
  *     peers[1..]    struct speaker_peer: session, and per family struct rib_peer_tables
  *                     learned     ids it has a path in            Adj-RIB-In is these paths
- *                     advertised  ids it has been sent            Adj-RIB-Out: the best path of each,
- *                     pending     ids it has yet to be sent       seen through rib_export_*()
- *     tables[f]     rib_table: entry id -> prefix, paths
- *     dirty[f]      ids whose paths changed in this input and await the decision
+ *                     advertised  ids it has been sent            Adj-RIB-Out: the best path of
+ * each, pending     ids it has yet to be sent       seen through rib_export_*() tables[f]
+ * rib_table: entry id -> prefix, paths dirty[f]      ids whose paths changed in this input and
+ * await the decision
  *
- * One input goes through three steps (settle.c): paths change and ids become dirty; each dirty entry
- * is decided once and, when its best path changed, marked pending for the peers that it concerns;
- * then the handler is told. So the handler sees a speaker in which everything is decided.
+ * One input goes through three steps (settle.c): paths change and ids become dirty; each dirty
+ * entry is decided once and, when its best path changed, marked pending for the peers that it
+ * concerns; then the handler is told. So the handler sees a speaker in which everything is decided.
  *
  * Invariants (speaker_validate() checks them):
  * - id is in learned of peer p exactly when the entry has a path of p; the path holds a reference.
- * - between two public calls dirty is empty, and the flags of the paths are those that rib_decide() gives.
- * - an entry without paths exists only while some peer has it in advertised; entry.waiting is the number of these
- *   peers, and each of them has it in pending.
- * - a prefix that an Established peer may have is advertised to it, or pending, or both, but where its
- *   attributes fit in no message; a prefix that it may not have is pending exactly when advertised.
+ * - between two public calls dirty is empty, and the flags of the paths are those that rib_decide()
+ * gives.
+ * - an entry without paths exists only while some peer has it in advertised; entry.waiting is the
+ * number of these peers, and each of them has it in pending.
+ * - a prefix that an Established peer may have is advertised to it, or pending, or both, but where
+ * its attributes fit in no message; a prefix that it may not have is pending exactly when
+ * advertised.
  * - an id is in at most one of the two pending sets of a peer.
  */
 #ifndef ENGINE_RIB_INTERNAL_H
@@ -47,8 +49,8 @@ struct rib_peer_tables {
     bool passed;                /* pending has been walked to its end since the session came up */
 };
 
-/* Pending ids of one family and turn, in an order that packs well. What an id needs is looked up when
- * it is written, so a batch may be stale: an id that is no longer pending is passed over. */
+/* Pending ids of one family and turn, in an order that packs well. What an id needs is looked up
+ * when it is written, so a batch may be stale: an id that is no longer pending is passed over. */
 struct rib_batch {
     uint32_t *ids; /* NULL while nothing is pending */
     unsigned n, at;
@@ -91,7 +93,7 @@ struct speaker {
     unsigned n_addresses;
 };
 
-/* --- decision.c ------------------------------------------------------------------------------ */
+/* --- decision.c ------------------------------------------------------------------------------- */
 
 /* How good a path with these attributes is; lower is better. Equal ranks make an ECMP set. */
 uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
@@ -116,7 +118,7 @@ const struct rib_stored_path *rib_best(const struct rib_entry *entry);
 
 enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_stored_path *path);
 
-/* --- import.c -------------------------------------------------------------------------------- */
+/* --- import.c --------------------------------------------------------------------------------- */
 
 /* Takes in what a peer announced and withdrew. */
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes);
@@ -130,7 +132,7 @@ void rib_forget_learned(struct speaker_peer *peer);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
 
-/* --- settle.c -------------------------------------------------------------------------------- */
+/* --- settle.c --------------------------------------------------------------------------------- */
 
 /* The paths of this entry changed: it will be decided when the input is over. */
 void rib_touch(struct speaker *speaker, enum bgp_family family, uint32_t id);
@@ -142,7 +144,7 @@ void rib_finish(struct speaker *speaker);
 /* Frees an entry that has neither paths nor peers to be told. */
 void rib_entry_release(struct speaker *speaker, enum bgp_family family, uint32_t id);
 
-/* --- export.c -------------------------------------------------------------------------------- */
+/* --- export.c --------------------------------------------------------------------------------- */
 
 /* What a peer is sent of a path: attributes seen through export. */
 struct rib_outgoing {
@@ -161,7 +163,7 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
 /* An order in which paths that rib_export_alike() says are alike stand together. */
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
 
-/* --- mark.c ---------------------------------------------------------------------------------- */
+/* --- mark.c ----------------------------------------------------------------------------------- */
 
 /* The best path of an entry changed, or its last path went: marks what each peer has to be told. */
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
@@ -179,12 +181,12 @@ static inline bool rib_family_pending(const struct rib_peer_tables *tables)
     return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
 }
 
-/* --- outbound.c ------------------------------------------------------------------------------ */
+/* --- outbound.c ------------------------------------------------------------------------------- */
 
 /* handler.fill_updates of a session; context is the peer. */
 size_t rib_fill_updates(void *context, uint8_t *bytes, size_t capacity);
 
-/* --- peer.c ---------------------------------------------------------------------------------- */
+/* --- peer.c ----------------------------------------------------------------------------------- */
 
 void rib_peer_destroy(struct speaker_peer *peer);
 

@@ -2,8 +2,8 @@
  * Adj-RIB-Out, the way in: what each peer has been sent and what it has yet to be told.
  *
  * Per peer and prefix there are two bits, advertised and pending. A change sets pending and nothing
- * else; what to say is looked up when the peer has room for it (outbound.c). So the latest state wins,
- * and a peer that does not read costs bits, never messages.
+ * else; what to say is looked up when the peer has room for it (outbound.c). So the latest state
+ * wins, and a peer that does not read costs bits, never messages.
  */
 #include "engine/rib/internal.h"
 
@@ -18,8 +18,8 @@ static void wake(struct speaker_peer *peer)
     peer->speaker->wake = peer;
 }
 
-/* Marks what follows from path (NULL: none) being the best for entry id. True when the peer has been
- * sent the prefix and may no longer have it. */
+/* Marks what follows from path (NULL: none) being the best for entry id. True when the peer has
+ * been sent the prefix and may no longer have it. */
 static bool mark_peer(struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                       const struct rib_stored_path *path)
 {

@@ -15,14 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Wide enough to bring most of what can share a message together, small enough to sort in well under
- * a millisecond. */
+/* Wide enough to bring most of what can share a message together, small enough to sort in well
+ * under a millisecond. */
 #define BATCH_MAX 1024u
 
-/* --- Batch ----------------------------------------------------------------------------------- */
+/* --- Batch ------------------------------------------------------------------------------------ */
 
-/* Neighbouring ids with one path's attributes; sorting these instead of ids makes a table that arrived
- * well packed cheap to send. */
+/* Neighbouring ids with one path's attributes; sorting these instead of ids makes a table that
+ * arrived well packed cheap to send. */
 struct run {
     const struct rib_stored_path *best; /* NULL: to be withdrawn */
     unsigned first, n;                  /* in the gathered ids */
@@ -118,11 +118,12 @@ static bool refill(struct speaker_peer *peer)
     return false;
 }
 
-/* --- Messages -------------------------------------------------------------------------------- */
+/* --- Messages --------------------------------------------------------------------------------- */
 
 enum need { NEED_NOTHING, NEED_WITHDRAWAL, NEED_ANNOUNCEMENT };
 
-/* What the peer has to be told of an id of the batch; *best is the path when it is to be announced. */
+/* What the peer has to be told of an id of the batch; *best is the path when it is to be announced.
+ */
 static enum need need_of(const struct speaker_peer *peer, uint32_t id,
                          const struct rib_stored_path **best)
 {
@@ -176,8 +177,8 @@ static size_t write_withdrawals(struct speaker_peer *peer, uint8_t *bytes, size_
     return bgp_update_end(&writer);
 }
 
-/* The prefix cannot be said with these attributes: no message holds them. What was said of it before
- * is taken back, so that the peer does not follow a route that is no longer there. */
+/* The prefix cannot be said with these attributes: no message holds them. What was said of it
+ * before is taken back, so that the peer does not follow a route that is no longer there. */
 static size_t write_unsendable(struct speaker_peer *peer, uint32_t id, uint8_t *bytes,
                                size_t capacity)
 {
@@ -248,8 +249,8 @@ static size_t write_announcements(struct speaker_peer *peer, const struct rib_st
     return n > 0 ? n : write_unsendable(peer, batch->ids[batch->at], bytes, capacity);
 }
 
-/* End-of-RIB for a family whose initial table has gone out (RFC 4724). Under constant change that is
- * when everything that was pending at the start has had its turn. */
+/* End-of-RIB for a family whose initial table has gone out (RFC 4724). Under constant change that
+ * is when everything that was pending at the start has had its turn. */
 static size_t write_end_of_rib(struct speaker_peer *peer, uint8_t *bytes, size_t capacity)
 {
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {

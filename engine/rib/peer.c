@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* --- Session's handler ----------------------------------------------------------------------- */
+/* --- Session's handler ------------------------------------------------------------------------ */
 
 static void peer_up(struct speaker_peer *peer)
 {
@@ -109,9 +109,10 @@ static void on_notice(void *context, const char *line)
         handler->notice(handler->context, peer, line);
 }
 
-/* --- Life ------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
-/* Jitter must differ from session to session and be the same in every run: from the configuration. */
+/* Jitter must differ from session to session and be the same in every run: from the configuration.
+ */
 static uint64_t seed_of(const struct speaker_peer *peer)
 {
     const struct speaker_peer_config *config = &peer->config;
@@ -257,7 +258,7 @@ void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8
     rib_finish(speaker);
 }
 
-/* --- Transport ------------------------------------------------------------------------------- */
+/* --- Transport -------------------------------------------------------------------------------- */
 
 void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
                        enum bgp_direction direction, uint64_t now_ms)
@@ -299,7 +300,7 @@ size_t speaker_output(struct speaker *speaker, struct speaker_peer *peer,
     return n;
 }
 
-/* --- Questions ------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 const struct speaker_peer_config *speaker_peer_config(const struct speaker_peer *peer)
 {

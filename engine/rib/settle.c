@@ -1,9 +1,9 @@
 /*
- * The end of an input: decide every entry that it touched, mark what peers must be told, then tell the
- * handler. Deciding all before telling any is what lets a handler ask about any prefix.
+ * The end of an input: decide every entry that it touched, mark what peers must be told, then tell
+ * the handler. Deciding all before telling any is what lets a handler ask about any prefix.
  *
- * A touched entry is decided once, however often it was touched: a withdraw and an announcement of one
- * read, or a peer's death over a prefix that it announced on both instances, is one change.
+ * A touched entry is decided once, however often it was touched: a withdraw and an announcement of
+ * one read, or a peer's death over a prefix that it announced on both instances, is one change.
  */
 #include "engine/rib/internal.h"
 
@@ -37,8 +37,8 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
     entry->flags &= (uint8_t) ~(RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_NEIGHBORS);
 }
 
-/* Behind an own route stands a choice among the learned paths, of which the flags tell nothing: every
- * change of such an entry counts. There are few of them. */
+/* Behind an own route stands a choice among the learned paths, of which the flags tell nothing:
+ * every change of such an entry counts. There are few of them. */
 static bool has_own_route(const struct rib_entry *entry)
 {
     return entry->n_paths > 1 && rib_entry_paths_const(entry)[0].peer == RIB_LOCAL;

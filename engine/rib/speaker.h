@@ -62,11 +62,11 @@ const char *rib_verdict_text(enum rib_verdict verdict);
 
 struct speaker_handler {
     void *context;
-    /* The ECMP set or the best path of prefix changed, or a neighbour began or ceased to have a usable path, or
-     * the choice among learned paths behind an own route did. Told once per change, after the input that caused
-     * it has been taken in whole; read the new choice by speaker_choice(). A change that is undone within the
-     * same input may be told all the same. It is no change when a neighbour's path is now held by its session
-     * with the other instance. */
+    /* The ECMP set or the best path of prefix changed, or a neighbour began or ceased to have a
+     * usable path, or the choice among learned paths behind an own route did. Told once per change,
+     * after the input that caused it has been taken in whole; read the new choice by
+     * speaker_choice(). A change that is undone within the same input may be told all the same. It
+     * is no change when a neighbour's path is now held by its session with the other instance. */
     void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
     /* A session reached or left Established, or changed state otherwise. reason is a line for
      * people (who did what, with the codes), never NULL. */
@@ -123,7 +123,7 @@ struct speaker_peer_config {
     void *user;            /* speaker_peer_user() gives it back */
 };
 
-/* --- Life ------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct speaker *speaker_create(const struct speaker_config *config); /* NULL with errno */
 /* Drops everything at once, without a word to peers. NULL is allowed. */
@@ -140,16 +140,16 @@ void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8
 
 /* Where this speaker's attribute sets are interned; a good place for those to be originated. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
-/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it is
- * copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands for
- * "self", the local address of each session; one that is set is announced untouched. -EINVAL for a
- * prefix with bits beyond its length, -ENOMEM. */
+/* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it
+ * is copied into the speaker's own table, so it may be of any table. No next hop (family 0) stands
+ * for "self", the local address of each session; one that is set is announced untouched. -EINVAL
+ * for a prefix with bits beyond its length, -ENOMEM. */
 int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
                       const struct bgp_attributes *attributes);
 /* -ENOENT when it is not originated. */
 int speaker_withdraw(struct speaker *speaker, const struct lpm_prefix *prefix);
 
-/* --- Transport side -------------------------------------------------------------------------- */
+/* --- Transport side --------------------------------------------------------------------------- */
 
 /* A TCP connection to (BGP_OUTGOING) or from (BGP_INCOMING) peer is there. */
 void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,
@@ -170,7 +170,7 @@ void speaker_tick(struct speaker *speaker, uint64_t now_ms);
 /* When speaker_tick() is wanted next; UINT64_MAX: never. */
 uint64_t speaker_deadline(const struct speaker *speaker);
 
-/* --- Questions ------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 #define RIB_ECMP_MAX 64
 
@@ -192,8 +192,8 @@ int speaker_each_candidate(const struct speaker *speaker, const struct lpm_prefi
                            int (*visit)(void *context, const struct rib_path *path,
                                         enum rib_verdict verdict),
                            void *context);
-/* The same three as NICs see it: this speaker's own routes step aside, since the fabric has system routes for what
- * the route server originates, and not every NIC has each of them. */
+/* The same three as NICs see it: this speaker's own routes step aside, since the fabric has system
+ * routes for what the route server originates, and not every NIC has each of them. */
 bool speaker_learned_choice(const struct speaker *speaker, const struct lpm_prefix *prefix,
                             struct rib_choice *choice);
 int speaker_each_learned_choice(const struct speaker *speaker,

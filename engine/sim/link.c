@@ -110,7 +110,7 @@ void sim_link_attach(struct sim_link *link, unsigned end, struct speaker *speake
     link->ends[end] = (struct end){.speaker = speaker, .peer = peer};
 }
 
-/* --- Telling the speakers -------------------------------------------------------------------- */
+/* --- Telling the speakers --------------------------------------------------------------------- */
 
 static void tell_connected(struct sim_link *link, unsigned connection, unsigned end)
 {
@@ -176,8 +176,7 @@ void sim_link_connect(struct sim_link *link, unsigned end)
     later(link, link->delay_ms, connect_arrives, pack(link, connection, end));
 }
 
-/* --- Bytes --------------------------------------------------------------------------------------
- */
+/* --- Bytes ------------------------------------------------------------------------------------ */
 
 static void chunk_arrives(void *context, uint64_t argument);
 
@@ -261,8 +260,7 @@ void sim_link_close(struct sim_link *link, unsigned end, enum bgp_direction dire
     later(link, 0, pump, pack(link, connection, end));
 }
 
-/* --- Failures
- * ------------------------------------------------------------------------------------- */
+/* --- Failures --------------------------------------------------------------------------------- */
 
 void sim_link_detach(struct sim_link *link, unsigned end)
 {

@@ -49,8 +49,7 @@ struct sim {
     int error; /* of a flush; told by the run */
 };
 
-/* --- Timers ------------------------------------------------------------------------------------
- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 static void arm(struct timer *timer);
 
@@ -96,8 +95,7 @@ static size_t router_slot(const struct sim *sim, uint32_t router)
     return controller_speaker_count(sim->controller) + router;
 }
 
-/* --- The controller's shell ----------------------------------------------------------------------
- */
+/* --- The controller's shell ------------------------------------------------------------------- */
 
 static void flush(void *context, uint64_t argument)
 {
@@ -136,8 +134,7 @@ static void on_output_ready(void *context, struct controller_peer *peer,
     sim_link_output_ready(peer->shell, 0, direction);
 }
 
-/* --- Building
- * -------------------------------------------------------------------------------------- */
+/* --- Building --------------------------------------------------------------------------------- */
 
 static const struct fabric_neighbor *neighbor_of(const struct fabric_router *router,
                                                  uint32_t route_server)
@@ -295,8 +292,7 @@ void sim_destroy(struct sim *sim)
     free(sim);
 }
 
-/* --- Running
- * ---------------------------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 static bool session_as_expected(struct sim *sim, size_t i)
 {
@@ -361,8 +357,7 @@ struct speaker *sim_router_speaker(struct sim *sim, uint32_t router)
     return sim->routers[router].speaker;
 }
 
-/* --- Failures
- * ------------------------------------------------------------------------------------------ */
+/* --- Failures --------------------------------------------------------------------------------- */
 
 static void end_process(struct sim *sim, uint32_t router)
 {

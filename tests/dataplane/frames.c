@@ -1,5 +1,6 @@
 /*
- * Frames and traces of lab.h, byte by byte: nothing of the code under test is used to make or judge them.
+ * Frames and traces of lab.h, byte by byte: nothing of the code under test is used to make or judge
+ * them.
  */
 #include <arpa/inet.h>
 #include <pcap/pcap.h>
@@ -24,7 +25,7 @@ uint16_t sum16(const uint8_t *bytes, size_t n, uint32_t sum)
     return (uint16_t)sum;
 }
 
-/* --- Building ----------------------------------------------------------------------------------- */
+/* --- Building --------------------------------------------------------------------------------- */
 
 void frame_add(struct frame *frame, const void *bytes, size_t n)
 {
@@ -196,7 +197,7 @@ void frame_solicitation(struct frame *frame, const char *source, const char *tar
     store16(ip + 42, (uint16_t)~icmpv6_sum(ip));
 }
 
-/* --- Traces ----------------------------------------------------------------------------------------- */
+/* --- Traces ----------------------------------------------------------------------------------- */
 
 struct trace {
     pcap_t *pcap;

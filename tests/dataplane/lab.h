@@ -4,8 +4,8 @@
  *      vm (10.1.0.4, fd00:1::4)  ──┐             ┌── nva1 (10.0.1.4, fd00::1:4)
  *      peer (10.1.0.5) ────────────┤   fabric    ├── nva2 (10.0.1.5, fd00::1:5)
  *                                  └─────────────┘
- *      FIBs of vm:  0.0.0.0/0, ::/0 -> {nva1, nva2}   10.1.0.0/24, fd00:1::/64 -> the NICs of VNet 1
- *                   198.51.100.0/24 -> None            203.0.113.0/24 -> {nva1} alone
+ *      FIBs of vm:  0.0.0.0/0, ::/0 -> {nva1, nva2}   10.1.0.0/24, fd00:1::/64 -> the NICs of VNet
+ * 1 198.51.100.0/24 -> None            203.0.113.0/24 -> {nva1} alone
  */
 #ifndef TESTS_DATAPLANE_LAB_H
 #define TESTS_DATAPLANE_LAB_H
@@ -47,7 +47,7 @@ unsigned lab_core(void);
 extern const uint8_t lab_gateway_mac[6];
 void lab_mac(uint32_t nic, uint8_t mac[6]);
 
-/* --- Frames ------------------------------------------------------------------------------------ */
+/* --- Frames ----------------------------------------------------------------------------------- */
 
 #define FRAME_ROOM 65600
 
@@ -77,7 +77,7 @@ uint16_t sum16(const uint8_t *bytes, size_t n, uint32_t sum); /* not inverted */
 /* Is the ICMPv6 checksum of the packet at ip right? Its message follows the fixed header. */
 bool icmpv6_good(const uint8_t *ip);
 
-/* --- Traces -------------------------------------------------------------------------------------- */
+/* --- Traces ----------------------------------------------------------------------------------- */
 
 struct trace;
 struct trace *trace_create(const char *path, int link_type);

@@ -22,7 +22,8 @@ struct live {
 /* Opens a trace per port; live_send() adds to them. */
 void live_open(struct live *live, struct lab *lab, unsigned port_count);
 void live_send(struct live *live, unsigned port, const struct frame *frame);
-/* Runs an engine until every frame was received and its fate counted, stops it, reads what came out. */
+/* Runs an engine until every frame was received and its fate counted, stops it, reads what came
+ * out. */
 void live_run(struct live *live);
 void live_close(struct live *live);
 

@@ -1,5 +1,6 @@
 /*
- * The oracle of the decision: the packet walk in its plainest form, one packet at a time over lists.
+ * The oracle of the decision: the packet walk in its plainest form, one packet at a time over
+ * lists.
  *
  * It remembers what was configured and asks the code under test for nothing but the hash of a flow,
  * the members of a group in order and who has a bucket, which have tests of their own.

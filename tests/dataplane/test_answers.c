@@ -119,7 +119,7 @@ Test(answers, arp_that_is_short_or_no_request_is_not_answered)
     cr_assert_eq(live.out[0].n, 0);
 }
 
-/* --- Neighbour discovery ------------------------------------------------------------------------ */
+/* --- Neighbour discovery ---------------------------------------------------------------------- */
 
 static void assert_advertisement(const struct frame *reply, const char *target, const char *to,
                                  uint8_t flags)
@@ -191,7 +191,7 @@ Test(answers, solicitations_that_are_not_valid_are_not_answered)
     cr_assert(counters_add_up(&live.counters));
 }
 
-/* --- Echo ------------------------------------------------------------------------------------------- */
+/* --- Echo ------------------------------------------------------------------------------------- */
 
 Test(answers, echo_to_the_gateway)
 {

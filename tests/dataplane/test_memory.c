@@ -2,7 +2,8 @@
  * Memory runs out: whichever allocation of a change fails, the change says -ENOMEM and the state in
  * force is what it was; once memory is back the same change succeeds.
  *
- * The linker leads calloc() and aligned_alloc() here (--wrap), so that the n-th of a change can fail.
+ * The linker leads calloc() and aligned_alloc() here (--wrap), so that the n-th of a change can
+ * fail.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /*
- * Ports that cannot open: the line names the port and says what would be right; nothing is left behind.
+ * Ports that cannot open: the line names the port and says what would be right; nothing is left
+ * behind.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

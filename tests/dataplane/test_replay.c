@@ -1,5 +1,6 @@
 /*
- * Replay: what goes in comes out as it would leave, everything is counted once, and no file can harm.
+ * Replay: what goes in comes out as it would leave, everything is counted once, and no file can
+ * harm.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -188,7 +189,7 @@ Test(replay, takes_file_names_with_any_character)
     free(report.records);
 }
 
-/* --- Pause ---------------------------------------------------------------------------------------- */
+/* --- Pause ------------------------------------------------------------------------------------ */
 
 static unsigned pauses;
 
@@ -232,7 +233,7 @@ Test(replay, pauses_exactly_before_the_packet_named)
     free(undisturbed.records);
 }
 
-/* --- What is not forwarded ---------------------------------------------------------------------------- */
+/* --- What is not forwarded -------------------------------------------------------------------- */
 
 Test(replay, non_ip_frames_are_counted_and_answers_not_written)
 {
@@ -291,7 +292,7 @@ Test(replay, a_nic_that_is_not_set_drops_everything)
     free(report.records);
 }
 
-/* --- Sizes ----------------------------------------------------------------------------------------------- */
+/* --- Sizes ------------------------------------------------------------------------------------ */
 
 static struct dp_replay_report replay_one(const struct frame *one)
 {
@@ -410,7 +411,7 @@ Test(replay, parses_by_captured_bytes_and_measures_by_the_wire)
     free(report.records);
 }
 
-/* --- Hostile frames ----------------------------------------------------------------------------------------- */
+/* --- Hostile frames --------------------------------------------------------------------------- */
 
 static void add_options4(struct frame *one)
 {
@@ -542,7 +543,7 @@ Test(replay, random_damage_is_counted_once)
     free(report.records);
 }
 
-/* --- Files ----------------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 Test(replay, an_empty_capture_is_fine)
 {

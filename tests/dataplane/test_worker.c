@@ -1,5 +1,6 @@
 /*
- * Workers: every frame finds its NIC and its way out, whoever owns the queue; idle ones cost little.
+ * Workers: every frame finds its NIC and its way out, whoever owns the queue; idle ones cost
+ * little.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ static uint64_t dropped(enum dp_reason reason)
     return live.counters.dropped[reason];
 }
 
-/* --- Attachments --------------------------------------------------------------------------------- */
+/* --- Attachments ------------------------------------------------------------------------------ */
 
 Test(worker, frames_leave_by_the_attachment_of_their_receiver)
 {
@@ -148,7 +149,7 @@ Test(worker, a_receiver_without_a_port_is_port_down)
     cr_assert_eq(dropped(DP_REASON_PORT_DOWN), 32);
 }
 
-/* --- Several workers --------------------------------------------------------------------------------- */
+/* --- Several workers -------------------------------------------------------------------------- */
 
 static void assert_all_ports_get_each_others_frames(unsigned n)
 {
@@ -185,7 +186,7 @@ Test(workers, may_be_more_than_there_are_queues)
     assert_all_ports_get_each_others_frames(300);
 }
 
-/* --- Accounting at the device --------------------------------------------------------------------------- */
+/* --- Accounting at the device ----------------------------------------------------------------- */
 
 /* A ring that nobody empties takes 1,023 frames and refuses the rest. */
 Test(worker, what_the_device_refuses_counts_as_tx_full)
@@ -214,7 +215,7 @@ Test(worker, what_the_device_refuses_counts_as_tx_full)
     dp_port_close(&port);
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static struct dp_engine *start_quiet_port(void)
 {

@@ -1,6 +1,7 @@
 /*
- * A worker forwards without end while the control thread reprograms what it reads: for ThreadSanitizer,
- * and worth a run without. A plain program, because Criterion does not run under that sanitizer.
+ * A worker forwards without end while the control thread reprograms what it reads: for
+ * ThreadSanitizer, and worth a run without. A plain program, because Criterion does not run under
+ * that sanitizer.
  *
  *      endless pcap ─> worker ─> net_null          control thread: groups, NICs, addresses, FIBs
  */

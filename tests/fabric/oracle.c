@@ -41,7 +41,7 @@ static void strike(struct oracle *oracle, size_t i)
     memmove(&oracle->rows[i], &oracle->rows[i + 1], (--oracle->n - i) * sizeof(*oracle->rows));
 }
 
-/* --- Who is peered, whose route server ------------------------------------------------------------- */
+/* --- Who is peered, whose route server -------------------------------------------------------- */
 
 /* The VNet at the other end of a peering of `vnet` that has routes, or FABRIC_NONE. */
 static uint32_t far_end(const struct fabric_peering *peering, uint32_t vnet)
@@ -74,7 +74,7 @@ static uint32_t server_of(const struct oracle *oracle)
     return FABRIC_NONE;
 }
 
-/* --- System ------------------------------------------------------------------------------------------- */
+/* --- System ----------------------------------------------------------------------------------- */
 
 static void add_spaces(struct oracle *oracle)
 {
@@ -141,7 +141,7 @@ static void add_reserved(struct oracle *oracle)
     }
 }
 
-/* --- User ----------------------------------------------------------------------------------------------- */
+/* --- User ------------------------------------------------------------------------------------- */
 
 static void add_user(struct oracle *oracle)
 {
@@ -158,7 +158,7 @@ static void add_user(struct oracle *oracle)
     }
 }
 
-/* --- BGP ------------------------------------------------------------------------------------------------- */
+/* --- BGP -------------------------------------------------------------------------------------- */
 
 static bool refused(const struct fabric_subnet *subnet, const struct rib_path *path)
 {
@@ -257,7 +257,7 @@ static void add_bgp(struct oracle *oracle)
     }
 }
 
-/* --- All ---------------------------------------------------------------------------------------------------- */
+/* --- All -------------------------------------------------------------------------------------- */
 
 static int rank(enum fabric_source source)
 {

@@ -31,8 +31,8 @@ uint64_t chance_seed(void)
     return given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 }
 
-/* Where routes and announcements come from: around, equal to and inside reserved prefixes, spaces and
- * service prefixes. Spaces are 10.<n>.0.0/16 and fd00:<n>::/48, and a few special ones. */
+/* Where routes and announcements come from: around, equal to and inside reserved prefixes, spaces
+ * and service prefixes. Spaces are 10.<n>.0.0/16 and fd00:<n>::/48, and a few special ones. */
 static const char *const interesting[] = {
     "0.0.0.0/0",      "0.0.0.0/1",      "128.0.0.0/1",    "10.0.0.0/8",      "10.0.0.0/14",
     "10.0.0.0/16",    "10.1.0.0/16",    "10.1.7.0/24",    "10.2.0.0/17",     "10.2.0.4/32",
@@ -48,7 +48,7 @@ static struct lpm_prefix random_prefix(struct chance *chance)
         interesting[chance_below(chance, sizeof(interesting) / sizeof(interesting[0]))]);
 }
 
-/* --- Objects ----------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static void add_tables(struct world *world, struct chance *chance)
 {
@@ -178,7 +178,7 @@ struct world *random_world(struct chance *chance)
     return world;
 }
 
-/* --- BGP ------------------------------------------------------------------------------------------------- */
+/* --- BGP -------------------------------------------------------------------------------------- */
 
 /* Mostly a neighbour's own address, sometimes another's, sometimes one that nobody has. */
 static struct lpm_address random_next_hop(const struct world *world, struct chance *chance,

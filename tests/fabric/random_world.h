@@ -1,5 +1,6 @@
 /*
- * Random fabrics and random BGP, small enough that prefixes meet in every way: equal, inside, around.
+ * Random fabrics and random BGP, small enough that prefixes meet in every way: equal, inside,
+ * around.
  */
 #ifndef TESTS_FABRIC_RANDOM_WORLD_H
 #define TESTS_FABRIC_RANDOM_WORLD_H
@@ -18,8 +19,8 @@ bool chance_one_in(struct chance *chance, unsigned n);
 uint64_t chance_seed(void);
 
 struct world *random_world(struct chance *chance);
-/* One announcement, withdrawal or change at random; which prefix and route server it was. False: nothing to do (no
- * route server). */
+/* One announcement, withdrawal or change at random; which prefix and route server it was. False:
+ * nothing to do (no route server). */
 bool random_bgp_change(struct world *world, struct chance *chance, uint32_t *server,
                        struct lpm_prefix *prefix);
 /* An address that the fabric knows something about. */

@@ -231,7 +231,7 @@ Test(effective, taking_an_object_away_and_bringing_it_back_changes_nothing)
     }
 }
 
-/* --- Explanations --------------------------------------------------------------------------------------- */
+/* --- Explanations ----------------------------------------------------------------------------- */
 
 /* What is installed is the Active row, and each class that has a row has a candidate that is not
  * filtered. */

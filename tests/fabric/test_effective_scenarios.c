@@ -88,7 +88,8 @@ Test(effective_scenarios, an_nva_does_not_get_what_it_announces_unless_the_quirk
     world_destroy(base.world);
 }
 
-/* Active/passive: nva2 prepends, so it announces but is not chosen; its NIC keeps away from nva1 all the same. */
+/* Active/passive: nva2 prepends, so it announces but is not chosen; its NIC keeps away from nva1
+ * all the same. */
 Test(effective_scenarios, a_passive_nva_does_not_get_the_active_ones_route)
 {
     struct base_h base = world_base_h();
@@ -366,7 +367,7 @@ Test(effective_scenarios, peerings_between_regions_are_global)
     world_destroy(base.world);
 }
 
-/* --- Origination --------------------------------------------------------------------------------------- */
+/* --- Origination ------------------------------------------------------------------------------ */
 
 static char *originated(const struct world *world, uint32_t server)
 {

@@ -1,6 +1,6 @@
 /*
- * `routes --explain`: the rule that is named for each way in which a candidate wins, loses or is kept
- * out. Every name of engine/fabric/rules.h that a fabric can bring about stands here once.
+ * `routes --explain`: the rule that is named for each way in which a candidate wins, loses or is
+ * kept out. Every name of engine/fabric/rules.h that a fabric can bring about stands here once.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

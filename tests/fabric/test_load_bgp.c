@@ -1,5 +1,6 @@
 /*
- * Route servers, routers and what stands around them: each mistake gets its exact message with its line.
+ * Route servers, routers and what stands around them: each mistake gets its exact message with its
+ * line.
  */
 #include "tests/fabric/files.h"
 

@@ -1,5 +1,6 @@
 /*
- * What a file says by itself: YAML, keys, types, names. Each mistake gets its exact message with its line.
+ * What a file says by itself: YAML, keys, types, names. Each mistake gets its exact message with
+ * its line.
  */
 #include "tests/fabric/files.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Text ----------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static const char *keep(struct world *world, const char *text, size_t length)
 {
@@ -78,7 +78,7 @@ void world_set_reserved(struct world *world, const char *prefixes)
     world->fabric.reserved = prefixes_of(world, prefixes);
 }
 
-/* --- BGP ------------------------------------------------------------------------------------------- */
+/* --- BGP -------------------------------------------------------------------------------------- */
 
 static bool is_at(const struct world_path *path, uint32_t server, const struct lpm_prefix *prefix)
 {
@@ -242,7 +242,7 @@ void world_withdraw(struct world *world, uint32_t server, const char *neighbor, 
             i++;
 }
 
-/* --- Objects ----------------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 struct world *world_create(void)
 {
@@ -424,7 +424,7 @@ void world_add_tag(struct world *world, const char *name, const char *prefixes)
                                                      .prefixes = prefixes_of(world, prefixes)};
 }
 
-/* --- Base H -------------------------------------------------------------------------------------------- */
+/* --- Base H ----------------------------------------------------------------------------------- */
 
 struct base_h world_base_h(void)
 {
@@ -457,7 +457,7 @@ struct base_h world_base_h(void)
     return base;
 }
 
-/* --- Rows as text ---------------------------------------------------------------------------------------- */
+/* --- Rows as text ----------------------------------------------------------------------------- */
 
 static void print_row(FILE *out, const struct fabric_row *row)
 {

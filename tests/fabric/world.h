@@ -2,8 +2,9 @@
  * Fabrics put together by hand, without a file, and a BGP that is a plain table: what the tests of
  * effective routes and of the program step stand on.
  *
- * A world is one block of memory with room for a fixed number of each object; the fabric in it points
- * into the block. Names, addresses and prefixes are given as text; several are separated by blanks.
+ * A world is one block of memory with room for a fixed number of each object; the fabric in it
+ * points into the block. Names, addresses and prefixes are given as text; several are separated by
+ * blanks.
  */
 #ifndef TESTS_FABRIC_WORLD_H
 #define TESTS_FABRIC_WORLD_H
@@ -107,8 +108,8 @@ struct base_h {
 };
 struct base_h world_base_h(void);
 
-/* Rows as text, one a line: "10.0.0.0/8 Active VirtualNetworkGateway VirtualNetworkGateway 10.0.1.4 10.0.1.5".
- * free() it. */
+/* Rows as text, one a line: "10.0.0.0/8 Active VirtualNetworkGateway
+ * VirtualNetworkGateway 10.0.1.4 10.0.1.5". free() it. */
 char *world_rows_text(const struct world *world, const struct fabric_row *rows, size_t n);
 /* Those of a NIC. */
 char *world_nic_rows(const struct world *world, uint32_t nic);

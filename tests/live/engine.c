@@ -1,6 +1,6 @@
 /*
- * See engine.h. Standard output and standard error go to files, not pipes: an engine that says much must never wait
- * for a test that does not read.
+ * See engine.h. Standard output and standard error go to files, not pipes: an engine that says much
+ * must never wait for a test that does not read.
  */
 #include "tests/live/engine.h"
 
@@ -62,7 +62,7 @@ void engine_name(struct engine *engine)
     name_addresses(engine, NULL);
 }
 
-/* --- Traffic ------------------------------------------------------------------------------------- */
+/* --- Traffic ---------------------------------------------------------------------------------- */
 
 #define FRAME_SIZE  60
 #define FRAME_COUNT 256
@@ -104,7 +104,7 @@ static void write_trace(const char *path)
     fclose(file);
 }
 
-/* --- Process --------------------------------------------------------------------------------------- */
+/* --- Process ---------------------------------------------------------------------------------- */
 
 bool engine_spawn(struct engine *engine, const char *base, bool with_traffic)
 {

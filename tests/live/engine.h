@@ -1,6 +1,6 @@
 /*
- * Starts and stops an engine (engine_main.c) as a process of its own and keeps what it prints. The program is
- * named by the environment variable LIVE_ENGINE.
+ * Starts and stops an engine (engine_main.c) as a process of its own and keeps what it prints. The
+ * program is named by the environment variable LIVE_ENGINE.
  */
 #ifndef TESTS_LIVE_ENGINE_H
 #define TESTS_LIVE_ENGINE_H
@@ -23,10 +23,11 @@ struct engine {
 
 /* Fills in the addresses that an engine of this process will have; engine_start() does the same. */
 void engine_name(struct engine *engine);
-/* Starts it and waits until it runs. with_traffic: a data plane with workers too, and a VM that sends to 20.0.0.0/16
- * as fast as it can. False: it did not start. */
+/* Starts it and waits until it runs. with_traffic: a data plane with workers too, and a VM that
+ * sends to 20.0.0.0/16 as fast as it can. False: it did not start. */
 bool engine_start(struct engine *engine, bool with_traffic);
-/* The same without waiting, for starts that must fail. base: instead of a loopback one of this process. */
+/* The same without waiting, for starts that must fail. base: instead of a loopback one of this
+ * process. */
 bool engine_spawn(struct engine *engine, const char *base, bool with_traffic);
 void engine_signal(const struct engine *engine, int number);
 /* Waits for its end; returns the exit status, -1 when it did not end in time or by a signal. */

@@ -1,11 +1,13 @@
 /*
  * The live engine as a program of its own, for tests that talk to it over loopback TCP:
  *
- *   engine BASE PORT [TRACE]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2 at BASE.11
+ *   engine BASE PORT [TRACE]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2
+ * at BASE.11
  *
- * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is loaded from
- * text as the user's is; only its transport addresses are moved to loopback. With TRACE, a pcap file, the NICs have
- * ports that need no privilege: vm1 sends the frames of the trace without end, the NVAs take what comes.
+ * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is
+ * loaded from text as the user's is; only its transport addresses are moved to loopback. With
+ * TRACE, a pcap file, the NICs have ports that need no privilege: vm1 sends the frames of the trace
+ * without end, the NVAs take what comes.
  */
 #include <errno.h>
 #include <stdio.h>

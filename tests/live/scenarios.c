@@ -1,7 +1,8 @@
 /*
- * See scenarios.h. A scenario reads like a script: steps that must hold, one after the other, and one way out that
- * takes down what was raised, also when a step failed. Where an engine's exit status must be 0, a
- * sanitizer's finding in the engine fails the scenario too: it changes the status.
+ * See scenarios.h. A scenario reads like a script: steps that must hold, one after the other, and
+ * one way out that takes down what was raised, also when a step failed. Where an engine's exit
+ * status must be 0, a sanitizer's finding in the engine fails the scenario too: it changes the
+ * status.
  */
 #include "tests/live/scenarios.h"
 
@@ -141,7 +142,8 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
-/* RFC 4271 6.1: a marker that is not all ones is Message Header Error / Connection Not Synchronized. */
+/* RFC 4271 6.1: a marker that is not all ones is Message Header Error / Connection Not
+ * Synchronized. */
 bool garbage_gets_a_notification_and_hurts_no_one_else(void)
 {
     struct stage stage;
@@ -306,7 +308,8 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
-/* A reset instead of an orderly end; the engine's pause in Idle passes, and the peer is let in again. */
+/* A reset instead of an orderly end; the engine's pause in Idle passes, and the peer is let in
+ * again. */
 bool reset_peer_comes_back(void)
 {
     struct stage stage;
@@ -378,7 +381,8 @@ cleanup:
     return strike_stage(&stage, holds);
 }
 
-/* 192.0.2.0/24 is for documentation (RFC 5737): no machine has it. The line says the command that would help. */
+/* 192.0.2.0/24 is for documentation (RFC 5737): no machine has it. The line says the command that
+ * would help. */
 bool absent_address_is_a_bad_start(void)
 {
     struct engine engine = {0};

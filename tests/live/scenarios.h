@@ -1,8 +1,9 @@
 /*
- * What must hold of the live engine over real TCP. Each scenario starts an engine of its own, plays peers,
- * stops the engine, and returns true; else it says on standard error what did not hold.
+ * What must hold of the live engine over real TCP. Each scenario starts an engine of its own, plays
+ * peers, stops the engine, and returns true; else it says on standard error what did not hold.
  *
- * They are plain functions so that a Criterion suite and a plain program (ThreadSanitizer) share them.
+ * They are plain functions so that a Criterion suite and a plain program (ThreadSanitizer) share
+ * them.
  */
 #ifndef TESTS_LIVE_SCENARIOS_H
 #define TESTS_LIVE_SCENARIOS_H

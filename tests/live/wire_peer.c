@@ -1,6 +1,6 @@
 /*
- * See wire_peer.h. OPEN and KEEPALIVE come from the engine's encoder, whose golden bytes have tests of their own;
- * UPDATEs are written byte by byte here.
+ * See wire_peer.h. OPEN and KEEPALIVE come from the engine's encoder, whose golden bytes have tests
+ * of their own; UPDATEs are written byte by byte here.
  */
 #include "tests/live/wire_peer.h"
 
@@ -121,7 +121,8 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
     return at + n;
 }
 
-/* ORIGIN IGP, AS_PATH of one 4-octet AS, NEXT_HOP: written out, so that the engine's encoder is not its own judge. */
+/* ORIGIN IGP, AS_PATH of one 4-octet AS, NEXT_HOP: written out, so that the engine's encoder is not
+ * its own judge. */
 static uint8_t *put_attributes(uint8_t *at, uint32_t asn, const char *next_hop)
 {
     uint32_t as_wire = htonl(asn);

@@ -1,6 +1,6 @@
 /*
- * A BGP peer of a test: one TCP connection, messages written and read by hand. It knows just enough to bring a
- * session up and to see what the engine says; nothing is hidden from the test.
+ * A BGP peer of a test: one TCP connection, messages written and read by hand. It knows just enough
+ * to bring a session up and to see what the engine says; nothing is hidden from the test.
  */
 #ifndef TESTS_LIVE_WIRE_PEER_H
 #define TESTS_LIVE_WIRE_PEER_H
@@ -31,7 +31,8 @@ bool wire_peer_accept(struct wire_peer *peer, int listener, int timeout_ms);
 void wire_peer_close(struct wire_peer *peer);
 
 bool wire_peer_send(struct wire_peer *peer, const void *bytes, size_t n);
-/* An OPEN of asn with this hold time, IPv4 unicast, 4-octet AS. Writes it to bytes; returns its length. */
+/* An OPEN of asn with this hold time, IPv4 unicast, 4-octet AS. Writes it to bytes; returns its
+ * length. */
 size_t wire_peer_open(uint32_t asn, uint16_t hold_time_s, uint8_t bytes[256]);
 bool wire_peer_keepalive(struct wire_peer *peer);
 /* n /24s from 20.0.0.0 on, path {asn}, this next hop; in messages of 400. */

@@ -2,9 +2,9 @@
  * Readers decide packets without end while routes and next hops come and go. No packet may ever be
  * decided by anything but the rows before or after a change:
  *
- *   vm1   its route table takes no BGP routes and sends all else to the Internet: it must never follow
- *         what its base, the FIB that it is derived from, shows meanwhile
- *   vm2   takes the BGP route: an NVA, the Internet while there is none, no member while all are down
+ *   vm1   its route table takes no BGP routes and sends all else to the Internet: it must never
+ * follow what its base, the FIB that it is derived from, shows meanwhile vm2   takes the BGP route:
+ * an NVA, the Internet while there is none, no member while all are down
  *
  * A plain program, so that it runs under ThreadSanitizer. Argument: seconds, default 2.
  */

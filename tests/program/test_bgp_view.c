@@ -1,6 +1,6 @@
 /*
- * BGP as the fabric asks for it, over real speakers with real sessions between them: two NVAs, and a
- * route server of one speaker or of two that do not merge.
+ * BGP as the fabric asks for it, over real speakers with real sessions between them: two NVAs, and
+ * a route server of one speaker or of two that do not merge.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * Next-hop groups on Base H: shared by whoever resolves alike, swapped when a next hop goes, and moving
- * only the flows that must move.
+ * Next-hop groups on Base H: shared by whoever resolves alike, swapped when a next hop goes, and
+ * moving only the flows that must move.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -58,9 +58,9 @@ Test(next_hops, equal_sets_that_resolve_alike_are_one_group)
 {
     struct base_h base;
     struct lab lab = open_active_active(&base);
-    /* Internet and None of the NVAs' own FIBs; hub, spoke1 and spoke2 for those inside, and as seen over
-     * a peering, which allows all, so it is the same group; the NVAs seen from the hub, and from the spokes,
-     * which resolves alike. */
+    /* Internet and None of the NVAs' own FIBs; hub, spoke1 and spoke2 for those inside, and as seen
+     * over a peering, which allows all, so it is the same group; the NVAs seen from the hub, and
+     * from the spokes, which resolves alike. */
     cr_assert_eq(lab_size(&lab).groups, 2 + 3 + 1);
     base.world->peerings[0].sides[0].allow_forwarded_traffic = false;
     lab_close(&lab);

@@ -133,7 +133,7 @@ Test(program, a_change_that_changes_nothing_touches_no_fib)
     world_destroy(base.world);
 }
 
-/* --- Running out ---------------------------------------------------------------------------------------- */
+/* --- Running out ------------------------------------------------------------------------------ */
 
 /* Takes every group that is left; gives them back. */
 struct hog {
@@ -156,7 +156,8 @@ static void hog_give(struct lab *lab, struct hog *hog)
     lpm_rcu_barrier();
 }
 
-/* Without a free group a flush fails half way; nothing is lost, and the next one makes up for it. */
+/* Without a free group a flush fails half way; nothing is lost, and the next one makes up for it.
+ */
 Test(program, a_flush_that_fails_can_be_called_again)
 {
     uint64_t seed = chance_seed();

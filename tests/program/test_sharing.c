@@ -7,7 +7,8 @@
 
 #include "tests/program/lab.h"
 
-/* n spokes of one hub with a route server, two subnets each: one plain, one with a route table of its own. */
+/* n spokes of one hub with a route server, two subnets each: one plain, one with a route table of
+ * its own. */
 static struct world *many_spokes(unsigned n, unsigned nics)
 {
     struct world *world = world_create();
@@ -79,8 +80,8 @@ Test(sharing, subnets_that_decide_alike_are_one_scope)
     world_destroy(world);
 }
 
-/* A subnet with propagation off differs from its base at every BGP route. Beyond half of the base it
- * stands alone; when the routes go, it is derived again. */
+/* A subnet with propagation off differs from its base at every BGP route. Beyond half of the base
+ * it stands alone; when the routes go, it is derived again. */
 Test(sharing, a_fib_that_differs_by_more_than_half_stands_alone)
 {
     const unsigned routes = 1500;
@@ -113,7 +114,7 @@ Test(sharing, a_fib_that_differs_by_more_than_half_stands_alone)
     world_destroy(world);
 }
 
-/* --- NICs ------------------------------------------------------------------------------------------------- */
+/* --- NICs ------------------------------------------------------------------------------------- */
 
 Test(sharing, ids_of_nics_go_both_ways)
 {

@@ -7,7 +7,8 @@
 
 #include "tests/program/lab.h"
 
-/* Empty when verdict is what must be; else what is wrong with it. down: next hops of BGP that are out. */
+/* Empty when verdict is what must be; else what is wrong with it. down: next hops of BGP that are
+ * out. */
 const char *walk_check(const struct lab *lab, uint32_t nic, const struct lpm_address *source,
                        const struct lpm_address *destination, const struct lpm_address *down,
                        size_t down_count, const struct dp_verdict *verdict);

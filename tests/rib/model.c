@@ -97,8 +97,8 @@ static bool was_best(const struct model *model, unsigned p, unsigned s)
            model_sessions[best].neighbour == model_sessions[s].neighbour;
 }
 
-/* Works out all candidates of a prefix, their verdicts, and the best. order: sessions of the ECMP set,
- * the best first. Returns their number. */
+/* Works out all candidates of a prefix, their verdicts, and the best. order: sessions of the ECMP
+ * set, the best first. Returns their number. */
 static unsigned decide(struct model *model, unsigned p, struct candidate candidates[SESSIONS],
                        unsigned order[SESSIONS])
 {
@@ -141,7 +141,7 @@ static unsigned decide(struct model *model, unsigned p, struct candidate candida
     return n;
 }
 
-/* --- Expected text --------------------------------------------------------------------------- */
+/* --- Expected text ---------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void append(char *text, const char *format, ...)
 {

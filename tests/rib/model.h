@@ -1,7 +1,7 @@
 /*
- * The naive model of a route server with five neighbours: it keeps what each announces in arrays and
- * works everything out anew each time. What it keeps of the past is what the rules make depend on it:
- * the best path of each prefix (RFC 5004).
+ * The naive model of a route server with five neighbours: it keeps what each announces in arrays
+ * and works everything out anew each time. What it keeps of the past is what the rules make depend
+ * on it: the best path of each prefix (RFC 5004).
  */
 #ifndef TESTS_RIB_MODEL_H
 #define TESTS_RIB_MODEL_H
@@ -24,8 +24,8 @@ struct model_neighbour {
 };
 extern const struct model_neighbour model_neighbours[NEIGHBOURS];
 
-/* Sessions in the order in which the server ranks them: by address of the peer, then its own. The first
- * neighbour has one with either instance; the third takes no IPv6 from the server. */
+/* Sessions in the order in which the server ranks them: by address of the peer, then its own. The
+ * first neighbour has one with either instance; the third takes no IPv6 from the server. */
 struct model_session {
     unsigned neighbour;
     const char *local, *local6;

@@ -1,6 +1,6 @@
 /*
- * What peers are sent: who gets a route and how its attributes are dressed. All seen at the far end,
- * after real messages.
+ * What peers are sent: who gets a route and how its attributes are dressed. All seen at the far
+ * end, after real messages.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -261,7 +261,7 @@ Test(export, an_own_route_with_a_next_hop_keeps_it)
     world_destroy(scene.world);
 }
 
-/* --- IPv6 ------------------------------------------------------------------------------------ */
+/* --- IPv6 ------------------------------------------------------------------------------------- */
 
 Test(export, sends_ipv6_routes_with_the_ipv6_next_hop)
 {

@@ -1,7 +1,7 @@
 /*
  * The speaker against a model (model.h) under random changes that travel as real messages. After
- * every settled step: choices, the changes told, Adj-RIB-In with verdicts, Adj-RIB-Out as the server
- * says and as the neighbours hold it, counters.
+ * every settled step: choices, the changes told, Adj-RIB-In with verdicts, Adj-RIB-Out as the
+ * server says and as the neighbours hold it, counters.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

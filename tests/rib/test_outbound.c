@@ -97,8 +97,8 @@ struct churn {
     unsigned rounds, next;
 };
 
-/* Changes ten prefixes for every run of bytes to the right, each to attributes of its own: more than
- * the run has told. */
+/* Changes ten prefixes for every run of bytes to the right, each to attributes of its own: more
+ * than the run has told. */
 static void observe_and_churn(void *context, const struct end *from, const uint8_t *bytes, size_t n)
 {
     struct churn *churn = context;

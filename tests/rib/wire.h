@@ -1,5 +1,6 @@
 /*
- * Reads what one end sends as text, UPDATE by UPDATE: "announce P P;", "withdraw P;", "end IPv4 unicast;".
+ * Reads what one end sends as text, UPDATE by UPDATE: "announce P P;", "withdraw P;", "end IPv4
+ * unicast;".
  */
 #ifndef TESTS_RIB_WIRE_H
 #define TESTS_RIB_WIRE_H

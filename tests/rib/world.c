@@ -15,7 +15,7 @@ struct shadow {
     char line[1024];
 };
 
-/* --- Handler --------------------------------------------------------------------------------- */
+/* --- Handler ---------------------------------------------------------------------------------- */
 
 static void on_choice(void *context, const struct lpm_prefix *prefix)
 {
@@ -82,7 +82,7 @@ static void on_close(void *context, struct speaker_peer *peer, enum bgp_directio
     end->close_wanted[direction] = true;
 }
 
-/* --- Life ------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct world *world_create(void)
 {
@@ -187,7 +187,7 @@ void world_start(struct world *world)
     world_settle(world);
 }
 
-/* --- Motion ---------------------------------------------------------------------------------- */
+/* --- Motion ----------------------------------------------------------------------------------- */
 
 static enum bgp_direction direction_of(unsigned opener, unsigned side)
 {
@@ -325,7 +325,7 @@ void world_mend(struct world *world, struct link *link)
         world_run(world, 1000);
 }
 
-/* --- Routes ---------------------------------------------------------------------------------- */
+/* --- Routes ----------------------------------------------------------------------------------- */
 
 const struct bgp_attributes *world_attributes(struct world *world, const struct route *route)
 {

@@ -1,5 +1,6 @@
 /*
- * A world for tests of the speaker: speakers joined by links that carry their bytes, in virtual time.
+ * A world for tests of the speaker: speakers joined by links that carry their bytes, in virtual
+ * time.
  *
  *     node (speaker) --- end --- link --- end --- node (speaker)
  *

@@ -1,5 +1,6 @@
 /*
- * A hub with two NVAs and a route server, and two spokes, in the twin: the base of the scenario tests.
+ * A hub with two NVAs and a route server, and two spokes, in the twin: the base of the scenario
+ * tests.
  */
 #ifndef TESTS_SIM_FIXTURE_H
 #define TESTS_SIM_FIXTURE_H
@@ -27,11 +28,11 @@ struct fixture {
 void fixture_open(struct fixture *fixture, const struct fixture_text *text);
 void fixture_close(struct fixture *fixture);
 
-/* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the row is not a BGP
- * one. text has room for 256. */
+/* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the
+ * row is not a BGP one. text has room for 256. */
 char *fixture_next_hops(struct fixture *fixture, const char *nic, const char *prefix, char *text);
-/* What the FIB that is programmed for nic does with a UDP packet to address: the next hop chosen, the receiver's name
- * when it goes there directly, or the drop reason. text has room for 256. */
+/* What the FIB that is programmed for nic does with a UDP packet to address: the next hop chosen,
+ * the receiver's name when it goes there directly, or the drop reason. text has room for 256. */
 char *fixture_decide(struct fixture *fixture, const char *nic, const char *source,
                      const char *destination, uint16_t source_port, uint16_t destination_port,
                      char *text);

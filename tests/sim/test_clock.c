@@ -1,4 +1,5 @@
-/* The virtual clock does everything in the order of time, then of arrival, whatever the order of asking. */
+/* The virtual clock does everything in the order of time, then of arrival, whatever the order of
+ * asking. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* The twin: BGP between a route server and modelled NVAs ends in the right routes and the right forwarding, and
- * failures take their course in virtual time. */
+/* The twin: BGP between a route server and modelled NVAs ends in the right routes and the right
+ * forwarding, and failures take their course in virtual time. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
