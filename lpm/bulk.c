@@ -1,204 +1,172 @@
 /*
- * Bulk lookup: which variant, and the scalar one.
- *
- * A lookup is a chain of loads of which each needs the one before: FIB, layer, node, ..., leaf. One after
- * the other they cost their full latency. So a burst goes through the chain in step: every stage
- * makes one load for each lane and prefetches what the next stage will need, and the latencies of a
- * burst pass side by side. Lanes that are done drop out of a stage's list without a branch.
+ * Bulk lookup: cutting an array into bursts, choosing the variant, and the scalar one.
  */
-#include "lpm/lookup.h"
+#include "lpm/bulk.h"
 
-#include <stdatomic.h>
+#include <errno.h>
 
-#define LANES 32
+/* --- Scalar ------------------------------------------------------------------------------------ */
 
-/* One burst under way. */
-struct lanes {
-    const struct lpm_layer *layer[LANES];
-    uint64_t high[LANES]; /* address bits not walked yet, from the top */
-    uint64_t low[LANES];  /* IPv6 only */
-    uint32_t entry[LANES];
-    uint32_t fallback[LANES];
-    uint8_t active[LANES + 1]; /* lanes whose entry is a node */
+/* Lanes whose entry is a node. A lane that is done drops out without a branch. */
+struct active {
     unsigned count;
+    uint8_t lanes[LPM_LANES + 1];
 };
 
-static inline void enlist(struct lanes *lanes, unsigned lane)
+LPM_STAGE void enlist(struct active *active, const struct lpm_lanes *lanes, unsigned lane)
 {
-    uint32_t entry = lanes->entry[lane];
-
-    lpm_node_prefetch(lanes->layer[lane]->window, entry);
-    lanes->active[lanes->count] = (uint8_t)lane;
-    lanes->count += lpm_entry_is_node(entry);
+    active->lanes[active->count] = (uint8_t)lane;
+    active->count += lpm_entry_is_node(lanes->entry[lane]);
 }
 
-/* Takes every active lane down until none is left. */
-static inline void walk(struct lanes *lanes, bool wide)
+LPM_STAGE void step(struct lpm_lanes *lanes, unsigned lane, bool wide)
 {
-    while (lanes->count) {
-        unsigned count = lanes->count;
+    const char *window = lanes->layer[lane]->window;
+    unsigned chunk = (unsigned)(lanes->high[lane] >> (64 - LPM_STRIDE));
 
-        lanes->count = 0;
+    lanes->entry[lane] = lpm_node_slot(lpm_node_at(window, lanes->entry[lane]), chunk);
+    lanes->high[lane] <<= LPM_STRIDE;
+    if (wide) {
+        lanes->high[lane] |= lanes->low[lane] >> (64 - LPM_STRIDE);
+        lanes->low[lane] <<= LPM_STRIDE;
+    }
+    lpm_node_prefetch(window, lanes->entry[lane]);
+}
+
+LPM_STAGE void walk(struct lpm_lanes *lanes, bool wide)
+{
+    struct active active = {0};
+
+    for (unsigned lane = 0; lane < LPM_LANES; lane++)
+        enlist(&active, lanes, lane);
+    while (active.count) {
+        unsigned count = active.count;
+
+        active.count = 0;
         for (unsigned i = 0; i < count; i++) {
-            unsigned lane = lanes->active[i];
-            const char *window = lanes->layer[lane]->window;
-            unsigned chunk = (unsigned)(lanes->high[lane] >> 58);
+            unsigned lane = active.lanes[i];
 
-            lanes->entry[lane] = lpm_node_slot(lpm_node_at(window, lanes->entry[lane]), chunk);
-            lanes->high[lane] <<= LPM_STRIDE;
-            if (wide) {
-                lanes->high[lane] |= lanes->low[lane] >> 58;
-                lanes->low[lane] <<= LPM_STRIDE;
-            }
-            enlist(lanes, lane);
+            step(lanes, lane, wide);
+            enlist(&active, lanes, lane);
         }
     }
 }
 
-/* The words that say where each lane goes. */
-static inline void load_layers(struct lanes *lanes, const struct lpm_fib *const *fibs, unsigned n)
+LPM_STAGE void look_up(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
+                       uint32_t *leaves, bool wide)
 {
-    for (unsigned i = 0; i < n; i++) {
-        lanes->layer[i] = lpm_fib_layer(fibs[i]);
-        __builtin_prefetch(lanes->layer[i]);
-    }
-    lanes->count = 0;
-    for (unsigned i = 0; i < n; i++) {
-        const struct lpm_layer *layer = lanes->layer[i];
+    struct lpm_lanes lanes;
 
-        lanes->fallback[i] = lpm_layer_fallback(layer);
-        lanes->entry[i] = atomic_load_explicit(&layer->root, memory_order_acquire);
-        enlist(lanes, i);
-    }
+    lpm_load_layers(&lanes, fibs, burst);
+    walk(&lanes, wide);
+    lpm_load_tables(&lanes, burst);
+    walk(&lanes, wide);
+    lpm_finish(&lanes, leaves, burst->n);
 }
 
-static inline void shift_to(struct lanes *lanes, unsigned lane, uint64_t high, uint64_t low,
-                            unsigned depth)
+/* Apart for the two families, so that IPv4 has nothing to do for the lower half. */
+static void scalar_look_up(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
+                           uint32_t *leaves)
 {
-    lpm_key key = ((lpm_key)high << 64 | low) << depth;
-
-    lanes->high[lane] = (uint64_t)(key >> 64);
-    lanes->low[lane] = (uint64_t)key;
+    if (burst->low)
+        look_up(fibs, burst, leaves, true);
+    else
+        look_up(fibs, burst, leaves, false);
 }
 
-/* The lanes that inherit start again at their base. high and low: the whole addresses. */
-static inline void load_tables(struct lanes *lanes, const uint64_t *high, const uint64_t *low,
-                               unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        const _Atomic uint32_t *direct =
-            atomic_load_explicit(&lanes->layer[i]->table->direct, memory_order_relaxed);
-
-        if (direct)
-            __builtin_prefetch((const void *)(uintptr_t)&direct[high[i] >> (64 - LPM_DIRECT_BITS)]);
-    }
-    lanes->count = 0;
-    for (unsigned i = 0; i < n; i++) {
-        unsigned depth;
-
-        if (lanes->entry[i] != LPM_ENTRY_INHERIT)
-            continue;
-        lanes->entry[i] = lpm_table_entry(lanes->layer[i]->table, high[i], &depth);
-        shift_to(lanes, i, high[i], low ? low[i] : 0, depth);
-        enlist(lanes, i);
-    }
-}
-
-/* high and low are left alone: lanes has copies that are used up. */
-static inline void look_up(struct lanes *lanes, const struct lpm_fib *const *fibs,
-                           const uint64_t *high, const uint64_t *low, uint32_t *leaves, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        lanes->high[i] = high[i];
-        lanes->low[i] = low ? low[i] : 0;
-    }
-    load_layers(lanes, fibs, n);
-    walk(lanes, low != NULL);
-    load_tables(lanes, high, low, n);
-    walk(lanes, low != NULL);
-    for (unsigned i = 0; i < n; i++)
-        leaves[i] = lanes->entry[i] ? lanes->entry[i] : lanes->fallback[i];
-}
-
-static inline unsigned burst_of(unsigned n)
-{
-    return n < LANES ? n : LANES;
-}
-
-static void scalar4(const struct lpm_fib *const *fibs, const uint32_t *addresses, uint32_t *leaves,
-                    unsigned n)
-{
-    uint64_t high[LANES];
-    struct lanes lanes;
-
-    for (unsigned done = 0; done < n; done += LANES) {
-        unsigned burst = burst_of(n - done);
-
-        for (unsigned i = 0; i < burst; i++)
-            high[i] = (uint64_t)addresses[done + i] << 32;
-        look_up(&lanes, fibs + done, high, NULL, leaves + done, burst);
-    }
-}
-
-static void scalar6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
-                    uint32_t *leaves, unsigned n)
-{
-    uint64_t high[LANES], low[LANES];
-    struct lanes lanes;
-
-    for (unsigned done = 0; done < n; done += LANES) {
-        unsigned burst = burst_of(n - done);
-
-        for (unsigned i = 0; i < burst; i++) {
-            lpm_key key = lpm_key_of(addresses[done + i]);
-
-            high[i] = (uint64_t)(key >> 64);
-            low[i] = (uint64_t)key;
-        }
-        look_up(&lanes, fibs + done, high, low, leaves + done, burst);
-    }
-}
-
-static bool usable_everywhere(void)
+static bool everywhere(void)
 {
     return true;
 }
 
-static const struct lpm_bulk scalar = {
-    .name = "scalar", .usable = usable_everywhere, .lookup4 = scalar4, .lookup6 = scalar6};
+const struct lpm_bulk lpm_bulk_scalar = {
+    .name = "scalar",
+    .usable = everywhere,
+    .preferred = everywhere,
+    .look_up = scalar_look_up,
+};
 
 /* --- Choice ------------------------------------------------------------------------------------ */
 
-const struct lpm_bulk *const lpm_bulk_variants[] = {&scalar, NULL};
+#define VARIANTS 3
 
-static const struct lpm_bulk *chosen = &scalar;
+static const struct lpm_bulk *const variants[VARIANTS] = {&lpm_bulk_scalar, &lpm_bulk_avx2,
+                                                          &lpm_bulk_avx512};
 
-void lpm_bulk_choose(const struct lpm_bulk *variant)
+/* Filled before main(), so that a reader never meets a choice that is just being made. */
+static const char *usable_names[VARIANTS + 1];
+static const struct lpm_bulk *preferred = &lpm_bulk_scalar;
+static const struct lpm_bulk *chosen = &lpm_bulk_scalar;
+
+__attribute__((constructor)) static void choose_preferred(void)
 {
-    if (variant) {
-        chosen = variant;
-        return;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        if (!variants[i]->usable())
+            continue;
+        usable_names[count++] = variants[i]->name;
+        if (variants[i]->preferred())
+            preferred = variants[i];
     }
-    for (const struct lpm_bulk *const *at = lpm_bulk_variants; *at; at++) {
-        if ((*at)->usable())
-            chosen = *at;
-    }
+    chosen = preferred;
 }
 
-/* Before main(), so that a reader never meets a variant that is just being changed. */
-__attribute__((constructor)) static void choose_fastest(void)
+const char *const *lpm_variants(void)
 {
-    lpm_bulk_choose(NULL);
+    return usable_names;
+}
+
+int lpm_force_variant(const char *name)
+{
+    if (!name) {
+        chosen = preferred;
+        return 0;
+    }
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        if (strcmp(variants[i]->name, name) == 0 && variants[i]->usable()) {
+            chosen = variants[i];
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* --- Bursts ------------------------------------------------------------------------------------ */
+
+static unsigned burst_size(unsigned n)
+{
+    return n < LPM_LANES ? n : LPM_LANES;
 }
 
 void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
                       uint32_t *leaves, unsigned n)
 {
-    chosen->lookup4(fibs, addresses, leaves, n);
+    uint64_t high[LPM_LANES];
+    struct lpm_burst burst = {.high = high};
+
+    for (unsigned done = 0; done < n; done += LPM_LANES) {
+        burst.n = burst_size(n - done);
+        for (unsigned i = 0; i < burst.n; i++)
+            high[i] = (uint64_t)addresses[done + i] << 32;
+        chosen->look_up(fibs + done, &burst, leaves + done);
+    }
 }
 
 void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                       uint32_t *leaves, unsigned n)
 {
-    chosen->lookup6(fibs, addresses, leaves, n);
+    uint64_t high[LPM_LANES], low[LPM_LANES];
+    struct lpm_burst burst = {.high = high, .low = low};
+
+    for (unsigned done = 0; done < n; done += LPM_LANES) {
+        burst.n = burst_size(n - done);
+        for (unsigned i = 0; i < burst.n; i++) {
+            lpm_key key = lpm_key_of(addresses[done + i]);
+
+            high[i] = (uint64_t)(key >> 64);
+            low[i] = (uint64_t)key;
+        }
+        chosen->look_up(fibs + done, &burst, leaves + done);
+    }
 }

@@ -58,8 +58,7 @@ int main(void)
         return 1;
     lpm_rcu_register_thread(); /* this thread reads as well as writes */
     if (lpm_base_create(lpm, LPM_IPV4, routes, 3, &base) < 0 ||
-        lpm_derive(base, private_routes, 2, &customer) < 0 ||
-        lpm_derive(base, NULL, 0, &plain) < 0)
+        lpm_derive(base, private_routes, 2, &customer) < 0 || lpm_derive(base, NULL, 0, &plain) < 0)
         goto cleanup;
     show("base", base, "10.1.7.9");
     show("customer", customer, "10.1.7.9");
@@ -74,7 +73,8 @@ int main(void)
     show("customer", customer, "10.1.7.9");
 
     lpm_fib_bytes(customer, &bytes);
-    printf("the customer's FIB costs %zu + %zu bytes beyond the base\n", bytes.lookup, bytes.writer);
+    printf("the customer's FIB costs %zu + %zu bytes beyond the base\n", bytes.lookup,
+           bytes.writer);
     status = 0;
 
 cleanup:

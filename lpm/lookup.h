@@ -27,23 +27,26 @@ static inline uint32_t lpm_layer_fallback(const struct lpm_layer *layer)
 
 /* --- Bulk variants ----------------------------------------------------------------------------- */
 
-typedef void lpm_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
-                       uint32_t *leaves, unsigned n);
-typedef void lpm_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
-                       uint32_t *leaves, unsigned n);
+#define LPM_LANES 32
 
-/* All variants give the same answers. */
-struct lpm_bulk {
-    const char *name;
-    bool (*usable)(void); /* on this machine */
-    lpm_bulk4 *lookup4;
-    lpm_bulk6 *lookup6;
+/* Addresses of up to LPM_LANES keys, as numbers whose first bit is the highest. */
+struct lpm_burst {
+    const uint64_t *high;
+    const uint64_t *low; /* NULL for IPv4 */
+    unsigned n;
 };
 
-/* From the slowest, which is usable everywhere, to the fastest; NULL ends the list. */
-extern const struct lpm_bulk *const lpm_bulk_variants[];
-/* Makes lpm_lookup_bulk4/6() use this variant, or the fastest usable one again (NULL). For tests and
- * measurements, while no reader looks up. */
-void lpm_bulk_choose(const struct lpm_bulk *variant);
+/* All variants give the same answers; bulk.c chooses. */
+struct lpm_bulk {
+    const char *name;
+    bool (*usable)(void);    /* on this machine, in this build */
+    bool (*preferred)(void); /* there, to the variants before it */
+    void (*look_up)(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
+                    uint32_t *leaves);
+};
+
+extern const struct lpm_bulk lpm_bulk_scalar;
+extern const struct lpm_bulk lpm_bulk_avx2;
+extern const struct lpm_bulk lpm_bulk_avx512;
 
 #endif

@@ -116,6 +116,13 @@ void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *address
 void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                       uint32_t *leaves, unsigned n);
 
+/* The bulk calls have variants for what the processor can do; all give the same answers. A default is chosen at
+ * start. For tests and measurements: the names of those usable here, NULL at the end, ... */
+const char *const *lpm_variants(void);
+/* ... and a way to force one while no reader looks up. NULL: the default again. -EINVAL: no such name, or not
+ * usable here. */
+int lpm_force_variant(const char *name);
+
 /* --- Questions (writer thread) ---------------------------------------------------------------- */
 
 /* Which prefix decides for address? Returns false when none does. */
