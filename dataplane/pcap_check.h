@@ -11,8 +11,8 @@
 struct dp_capture {
     uint64_t frames;
     uint32_t captured_max; /* bytes of the longest record */
-    uint32_t
-        *wire_lengths; /* of each frame on its wire; NULL when every frame was captured whole */
+    /* Of each frame on its wire; NULL when every frame was captured whole. */
+    uint32_t *wire_lengths;
     int file;          /* open for reading */
 };
 
