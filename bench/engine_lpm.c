@@ -4,10 +4,13 @@
 #include "bench/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/words.h"
 #include "lpm/rcu.h"
+
+#define VARIANTS_MAX 8
 
 struct instance {
     struct lpm *lpm;
@@ -47,16 +50,33 @@ static int build(const struct bench_table *table, void **context)
     return 0;
 }
 
+/* Variant 0 is what the library chooses by itself; then come those that it can run here, by name. */
+static const char *name_at(unsigned i)
+{
+    const char *const *names = lpm_variants();
+
+    for (unsigned at = 1; *names && at < i; at++)
+        names++;
+    return *names;
+}
+
 static const char *variant(void *context, unsigned i)
 {
+    static char names[VARIANTS_MAX][32];
+
     (void)context;
-    return i == 0 ? "fingerpost" : NULL;
+    if (i == 0)
+        return "fingerpost";
+    if (i >= VARIANTS_MAX || !name_at(i))
+        return NULL;
+    snprintf(names[i], sizeof(names[i]), "fingerpost-%s", name_at(i));
+    return names[i];
 }
 
 static bool select_variant(void *context, unsigned i)
 {
     (void)context;
-    return i == 0;
+    return lpm_force_variant(i == 0 ? NULL : name_at(i)) == 0;
 }
 
 static uint64_t run4(const struct instance *instance, const uint32_t *keys, size_t n)

@@ -77,6 +77,7 @@ static int build_all(struct race *race, struct bench_error *error)
 
 static void destroy_all(struct race *race)
 {
+    bench_engine_lpm.select(NULL, 0);
     for (unsigned i = 0; i < race->engines_n; i++)
         if (race->instances[i])
             race->engines[i]->destroy(race->instances[i]);
@@ -214,7 +215,7 @@ static int many_fibs(struct bench_run *run, json_t *rows, struct bench_error *er
         return bench_fail(error, result, "deriving %zu FIBs: %s", run->options->fibs,
                           strerror(-result));
     for (unsigned i = 0; result == 0 && i < 6; i++)
-        result = bench_run_traffic(run, &many, kinds[i / 2], localities[i % 2], rows);
+        result = bench_run_traffic(run, &many, kinds[i / 2], localities[i % 2], true, rows);
     bench_many_destroy(&many);
     if (result < 0)
         bench_fail(error, result, "%s", strerror(-result));

@@ -91,56 +91,63 @@ json_t *bench_row_lookup(const struct bench_run *run, enum bench_key_kind kind, 
 /* --- Many FIBs -------------------------------------------------------------------------------- */
 
 struct timing {
-    double mlps[VARIANTS_MAX][BENCH_ROUNDS_MAX];
-    size_t wrong[VARIANTS_MAX];
-    unsigned variants;
+    unsigned variant;
+    double mlps[BENCH_ROUNDS_MAX];
+    size_t wrong;
 };
 
-static void time_traffic(const struct bench_run *run, const struct bench_many *many,
-                         const struct bench_traffic *traffic, struct timing *timing)
+/* The variants of the trie that this machine can run. Returns how many. */
+static unsigned list_variants(struct timing timings[VARIANTS_MAX])
 {
-    const struct bench_engine *engine = &bench_engine_lpm;
+    unsigned n = 0;
 
-    while (timing->variants < VARIANTS_MAX && engine->variant(NULL, timing->variants))
-        timing->variants++;
-    for (unsigned i = 0; i < timing->variants; i++) {
-        engine->select(NULL, i);
-        timing->wrong[i] = bench_traffic_wrong(many, run->oracle, traffic);
+    for (unsigned i = 0; n < VARIANTS_MAX && bench_engine_lpm.variant(NULL, i); i++)
+        if (bench_engine_lpm.select(NULL, i))
+            timings[n++] = (struct timing){.variant = i};
+    return n;
+}
+
+static void time_traffic(const struct bench_run *run, const struct bench_many *many,
+                         const struct bench_traffic *traffic, struct timing *timings, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bench_engine_lpm.select(NULL, timings[i].variant);
+        timings[i].wrong = bench_traffic_wrong(many, run->oracle, traffic);
     }
     for (unsigned round = 0; round < run->rounds; round++) {
-        for (unsigned i = 0; i < timing->variants; i++) {
-            engine->select(NULL, i);
+        for (unsigned i = 0; i < n; i++) {
+            bench_engine_lpm.select(NULL, timings[i].variant);
             uint64_t start = bench_cpu_ns();
             bench_traffic_run(traffic);
-            timing->mlps[i][round] = bench_mlps(traffic->keys->n, bench_cpu_ns() - start);
+            timings[i].mlps[round] = bench_mlps(traffic->keys->n, bench_cpu_ns() - start);
             lpm_rcu_quiescent();
         }
     }
-    engine->select(NULL, 0);
+    bench_engine_lpm.select(NULL, 0);
 }
 
-static void add_traffic_rows(const struct bench_run *run, const struct bench_many *many,
-                             enum bench_key_kind kind, unsigned locality, struct timing *timing,
-                             json_t *rows)
+static void add_traffic_row(const struct bench_run *run, const struct bench_many *many,
+                            enum bench_key_kind kind, unsigned locality, struct timing *timing,
+                            json_t *rows)
 {
-    for (unsigned i = 0; i < timing->variants; i++) {
-        struct bench_summary summary = bench_summarize(timing->mlps[i], run->rounds);
-        json_t *row = bench_row_lookup(run, kind, many->n, locality,
-                                       bench_engine_lpm.variant(NULL, i), &summary);
-        size_t lookup = many->bytes_base_lookup + many->bytes_derived_lookup;
-        size_t all = many->bytes_base + many->bytes_derived;
-        json_object_set_new(row, "bytes", json_integer((json_int_t)lookup));
-        json_object_set_new(row, "bytes_writer", json_integer((json_int_t)(all - lookup)));
-        json_object_set_new(row, "ratio_to_best_peer", json_null());
-        json_object_set_new(row, "wrong", json_integer((json_int_t)timing->wrong[i]));
-        json_array_append_new(rows, row);
-    }
+    struct bench_summary summary = bench_summarize(timing->mlps, run->rounds);
+    json_t *row = bench_row_lookup(run, kind, many->n, locality,
+                                   bench_engine_lpm.variant(NULL, timing->variant), &summary);
+    size_t lookup = many->bytes_base_lookup + many->bytes_derived_lookup;
+    size_t all = many->bytes_base + many->bytes_derived;
+
+    json_object_set_new(row, "bytes", json_integer((json_int_t)lookup));
+    json_object_set_new(row, "bytes_writer", json_integer((json_int_t)(all - lookup)));
+    json_object_set_new(row, "ratio_to_best_peer", json_null());
+    json_object_set_new(row, "wrong", json_integer((json_int_t)timing->wrong));
+    json_array_append_new(rows, row);
 }
 
 int bench_run_traffic(struct bench_run *run, const struct bench_many *many,
-                      enum bench_key_kind kind, unsigned locality, json_t *rows)
+                      enum bench_key_kind kind, unsigned locality, bool all_variants, json_t *rows)
 {
-    struct timing timing = {.variants = 0};
+    struct timing timings[VARIANTS_MAX] = {{.variant = 0}};
+    unsigned n = all_variants ? list_variants(timings) : 1;
     struct bench_traffic traffic;
     struct bench_keys keys;
     int result = bench_keys_draw(kind, many->table, run->keys, &keys);
@@ -151,8 +158,9 @@ int bench_run_traffic(struct bench_run *run, const struct bench_many *many,
     if (result == 0) {
         bench_run_say(run, "%zu FIBs, keys %s, same FIB for %u", many->n, bench_keys_name(kind),
                       locality);
-        time_traffic(run, many, &traffic, &timing);
-        add_traffic_rows(run, many, kind, locality, &timing, rows);
+        time_traffic(run, many, &traffic, timings, n);
+        for (unsigned i = 0; i < n; i++)
+            add_traffic_row(run, many, kind, locality, &timings[i], rows);
         bench_traffic_free(&traffic);
     }
     bench_keys_free(&keys);

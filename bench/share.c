@@ -199,7 +199,8 @@ static int measure_world(struct world *world, const enum bench_key_kind *kinds, 
     int result = 0;
 
     for (unsigned i = 0; result == 0 && i < 2 * kinds_n; i++)
-        result = bench_run_traffic(world->run, &world->many, kinds[i / 2], localities[i % 2], rows);
+        result = bench_run_traffic(world->run, &world->many, kinds[i / 2], localities[i % 2], false,
+                                   rows);
     if (result == 0)
         result = measure_changes(world);
     if (result == 0)
