@@ -52,6 +52,10 @@ int bench_lines_complain(const struct bench_lines *lines, struct bench_error *er
     va_start(list, format);
     vsnprintf(message, sizeof(message), format, list);
     va_end(list);
+    /* What a file holds must not steer the terminal that shows the message. */
+    for (char *at = message; *at != '\0'; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = '?';
     return bench_fail(error, -EINVAL, "%s:%lu: %s", lines->path, lines->number, message);
 }
 

@@ -65,15 +65,16 @@ static void *read_until_stopped(void *context)
 
 /* --- Writer ----------------------------------------------------------------------------------- */
 
-/* Applies up to n updates from where the subject stands; begins again at the end. */
-static int apply(struct subject *subject, const struct bench_updates *updates, size_t n)
+/* Applies up to *n updates from where the subject stands, and says how many; begins again at the
+ * end. */
+static int apply(struct subject *subject, const struct bench_updates *updates, size_t *n)
 {
     if (subject->next == updates->n)
         subject->next = 0;
-    if (n > updates->n - subject->next)
-        n = updates->n - subject->next;
-    subject->next += n;
-    return subject->engine->update(subject->instance, updates->changes + subject->next - n, n);
+    if (*n > updates->n - subject->next)
+        *n = updates->n - subject->next;
+    subject->next += *n;
+    return subject->engine->update(subject->instance, updates->changes + subject->next - *n, *n);
 }
 
 static void sleep_until(uint64_t ns)
@@ -98,7 +99,7 @@ static int write_for(enum window window, struct subject *subject,
     }
     while (result == 0 && bench_now_ns() - start_ns < WINDOW_NS) {
         size_t n = window == PACED ? TICK_UPDATES : FULL_BATCH;
-        result = apply(subject, updates, n);
+        result = apply(subject, updates, &n);
         done += n;
         tick_ns += TICK_NS;
         if (window == PACED)

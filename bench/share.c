@@ -65,15 +65,18 @@ static uint8_t *mark_overridden(const struct bench_many *many)
     return marks;
 }
 
-/* A route of the base that fits into one place that no FIB overrides; NULL when none is found. */
+/* A route of the base, no host route, that fits into one place that no FIB overrides; NULL when none
+ * is found. */
 static const struct lpm_route *pick_route(const struct bench_many *many, const uint8_t *marks,
                                           struct bench_random *random)
 {
+    unsigned host = many->table->family == LPM_IPV4 ? 32 : 128;
+
     for (unsigned tries = 0; tries < 100000; tries++) {
         const struct lpm_route *route =
             &many->table->routes[bench_random_below(random, many->table->n)];
         if (route->prefix.length >= place_bits(many->table->family) &&
-            !marks[mark_of(&route->prefix, 0)])
+            route->prefix.length < host && !marks[mark_of(&route->prefix, 0)])
             return route;
     }
     return NULL;

@@ -145,6 +145,21 @@ Test(rows, of_share_have_their_fields)
     json_decref(rows);
 }
 
+/* Nothing can be overridden inside a host route, and no place is left where no FIB overrides. */
+Test(rows, of_share_know_no_base_change_where_the_table_has_no_such_route)
+{
+    char *path = write_text("192.0.2.1/32\n203.0.113.9/32\n");
+    struct bench_options options = small;
+
+    options.table = path;
+    options.fibs = 3;
+    json_t *rows = measure(bench_share, &options);
+    expect_nothing_wrong(rows);
+    cr_assert(json_is_null(json_object_get(json_array_get(rows, 0), "base_change_us")));
+    json_decref(rows);
+    remove_file(path);
+}
+
 Test(rows, of_update_have_their_fields, .timeout = 110)
 {
     static const char *const fields[] = {

@@ -60,6 +60,7 @@ Test(table, names_the_line_of_what_is_wrong)
     expect_table_error("10.0.0.0/8\n", 6, ":1: '10.0.0.0/8' is not an IPv6 prefix");
     expect_table_error("# nothing\n", 0, ":1: the table holds no prefix");
     expect_table_error("", 0, ":0: the table holds no prefix");
+    expect_table_error("\x1b[2Jx\n", 0, ":1: '?[2Jx' is not a prefix such as 192.0.2.0/24");
     expect_table_error("%n%s%n\n", 0, ":1: '%n%s%n' is not a prefix such as 192.0.2.0/24");
 }
 
