@@ -18,6 +18,10 @@ struct task {
     uint32_t inherited;
     bool covered; /* by an override above; always, for a base */
     struct lpm_place reference;
+    /* The place as it was before, entry LPM_ENTRY_UNKNOWN if it was not. */
+    struct lpm_derived before;
+    uint32_t before_inherited;
+    bool before_covered;
 };
 
 /* One node's slots, spread. */
@@ -93,28 +97,86 @@ static uint32_t reference_entry(const struct lpm_build *build, const struct task
     return lpm_node_slot(lpm_node_at(build->memory->window, task->reference.entry), c);
 }
 
-/* Slot c of task's place. */
-static struct task slot_task(const struct lpm_build *build, const struct task *task,
-                             const struct spread *wanted, const struct spread *known, unsigned c)
+/* Everything about the slots of a place that is worked out for all of them at once. */
+struct slots {
+    struct spread wanted;
+    struct spread known;  /* of the reference */
+    struct spread before; /* if there is a before */
+    uint64_t covered;
+    uint64_t before_covered;
+};
+
+static void spread_place(struct slots *slots, const struct lpm_build *build,
+                         const struct task *task)
 {
     const char *window = build->memory->window;
-    const struct lpm_routes_node *routes = routes_or_null(window, task->routes);
     const struct lpm_routes_node *over = routes_or_null(window, task->over);
-    const struct lpm_routes_node *reference = routes_or_null(window, task->reference.routes);
+    const struct lpm_routes_node *before = routes_or_null(window, task->before.over);
 
-    return (struct task){
+    spread_over(&slots->wanted, routes_or_null(window, task->routes), over, task->inherited);
+    spread_over(&slots->known, routes_or_null(window, task->reference.routes), NULL,
+                task->reference.inherited);
+    slots->covered = over ? covered_slots(over) : 0;
+    slots->before_covered = before ? covered_slots(before) : 0;
+    if (task->before.entry != LPM_ENTRY_UNKNOWN)
+        spread_over(&slots->before, routes_or_null(window, task->before.routes), before,
+                    task->before_inherited);
+}
+
+static uint32_t child_of(const char *window, uint32_t node, unsigned c)
+{
+    return node ? lpm_routes_child(lpm_routes_at(window, node), c) : 0;
+}
+
+static void slot_before(struct task *slot, const struct lpm_build *build, const struct task *task,
+                        const struct slots *slots, unsigned c)
+{
+    const char *window = build->memory->window;
+    const struct lpm_derived *before = &task->before;
+
+    slot->before.entry = before->entry;
+    if (before->entry == LPM_ENTRY_UNKNOWN)
+        return;
+    slot->before.over = child_of(window, before->over, c);
+    slot->before.routes = child_of(window, before->routes, c);
+    slot->before_inherited = slots->before.leaf[LPM_SLOTS + c];
+    slot->before_covered = task->before_covered || (slots->before_covered >> c & 1);
+    if (lpm_entry_is_node(before->entry))
+        slot->before.entry = lpm_node_slot(lpm_node_at(window, before->entry), c);
+}
+
+/* Slot c of task's place. */
+static struct task slot_task(const struct lpm_build *build, const struct task *task,
+                             const struct slots *slots, unsigned c)
+{
+    const char *window = build->memory->window;
+    struct task slot = {
         .depth = task->depth + LPM_STRIDE,
         .prefix = task->prefix << LPM_STRIDE | c,
-        .over = over ? lpm_routes_child(over, c) : 0,
-        .routes = routes ? lpm_routes_child(routes, c) : 0,
-        .inherited = wanted->leaf[LPM_SLOTS + c],
+        .over = child_of(window, task->over, c),
+        .routes = child_of(window, task->routes, c),
+        .inherited = slots->wanted.leaf[LPM_SLOTS + c],
+        .covered = task->covered || (slots->covered >> c & 1),
         .reference =
             {
-                .routes = reference ? lpm_routes_child(reference, c) : 0,
+                .routes = child_of(window, task->reference.routes, c),
                 .entry = reference_entry(build, task, c),
-                .inherited = known->leaf[LPM_SLOTS + c],
+                .inherited = slots->known.leaf[LPM_SLOTS + c],
             },
     };
+
+    slot_before(&slot, build, task, slots, c);
+    return slot;
+}
+
+/* Is the place to be what it was? Overrides are compared by content: an edit copies all of them. */
+static bool as_before(const struct lpm_build *build, const struct task *task)
+{
+    const struct lpm_derived *before = &task->before;
+
+    return before->entry != LPM_ENTRY_UNKNOWN && task->routes == before->routes &&
+           task->inherited == task->before_inherited && task->covered == task->before_covered &&
+           lpm_routes_equal(build->memory->window, task->over, before->over);
 }
 
 static uint32_t build_place(const struct lpm_build *build, const struct task *task);
@@ -124,6 +186,8 @@ static uint32_t settle(const struct lpm_build *build, const struct task *task)
 {
     const struct lpm_place *reference = &task->reference;
 
+    if (as_before(build, task))
+        return lpm_node_retain(build->memory, task->before.entry);
     if (task->over)
         return build_place(build, task);
     if (!task->covered)
@@ -138,27 +202,21 @@ static uint32_t settle(const struct lpm_build *build, const struct task *task)
 
 static uint32_t build_place(const struct lpm_build *build, const struct task *task)
 {
-    const char *window = build->memory->window;
-    const struct lpm_routes_node *over = routes_or_null(window, task->over);
-    uint64_t covered = over ? covered_slots(over) : 0;
-    struct spread wanted, known;
-    uint32_t slots[LPM_SLOTS];
+    struct slots slots;
+    uint32_t entries[LPM_SLOTS];
 
-    spread_over(&wanted, routes_or_null(window, task->routes), over, task->inherited);
-    spread_over(&known, routes_or_null(window, task->reference.routes), NULL,
-                task->reference.inherited);
+    spread_place(&slots, build, task);
     for (unsigned c = 0; c < LPM_SLOTS; c++) {
-        struct task slot = slot_task(build, task, &wanted, &known, c);
+        struct task slot = slot_task(build, task, &slots, c);
 
-        slot.covered = task->covered || (covered >> c & 1);
-        slots[c] = settle(build, &slot);
-        if (slots[c] == LPM_ENTRY_FAILED) {
+        entries[c] = settle(build, &slot);
+        if (entries[c] == LPM_ENTRY_FAILED) {
             while (c-- > 0)
-                lpm_node_release(build->memory, slots[c]);
+                lpm_node_release(build->memory, entries[c]);
             return LPM_ENTRY_FAILED;
         }
     }
-    return lpm_node_make(build->memory, slots);
+    return lpm_node_make(build->memory, entries);
 }
 
 uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t prefix,
@@ -171,15 +229,21 @@ uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t 
         .inherited = inherited,
         .covered = true,
         .reference = reference,
+        .before = {.entry = LPM_ENTRY_UNKNOWN},
     };
 
     return settle(build, &task);
 }
 
 uint32_t lpm_build_derived(const struct lpm_build *build, uint32_t over, uint32_t routes,
-                           struct lpm_place reference)
+                           struct lpm_place reference, struct lpm_derived before)
 {
-    struct task task = {.over = over, .routes = routes, .reference = reference};
+    struct task task = {
+        .over = over,
+        .routes = routes,
+        .reference = reference,
+        .before = before,
+    };
 
     return settle(build, &task);
 }

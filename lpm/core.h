@@ -48,6 +48,7 @@ struct lpm_table {
     size_t count;        /* routes, 0/0 too */
     struct lpm_layer *layers;
     size_t layers_count;
+    uint32_t *touched;      /* see touch.c; NULL while there are few layers */
     uint64_t guard;         /* stamp: no change of this table before it has passed */
     uint64_t derived_guard; /* stamp: no change of fallback before it has passed */
     struct lpm_layer plain;
@@ -101,6 +102,16 @@ struct lpm_place lpm_table_place(const struct lpm_table *table);
 int lpm_table_update(struct lpm_table *table, const struct lpm_change *changes, size_t n);
 /* Fills an empty table that no reader has seen. */
 int lpm_table_fill(struct lpm_table *table, const struct lpm_route *routes, size_t n);
+
+/* --- Where layers override (touch.c) ----------------------------------------------------------- */
+
+/* May some layer of the table have an override that meets this prefix? O(1) for long prefixes. */
+bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length);
+/* Before a layer joins: makes the counters when they are due. 0 or -ENOMEM. */
+int lpm_touch_prepare(struct lpm_table *table);
+/* After it joined, and before it leaves. */
+void lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer);
+void lpm_touch_remove(struct lpm_table *table, const struct lpm_layer *layer);
 
 /* --- Layers (layer.c) -------------------------------------------------------------------------- */
 

@@ -79,6 +79,7 @@ static void enter_layer(struct lpm_layer *layer)
         layer->next->before = &layer->next;
     table->layers = layer;
     table->layers_count++;
+    lpm_touch_add(table, layer);
 }
 
 static void remove_layer(struct lpm_layer *layer)
@@ -87,6 +88,7 @@ static void remove_layer(struct lpm_layer *layer)
     struct lpm *lpm = table->lpm;
     struct lpm_layer **link = bucket_of(lpm, layer->fingerprint);
 
+    lpm_touch_remove(table, layer);
     while (*link != layer)
         link = &(*link)->chain;
     *link = layer->chain;
@@ -180,7 +182,7 @@ static struct lpm_layer *find_layer(const struct wanted *wanted)
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
-static struct lpm_layer *make_layer(struct wanted *wanted)
+static struct lpm_layer *make_layer(struct wanted *wanted, struct lpm_derived before)
 {
     struct lpm_table *table = wanted->table;
     struct lpm *lpm = table->lpm;
@@ -188,12 +190,14 @@ static struct lpm_layer *make_layer(struct wanted *wanted)
     struct lpm_layer *layer;
     uint32_t root;
 
-    if (lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0)
+    if (lpm_touch_prepare(table) < 0 ||
+        (lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0))
         return NULL;
     layer = lpm_memory_block(&lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*layer));
     if (!layer)
         return NULL;
-    root = lpm_build_derived(&build, wanted->edit.root, table->routes, lpm_table_place(table));
+    root =
+        lpm_build_derived(&build, wanted->edit.root, table->routes, lpm_table_place(table), before);
     if (root == LPM_ENTRY_FAILED) {
         lpm_memory_free_block(&lpm->memory, LPM_MEMORY_LOOKUP, layer, sizeof(*layer));
         return NULL;
@@ -213,13 +217,17 @@ static struct lpm_layer *make_layer(struct wanted *wanted)
 struct lpm_layer *lpm_layer_get(struct lpm_table *table, const struct lpm_layer *from,
                                 const struct lpm_change *changes, size_t n)
 {
+    struct lpm_derived before = {.entry = LPM_ENTRY_UNKNOWN};
     struct lpm_layer *layer = NULL;
     struct wanted wanted;
+
+    if (from)
+        before = (struct lpm_derived){from->over, from->table->routes, from->root};
 
     if (want(&wanted, table, from, changes, n) == 0) {
         layer = find_layer(&wanted);
         if (!layer)
-            layer = make_layer(&wanted);
+            layer = make_layer(&wanted, before);
     }
     lpm_routes_abandon(&wanted.edit);
     if (layer)

@@ -223,8 +223,9 @@ static bool layer_concerned(const struct update *update, const struct lpm_layer 
 static int rebuild_layer(struct update *update, struct lpm_layer *layer)
 {
     struct lpm_build build = {.memory = update->memory, .direct = update->table->direct};
-    uint32_t root =
-        lpm_build_derived(&build, layer->over, update->edit.root, lpm_table_place(update->table));
+    struct lpm_derived before = {layer->over, update->table->routes, layer->root};
+    uint32_t root = lpm_build_derived(&build, layer->over, update->edit.root,
+                                      lpm_table_place(update->table), before);
 
     if (root == LPM_ENTRY_FAILED)
         return -ENOMEM;
@@ -232,12 +233,21 @@ static int rebuild_layer(struct update *update, struct lpm_layer *layer)
     return 0;
 }
 
+static bool regions_touched(const struct update *update)
+{
+    for (size_t i = 0; i < update->regions_count; i++) {
+        if (lpm_touch_test(update->table, update->regions[i].key, update->regions[i].length))
+            return true;
+    }
+    return false;
+}
+
 static int prepare_layers(struct update *update)
 {
     struct lpm_table *table = update->table;
     int status = 0;
 
-    if (table->layers_count == 0 || update->regions_count == 0)
+    if (!regions_touched(update))
         return 0;
     update->rebuilt = new_items(update, table->layers_count, sizeof(struct rebuilt));
     if (!update->rebuilt)

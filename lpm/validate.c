@@ -120,9 +120,10 @@ static bool layer_entries_valid(const struct lpm_layer *layer)
 {
     struct lpm_build build = {.memory = &layer->table->lpm->memory};
 
-    return entry_valid(
-        build.memory, layer->root,
-        lpm_build_derived(&build, layer->over, layer->table->routes, (struct lpm_place){0}));
+    return entry_valid(build.memory, layer->root,
+                       lpm_build_derived(&build, layer->over, layer->table->routes,
+                                         (struct lpm_place){0},
+                                         (struct lpm_derived){.entry = LPM_ENTRY_UNKNOWN}));
 }
 
 /* --- Counts ------------------------------------------------------------------------------------ */
