@@ -18,6 +18,8 @@ static uint64_t read_clock(clockid_t clock)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+/* On a machine that others use too, what a thread had of the CPU is the only time that a median of
+ * a few runs can be taken of. */
 uint64_t bench_cpu_ns(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -53,6 +55,7 @@ void bench_cpus_read(struct bench_cpus *cpus)
     sched_getaffinity(0, sizeof(cpus->allowed), &cpus->allowed);
 }
 
+/* From the last CPU down: interrupts and other programs tend to be on the first. */
 void bench_cpus_pin(const struct bench_cpus *cpus, unsigned index)
 {
     unsigned skip = index % (unsigned)CPU_COUNT(&cpus->allowed);
@@ -75,6 +78,8 @@ void bench_cpus_restore(const struct bench_cpus *cpus)
 
 /* --- Memory ----------------------------------------------------------------------------------- */
 
+/* aligned_alloc() wants a size that is a multiple of the alignment. Where the kernel has no huge
+ * page to give, madvise() fails and the memory serves as it is. */
 void *bench_memory(size_t bytes)
 {
     size_t rounded = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;

@@ -45,6 +45,8 @@ static bool huge_pages_free(size_t bytes)
     return true;
 }
 
+/* --in-memory keeps huge pages without files; --no-huge takes all memory at the start, by mapping
+ * it, and cannot grow. The file prefix keeps apart two benches on one machine. */
 static int start(size_t bytes)
 {
     char megabytes[32], prefix[64], lcores[32];

@@ -2,7 +2,7 @@
  * What can be measured: one small interface over Fingerpost's trie and DPDK's tables.
  *
  *      engine     a kind of table: how to build one, look up in it, change it
- *        +- variant   one of its lookup functions (scalar, AVX-512, ...); all read the same instance
+ *        +- variant   one of its lookup functions (scalar, AVX-512); all read one instance
  *
  * An instance holds one table. All functions are called by one thread, but for run() between
  * reader_begin() and reader_end(), which may be another.

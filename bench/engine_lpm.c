@@ -29,6 +29,7 @@ static void destroy(void *context)
     free(instance);
 }
 
+/* A set of tables of its own for each instance, so that its bytes are those of this table alone. */
 static int build(const struct bench_table *table, void **context)
 {
     struct instance *instance = calloc(1, sizeof(*instance));
@@ -50,7 +51,7 @@ static int build(const struct bench_table *table, void **context)
     return 0;
 }
 
-/* Variant 0 is what the library chooses by itself; then come those that it can run here, by name. */
+/* Variant 0 is what the library chooses by itself; then those that it can run here. */
 static const char *name_at(unsigned i)
 {
     const char *const *names = lpm_variants();
@@ -79,6 +80,8 @@ static bool select_variant(void *context, unsigned i)
     return lpm_force_variant(i == 0 ? NULL : name_at(i)) == 0;
 }
 
+/* Summing is part of the run for every engine: it makes sure that the leaves are really written and
+ * read, and it is the checksum. */
 static uint64_t run4(const struct instance *instance, const uint32_t *keys, size_t n)
 {
     uint32_t leaves[BENCH_BURST];
@@ -130,6 +133,7 @@ static void answers(void *context, const void *keys, size_t n, uint32_t *leaves)
     }
 }
 
+/* What is kept free for reuse was needed for building and counts as beside the table. */
 static void bytes(void *context, struct bench_bytes *bytes)
 {
     struct instance *instance = context;

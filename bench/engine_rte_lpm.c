@@ -17,6 +17,7 @@
 #include "bench/eal.h"
 #include "bench/words.h"
 
+/* One for each /24 with something longer inside; a full table has next to none. */
 #define TBL8S 4096
 
 enum { BULK, X4, VARIANTS };
@@ -77,6 +78,7 @@ static const char *variant(void *context, unsigned i)
     return i < VARIANTS ? names[i] : NULL;
 }
 
+/* Both read the same table; which one runs is a branch a burst. */
 static bool select_variant(void *context, unsigned i)
 {
     struct instance *instance = context;

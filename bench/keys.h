@@ -1,7 +1,7 @@
 /*
  * The addresses that are looked up.
  *
- *      U             uniform over all addresses (IPv6: over 2000::/3); flatters tables that decide early
+ *      U             uniform over all addresses (IPv6: over 2000::/3); flatters who decides early
  *      P             a uniformly drawn prefix of the table, then random host bits
  *      Z             Zipf(1) over a million flows, which were drawn as P
  *      half-private  P, but for every other key, on average, an address in the private space of

@@ -43,6 +43,7 @@ struct race {
 
 /* --- Contenders ------------------------------------------------------------------------------- */
 
+/* select() is the question whether this machine can run a variant. */
 static void add_variants(struct race *race, const struct bench_engine *engine, void *instance)
 {
     const char *name;
@@ -55,6 +56,7 @@ static void add_variants(struct race *race, const struct bench_engine *engine, v
     }
 }
 
+/* All engines stay loaded while any is measured, or they could not take turns. */
 static int build_all(struct race *race, struct bench_error *error)
 {
     struct bench_run *run = race->run;
@@ -96,6 +98,8 @@ static size_t count_wrong(const struct contender *contender, const struct bench_
     return wrong;
 }
 
+/* Holds every contender's answers against the oracle's, key by key. This is also the pass that
+ * warms caches and page tables, so the first timed round is like the others. */
 static int check_all(struct race *race, const struct bench_keys *keys, uint64_t *sum)
 {
     uint32_t *right = bench_oracle_answers(race->run->oracle, keys);
@@ -115,6 +119,8 @@ static int check_all(struct race *race, const struct bench_keys *keys, uint64_t 
     return result;
 }
 
+/* The checksum of each timed run is compared as well: a run that did less than all keys would be
+ * the fastest. */
 static void time_all(struct race *race, const struct bench_keys *keys, uint64_t right_sum)
 {
     for (unsigned round = 0; round < race->run->rounds; round++) {
@@ -165,6 +171,7 @@ static void add_rows(struct race *race, enum bench_key_kind kind, json_t *rows)
     }
 }
 
+/* Keys are drawn and dropped one kind at a time: 4 million IPv6 keys are 64 MB. */
 static int race_on(struct race *race, enum bench_key_kind kind, json_t *rows)
 {
     struct bench_keys keys;

@@ -12,7 +12,8 @@
 
 #define CHANGES_SEED 777
 #define TRAFFIC_SEED 4242
-#define CHECK_EVERY  61 /* of the keys; odd, so that all places in a burst have their turn */
+/* The oracle for many FIBs looks through all changes of a FIB, so it judges a sample. */
+#define CHECK_EVERY 61 /* of the keys; odd, so that all places in a burst have their turn */
 
 /* --- Private routes --------------------------------------------------------------------------- */
 
@@ -92,6 +93,7 @@ static void draw_private(enum lpm_family family, struct bench_random *random,
     }
 }
 
+/* Every fourth change takes a route of the base away, so that the next shorter one decides. */
 static void draw_small(const struct bench_table *table, struct bench_random *random,
                        struct lpm_change *changes)
 {
@@ -105,6 +107,8 @@ static void draw_small(const struct bench_table *table, struct bench_random *ran
 
 /* --- FIBs ------------------------------------------------------------------------------------- */
 
+/* After a barrier, so that what waits for a grace period is not taken for what the FIBs need. What
+ * is kept free is left out: it is there for the next change and not because of these FIBs. */
 static void count_bytes(const struct bench_many *many, size_t *lookup, size_t *all)
 {
     struct lpm_bytes bytes;

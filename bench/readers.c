@@ -41,6 +41,8 @@ struct subject {
 
 /* --- Reader ----------------------------------------------------------------------------------- */
 
+/* The rate is of the reader's own CPU time: a window in which another program had the CPU is
+ * shorter, not slower. */
 static void *read_until_stopped(void *context)
 {
     struct reader *reader = context;
@@ -86,6 +88,7 @@ static void sleep_until(uint64_t ns)
         ;
 }
 
+/* Ticks are counted from the start, so a tick that came late is made up for and the rate holds. */
 static int write_for(enum window window, struct subject *subject,
                      const struct bench_updates *updates, double *updates_per_s)
 {
@@ -109,6 +112,8 @@ static int write_for(enum window window, struct subject *subject,
     return result;
 }
 
+/* A new reader for every window: its start costs microseconds of 300 ms, and nothing of one window
+ * is left in the next. */
 static int run_window(const struct bench_run *run, enum window window, unsigned round,
                       struct subject *subject, const struct bench_updates *updates,
                       const struct bench_keys *keys)

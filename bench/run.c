@@ -13,10 +13,13 @@
 #include "bench/lines.h"
 #include "lpm/rcu.h"
 
+/* Odd, so that the median is a run that took place. */
 #define ROUNDS       11
 #define ROUNDS_QUICK 3
-#define KEYS         ((size_t)1 << 22)
-#define KEYS_QUICK   ((size_t)1 << 20)
+/* As many keys as make a run of 10 to 100 ms: long beside the clock's resolution, and far more than
+ * any cache holds the way for. */
+#define KEYS       ((size_t)1 << 22)
+#define KEYS_QUICK ((size_t)1 << 20)
 
 #define VARIANTS_MAX 8
 

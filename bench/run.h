@@ -39,8 +39,8 @@ double bench_mlps(size_t lookups, uint64_t ns);
 /* The fields that every row about lookups has. */
 json_t *bench_row_lookup(const struct bench_run *run, enum bench_key_kind kind, size_t fibs,
                          unsigned locality, const char *engine, const struct bench_summary *mlps);
-/* Measures traffic over many FIBs and appends a row: with the variant that the trie chooses by itself,
- * or one row for each variant. */
+/* Measures traffic over many FIBs and appends a row: with the variant that the trie chooses by
+ * itself, or one row for each variant. */
 int bench_run_traffic(struct bench_run *run, const struct bench_many *many,
                       enum bench_key_kind kind, unsigned locality, bool all_variants, json_t *rows);
 

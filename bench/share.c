@@ -51,6 +51,7 @@ static size_t mark_of(const struct lpm_prefix *prefix, uint64_t n)
     return bench_mix((bench_high_bits(prefix->bytes) >> (64 - bits)) + n) & (MARKS - 1);
 }
 
+/* Marks are kept by hash, a byte each: a collision only means that a route is not picked. */
 static uint8_t *mark_overridden(const struct bench_many *many)
 {
     unsigned bits = place_bits(many->table->family);
@@ -65,8 +66,8 @@ static uint8_t *mark_overridden(const struct bench_many *many)
     return marks;
 }
 
-/* A route of the base, no host route, that fits into one place that no FIB overrides; NULL when none
- * is found. */
+/* A route of the base, no host route, that fits into one place that no FIB overrides; NULL when
+ * none is found. */
 static const struct lpm_route *pick_route(const struct bench_many *many, const uint8_t *marks,
                                           struct bench_random *random)
 {
@@ -84,6 +85,10 @@ static const struct lpm_route *pick_route(const struct bench_many *many, const u
 
 /* --- Changes of the base ---------------------------------------------------------------------- */
 
+/* By the clock on the wall: a change that no FIB overrides is too short to be seen by the CPU
+ * clock. The median takes care of the changes during which another program had the CPU. Waiting for
+ * readers and giving memory back is not part of what a change takes: readers see it when
+ * lpm_update() returns. */
 static int timed_change(const struct bench_many *many, const struct lpm_route *route, uint32_t leaf,
                         double *us)
 {
@@ -142,6 +147,7 @@ static int override_all(struct bench_many *many, const struct lpm_route *route)
     return result;
 }
 
+/* The second measurement changes the FIBs, so it comes after all others. */
 static int measure_changes(struct world *world)
 {
     struct bench_random random = {.state = CHANGE_SEED};

@@ -187,7 +187,7 @@ int bench_synthetic_updates(const struct bench_table *table, struct bench_update
         return -ENOMEM;
     for (size_t i = 0; i < updates->n; i++) {
         struct lpm_change *change = &updates->changes[i];
-        /* The rank of a prefix says how restless it is; a hash says where in the table it stands. */
+        /* The rank of a prefix says how restless it is; a hash, where in the table it stands. */
         uint64_t rank = bench_zipf(bench_random_next(&random), table->n);
         uint64_t place = (bench_mix(rank + offset) >> 32) * table->n >> 32;
 

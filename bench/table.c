@@ -64,6 +64,7 @@ static int grow(void **items, size_t size, size_t n, const struct bench_lines *l
     return 0;
 }
 
+/* The first line settles the family for the rest, unless the caller has. */
 static int read_routes(struct bench_lines *lines, unsigned family, struct bench_table *table,
                        struct bench_error *error)
 {

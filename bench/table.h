@@ -7,7 +7,7 @@
 #include "bench/bench.h"
 #include "lpm/lpm.h"
 
-/* Next hops are leaves 1 .. BENCH_NEXT_HOPS; private routes have leaves above BENCH_PRIVATE_LEAF. */
+/* Next hops are leaves 1 .. BENCH_NEXT_HOPS; private routes have BENCH_PRIVATE_LEAF and more. */
 #define BENCH_NEXT_HOPS    100
 #define BENCH_PRIVATE_LEAF 200
 

@@ -42,6 +42,7 @@ struct day {
 
 /* --- Preparing -------------------------------------------------------------------------------- */
 
+/* One by one is what a change costs by itself; in batches is how the engine hands routes over. */
 static void list_contenders(struct day *day)
 {
     const struct bench_engine *engines[BENCH_ENGINES_MAX];
@@ -87,6 +88,7 @@ static int count_wrong(struct day *day, struct contender *contender, void *insta
     return 0;
 }
 
+/* Building is timed together with everything that it allocates; giving memory back is not timed. */
 static int run_round(struct day *day, struct contender *contender, unsigned round)
 {
     struct bench_run *run = day->run;

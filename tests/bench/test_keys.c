@@ -99,7 +99,7 @@ Test(keys, z_comes_in_flows)
 
     for (size_t i = 1; i < keys.n; i++)
         same += keys.v4[i] == keys.v4[0] || keys.v4[i] == keys.v4[i - 1];
-    /* Two keys in a row are of one flow with a chance of sum p^2, near 1/12/14; in P, nearly never. */
+    /* Two keys in a row are of one flow with a chance of about 0.8 %; in P, nearly never. */
     cr_assert_gt(same, KEYS / 400);
     bench_keys_free(&keys);
     bench_table_free(&table);
