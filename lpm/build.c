@@ -104,23 +104,30 @@ struct slots {
     struct spread before; /* if there is a before */
     uint64_t covered;
     uint64_t before_covered;
+    uint64_t busy; /* have routes or overrides below them */
 };
 
+/* The references are asked only for what hangs below, so without that they need no spreading. */
 static void spread_place(struct slots *slots, const struct lpm_build *build,
                          const struct task *task)
 {
     const char *window = build->memory->window;
+    const struct lpm_routes_node *routes = routes_or_null(window, task->routes);
     const struct lpm_routes_node *over = routes_or_null(window, task->over);
     const struct lpm_routes_node *before = routes_or_null(window, task->before.over);
 
-    spread_over(&slots->wanted, routes_or_null(window, task->routes), over, task->inherited);
+    spread_over(&slots->wanted, routes, over, task->inherited);
+    slots->busy = (routes ? routes->children : 0) | (over ? over->children : 0);
+    slots->covered = (over ? covered_slots(over) : 0) | (task->covered ? ~UINT64_C(0) : 0);
+    if (!slots->busy)
+        return;
     spread_over(&slots->known, routes_or_null(window, task->reference.routes), NULL,
                 task->reference.inherited);
-    slots->covered = over ? covered_slots(over) : 0;
+    if (task->before.entry == LPM_ENTRY_UNKNOWN)
+        return;
+    spread_over(&slots->before, routes_or_null(window, task->before.routes), before,
+                task->before_inherited);
     slots->before_covered = before ? covered_slots(before) : 0;
-    if (task->before.entry != LPM_ENTRY_UNKNOWN)
-        spread_over(&slots->before, routes_or_null(window, task->before.routes), before,
-                    task->before_inherited);
 }
 
 static uint32_t child_of(const char *window, uint32_t node, unsigned c)
@@ -156,7 +163,7 @@ static struct task slot_task(const struct lpm_build *build, const struct task *t
         .over = child_of(window, task->over, c),
         .routes = child_of(window, task->routes, c),
         .inherited = slots->wanted.leaf[LPM_SLOTS + c],
-        .covered = task->covered || (slots->covered >> c & 1),
+        .covered = slots->covered >> c & 1,
         .reference =
             {
                 .routes = child_of(window, task->reference.routes, c),
@@ -200,6 +207,18 @@ static uint32_t settle(const struct lpm_build *build, const struct task *task)
     return build_place(build, task);
 }
 
+/* Most slots have nothing below them: a leaf, with no more ado. */
+static uint32_t settle_slot(const struct lpm_build *build, const struct task *task,
+                            const struct slots *slots, unsigned c)
+{
+    struct task slot;
+
+    if (!(slots->busy >> c & 1))
+        return slots->covered >> c & 1 ? slots->wanted.leaf[LPM_SLOTS + c] : LPM_ENTRY_INHERIT;
+    slot = slot_task(build, task, slots, c);
+    return settle(build, &slot);
+}
+
 static uint32_t build_place(const struct lpm_build *build, const struct task *task)
 {
     struct slots slots;
@@ -207,9 +226,7 @@ static uint32_t build_place(const struct lpm_build *build, const struct task *ta
 
     spread_place(&slots, build, task);
     for (unsigned c = 0; c < LPM_SLOTS; c++) {
-        struct task slot = slot_task(build, task, &slots, c);
-
-        entries[c] = settle(build, &slot);
+        entries[c] = settle_slot(build, task, &slots, c);
         if (entries[c] == LPM_ENTRY_FAILED) {
             while (c-- > 0)
                 lpm_node_release(build->memory, entries[c]);
