@@ -1,9 +1,9 @@
 /*
  * One recursive builder for bases and derived FIBs.
  *
- * Each step spreads the prefixes of one node over its 64 slots (leaf pushing), decides for every slot
- * whether it is a leaf, something shared or something to build, and packs the result. The depth
- * of the recursion is bounded by the address: 6 levels for IPv4, 22 for IPv6.
+ * Each step spreads the prefixes of one node over its 64 slots (leaf pushing), decides for every
+ * slot whether it is a leaf, something shared or something to build, and packs the result. The
+ * depth of the recursion is bounded by the address: 6 levels for IPv4, 22 for IPv6.
  */
 #include "lpm/direct.h"
 

@@ -1,10 +1,11 @@
 /*
  * From the writer's routes to the readers' nodes.
  *
- * A build walks several trees in step: the routes that the result shall show, a derived FIB's overrides
- * laid upon them, and references: earlier sets of routes with the entry that shows them. Wherever the
- * reference was built from the very same routes under the same inherited leaf, its entry is shared
- * instead of built. So an update costs what it changes, and a derived FIB holds what differs.
+ * A build walks several trees in step: the routes that the result shall show, a derived FIB's
+ * overrides laid upon them, and references: earlier sets of routes with the entry that shows them.
+ * Wherever the reference was built from the very same routes under the same inherited leaf, its
+ * entry is shared instead of built. So an update costs what it changes, and a derived FIB holds
+ * what differs.
  */
 #ifndef LPM_BUILD_H
 #define LPM_BUILD_H
@@ -42,8 +43,8 @@ struct lpm_derived {
     uint32_t entry; /* LPM_ENTRY_UNKNOWN: there is nothing before */
 };
 
-/* Builds the root of a derived FIB: over laid upon the base's routes, and LPM_ENTRY_INHERIT wherever no
- * override reaches. reference: the base; before: the FIB itself. */
+/* Builds the root of a derived FIB: over laid upon the base's routes, and LPM_ENTRY_INHERIT
+ * wherever no override reaches. reference: the base; before: the FIB itself. */
 uint32_t lpm_build_derived(const struct lpm_build *build, uint32_t over, uint32_t routes,
                            struct lpm_place reference, struct lpm_derived before);
 

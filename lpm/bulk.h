@@ -1,10 +1,10 @@
 /*
  * The stages of a bulk lookup, which every variant has in common but for the walk.
  *
- * A lookup is a chain of loads of which each needs the one before: FIB, layer, node, ..., leaf. One after
- * the other they cost their full latency. So a burst goes through the chain in step: every stage
- * makes one load for each lane and prefetches what the next one will need, and the latencies of all
- * lanes pass side by side.
+ * A lookup is a chain of loads of which each needs the one before: FIB, layer, node, ..., leaf.
+ * One after the other they cost their full latency. So a burst goes through the chain in step:
+ * every stage makes one load for each lane and prefetches what the next one will need, and the
+ * latencies of all lanes pass side by side.
  *
  *      load_layers      FIB -> layer -> root, fallback
  *      walk             down the overrides, to a leaf or "inherit"
@@ -12,9 +12,9 @@
  *      walk             down the base
  *      finish           leaf, or the fallback
  *
- * Words are loaded as core.c says. A variant is a walk and the lines that put it between the stages.
- * Only the walk has enough to do per load for vectors to gain: gathering the single words of the
- * other stages measured slower than loading them one by one (AMD Zen 4).
+ * Words are loaded as core.c says. A variant is a walk and the lines that put it between the
+ * stages. Only the walk has enough to do per load for vectors to gain: gathering the single words
+ * of the other stages measured slower than loading them one by one (AMD Zen 4).
  */
 #ifndef LPM_BULK_H
 #define LPM_BULK_H

@@ -1,9 +1,9 @@
 /*
  * Bulk lookup with AVX2: as bulk_avx512.c, four lanes at once, with two things made by hand.
  *
- * There is no vector popcount, so bits are counted by looking up half bytes (Mula, Kurz, Lemire, "Faster
- * population counts using AVX2 instructions", 2018); and there are no mask registers, so a lane is
- * masked by the sign of a word, which is what tells a node from a leaf anyway.
+ * There is no vector popcount, so bits are counted by looking up half bytes (Mula, Kurz, Lemire,
+ * "Faster population counts using AVX2 instructions", 2018); and there are no mask registers, so a
+ * lane is masked by the sign of a word, which is what tells a node from a leaf anyway.
  */
 #include "lpm/bulk.h"
 
@@ -117,8 +117,8 @@ static bool usable(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
 }
 
-/* Counting bits by hand eats up what four lanes gain: slower than the scalar variant wherever it was
- * measured so far (Zen 4: 5 to 30 %). It is kept for the processors where it was not. */
+/* Counting bits by hand eats up what four lanes gain: slower than the scalar variant wherever it
+ * was measured so far (Zen 4: 5 to 30 %). It is kept for the processors where it was not. */
 static bool preferred(void)
 {
     return false;

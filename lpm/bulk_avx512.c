@@ -1,12 +1,12 @@
 /*
  * Bulk lookup with AVX-512: the walk takes eight lanes down a node at once.
  *
- * A lane that has reached its leaf is masked off, so that nothing is loaded for it any more. The order of
- * loads argued in core.c holds: each gather needs the one before it, and x86 makes every aligned
- * word of a gather a whole load, in order.
+ * A lane that has reached its leaf is masked off, so that nothing is loaded for it any more. The
+ * order of loads argued in core.c holds: each gather needs the one before it, and x86 makes every
+ * aligned word of a gather a whole load, in order.
  *
- * Gathers start from one window, so a burst of FIBs of several struct lpm goes the scalar way. So does
- * everything in sanitizer builds, whose nodes are not in the window.
+ * Gathers start from one window, so a burst of FIBs of several struct lpm goes the scalar way. So
+ * does everything in sanitizer builds, whose nodes are not in the window.
  */
 #include "lpm/bulk.h"
 
@@ -118,8 +118,8 @@ static bool usable(void)
            __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi2");
 }
 
-/* AMD's gathers are a microcoded load after the other: on Zen 4 this variant is between 10 % faster and
- * 30 % slower than the scalar one. */
+/* AMD's gathers are a microcoded load after the other: on Zen 4 this variant is between 10 %
+ * faster and 30 % slower than the scalar one. */
 static bool preferred(void)
 {
     __builtin_cpu_init();

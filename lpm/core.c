@@ -9,14 +9,15 @@
  *               v                    v        v
  *             nodes ------------> nodes shared by both          (counted, never changed)
  *
- * A table is a base. A layer is what a derived FIB changes about it: a tree whose slots hold a leaf,
- * a node, or "inherit". The FIB of the base itself has the table's plain layer, which inherits
- * everything. A layer's explicit places (those that some override covers or lies in) show overrides
- * and base merged, so they are rebuilt when the base changes there; all other places follow the
- * base with no store at all.
+ * A table is a base. A layer is what a derived FIB changes about it: a tree whose slots hold a
+ * leaf, a node, or "inherit". The FIB of the base itself has the table's plain layer, which
+ * inherits everything. A layer's explicit places (those that some override covers or lies in) show
+ * overrides and base merged, so they are rebuilt when the base changes there; all other places
+ * follow the base with no store at all.
  *
- * The route 0/0 is not spread over the tree: leaf 0 means "the fallback", a word of the layer or, where
- * that says inherit, of the table. So a default route costs nothing and changes in one store.
+ * The route 0/0 is not spread over the tree: leaf 0 means "the fallback", a word of the layer or,
+ * where that says inherit, of the table. So a default route costs nothing and changes in one
+ * store.
  *
  * A reader
  *
@@ -25,18 +26,18 @@
  *   R3  else loads table->direct[slot], or table->root, and walks from there
  *   R4  returns the leaf, or the fallback if it is 0
  *
- * All loads are acquire, in this order. No step waits for anyone or repeats: at most 3 + 6 nodes for
- * IPv4 and 3 + 22 for IPv6 are visited per walk, whatever the writer does.
+ * All loads are acquire, in this order. No step waits for anyone or repeats: each of the two walks
+ * visits at most 6 nodes for IPv4 and 22 for IPv6, whatever the writer does.
  *
  * Publication. Nodes, layers and tables are complete before the one release store that makes them
- * reachable, so (A) whoever loads a reference sees what it names. They are buried only after they were
- * made unreachable, and freed after a grace period, so (B) what a reader loaded since its last
- * quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and R3
- * each see one state of one word.
+ * reachable, so (A) whoever loads a reference sees what it names. They are buried only after they
+ * were made unreachable, and freed after a grace period, so (B) what a reader loaded since its
+ * last quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and
+ * R3 each see one state of one word.
  *
- * One state in all. A lookup reads up to four words that change separately: fib->layer, a fallback,
- * layer->root, a word of the table. Each alone is before or after; their mixture must be a state
- * that the FIB was in, too. Counter-example, without (D):
+ * One state in all. A lookup reads up to four words that change separately: fib->layer, a
+ * fallback, layer->root, a word of the table. Each alone is before or after; their mixture must be
+ * a state that the FIB was in, too. Counter-example, without (D):
  *
  *        reader                                     writer
  *        R1 layer: no override at P
@@ -44,8 +45,8 @@
  *                                                   changes P in the base, 5 -> 6
  *        R3 loads 6, which this FIB never showed
  *
- * (D) The writer lets a grace period pass between two stores of which a reader might see the second
- * without the first. These pairs are:
+ * (D) The writer lets a grace period pass between two stores of which a reader might see the
+ * second without the first. These pairs are:
  *
  *        first store                       second store, fenced                    remembered in
  *        a FIB gets another layer          base changes where the new or the       layer->guard of both
@@ -55,11 +56,11 @@
  *        any of these three                fallback of the base changes            table->derived_guard
  *        fallback of the base changes      base changes anywhere                   table->guard
  *
- * All others commute or are read in the order of their making: an address that the old and the new layer
- * both inherit is the base's alone; an explicit place that a FIB leaves is read from the tree
- * that the reader had, which is (C); a fallback is stored after the words of its own update and
- * loaded before them. A fence costs nothing when the grace period has passed anyway, which
- * is the rule: what the table remembers is a number, and lpm_rcu_poll() runs between batches.
+ * All others commute or are read in the order of their making: an address that the old and the new
+ * layer both inherit is the base's alone; an explicit place that a FIB leaves is read from the
+ * tree that the reader had, which is (C); a fallback is stored after the words of its own update
+ * and loaded before them. A fence costs nothing when the grace period has passed anyway, which is
+ * the rule: what the table remembers is a number, and lpm_rcu_poll() runs between batches.
  */
 #include "lpm/core.h"
 

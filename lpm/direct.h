@@ -1,9 +1,10 @@
 /*
  * The direct table of a large base: the entries of all 2^18 prefixes of 18 bits, side by side.
  *
- * It replaces the first three nodes of every walk by one load, for 1 MB. Its entries are stored in place,
- * one release store each, so what an entry names is immutable but the table is not: a reader sees
- * each entry before or after a change. Every entry holds one reference to the node it names.
+ * It replaces the first three nodes of every walk by one load, for 1 MB. Its entries are stored in
+ * place, one release store each, so what an entry names is immutable but the table is not: a
+ * reader sees each entry before or after a change. Every entry holds one reference to the node it
+ * names.
  */
 #ifndef LPM_DIRECT_H
 #define LPM_DIRECT_H

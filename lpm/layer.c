@@ -2,8 +2,8 @@
  * Layers: what derived FIBs change about their base.
  *
  * A layer's overrides never change; a FIB whose overrides change gets another layer. That is found
- * by its fingerprint if there is one already, so FIBs with equal overrides cost one layer together and
- * a change of their base is worked out once for all of them.
+ * by its fingerprint if there is one already, so FIBs with equal overrides cost one layer together
+ * and a change of their base is worked out once for all of them.
  */
 #include "lpm/core.h"
 

@@ -1,5 +1,6 @@
 /*
- * Lookup of one address. The order of the loads is argued in core.c; arrays are looked up in bulk.c.
+ * Lookup of one address. The order of the loads is argued in core.c; arrays are looked up in
+ * bulk.c.
  */
 #include "lpm/lookup.h"
 

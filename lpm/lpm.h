@@ -84,8 +84,9 @@ void lpm_destroy(struct lpm *lpm);
 int lpm_base_create(struct lpm *lpm, enum lpm_family family, const struct lpm_route *routes,
                     size_t n, struct lpm_fib **fib);
 
-/* Derives a FIB from a base. changes may hold LPM_SET and LPM_REMOVE. The base lives at least as
- * long as its last derived FIB: releasing it earlier only drops the caller's claim. */
+/* Derives a FIB from a base (-EINVAL if it is not one). changes may hold LPM_SET and LPM_REMOVE.
+ * The base lives at least as long as its last derived FIB: releasing it earlier only drops the
+ * caller's claim. */
 int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
                struct lpm_fib **fib);
 
@@ -93,11 +94,17 @@ int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
  * fib after this call (take it out of whatever readers find it by first). NULL is allowed. */
 void lpm_release(struct lpm_fib *fib);
 
-/* Applies n changes in order, all or none (in the sense of errors). O(what changes), plus, for a base, what
- * derived FIBs override at the same places. */
+/* Applies n changes in order, all or none (in the sense of errors). Costs what changes, plus, for
+ * a base, the overrides of derived FIBs at the same places.
+ *
+ * A change of a base may wait for a grace period: when, since the last one, a derived FIB got or
+ * lost overrides where the base changes now, was moved away, or any fallback (0/0) changed.
+ * Otherwise a reader half way through a lookup could see what its FIB never showed. So readers
+ * must be quiescent or offline now and then, and a writer that has both to do changes bases first,
+ * derived FIBs after. */
 int lpm_update(struct lpm_fib *fib, const struct lpm_change *changes, size_t n);
 
-/* Makes a derived FIB stand alone with the routes that it shows now. */
+/* Makes a derived FIB stand alone with the routes that it shows now. A base does so already. */
 int lpm_detach(struct lpm_fib *fib);
 
 /* Moves a derived FIB onto another base of its family; its overrides stay. */
@@ -116,24 +123,28 @@ void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *address
 void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                       uint32_t *leaves, unsigned n);
 
-/* The bulk calls have variants for what the processor can do; all give the same answers. A default is chosen at
- * start. For tests and measurements: the names of those usable here, NULL at the end, ... */
+/* The bulk calls have variants for what the processor can do; all give the same answers. A default
+ * is chosen at start. For tests and measurements: the names of those usable here, NULL at the end,
+ * ... */
 const char *const *lpm_variants(void);
-/* ... and a way to force one while no reader looks up. NULL: the default again. -EINVAL: no such name, or not
- * usable here. */
+/* ... and a way to force one while no reader looks up. NULL: the default again. -EINVAL: no such
+ * name, or not usable here. */
 int lpm_force_variant(const char *name);
 
-/* --- Questions (writer thread) ---------------------------------------------------------------- */
+/* --- Questions (writer thread; lpm_explain() also readers) ------------------------------------ */
 
-/* Which prefix decides for address? Returns false when none does. */
+/* Which prefix decides for address? Returns false when none does, or for another family. In a
+ * reader, while the writer changes both the FIB and its base at that place, the answer may be a
+ * mixture of the two states. */
 bool lpm_explain(const struct lpm_fib *fib, const struct lpm_address *address,
                  struct lpm_route *route);
 
 /* Exact match: the leaf of this very prefix as fib shows it, or LPM_NO_ROUTE. */
 uint32_t lpm_get(const struct lpm_fib *fib, const struct lpm_prefix *prefix);
 
-/* Calls visit for each route that fib shows, in prefix order (by address, then by length), until it returns
- * non-zero; returns that value or 0. visit must not change any FIB of the same struct lpm. */
+/* Calls visit for each route that fib shows, in prefix order (by address, then by length), until
+ * it returns non-zero; returns that value or 0. visit must not change any FIB of the same struct
+ * lpm. */
 int lpm_each(const struct lpm_fib *fib, int (*visit)(void *context, const struct lpm_route *route),
              void *context);
 

@@ -5,9 +5,9 @@
  *      |  extents that the arena asked for, in order    |  reserved, not accessible   |
  *      ^ first page: never used, so that reference 0 is free to mean "none"
  *
- * The window is reserved without access, which costs no memory and no commit charge, and opened extent by
- * extent through jemalloc's hooks. jemalloc keeps and reuses what it got (retained extents), so
- * the only thing that is ever given back piecemeal is the content of unused pages.
+ * The window is reserved without access, which costs no memory and no commit charge, and opened
+ * extent by extent through jemalloc's hooks. jemalloc keeps and reuses what it got (retained
+ * extents), so the only thing that is ever given back piecemeal is the content of unused pages.
  */
 #include "lpm/memory.h"
 

@@ -9,8 +9,8 @@
  *
  * A cell that readers may still hold is buried: it stays as it is until a grace period has passed.
  *
- * Sanitizers cannot look into jemalloc's arenas. With FINGERPOST_SANITIZE every block and cell is its
- * own malloc(), and the window is a table of pointers that the references index, so that a use
+ * Sanitizers cannot look into jemalloc's arenas. With FINGERPOST_SANITIZE every block and cell is
+ * its own malloc(), and the window is a table of pointers that the references index, so that a use
  * after free is seen at the very node.
  */
 #ifndef LPM_MEMORY_H

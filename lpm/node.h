@@ -1,16 +1,17 @@
 /*
- * What readers walk: nodes of 6-bit strides with their runs of equal slots packed (after Asai and Ohara,
- * "Poptrie", SIGCOMM 2015).
+ * What readers walk: nodes of 6-bit strides with their runs of equal slots packed (after Asai and
+ * Ohara, "Poptrie", SIGCOMM 2015).
  *
- * An entry is 32 bits: a leaf, LPM_ENTRY_INHERIT, or a reference to a node. A node stands for 64 slots;
- * bit c of runs is set where slot c differs from slot c - 1 (bit 0 always), and entries[] has one
- * entry per set bit. So slot c is entries[popcount(runs & bits 0..c) - 1]: leaves and children need no
- * separate vectors, and header and entries lie side by side, most often on one cache line.
+ * An entry is 32 bits: a leaf, LPM_ENTRY_INHERIT, or a reference to a node. A node stands for 64
+ * slots; bit c of runs is set where slot c differs from slot c - 1 (bit 0 always), and entries[]
+ * has one entry per set bit. So slot c is entries[popcount(runs & bits 0..c) - 1]: leaves and
+ * children need no separate vectors, and header and entries lie side by side, most often on one
+ * cache line.
  *
  *      slots    a a a b b N c c ...        runs  1 0 0 1 0 1 1 0 ...      entries  a b N c ...
  *
- * A node is never changed once published. Nodes are counted, because base and derived FIBs share them;
- * only the writer counts.
+ * A node is never changed once published. Nodes are counted, because base and derived FIBs share
+ * them; only the writer counts.
  */
 #ifndef LPM_NODE_H
 #define LPM_NODE_H
@@ -41,8 +42,8 @@ static inline const struct lpm_node *lpm_node_at(const char *window, uint32_t en
     return (const struct lpm_node *)lpm_memory_at(window, entry & ~LPM_ENTRY_NODE);
 }
 
-/* For any entry; one that is no node costs a useless prefetch instead of a branch. Sanitizer builds keep no
- * nodes in the window and look at what stands there. */
+/* For any entry; one that is no node costs a useless prefetch instead of a branch. Sanitizer
+ * builds keep no nodes in the window and look at what stands there. */
 static inline void lpm_node_prefetch(const char *window, uint32_t entry)
 {
 #ifdef FINGERPOST_SANITIZE
@@ -58,8 +59,9 @@ static inline uint32_t lpm_node_slot(const struct lpm_node *node, unsigned chunk
     return node->entries[__builtin_popcountll(node->runs & ((UINT64_C(2) << chunk) - 1)) - 1];
 }
 
-/* Makes a node of 64 slots, taking over a reference from each slot that is a node; a node of nothing but
- * one leaf is that leaf. LPM_ENTRY_FAILED when there is no memory, all slots released. */
+/* Makes a node of 64 slots, taking over a reference from each slot that is a node; a node of
+ * nothing but one leaf is that leaf. LPM_ENTRY_FAILED when there is no memory, all slots released.
+ */
 uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS]);
 uint32_t lpm_node_retain(struct lpm_memory *memory, uint32_t entry);
 /* Any entry. The last reference buries the node and releases what it names. */

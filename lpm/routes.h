@@ -1,19 +1,20 @@
 /*
- * The writer's own record of routes: a tree bitmap (Eatherton, Varghese, Dittia, CCR 2004) of 6-bit
- * strides, four bytes a route and 32 a node.
+ * The writer's own record of routes: a tree bitmap (Eatherton, Varghese, Dittia, CCR 2004) of
+ * 6-bit strides, four bytes a route and 32 a node.
  *
- * A node at depth d (a multiple of 6) holds the prefixes of lengths d+1 .. d+6 under it. Inside the
- * node, a prefix of d+r bits whose last r bits are v is number (1 << r) | v, the numbering of a binary
- * heap: 2 .. 127. So number / 2 is the next shorter prefix, and numbers in order of a preorder walk
- * are in prefix order. The prefix of length 0 is kept elsewhere (see core.h: fallback).
+ * A node at depth d (a multiple of 6) holds the prefixes of lengths d+1 .. d+6 under it. Inside
+ * the node, a prefix of d+r bits whose last r bits are v is number (1 << r) | v, the numbering of
+ * a binary heap: 2 .. 127. So number / 2 is the next shorter prefix, and numbers in order of a
+ * preorder walk are in prefix order. The prefix of length 0 is kept elsewhere (see core.h:
+ * fallback).
  *
  *      struct lpm_routes_node
  *        inner[2]   bit n: prefix number n is here       children   bit c: child at chunk c is here
  *        values[]   one per bit of inner, in order, then one reference per bit of children
  *
- * Nodes are never changed once a table is built on them: an edit copies the path and shares the rest, so
- * that a failed edit leaves no trace and a reader of the old root is undisturbed. Every node has
- * one owner; an edit that commits passes the shared nodes on to the new root.
+ * Nodes are never changed once a table is built on them: an edit copies the path and shares the
+ * rest, so that a failed edit leaves no trace and a reader of the old root is undisturbed. Every
+ * node has one owner; an edit that commits passes the shared nodes on to the new root.
  */
 #ifndef LPM_ROUTES_H
 #define LPM_ROUTES_H
@@ -112,8 +113,8 @@ uint32_t lpm_routes_get(const char *window, uint32_t root, lpm_key key, unsigned
 bool lpm_routes_intersect(const char *window, uint32_t root, lpm_key key, unsigned length);
 bool lpm_routes_equal(const char *window, uint32_t a, uint32_t b);
 
-/* Sets (value) or drops (0) a prefix in edit->root. Returns 1 when that changed something, 0 when it was so
- * already, -ENOMEM. After an error the edit can only be abandoned. */
+/* Sets (value) or drops (0) a prefix in edit->root. Returns 1 when that changed something, 0 when
+ * it was so already, -ENOMEM. After an error the edit can only be abandoned. */
 int lpm_routes_set(struct lpm_routes_edit *edit, lpm_key key, unsigned length, uint32_t value);
 /* The new root is in force: bury what it replaced. */
 void lpm_routes_commit(struct lpm_routes_edit *edit);
@@ -124,8 +125,8 @@ void lpm_routes_release(struct lpm_memory *memory, uint32_t root);
 /* Begins an edit with a copy of all its nodes in place of edit->root, which stays whole. 0 or -ENOMEM. */
 int lpm_routes_clone(struct lpm_routes_edit *edit);
 
-/* Visits base with over laid upon it, in prefix order, until visit returns non-zero; returns that. Either
- * may be 0. */
+/* Visits base with over laid upon it, in prefix order, until visit returns non-zero; returns that.
+ * Either may be 0. */
 typedef int lpm_routes_visit(void *context, lpm_key key, unsigned length, uint32_t value);
 int lpm_routes_each(const char *window, uint32_t base, uint32_t over, lpm_routes_visit *visit,
                     void *context);

@@ -73,8 +73,8 @@ static unsigned values_count(const struct lpm_routes_node *node)
     return lpm_routes_inner_count(node) + (unsigned)__builtin_popcountll(node->children);
 }
 
-/* A fresh copy of node with grow (-1, 0, 1) places more at place; node itself is dropped. The bitmap
- * is the caller's to adjust. */
+/* A fresh copy of node with grow (-1, 0, 1) places more at place; node itself is dropped. The
+ * bitmap is the caller's to adjust. */
 static uint32_t recast_node(struct lpm_routes_edit *edit, uint32_t node, unsigned place, int grow)
 {
     const struct lpm_routes_node *from = node_at(edit->memory, node);

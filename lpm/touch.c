@@ -1,9 +1,10 @@
 /*
  * Which parts of a base some derived FIB overrides: one counter for each of 2^16 parts.
  *
- * A change of a base has to rebuild the layers whose overrides it meets. With thousands of layers even asking
- * each of them takes longer than the change itself, and most often none is concerned. So a table with
- * many layers counts the overrides in every part: no override in the part, no layer to ask.
+ * A change of a base has to rebuild the layers whose overrides it meets. With thousands of layers
+ * even asking each of them takes longer than the change itself, and most often none is concerned.
+ * So a table with many layers counts the overrides in every part: no override in the part, no
+ * layer to ask.
  *
  *      IPv4   a part is a /16; an override shorter than that counts in each /16 that it covers
  *      IPv6   a part is all /40s of one hash; a shorter override counts in every part

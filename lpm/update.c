@@ -313,8 +313,8 @@ static void drop_direct(struct update *update, _Atomic uint32_t *direct)
     lpm_rcu_defer(&retired->rcu, retire_direct);
 }
 
-/* The four ways from with or without a direct table to with or without. A new direct table is filled
- * before it is shown, and an old one goes out of sight after the root is in place. */
+/* The four ways from with or without a direct table to with or without. A new direct table is
+ * filled before it is shown, and an old one goes out of sight after the root is in place. */
 static void commit_lookup(struct update *update)
 {
     struct lpm_table *table = update->table;
@@ -344,8 +344,8 @@ static void commit_layers(struct update *update)
     }
 }
 
-/* The fallback goes last: readers load it first, so a reader that has the new one sees all the rest new
- * too, and the next change waits for those that still have the old one. */
+/* The fallback goes last: readers load it first, so a reader that has the new one sees all the
+ * rest new too, and the next change waits for those that still have the old one. */
 static void commit(struct update *update)
 {
     struct lpm_table *table = update->table;

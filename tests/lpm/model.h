@@ -1,8 +1,8 @@
 /*
  * The oracle: FIBs as plain lists, searched from end to end.
  *
- * Slow and obvious on purpose. A model FIB is paired with the real one, changed by the same calls, and
- * compared with it.
+ * Slow and obvious on purpose. A model FIB is paired with the real one, changed by the same calls,
+ * and compared with it.
  */
 #ifndef TESTS_LPM_MODEL_H
 #define TESTS_LPM_MODEL_H

@@ -1,9 +1,9 @@
 /*
- * The pairs of stores that lpm/core.c lists under (D) have a grace period between them: while a reader
- * that may hold the first state is not quiescent, the second store is not made.
+ * The pairs of stores that lpm/core.c lists under (D) have a grace period between them: while a
+ * reader that may hold the first state is not quiescent, the second store is not made.
  *
- * A reader thread stands still in its read section; a writer thread makes both changes. The second must
- * not show before the reader moves on, and must show after.
+ * A reader thread stands still in its read section; a writer thread makes both changes. The second
+ * must not show before the reader moves on, and must show after.
  */
 #include "lpm/lpm.h"
 #include "lpm/rcu.h"
@@ -60,8 +60,8 @@ static void wait_ms(long milliseconds)
     nanosleep(&pause, NULL);
 }
 
-/* Makes the stores while a reader stands still; says whether the second waited for it. The threads hand the
- * writer's part to each other, so there is one writer at any time. */
+/* Makes the stores while a reader stands still; says whether the second waited for it. The threads
+ * hand the writer's part to each other, so there is one writer at any time. */
 static bool second_waits(void (*first)(void), void (*second)(void))
 {
     pthread_t reader, writer;

@@ -1,5 +1,6 @@
 /*
- * Memory: nothing is left behind, accounts add up, sharing is real, and running out changes nothing.
+ * Memory: nothing is left behind, accounts add up, sharing is real, and running out changes
+ * nothing.
  */
 #include "lpm/core.h"
 #include "lpm/rcu.h"

@@ -1,11 +1,12 @@
 /*
  * Readers against a writer at full speed: torture [SECONDS [SEED]].
  *
- * The writer goes through little dances in which some leaf, POISON, is put where no reader may see it: under
- * an override, under a longer prefix, behind a route that hides the fallback, in a base that the
- * FIB has just left. At each moment every address has a right answer, and none is ever POISON; so a reader
- * that sees it has mixed two states. Every good leaf also names its region, so a torn or stale node
- * shows as a leaf of the wrong place. One address counts up, and may never be seen to go back.
+ * The writer goes through little dances in which some leaf, POISON, is put where no reader may see
+ * it: under an override, under a longer prefix, behind a route that hides the fallback, in a base
+ * that the FIB has just left. At each moment every address has a right answer, and none is ever
+ * POISON; so a reader that sees it has mixed two states. Every good leaf also names its region, so
+ * a torn or stale node shows as a leaf of the wrong place. One address counts up, and may never be
+ * seen to go back.
  *
  *      region 0..9    always has a route        10   counter        11..15   holes: route or fallback
  */
