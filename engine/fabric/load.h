@@ -9,16 +9,20 @@
 
 #include "engine/fabric/model.h"
 
-/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. The
- * message says what would be right. Line 0: the file as a whole (it cannot be read, say). */
+/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. Line 0:
+ * the file as a whole (it cannot be read, say). */
 struct fabric_problem {
     const char *file;
     unsigned line;
     bool error; /* else a warning: the file can be used */
     /* Of a warning: the name of the rule that it comes from ("L6", "no-effect", …; static); NULL:
-     * none. */
+     * none. docs/fabric-file.md explains them. */
     const char *rule;
-    char *message;
+    char
+        *message; /* one line of printable UTF-8, whatever the file holds; so are file and object */
+    /* Of every warning; an error has neither. */
+    const char *object; /* what it is about: "nics[vm1]", "peerings[hub,spoke1]" */
+    const char *remedy; /* what would be right: one sentence (static) */
 };
 struct fabric_problems {
     struct fabric_problem *items;

@@ -70,12 +70,25 @@ struct fabric_loader {
 
 /* --- Problems --------------------------------------------------------------------------------- */
 
-/* Adds a problem: an error (rule NULL), or a warning by the name of its rule, a static text. */
-void fabric_complain(struct fabric_loader *loader, const char *rule,
+/* What a warning says beside its message: see struct fabric_problem. object is copied, the other
+ * two are static. */
+struct fabric_lint {
+    const char *rule, *object, *remedy;
+};
+
+/* Adds a problem: an error (lint NULL) or a warning. Here alone text of the file becomes printable,
+ * so callers put into a message what they find. */
+void fabric_complain(struct fabric_loader *loader, const struct fabric_lint *lint,
                      const struct fabric_place *place, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-#define FABRIC_ERROR(loader, place, ...)         fabric_complain(loader, NULL, place, __VA_ARGS__)
-#define FABRIC_WARNING(loader, rule, place, ...) fabric_complain(loader, rule, place, __VA_ARGS__)
+#define FABRIC_ERROR(loader, place, ...) fabric_complain(loader, NULL, place, __VA_ARGS__)
+#define FABRIC_WARNING(loader, rule, object, remedy, place, ...)                                   \
+    fabric_complain(loader, &(const struct fabric_lint){rule, object, remedy}, place, __VA_ARGS__)
+
+/* Writes text to out with what is no printable UTF-8 escaped, and a final zero. out needs
+ * FABRIC_PRINTABLE_BYTES(strlen(text)). Returns the length written (printable.c). */
+#define FABRIC_PRINTABLE_BYTES(length) (4 * (length) + 1)
+size_t fabric_printable(const char *text, char *out);
 
 /* Rules of warnings; docs/fabric-file.md explains them. */
 #define FABRIC_LINT_NO_EFFECT         "no-effect"

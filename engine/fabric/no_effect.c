@@ -68,8 +68,12 @@ static bool is_harmless(const char *harmless, const struct fabric_node *value)
 /* Once a key, not once a place: a file with a thousand peers would drown what else there is to
  * say. */
 void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
-                           const struct fabric_node *key, const struct fabric_node *value)
+                           const struct fabric_node *key, const struct fabric_node *value,
+                           const struct fabric_path *path)
 {
+    const struct fabric_path key_path = {.parent = path, .key = key->text, .index = FABRIC_NONE};
+    char path_text[FABRIC_PATH_TEXT];
+
     for (unsigned i = 0; i < WITHOUT_EFFECT_COUNT; i++) {
         uint64_t bit = UINT64_C(1) << i;
 
@@ -78,7 +82,8 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
             is_harmless(without_effect[i].harmless, value))
             continue;
         loader->no_effect_told |= bit;
-        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, &key->place,
+        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, fabric_path_format(&key_path, path_text),
+                       "Take the key out, or do not count on it.", &key->place,
                        "'%s%s%s' is read and checked but has no effect in this version", object,
                        object[0] ? "." : "", key->text);
         return;
@@ -97,7 +102,9 @@ void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *m
             used += (size_t)snprintf(quirks + used, sizeof(quirks) - used, "%s%s",
                                      used > 0 ? ", " : "", without_effect[i].key);
     if (used > 0)
-        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, &mode->place,
+        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, "mode",
+                       "Do not count on these quirks: there the fabric behaves as in native mode.",
+                       &mode->place,
                        "'mode: azure' turns on quirks that have no effect in this version: %s",
                        quirks);
 }

@@ -1,8 +1,8 @@
 /*
  * Problems: collected while loading, shown to people as "file:line: message".
  *
- * A problem is one block of memory, the message and behind it the file's name, so that the list
- * outlives the fabric and every text that it was made from.
+ * A problem is one block of memory, the message and behind it the file's name and the object's, so
+ * that the list outlives the fabric and every text that it was made from.
  */
 #include "engine/fabric/loader.h"
 
@@ -23,75 +23,74 @@ static bool problems_grow(struct fabric_loader *loader)
     return true;
 }
 
-/* "message\0file\0"; NULL when there is no memory. */
-__attribute__((format(printf, 2, 0))) static char *
-problem_text(const char *file, const char *format, va_list arguments)
+/* "message\0file\0object\0", printable, into *problem; false: no memory. */
+static bool problem_texts(struct fabric_problem *problem, const char *message, const char *file,
+                          const char *object)
 {
-    va_list again;
-    char *text = NULL;
-    int n;
+    char *text =
+        malloc(FABRIC_PRINTABLE_BYTES(strlen(message)) + FABRIC_PRINTABLE_BYTES(strlen(file)) +
+               FABRIC_PRINTABLE_BYTES(object ? strlen(object) : 0));
 
-    va_copy(again, arguments);
-    n = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    if (n >= 0)
-        text = malloc((size_t)n + 1 + strlen(file) + 1);
-    if (text) {
-        vsnprintf(text, (size_t)n + 1, format, arguments);
-        strcpy(text + n + 1, file);
-    }
-    return text;
+    if (!text)
+        return false;
+    problem->message = text;
+    text += fabric_printable(message, text) + 1;
+    problem->file = text;
+    text += fabric_printable(file, text) + 1;
+    problem->object = object ? text : NULL;
+    if (object)
+        fabric_printable(object, text);
+    return true;
 }
 
 /* Without the limits of fabric_complain(). */
-__attribute__((format(printf, 5, 0))) static void problem_add(struct fabric_loader *loader,
-                                                              const char *rule, bool error,
+__attribute__((format(printf, 4, 0))) static void problem_add(struct fabric_loader *loader,
+                                                              const struct fabric_lint *lint,
                                                               const struct fabric_place *place,
                                                               const char *format, va_list arguments)
 {
     struct fabric_problems *problems = loader->problems;
-    char *text;
+    struct fabric_problem problem = {.line = place->line,
+                                     .error = lint == NULL,
+                                     .rule = lint ? lint->rule : NULL,
+                                     .remedy = lint ? lint->remedy : NULL};
+    char *message = NULL;
 
-    if (problems->n == loader->problem_capacity && !problems_grow(loader)) {
+    if (vasprintf(&message, format, arguments) < 0)
+        message = NULL; /* what it holds then is not defined */
+    if (!message || (problems->n == loader->problem_capacity && !problems_grow(loader)) ||
+        !problem_texts(&problem, message, place->file, lint ? lint->object : NULL))
         loader->out_of_memory = true;
-        return;
-    }
-    text = problem_text(place->file, format, arguments);
-    if (!text) {
-        loader->out_of_memory = true;
-        return;
-    }
-    problems->items[problems->n++] = (struct fabric_problem){.message = text,
-                                                             .file = text + strlen(text) + 1,
-                                                             .line = place->line,
-                                                             .error = error,
-                                                             .rule = rule};
+    else
+        problems->items[problems->n++] = problem;
+    free(message);
 }
 
-void fabric_complain(struct fabric_loader *loader, const char *rule,
+void fabric_complain(struct fabric_loader *loader, const struct fabric_lint *lint,
                      const struct fabric_place *place, const char *format, ...)
 {
     /* Warnings must not take the room of errors. */
-    size_t room = rule == NULL ? FABRIC_PROBLEMS_MAX : FABRIC_PROBLEMS_MAX / 2;
+    size_t room = lint ? FABRIC_PROBLEMS_MAX / 2 : FABRIC_PROBLEMS_MAX;
     va_list arguments;
 
-    loader->problems->errors += rule == NULL;
+    loader->problems->errors += lint == NULL;
     if (loader->problems->n >= room) {
         loader->hidden_problems++;
         return;
     }
     va_start(arguments, format);
-    problem_add(loader, rule, rule == NULL, place, format, arguments);
+    problem_add(loader, lint, place, format, arguments);
     va_end(arguments);
 }
 
-static void __attribute__((format(printf, 3, 4)))
-add_last(struct fabric_loader *loader, const struct fabric_place *place, const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+add_last(struct fabric_loader *loader, const struct fabric_lint *lint,
+         const struct fabric_place *place, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    problem_add(loader, NULL, false, place, format, arguments);
+    problem_add(loader, lint, place, format, arguments);
     va_end(arguments);
 }
 
@@ -116,11 +115,13 @@ void fabric_problems_finish(struct fabric_loader *loader, const char *path)
 {
     struct fabric_problems *problems = loader->problems;
     const struct fabric_place place = {.file = path};
+    const struct fabric_lint lint = {.object = path,
+                                     .remedy = "Mend what is shown, then look at the file again."};
 
     if (problems->n > 0)
         qsort(problems->items, problems->n, sizeof(*problems->items), problem_compare);
     if (loader->hidden_problems > 0)
-        add_last(loader, &place, "%zu more problems are not shown", loader->hidden_problems);
+        add_last(loader, &lint, &place, "%zu more problems are not shown", loader->hidden_problems);
 }
 
 void fabric_problems_free(struct fabric_problems *problems)

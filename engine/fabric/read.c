@@ -334,7 +334,7 @@ static bool check_keys(struct fabric_loader *loader, const struct fabric_schema 
         const struct fabric_node *key = mapping->items[i];
 
         if (find_key(schema, key->text))
-            fabric_warn_no_effect(loader, schema->title, key, mapping->items[i + 1]);
+            fabric_warn_no_effect(loader, schema->title, key, mapping->items[i + 1], path);
         else if (schema->other_key)
             schema->other_key(loader, key, mapping->items[i + 1], object, path);
         else

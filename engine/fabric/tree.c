@@ -354,8 +354,20 @@ bool fabric_node_is_empty(const struct fabric_node *node)
             strcmp(node->text, "null") == 0);
 }
 
+/* How much of a long text is shown: whole characters only. */
+static size_t shown_length(const char *text)
+{
+    size_t n = strnlen(text, 60);
+
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 char *fabric_node_found(const struct fabric_node *node, char text[FABRIC_FOUND_TEXT])
 {
+    size_t shown = node->kind == FABRIC_NODE_SCALAR ? shown_length(node->text) : 0;
+
     if (node->kind == FABRIC_NODE_SEQUENCE)
         snprintf(text, FABRIC_FOUND_TEXT, "a list");
     else if (node->kind == FABRIC_NODE_MAPPING)
@@ -363,7 +375,7 @@ char *fabric_node_found(const struct fabric_node *node, char text[FABRIC_FOUND_T
     else if (fabric_node_is_empty(node))
         snprintf(text, FABRIC_FOUND_TEXT, "nothing");
     else
-        snprintf(text, FABRIC_FOUND_TEXT, "'%.*s%s'", 60, node->text,
-                 strlen(node->text) > 60 ? "…" : "");
+        snprintf(text, FABRIC_FOUND_TEXT, "'%.*s%s'", (int)shown, node->text,
+                 node->text[shown] ? "…" : "");
     return text;
 }

@@ -7,7 +7,16 @@
 
 #define PEERING_TEXT 200
 
-/* "peerings[hub, spoke1]". */
+/* "peerings[hub,spoke1]": what a warning is about. */
+static char *peering_object(const struct fabric *fabric, const struct fabric_peering *peering,
+                            char text[PEERING_TEXT])
+{
+    snprintf(text, PEERING_TEXT, "peerings[%s,%s]", fabric->vnets[peering->vnets[0]].name,
+             fabric->vnets[peering->vnets[1]].name);
+    return text;
+}
+
+/* "peerings[hub, spoke1]", for messages. */
 static char *peering_text(const struct fabric *fabric, const struct fabric_peering *peering,
                           char text[PEERING_TEXT])
 {
@@ -20,7 +29,7 @@ static char *peering_text(const struct fabric *fabric, const struct fabric_peeri
 static void check_pairs(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;
-    char text[PEERING_TEXT];
+    char text[PEERING_TEXT], object[PEERING_TEXT];
 
     for (uint32_t i = 0; i < fabric->peerings_count; i++) {
         const struct fabric_peering *peering = &fabric->peerings[i];
@@ -33,7 +42,8 @@ static void check_pairs(struct fabric_loader *loader)
                          peering_text(fabric, peering, text), before->place.file,
                          before->place.line);
         if (!peering->in_sync)
-            FABRIC_WARNING(loader, FABRIC_LINT_OUT_OF_SYNC, &peering->place,
+            FABRIC_WARNING(loader, FABRIC_LINT_OUT_OF_SYNC, peering_object(fabric, peering, object),
+                           "Sync the peering again, then say in_sync: true.", &peering->place,
                            "%s.in_sync: no route stands over this peering until it is synced again",
                            peering_text(fabric, peering, text));
     }
@@ -66,11 +76,12 @@ static void check_remote_use(void *context, const struct fabric_peering *peering
     const char *own = gateway_in(fabric, peering->vnets[side]);
     const char *vnet = fabric->vnets[peering->vnets[side]].name;
     const char *other = fabric->vnets[peering->vnets[1 - side]].name;
-    char text[PEERING_TEXT];
+    char text[PEERING_TEXT], object[PEERING_TEXT];
 
     if (!peering->sides[side].use_remote_gateways)
         return;
     peering_text(fabric, peering, text);
+    peering_object(fabric, peering, object);
     if (own)
         FABRIC_ERROR(
             use->loader, &peering->place,
@@ -83,12 +94,18 @@ static void check_remote_use(void *context, const struct fabric_peering *peering
                      text, vnet, vnet, use->first->place.file, use->first->place.line);
     use->first = use->first ? use->first : peering;
     if (!peering->sides[1 - side].allow_gateway_transit)
-        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, &peering->place,
+        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, object,
+                       "Set allow_gateway_transit: true on the other side, or take "
+                       "use_remote_gateways out.",
+                       &peering->place,
                        "%s.%s.use_remote_gateways: comes to nothing as '%s' does not set "
                        "allow_gateway_transit",
                        text, vnet, other);
     else if (!gateway_in(fabric, peering->vnets[1 - side]))
-        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, &peering->place,
+        FABRIC_WARNING(use->loader, FABRIC_LINT_REMOTE_GATEWAYS, object,
+                       "Give the other VNet a route server or a gateway, or take "
+                       "use_remote_gateways out.",
+                       &peering->place,
                        "%s.%s.use_remote_gateways: '%s' has no route server and no gateway to use",
                        text, vnet, other);
 }

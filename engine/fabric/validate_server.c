@@ -86,10 +86,13 @@ static void check_limits(struct fabric_loader *loader, const struct fabric_route
 static void check_ipv6(struct fabric_loader *loader, const struct fabric_route_server *server)
 {
     const struct fabric_vnet *vnet = &loader->fabric->vnets[server->vnet];
+    char object[WHAT_TEXT];
 
     for (uint32_t i = 0; loader->fabric->quirks.no_ipv6 && i < vnet->space.n; i++)
         if (vnet->space.items[i].family == LPM_IPV6) {
-            FABRIC_WARNING(loader, FABRIC_LINT_IPV6,
+            snprintf(object, sizeof(object), "vnets[%s]", vnet->name);
+            FABRIC_WARNING(loader, FABRIC_LINT_IPV6, object,
+                           "Keep IPv6 to the spokes, or turn quirk no_ipv6 off.",
                            fabric_place_of(loader, &vnet->space.items[i], &vnet->place),
                            "vnets[%s].address_space: %s in a route server's VNet is not supported "
                            "with quirk no_ipv6",
@@ -165,7 +168,8 @@ static void check_peer_address(struct fabric_loader *loader,
         FABRIC_ERROR(loader, place, "%s.address: %s is outside VNet '%s' and those peered with it",
                      what, FABRIC_ADDRESS(&peer->address), fabric->vnets[server->vnet].name);
     else if (peer->nic == FABRIC_NONE)
-        FABRIC_WARNING(loader, FABRIC_LINT_PEER_WITHOUT_NIC, place,
+        FABRIC_WARNING(loader, FABRIC_LINT_PEER_WITHOUT_NIC, what,
+                       "Give the address of the peer's NIC, or add that NIC.", place,
                        "%s.address: no NIC in VNet '%s', or in one peered with it, has %s", what,
                        fabric->vnets[server->vnet].name, FABRIC_ADDRESS(&peer->address));
 }
@@ -178,7 +182,8 @@ static void check_peer_timers(struct fabric_loader *loader, const struct fabric_
         FABRIC_ERROR(loader, fabric_place_of(loader, &peer->hold_time_s, &peer->place),
                      "%s.hold_time_s: %u is neither 0 nor at least 3", what, peer->hold_time_s);
     else if (peer->hold_time_s > 0 && peer->keepalive_s > peer->hold_time_s / 3)
-        FABRIC_WARNING(loader, FABRIC_LINT_KEEPALIVE,
+        FABRIC_WARNING(loader, FABRIC_LINT_KEEPALIVE, what,
+                       "Set keepalive_s to a third of hold_time_s or less.",
                        fabric_place_of(loader, &peer->keepalive_s, &peer->place),
                        "%s.keepalive_s: %u is more than a third of hold_time_s (%u); two lost "
                        "keepalives end the session",

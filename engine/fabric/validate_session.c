@@ -5,6 +5,10 @@
  */
 #include "engine/fabric/validate.h"
 
+#include <stdio.h>
+
+#define OBJECT_TEXT 200
+
 static bool router_has_neighbor(const struct fabric_router *router, uint32_t server)
 {
     for (uint32_t i = 0; i < router->neighbor_count; i++)
@@ -28,15 +32,19 @@ static void check_server(struct fabric_loader *loader, uint32_t index)
 
     for (uint32_t i = 0; i < server->peer_count; i++) {
         const struct fabric_bgp_peer *peer = &server->peers[i];
+        char object[OBJECT_TEXT];
         const struct fabric_router *router =
             peer->router == FABRIC_NONE ? NULL : &fabric->routers[peer->router];
 
+        snprintf(object, sizeof(object), "route_servers[%s].peers[%s]", server->name, peer->name);
         if (router && !router_has_neighbor(router, index))
-            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, &peer->place,
-                           "route_servers[%s].peers[%s]: router '%s' (%s:%u) has this address but "
+            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+                           "Add the route server to the router's neighbors, or take the peer out.",
+                           &peer->place,
+                           "%s: router '%s' (%s:%u) has this address but "
                            "no neighbor {route_server: %s}; no session comes up in the twin",
-                           server->name, peer->name, router->name, router->place.file,
-                           router->place.line, server->name);
+                           object, router->name, router->place.file, router->place.line,
+                           server->name);
     }
 }
 
@@ -44,15 +52,20 @@ static void check_router(struct fabric_loader *loader, uint32_t index)
 {
     const struct fabric *fabric = loader->fabric;
     const struct fabric_router *router = &fabric->routers[index];
+    char object[OBJECT_TEXT];
 
+    snprintf(object, sizeof(object), "routers[%s]", router->name);
     for (uint32_t i = 0; i < router->neighbor_count; i++) {
         uint32_t server = router->neighbors[i].route_server;
 
         if (server != FABRIC_NONE && !server_has_peer(&fabric->route_servers[server], index))
-            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, &router->neighbors[i].place,
-                           "routers[%s].neighbors: route server '%s' has no peer at an address of "
+            FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+                           "Add a peer at an address of the router's NICs to the route server, or "
+                           "take the neighbor out.",
+                           &router->neighbors[i].place,
+                           "%s.neighbors: route server '%s' has no peer at an address of "
                            "this router's NICs; no session comes up",
-                           router->name, fabric->route_servers[server].name);
+                           object, fabric->route_servers[server].name);
     }
 }
 

@@ -4,6 +4,10 @@
  */
 #include "engine/fabric/validate.h"
 
+#include <stdio.h>
+
+#define OBJECT_TEXT 200
+
 /* Only an appliance has an address; the fabric knows where all the others are. */
 static void check_next_hop(struct fabric_loader *loader, const struct fabric_route_table *table,
                            const struct fabric_udr *route)
@@ -44,6 +48,26 @@ static void check_table(struct fabric_loader *loader, const struct fabric_route_
     }
 }
 
+static void tell_out_of_reach(struct fabric_loader *loader, const struct fabric_subnet *subnet,
+                              const struct fabric_route_table *table,
+                              const struct fabric_udr *route, enum fabric_reach reach)
+{
+    char object[OBJECT_TEXT];
+
+    snprintf(object, sizeof(object), "route_tables[%s].routes[%s]", table->name,
+             FABRIC_PREFIX(&route->prefix));
+    FABRIC_WARNING(loader, FABRIC_LINT_NEXT_HOP, object,
+                   "Give the address of a NIC or load balancer in the subnet's VNet or in one "
+                   "peered with it.",
+                   fabric_place_of(loader, &route->next_hop, &route->place),
+                   "%s.next_hop: %s %s, so subnet '%s' drops what takes this route", object,
+                   FABRIC_ADDRESS(&route->next_hop),
+                   reach == FABRIC_REACH_OUTSIDE
+                       ? "is outside the subnet's VNet and those peered with it"
+                       : "is an address that no NIC has",
+                   subnet->full_name);
+}
+
 /* One warning a route: the subnets that share a table mostly share the mistake as well. */
 static void check_reach(struct fabric_loader *loader, const struct fabric_subnet *subnet,
                         bool *told)
@@ -60,16 +84,7 @@ static void check_reach(struct fabric_loader *loader, const struct fabric_subnet
         reach = fabric_reach(fabric, subnet->vnet, &route->next_hop);
         told[i] = reach != FABRIC_REACH_TAKEN;
         if (told[i])
-            FABRIC_WARNING(loader, FABRIC_LINT_NEXT_HOP,
-                           fabric_place_of(loader, &route->next_hop, &route->place),
-                           "route_tables[%s].routes[%s].next_hop: %s %s, so subnet '%s' drops what "
-                           "takes this route",
-                           table->name, FABRIC_PREFIX(&route->prefix),
-                           FABRIC_ADDRESS(&route->next_hop),
-                           reach == FABRIC_REACH_OUTSIDE
-                               ? "is outside the subnet's VNet and those peered with it"
-                               : "is an address that no NIC has",
-                           subnet->full_name);
+            tell_out_of_reach(loader, subnet, table, route, reach);
     }
 }
 

@@ -101,6 +101,8 @@ static struct fabric *load(const char *path, const struct fabric_reader *reader,
         const struct fabric_problem *problem = &problems.items[i];
         const char *rule = problem->rule ? problem->rule : "";
 
+        cr_expect(problem->error || (problem->object && problem->remedy), "'%s' comes alone",
+                  problem->message);
         fprintf(out, "%s:%u: %s%s%s: %s\n", problem->file, problem->line,
                 problem->error ? "error" : "warning", rule[0] ? " " : "", rule, problem->message);
         errors += problem->error;
@@ -134,6 +136,16 @@ struct fabric *files_load(const struct files_file *files, char **problems)
     const struct fabric_reader reader = {.context = cast.context, .read = read_memory};
 
     return load_or_drop(files[0].path, &reader, problems);
+}
+
+struct fabric_problems files_problems(const char *text)
+{
+    struct files_file files[] = {{"base.yaml", text, false}, {NULL, NULL, false}};
+    const struct fabric_reader reader = {.context = files, .read = read_memory};
+    struct fabric_problems problems;
+
+    fabric_free(fabric_load(files[0].path, &reader, &problems));
+    return problems;
 }
 
 struct fabric *files_load_text(const char *text, char **problems)

@@ -20,6 +20,8 @@ struct fabric *files_load(const struct files_file *files, char **problems);
 struct fabric *files_load_text(const char *text, char **problems);
 /* The same for a file of the source tree. */
 struct fabric *files_load_path(const char *path, char **problems);
+/* All that the loader says about "base.yaml" with this text; fabric_problems_free() it. */
+struct fabric_problems files_problems(const char *text);
 /* The text of a file of the source tree; free() it. */
 char *files_read(const char *path);
 
