@@ -218,11 +218,26 @@ static void load_directory(struct files *files, const char *path, char *text,
         load_path(files, line, from);
 }
 
+/* At an include the line says who asks and the message which file; of the first file the place
+ * names it already. */
+static void tell_unreadable(struct files *files, const char *path, const struct fabric_place *from,
+                            int error)
+{
+    struct fabric_place place = {.file = path};
+
+    if (error != -ENOTSUP)
+        FABRIC_ERROR(files->loader, from ? from : &place, "'%s' cannot be read: %s", path,
+                     strerror(-error));
+    else if (from)
+        FABRIC_ERROR(files->loader, from, "'%s' is neither a file nor a directory", path);
+    else
+        FABRIC_ERROR(files->loader, &place, "is neither a file nor a directory");
+}
+
 /* Reads the file of entry `index` and what it includes. */
 static void load_entry(struct files *files, size_t index, const struct fabric_place *from)
 {
     const char *path = files->items[index].path;
-    struct fabric_place place = {.file = path};
     bool is_directory = false;
     size_t length = 0;
     char *text = NULL;
@@ -230,8 +245,7 @@ static void load_entry(struct files *files, size_t index, const struct fabric_pl
                                             &is_directory);
 
     if (error < 0)
-        FABRIC_ERROR(files->loader, from ? from : &place, "'%s' cannot be read: %s", path,
-                     strerror(-error));
+        tell_unreadable(files, path, from, error);
     else if (is_directory)
         load_directory(files, path, text, from);
     else

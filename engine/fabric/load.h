@@ -31,7 +31,8 @@ struct fabric_problems {
 };
 void fabric_problems_free(struct fabric_problems *problems);
 
-/* Gives the whole text of a file (malloc'ed, freed by the loader), or -errno. path is the first
+/* Gives the whole text of a file (malloc'ed, freed by the loader), or -errno; -ENOTSUP: what stands
+ * there is neither a file nor a directory (a pipe, a device). path is the first
  * one as given to fabric_load(), or one of an include, already joined to the including file's
  * folder. A directory: is_directory is set and *text is the newline-separated list of paths of
  * its .yaml files in name order. */

@@ -61,6 +61,8 @@ static int read_memory(void *context, const char *path, char **text, size_t *len
     for (; files->path; files++) {
         if (strcmp(files->path, path) != 0)
             continue;
+        if (!files->text)
+            return -ENOTSUP;
         *text = strdup(files->text);
         *length = strlen(files->text);
         *is_directory = files->is_directory;

@@ -360,6 +360,18 @@ Test(load, a_file_that_cannot_be_read_is_told_where_it_is_included)
     free(problems);
 }
 
+Test(load, what_is_neither_a_file_nor_a_directory_is_told_so)
+{
+    const struct files_file included[] = {
+        {"a.yaml", "fabric: a\n\ninclude: [pipe]\n", false},
+        {"pipe", NULL, false},
+        {NULL, NULL, false},
+    };
+
+    expect_files(included, 0, "a.yaml:3: error: 'pipe' is neither a file nor a directory\n");
+    expect_files(included + 1, 0, "pipe:0: error: is neither a file nor a directory\n");
+}
+
 Test(load, a_directory_stands_for_its_files)
 {
     const struct files_file files[] = {
