@@ -14,7 +14,7 @@
 #include "lpm/rcu.h"
 
 /* Odd, so that the median is a run that took place. */
-#define ROUNDS       11
+#define ROUNDS       9
 #define ROUNDS_QUICK 3
 /* As many keys as make a run of 10 to 100 ms: long beside the clock's resolution, and far more than
  * any cache holds the way for. */
