@@ -19,7 +19,6 @@
 
 #define FABRIC_FILES_MAX         4096u
 #define FABRIC_INCLUDE_DEPTH_MAX 16u
-#define FABRIC_PATH_BYTES_MAX    4096u
 
 /* The fabric and the memory that it lives in. fabric comes first: fabric_free() finds the rest
  * behind it. */
@@ -76,52 +75,6 @@ void fabric_free(struct fabric *fabric)
 
 /* --- Files ------------------------------------------------------------------------------------ */
 
-/* Drops the last component of what stands in out[0..used), or adds ".." where there is none to
- * drop. */
-static size_t path_up(char *out, size_t used, bool absolute)
-{
-    size_t start = used;
-
-    while (start > 0 && out[start - 1] != '/')
-        start--;
-    if (used == (absolute ? 1u : 0u) && absolute)
-        return used; /* "/.." is "/" */
-    if (used == 0 || (used - start == 2 && memcmp(out + start, "..", 2) == 0)) {
-        used += (size_t)sprintf(out + used, used > 0 ? "/.." : "..");
-        return used;
-    }
-    return start > 1 ? start - 1 : start;
-}
-
-/* Joins and simplifies: no ".", no "x/..", no double slash. false: too long. */
-static bool path_join(const char *folder, size_t folder_length, const char *name, char *out)
-{
-    char joined[2 * FABRIC_PATH_BYTES_MAX];
-    bool absolute;
-    size_t used = 0;
-    char *save = NULL;
-    int n = name[0] == '/'
-                ? snprintf(joined, sizeof(joined), "%s", name)
-                : snprintf(joined, sizeof(joined), "%.*s%s", (int)folder_length, folder, name);
-
-    if (n < 0 || (size_t)n >= FABRIC_PATH_BYTES_MAX - 4)
-        return false;
-    absolute = joined[0] == '/';
-    if (absolute)
-        out[used++] = '/';
-    for (char *part = strtok_r(joined, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-        if (strcmp(part, ".") == 0)
-            continue;
-        if (strcmp(part, "..") == 0) {
-            used = path_up(out, used, absolute);
-            continue;
-        }
-        used += (size_t)sprintf(out + used, "%s%s", used > (absolute ? 1u : 0u) ? "/" : "", part);
-    }
-    out[used] = '\0';
-    return true;
-}
-
 /* A fabric has tens of files; a scan of their names is cheap beside reading one. */
 static struct file *file_find(struct files *files, const char *path)
 {
@@ -164,7 +117,7 @@ static void load_includes(struct files *files, const char *path, const struct fa
     const char *slash = strrchr(path, '/');
     uint32_t n = include && include->kind == FABRIC_NODE_SEQUENCE ? include->n : 0;
     struct fabric_path key_path = {.key = "include", .index = FABRIC_NONE};
-    char joined[FABRIC_PATH_BYTES_MAX];
+    char joined[FABRIC_FILE_NAME_BYTES_MAX];
 
     if (include && include->kind != FABRIC_NODE_SEQUENCE && !fabric_node_is_empty(include))
         fabric_expected(files->loader, include, &key_path, "a list");
@@ -172,7 +125,7 @@ static void load_includes(struct files *files, const char *path, const struct fa
         const struct fabric_node *name = include->items[i];
 
         if (name->kind != FABRIC_NODE_SCALAR || name->text[0] == '\0' ||
-            !path_join(path, slash ? (size_t)(slash - path) + 1 : 0, name->text, joined))
+            !fabric_file_join(path, slash ? (size_t)(slash - path) + 1 : 0, name->text, joined))
             fabric_expected(files->loader, name, &key_path, "the name of a file");
         else
             load_path(files, joined, &name->place);
@@ -357,11 +310,11 @@ static struct fabric_node *merge(struct files *files)
 static void load_all(struct fabric_loader *loader, const char *path)
 {
     struct files files = {.loader = loader};
-    char simple[FABRIC_PATH_BYTES_MAX];
+    char simple[FABRIC_FILE_NAME_BYTES_MAX];
     struct fabric_place place = {.file = path};
     struct fabric_node *top = NULL;
 
-    if (!path_join("", 0, path, simple))
+    if (!fabric_file_join("", 0, path, simple))
         FABRIC_ERROR(loader, &place, "the path is too long");
     else
         load_path(&files, simple, NULL);

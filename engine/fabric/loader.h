@@ -134,6 +134,12 @@ void fabric_nearest_try(struct fabric_nearest *best, const char *text, const cha
 #define FABRIC_NEAREST_TEXT 128
 char *fabric_nearest_text(const struct fabric_nearest *best, char text[FABRIC_NEAREST_TEXT]);
 
+/* Joins name to the first folder_length bytes of folder, unless it is absolute, and simplifies: no
+ * ".", no "x/..", no double slash. false: too long. */
+#define FABRIC_FILE_NAME_BYTES_MAX 4096u
+bool fabric_file_join(const char *folder, size_t folder_length, const char *name,
+                      char out[FABRIC_FILE_NAME_BYTES_MAX]);
+
 /* --- The steps, in their order ---------------------------------------------------------------- */
 
 /* Reads everything in the merged top mapping (top.c). */
