@@ -16,6 +16,7 @@
 
 #define ETHERTYPE_VLAN    0x8100u
 #define ETHERTYPE_SERVICE 0x88a8u /* 802.1ad */
+#define ETHERTYPE_STACKED 0x9100u /* what stacks of tags had before 802.1ad */
 
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -24,8 +25,14 @@ static uint16_t load16(const uint8_t *bytes)
     return (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
+static bool is_tag(uint16_t ethertype)
+{
+    return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_SERVICE ||
+           ethertype == ETHERTYPE_STACKED;
+}
+
 /* Walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no VLAN.
- * false: the frame ends within its own header. A third tag stays as an unknown EtherType. */
+ * false: the frame ends within its own header. */
 static bool read_ethernet(struct dp_frame *frame, uint16_t *vlan)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(frame->mbuf, const uint8_t *);
@@ -37,9 +44,7 @@ static bool read_ethernet(struct dp_frame *frame, uint16_t *vlan)
         return false;
     memcpy(frame->source_mac, bytes + 6, sizeof(frame->source_mac));
     frame->ethertype = load16(bytes + 12);
-    for (unsigned tag = 0; tag < DP_VLAN_TAG_MAX && (frame->ethertype == ETHERTYPE_VLAN ||
-                                                     frame->ethertype == ETHERTYPE_SERVICE);
-         tag++) {
+    for (unsigned tag = 0; tag < DP_VLAN_TAG_MAX && is_tag(frame->ethertype); tag++) {
         if (captured < at + DP_VLAN_TAG_BYTES)
             return false;
         if (tag == 0)

@@ -110,7 +110,8 @@ enum dp_attachment_kind {
 struct dp_attachment {
     enum dp_attachment_kind kind;
     uint16_t port; /* index in dp_engine_config.ports, below 1024 */
-    uint16_t vlan; /* DP_ATTACHMENT_VLAN: 1..4094 */
+    /* DP_ATTACHMENT_VLAN: 1..4094. DP_ATTACHMENT_NONE: the tag that a replay writes; 0: none. */
+    uint16_t vlan;
 };
 
 /* This NIC id is the internet sink: next hop type Internet ends there, once it is set like any

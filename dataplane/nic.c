@@ -101,7 +101,7 @@ static bool attachment_valid(const struct dp_nic_config *config)
     if (attachment->kind > DP_ATTACHMENT_MAC)
         return false;
     if (attachment->kind == DP_ATTACHMENT_NONE)
-        return true;
+        return attachment->vlan <= 4094;
     if (attachment->port >= DP_PORT_CAPACITY)
         return false;
     if (attachment->kind == DP_ATTACHMENT_VLAN)
@@ -214,7 +214,10 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     nic->vnet = config->vnet;
     nic->hash_salt = config->hash_salt;
     nic->port = config->attachment.port;
-    nic->vlan = config->attachment.kind == DP_ATTACHMENT_VLAN ? config->attachment.vlan : 0;
+    nic->vlan = config->attachment.kind == DP_ATTACHMENT_VLAN ||
+                        config->attachment.kind == DP_ATTACHMENT_NONE
+                    ? config->attachment.vlan
+                    : 0;
     nic->mtu = config->mtu ? config->mtu : MTU_DEFAULT;
     nic->attachment = (uint8_t)config->attachment.kind;
     nic->ip_forwarding = config->ip_forwarding;

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@
 #define FRAME_FLOOR    2048u
 #define FILE_HEADER    24u /* of a pcap file; each record has 16 bytes more than its frame */
 #define RECORD_HEADER  16u
+#define NULL_DEVICE    makedev(1, 3) /* /dev/null */
 
 struct replay {
     const struct dp_replay_config *config;
@@ -62,6 +64,12 @@ static int refuse_output(struct replay *replay, int code)
                    replay->config->out, strerror(code));
 }
 
+/* Where writing cannot fail for want of room, or can be checked afterwards by its size. */
+static bool can_be_trusted(const struct stat *out)
+{
+    return S_ISREG(out->st_mode) || (S_ISCHR(out->st_mode) && out->st_rdev == NULL_DEVICE);
+}
+
 /* The device truncates the file when it opens it: too late to notice that it is the input. */
 static int check_other_file(struct replay *replay)
 {
@@ -69,6 +77,9 @@ static int check_other_file(struct replay *replay)
 
     if (fstat(replay->capture.file, &in) || fstat(replay->out, &out))
         return refuse_output(replay, errno);
+    if (!can_be_trusted(&out))
+        return dp_fail(replay->error, -EINVAL, "%s: not a regular file; a file is expected",
+                       replay->config->out);
     if (in.st_dev != out.st_dev || in.st_ino != out.st_ino)
         return 0;
     return dp_fail(replay->error, -EINVAL, "%s: is the input; another file is expected",
@@ -81,10 +92,10 @@ static int open_output(struct replay *replay)
 
     if (!path)
         return 0;
-    replay->out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    replay->out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NONBLOCK, 0666);
     replay->out_is_new = replay->out >= 0;
     if (replay->out < 0 && errno == EEXIST)
-        replay->out = open(path, O_WRONLY | O_CLOEXEC);
+        replay->out = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
     if (replay->out < 0)
         return refuse_output(replay, errno);
     return check_other_file(replay);

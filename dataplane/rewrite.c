@@ -18,7 +18,7 @@ static void store16(uint8_t *bytes, uint16_t value)
 bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
                       uint16_t ethertype)
 {
-    bool tagged = nic->attachment == DP_ATTACHMENT_VLAN;
+    bool tagged = nic->vlan != 0;
     uint16_t bytes = DP_ETHERNET_BYTES + (tagged ? DP_VLAN_TAG_BYTES : 0);
     uint8_t *header = (uint8_t *)rte_pktmbuf_prepend(mbuf, bytes);
 

@@ -24,7 +24,7 @@
 
 #define DP_BURST           32u
 #define DP_TX_BUFFER       64u
-#define DP_VLAN_TAG_MAX    2u
+#define DP_VLAN_TAG_MAX    8u /* more than any network stacks: a bound for hostile frames */
 #define DP_FRAGMENT_MAX    128u
 #define DP_ECHO_PER_SECOND 1000u /* echo answers per worker: enough for monitoring, no amplifier */
 #define DP_ECHO_AT_ONCE    100u

@@ -42,8 +42,8 @@ static int count_untagged(struct setting *setting)
 static struct dp_attachment attach(const struct setting *setting, uint32_t port, uint16_t vlan)
 {
     struct dp_attachment attachment = {.kind = DP_ATTACHMENT_PORT, .port = (uint16_t)port};
-    if (port == FABRIC_NONE)
-        return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE};
+    if (!setting->with_ports || port == FABRIC_NONE)
+        return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE, .vlan = vlan};
     if (vlan != 0) {
         attachment.kind = DP_ATTACHMENT_VLAN;
         attachment.vlan = vlan;
@@ -68,7 +68,6 @@ static int set_nic(const struct setting *setting, uint32_t index)
     const struct fabric_nic *nic = &fabric->nics[index];
     const struct fabric_subnet *subnet = &fabric->subnets[nic->subnet];
     const struct program_scope *scope = program->scope_of[index];
-    uint32_t port = setting->with_ports ? nic->port : FABRIC_NONE;
     struct dp_nic_config config = {
         .name = nic->name,
         .vnet = PROGRAM_FIRST_VNET + nic->vnet,
@@ -80,8 +79,8 @@ static int set_nic(const struct setting *setting, uint32_t index)
         .fib4 = scope->tables[PROGRAM_IPV4].fib,
         .fib6 = scope->tables[PROGRAM_IPV6].fib,
         .hash_salt = salt_of(fabric, index),
-        .mtu = port == FABRIC_NONE ? 0 : fabric->ports[port].mtu,
-        .attachment = attach(setting, port, nic->vlan),
+        .mtu = nic->port == FABRIC_NONE ? 0 : fabric->ports[nic->port].mtu,
+        .attachment = attach(setting, nic->port, nic->vlan),
     };
     memcpy(config.mac, nic->mac, sizeof(config.mac));
     memcpy(config.gateway_mac, subnet->gateway_mac, sizeof(config.gateway_mac));
@@ -100,7 +99,7 @@ static int set_internet(const struct setting *setting)
 {
     const struct program *program = setting->program;
     const struct fabric_internet *internet = &program->fabric->internet;
-    uint32_t port = setting->with_ports && internet->present ? internet->port : FABRIC_NONE;
+    uint32_t port = internet->present ? internet->port : FABRIC_NONE;
     bool has_mac = internet->present && !is_zero(internet->mac);
     bool has_address = internet->present && internet->next_hop.family != 0;
     struct dp_nic_config config = {

@@ -28,7 +28,7 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
 
 /* Programs NICs, VNets, address maps and FIBs from the file and from whatever bgp already holds.
  * fabric, bgp and forwarding are borrowed and must outlive the program. with_ports: NICs get their
- * file's attachments; else none (twin, replay). Returns NULL with errno; error names the object. */
+ * file's attachments; else only its VLAN tags and MTUs (twin, replay). Returns NULL with errno; error names the object. */
 struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                struct dp_forwarding *forwarding, bool with_ports,
                                char error[DP_ERROR_TEXT]);

@@ -678,6 +678,8 @@ Test(replay, refuses_outputs_that_cannot_be_written)
     refuse(lab_path(&lab, "in.pcap"), lab_path(&lab, "no/such/out.pcap"), "out.pcap",
            "No such file", -ENOENT);
     refuse(lab_path(&lab, "in.pcap"), lab.directory, lab.directory, "Is a directory", -EISDIR);
+    refuse(lab_path(&lab, "in.pcap"), "/dev/full", "/dev/full", "not a regular file", -EINVAL);
+    free(replay(lab_path(&lab, "in.pcap"), "/dev/null").records);
     free(replay(lab_path(&lab, "in.pcap"), NULL).records);
 }
 
