@@ -139,8 +139,6 @@ static const char *filter_rule(const struct explaining *explaining, const struct
         return FABRIC_RULE_SERVICE_ENDPOINT;
     if (fabric_view_announces(view, explaining->bgp, prefix))
         return FABRIC_RULE_OWN_ANNOUNCEMENT;
-    if (path->source == RIB_SOURCE_LOCAL)
-        return FABRIC_RULE_ORIGINATED;
     if (view->subnet != FABRIC_NONE && fabric_import_rejected(view->fabric, view->subnet, path))
         return FABRIC_RULE_SUBNET_IMPORT_FILTER;
     return NULL;
@@ -159,6 +157,7 @@ static int explain_path(void *context, const struct rib_path *path, enum rib_ver
     struct fabric_candidate *candidate = add(explaining);
     if (!candidate)
         return -ENOMEM;
+    bool own = path->source == RIB_SOURCE_LOCAL;
     explaining->explanation->paths[explaining->explanation->n - 1] = *path;
     candidate->source = FABRIC_SOURCE_BGP;
     candidate->via = via_of(explaining, path);
@@ -166,9 +165,11 @@ static int explain_path(void *context, const struct rib_path *path, enum rib_ver
                                          .source = FABRIC_SOURCE_BGP,
                                          .type = FABRIC_VIRTUAL_NETWORK_GATEWAY,
                                          .vnet = FABRIC_NONE,
-                                         .next_hop_count = 1,
+                                         .next_hop_count = own ? 0 : 1,
                                          .next_hops = {path->next_hop}};
-    candidate->rule = server_rule(verdict, &candidate->verdict);
+    /* Not for NICs, whatever else stands there: the fabric has system routes for it. */
+    candidate->verdict = FABRIC_FILTERED;
+    candidate->rule = own ? FABRIC_RULE_ORIGINATED : server_rule(verdict, &candidate->verdict);
     if (!candidate->rule)
         candidate->rule = filter_rule(explaining, path);
     if (!candidate->rule)

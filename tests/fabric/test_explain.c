@@ -118,7 +118,7 @@ Test(explain, system_candidates_that_do_not_stand_are_named)
     world_add_tag(base.world, "Hub", "10.0.2.0/24 10.0.0.0/22");
     world_set_strings(base.world, &base.world->subnets[base.nva_subnet].service_endpoints, "Hub");
     expect_explanation(base.world, base.nva1, "10.0.0.0/22",
-                       "VirtualNetworkGateway rs1 filtered vnet-import-filter\n"
+                       "VirtualNetworkGateway rs1 filtered originated-by-route-server\n"
                        "Default hub installed only-class\n"
                        "Default Hub lost system-order\n");
     world_destroy(base.world);
