@@ -8,20 +8,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX   16
+#define MESSAGE_BYTES 1024
 
 void cli_help(const struct cli_command *command)
 {
     printf("fingerpost %s\n\n%s.\n\n%s", command->usage, command->summary, command->help);
 }
 
+void cli_print(FILE *to, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            fprintf(to, "\\x%02x", *c);
+        else
+            fputc(*c, to);
+}
+
 int cli_error(const struct cli_command *command, const char *format, ...)
 {
+    char message[MESSAGE_BYTES];
     va_list arguments;
-    fprintf(stderr, "fingerpost %s: ", command->name);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
+    fprintf(stderr, "fingerpost %s: ", command->name);
+    cli_print(stderr, message);
     fputc('\n', stderr);
     return CLI_BAD_USE;
 }

@@ -8,6 +8,7 @@
 #define ENGINE_CLI_COMMAND_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { CLI_FINE = 0, CLI_FOUND = 1, CLI_BAD_USE = 2 };
 
@@ -37,7 +38,11 @@ struct cli_option {
 int cli_arguments(const struct cli_command *command, int argc, char **argv,
                   const struct cli_option *options, const char **arguments, int n);
 
-/* "fingerpost COMMAND: message" on standard error; returns CLI_BAD_USE. */
+/* Prints text that may hold what others wrote: control characters as \xNN, so that it stays one line and moves no
+ * cursor. */
+void cli_print(FILE *to, const char *text);
+
+/* "fingerpost COMMAND: message" on standard error, through cli_print(); returns CLI_BAD_USE. */
 int cli_error(const struct cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

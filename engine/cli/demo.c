@@ -239,7 +239,7 @@ static int run(int argc, char **argv)
     int code = cli_arguments(&cli_demo, argc, argv, options, &demo.path, 1);
     if (code >= 0)
         return code;
-    code = twin_open(&cli_demo, demo.path, true, &demo.twin);
+    code = twin_open(&cli_demo, demo.path, &demo.twin);
     if (code)
         return code;
     printf("%s: %u VNets, %u NICs, %u route servers, %u modelled routers\n", demo.path,

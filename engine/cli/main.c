@@ -31,29 +31,35 @@ static const struct cli_command *find(const char *name)
     return NULL;
 }
 
+static void help(const struct cli_command *about)
+{
+    if (about)
+        cli_help(about);
+    else
+        overview(stdout);
+}
+
+static int no_command(const char *name)
+{
+    if (*name)
+        fprintf(stderr, "fingerpost: there is no command '%s'\n\n", name);
+    overview(stderr);
+    return CLI_BAD_USE;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        const struct cli_command *about = argc > 2 ? find(argv[2]) : NULL;
-        if (about)
-            cli_help(about);
-        else
-            overview(stdout);
-        return CLI_FINE;
-    }
-    if (strcmp(name, "--version") == 0) {
-        printf("fingerpost %s\n", FINGERPOST_VERSION);
-        return CLI_FINE;
-    }
     const struct cli_command *command = find(name);
-    if (!command) {
-        if (*name)
-            fprintf(stderr, "fingerpost: there is no command '%s'\n\n", name);
-        overview(stderr);
-        return CLI_BAD_USE;
-    }
-    int code = command->run(argc - 1, argv + 1);
+    int code = CLI_FINE;
+    if (command)
+        code = command->run(argc - 1, argv + 1);
+    else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        help(argc > 2 ? find(argv[2]) : NULL);
+    else if (strcmp(name, "--version") == 0)
+        printf("fingerpost %s\n", FINGERPOST_VERSION);
+    else
+        code = no_command(name);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "fingerpost: standard output cannot be written\n");
         return CLI_BAD_USE;

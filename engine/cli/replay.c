@@ -66,6 +66,8 @@ static int print_report(const struct replaying *replaying, const struct failing 
 
 static int plan_failure(const struct replaying *replaying, struct failing *failing)
 {
+    if (!replaying->router && replaying->at)
+        return cli_error(&cli_replay, "--fail-at says when, --fail must say who");
     if (!replaying->router)
         return 0;
     failing->router = failing_find_router(&cli_replay, failing->twin->fabric, replaying->router);
@@ -105,6 +107,9 @@ static int replay(const struct replaying *replaying, struct twin *twin)
         code = plan_senders(replaying, twin, &senders, &config);
     if (code == 0)
         code = failing_replay(&failing, &config, &report);
+    if (code == 0 && replaying->router && !failing.failed)
+        code = cli_error(&cli_replay, "%s was not failed: the trace ends before packet %llu",
+                         replaying->router, (unsigned long long)failing.at_packet);
     if (code == 0)
         code = print_report(replaying, &failing, &report);
     free(report.records);
@@ -133,7 +138,7 @@ static int run(int argc, char **argv)
                          "--in FILE and --nic NIC (or --map FILE) are needed; usage: fingerpost %s",
                          cli_replay.usage);
     struct twin twin;
-    code = twin_open(&cli_replay, path, true, &twin);
+    code = twin_open(&cli_replay, path, &twin);
     if (code)
         return code;
     code = replay(&replaying, &twin);

@@ -57,6 +57,9 @@ static json_t *candidate_json(const struct fabric_candidate *candidate)
 {
     json_t *item = report_row_json(&candidate->row);
     json_object_set_new(item, "via", json_string(candidate->via ? candidate->via : ""));
+    if (candidate->path && candidate->path->peer)
+        json_object_set_new(item, "instance",
+                            json_integer(speaker_peer_config(candidate->path->peer)->instance));
     json_object_set_new(item, "as_path",
                         candidate->path ? as_path_json(candidate->path->attributes) : json_array());
     json_object_set_new(item, "communities",
@@ -70,16 +73,19 @@ static json_t *candidate_json(const struct fabric_candidate *candidate)
 static void explain_text(const struct fabric_explanation *explanation)
 {
     struct table table;
-    if (table_begin(&table, "Verdict|Rule|Source|Via|Next Hop Type|Next Hop IP|AS path"))
+    if (table_begin(&table, "Verdict|Rule|Source|Via|Instance|Next Hop Type|Next Hop IP|AS path"))
         return;
     for (size_t i = 0; i < explanation->n; i++) {
         const struct fabric_candidate *candidate = &explanation->candidates[i];
-        char path[128] = "", hops[128];
+        char path[128] = "", hops[128], instance[16] = "";
         if (candidate->path)
             bgp_as_path_format(candidate->path->attributes, ' ', path, sizeof(path));
-        table_row(&table, "%s|%s|%s|%s|%s|%s|%s", fabric_verdict_text(candidate->verdict),
+        if (candidate->path && candidate->path->peer)
+            snprintf(instance, sizeof(instance), "%u",
+                     speaker_peer_config(candidate->path->peer)->instance);
+        table_row(&table, "%s|%s|%s|%s|%s|%s|%s|%s", fabric_verdict_text(candidate->verdict),
                   candidate->rule, fabric_source_text(candidate->source),
-                  candidate->via ? candidate->via : "",
+                  candidate->via ? candidate->via : "", instance,
                   fabric_next_hop_type_text(candidate->row.type),
                   report_next_hops(&candidate->row, hops, sizeof(hops)), path);
     }
@@ -132,7 +138,7 @@ static int run(int argc, char **argv)
     if (code >= 0)
         return code;
     struct twin twin;
-    code = twin_open(&cli_routes, arguments[0], true, &twin);
+    code = twin_open(&cli_routes, arguments[0], &twin);
     if (code)
         return code;
     uint32_t nic = twin_find_nic(&cli_routes, twin.fabric, arguments[1]);

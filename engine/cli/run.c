@@ -1,11 +1,40 @@
 /*
  * fingerpost run: the live engine.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/cli/command.h"
 #include "engine/cli/source.h"
 #include "engine/live/live.h"
+
+/* Keys that guard a session and that this version does not act on: running without them would let in what they keep out.
+ * Says the first one of a peer; true when there is one. */
+static bool is_unguarded(const struct fabric_bgp_peer *peer)
+{
+    const char *key = peer->key_file        ? "key_file"
+                      : peer->import_policy ? "import"
+                      : peer->export_policy ? "export"
+                                            : NULL;
+    if (!key && peer->max_prefixes.action == FABRIC_LIMIT_DROP_EXCESS)
+        key = "max_prefixes.action: drop_excess";
+    if (key)
+        fprintf(
+            stderr,
+            "%s:%u: peer '%s' has '%s', which this version does not act on: without it the session "
+            "would be less guarded than the file says; take it out to run\n",
+            peer->place.file, peer->place.line, peer->name, key);
+    return key != NULL;
+}
+
+static bool guards_are_missing(const struct fabric *fabric)
+{
+    bool missing = false;
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        for (uint32_t j = 0; j < fabric->route_servers[i].peer_count; j++)
+            missing |= is_unguarded(&fabric->route_servers[i].peers[j]);
+    return missing;
+}
 
 static int run(int argc, char **argv)
 {
@@ -25,10 +54,10 @@ static int run(int argc, char **argv)
             return cli_error(&cli_run, "--bgp-port: '%s' is not a TCP port, 1 to 65535", port);
         live.bgp_port = (uint16_t)value;
     }
-    struct fabric *fabric = source_load_or_say(path, false);
+    struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
-    code = live_run(fabric, &live);
+    code = guards_are_missing(fabric) ? CLI_BAD_USE : live_run(fabric, &live);
     fabric_free(fabric);
     return code;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 512
+#include "engine/cli/source.h"
 
 struct reading {
     const struct cli_command *command;
@@ -20,7 +20,10 @@ struct reading {
 
 static int refuse(const struct reading *reading, const char *message, const char *text)
 {
-    fprintf(stderr, "%s:%u: '%s' %s\n", reading->path, reading->line, text, message);
+    cli_print(stderr, reading->path);
+    fprintf(stderr, ":%u: '", reading->line);
+    cli_print(stderr, text);
+    fprintf(stderr, "' %s\n", message);
     return CLI_BAD_USE;
 }
 
@@ -61,16 +64,20 @@ static int read_line(const struct reading *reading, char *text)
 
 static int read_lines(struct reading *reading, FILE *file)
 {
-    char text[LINE_MAX_BYTES];
-    while (fgets(text, sizeof(text), file)) {
+    char *text = NULL;
+    size_t capacity = 0;
+    int code = 0;
+    for (ssize_t n; code == 0 && (n = getline(&text, &capacity, file)) >= 0;) {
         reading->line++;
-        if (strlen(text) == sizeof(text) - 1 && text[sizeof(text) - 2] != '\n')
-            return refuse(reading, "… is longer than a line of PREFIX NIC can be", "a line");
-        int code = read_line(reading, text);
-        if (code)
-            return code;
+        if (strlen(text) != (size_t)n)
+            code = refuse(reading, "is followed by a zero byte: this is no text", text);
+        else
+            code = read_line(reading, text);
     }
-    return ferror(file) ? cli_error(reading->command, "%s: %s", reading->path, strerror(errno)) : 0;
+    free(text);
+    if (code == 0 && ferror(file))
+        return cli_error(reading->command, "%s: %s", reading->path, strerror(errno));
+    return code;
 }
 
 int senders_load(const struct cli_command *command, struct twin *twin, const char *path,
@@ -78,9 +85,12 @@ int senders_load(const struct cli_command *command, struct twin *twin, const cha
 {
     struct reading reading = {.command = command, .twin = twin, .path = path, .senders = senders};
     *senders = (struct senders){0};
-    FILE *file = fopen(path, "re");
+    int descriptor = source_open(path);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "r") : NULL;
     if (!file)
-        return cli_error(command, "%s: %s", path, strerror(errno));
+        return cli_error(command, "%s: %s", path,
+                         descriptor == -ENOTSUP ? "is no file"
+                                                : strerror(descriptor < 0 ? -descriptor : errno));
     int code = 0;
     if (lpm_base_create(twin->lpm, LPM_IPV4, NULL, 0, &senders->fib4) ||
         lpm_base_create(twin->lpm, LPM_IPV6, NULL, 0, &senders->fib6))

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/cli/command.h"
+
 #define FILE_BYTES_MAX (64u << 20)
 
 static int read_descriptor(int descriptor, char **text, size_t *length)
@@ -67,14 +69,29 @@ static int read_directory(const char *path, char **text, size_t *length)
     return list && fclose(list) == 0 ? 0 : -ENOMEM;
 }
 
+int source_open(const char *path)
+{
+    struct stat about;
+    /* Opening a FIFO would wait for who writes to it. */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return -errno;
+    int error = fstat(descriptor, &about) == 0 ? 0 : -errno;
+    if (!error && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+        error = -ENOTSUP;
+    if (error)
+        close(descriptor);
+    return error ? error : descriptor;
+}
+
 static int read_path(void *context, const char *path, char **text, size_t *length,
                      bool *is_directory)
 {
     (void)context;
     struct stat about;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = source_open(path);
     if (descriptor < 0)
-        return -errno;
+        return descriptor;
     int error = fstat(descriptor, &about) == 0 ? 0 : -errno;
     if (!error) {
         *is_directory = S_ISDIR(about.st_mode);
@@ -93,21 +110,22 @@ struct fabric *source_load(const char *path, struct fabric_problems *problems)
 
 void source_say(FILE *to, const char *file, unsigned line, const char *kind, const char *message)
 {
+    cli_print(to, file);
     if (line)
-        fprintf(to, "%s:%u: %s%s\n", file, line, kind, message);
-    else
-        fprintf(to, "%s: %s%s\n", file, kind, message);
+        fprintf(to, ":%u", line);
+    fprintf(to, ": %s", kind);
+    cli_print(to, message);
+    fputc('\n', to);
 }
 
-struct fabric *source_load_or_say(const char *path, bool quiet)
+struct fabric *source_load_or_say(const char *path)
 {
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
     for (size_t i = 0; i < problems.n; i++) {
         const struct fabric_problem *problem = &problems.items[i];
-        if (problem->error || !quiet)
-            source_say(stderr, problem->file, problem->line,
-                       problem->error ? "" : "warning: ", problem->message);
+        source_say(stderr, problem->file, problem->line,
+                   problem->error ? "" : "warning: ", problem->message);
     }
     fabric_problems_free(&problems);
     return fabric;

@@ -12,9 +12,13 @@
 /* Loads a file or a directory of files. problems as fabric_load(). */
 struct fabric *source_load(const char *path, struct fabric_problems *problems);
 
-/* The same for commands that need a good file: prints errors (and warnings, unless quiet) to
- * standard error, "file:line: …". NULL: there were errors, all said. */
-struct fabric *source_load_or_say(const char *path, bool quiet);
+/* The same for commands that need a good file: prints errors and warnings to standard error,
+ * "file:line: …". NULL: there were errors, all said. */
+struct fabric *source_load_or_say(const char *path);
+
+/* Opens a file or directory for reading. Returns the descriptor or -errno; -ENOTSUP for anything
+ * else (a FIFO, a device): what never ends must not be waited for. */
+int source_open(const char *path);
 
 /* "file:line: kind message"; line 0 is the file as a whole. */
 void source_say(FILE *to, const char *file, unsigned line, const char *kind, const char *message);

@@ -54,9 +54,9 @@ int twin_raise(const struct cli_command *command, struct fabric *fabric, struct 
     return 0;
 }
 
-int twin_open(const struct cli_command *command, const char *path, bool quiet, struct twin *twin)
+int twin_open(const struct cli_command *command, const char *path, struct twin *twin)
 {
-    struct fabric *fabric = source_load_or_say(path, quiet);
+    struct fabric *fabric = source_load_or_say(path);
     return fabric ? twin_raise(command, fabric, twin) : CLI_BAD_USE;
 }
 

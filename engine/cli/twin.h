@@ -22,7 +22,7 @@ struct twin {
 
 /* Loads, builds and settles. Returns 0; or the exit code, with everything said on standard error
  * and nothing left open. */
-int twin_open(const struct cli_command *command, const char *path, bool quiet, struct twin *twin);
+int twin_open(const struct cli_command *command, const char *path, struct twin *twin);
 /* The same for a fabric that is loaded already; it becomes the twin's. */
 int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin);
 void twin_close(struct twin *twin);

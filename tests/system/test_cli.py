@@ -4,6 +4,7 @@
 test_cli.py FINGERPOST TOP_DIRECTORY
 """
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -215,6 +216,70 @@ def bad_traces_are_named():
         assert "none.pcap" in done.stderr
         empty = write(folder, "no-packets.pcap", pcap([]))
         assert document("replay", EXAMPLE, "--nic", "vm1", "--in", empty)["received"] == 0
+
+
+VLAN_FABRIC = """
+fabric: vlans
+vnets:
+  - name: v
+    address_space: [10.1.0.0/16]
+    subnets: [{name: s, prefixes: [10.1.0.0/24]}]
+ports: [{name: trunk, device: net_null, mtu: 9000}]
+nics:
+  - {name: a, subnet: v/s, addresses: [10.1.0.4]}
+  - {name: b, subnet: v/s, addresses: [10.1.0.5], port: trunk, vlan: 12}
+"""
+
+
+@case
+def tags_come_off_and_the_receivers_goes_on():
+    plain = udp4("10.1.0.4", "10.1.0.5", 7)
+    frames = [plain[:12] + tags + plain[12:] for tags in (
+        b"", b"\x81\x00\x00\x63", b"\x88\xa8\x00\x01\x81\x00\x00\x02",
+        b"\x91\x00\x00\x01\x81\x00\x00\x02\x81\x00\x00\x03")]
+    jumbo = bytearray(plain + bytes(8000))
+    jumbo[16:18] = struct.pack(">H", len(jumbo) - 14)
+    jumbo[20:22] = b"\x40\x00"
+    jumbo[24:26] = b"\0\0"
+    jumbo[24:26] = struct.pack(">H", checksum(bytes(jumbo[14:34])))
+    frames.append(bytes(jumbo))
+    with tempfile.TemporaryDirectory() as folder:
+        fabric, trace = write(folder, "f.yaml", VLAN_FABRIC), write(folder, "in.pcap", pcap(frames))
+        report = document("replay", fabric, "--nic", "a", "--in", trace, "--out", folder + "/out.pcap")
+        assert report["forwarded"] == len(frames), report
+        for frame in frames_of(folder + "/out.pcap"):
+            assert frame[12:18] == b"\x81\x00\x00\x0c\x08\x00", frame[:20].hex()
+
+
+@case
+def what_is_no_file_is_refused_at_once():
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = folder + "/fifo.yaml"
+        os.mkfifo(fifo)
+        trace = write(folder, "in.pcap", pcap([udp4("10.1.0.4", "10.9.1.1", 1)]))
+        run("check", fifo, code=2)
+        run("check", folder, code=2)
+        run("check", "/dev/zero", code=2)
+        for special in (fifo, "/dev/zero"):
+            assert special in run("replay", EXAMPLE, "--map", special, "--in", trace, code=2).stderr
+            assert special in run("replay", EXAMPLE, "--nic", "vm1", "--in", special, code=2).stderr
+        run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--out", "/dev/full", code=2)
+        run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--out", "/dev/null")
+        run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail-at", "0", code=2)
+        run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail", "nva1-os", "--fail-at", "9", code=2)
+
+
+@case
+def a_session_less_guarded_than_its_file_says_does_not_run():
+    good = pathlib.Path(EXAMPLE).read_text()
+    peer = "asn: 65001"
+    with tempfile.TemporaryDirectory() as folder:
+        for key in ("key_file: k", "import: p", "export: p", "max_prefixes: {limit: 5, action: drop_excess}"):
+            text = good.replace(peer, f"{peer}, {key}", 1) + "\npolicies: [{name: p, rules: [{then: reject}]}]\n"
+            path = write(folder, "guarded.yaml", text)
+            said = run("run", path, code=2).stderr
+            assert key.split(":")[0] in said and "take it out to run" in said, said
+            assert "no effect" in run("routes", path, "vm1").stderr
 
 
 @case
