@@ -32,6 +32,36 @@ char *fabric_prefixes_text(const struct fabric_prefixes *prefixes, char text[FAB
     return text;
 }
 
+/* --- Ranges that carry nothing ---------------------------------------------------------------- */
+
+/* By the registries of special-purpose addresses (RFC 6890): those that are not forwarded. The longer
+ * ones first, so that ::1 is said to be the loopback. */
+const struct fabric_unroutable *fabric_unroutable_find(const struct lpm_prefix *prefix)
+{
+    static const struct fabric_unroutable ranges[] = {
+        {"168.63.129.16/32", "is the fabric's own (probes, DNS) and follows no route"},
+        {"0.0.0.0/8", "means 'this network' and is no destination"},
+        {"127.0.0.0/8", "is loopback and never leaves a machine"},
+        {"169.254.0.0/16", "is link-local and is not forwarded"},
+        {"224.0.0.0/4", "is multicast and no machine's own"},
+        {"240.0.0.0/4", "is reserved and no machine's own"},
+        {"::1/128", "is loopback and never leaves a machine"},
+        {"::/96", "holds IPv4 addresses in a form that is used no more"},
+        {"::ffff:0:0/96", "stands for IPv4 addresses and is never on the wire"},
+        {"fe80::/10", "is link-local and is not forwarded"},
+        {"ff00::/8", "is multicast and no machine's own"},
+    };
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+        struct lpm_prefix range;
+
+        if (lpm_prefix_parse(ranges[i].prefix, &range) == 0 &&
+            (lpm_prefix_covers(&range, prefix) || lpm_prefix_covers(prefix, &range)))
+            return &ranges[i];
+    }
+    return NULL;
+}
+
 /* --- Addresses in subnets --------------------------------------------------------------------- */
 
 /* The bits of address beyond the prefix, when they are all zero but for the last byte: that

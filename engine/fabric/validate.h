@@ -39,6 +39,13 @@ const struct lpm_prefix *fabric_prefixes_find(const struct fabric_prefixes *pref
 #define FABRIC_PREFIXES_TEXT 200
 char *fabric_prefixes_text(const struct fabric_prefixes *prefixes, char text[FABRIC_PREFIXES_TEXT]);
 
+/* A range that no packet of the fabric can have as its destination. */
+struct fabric_unroutable {
+    const char *prefix, *why; /* "which …" */
+};
+/* The first such range that overlaps prefix, or NULL. */
+const struct fabric_unroutable *fabric_unroutable_find(const struct lpm_prefix *prefix);
+
 /* Tells when address lies outside the subnet or is one of its reserved addresses. what:
  * "nics[x].addresses". */
 bool fabric_check_in_subnet(struct fabric_loader *loader, const struct fabric_place *place,

@@ -10,29 +10,20 @@
 /* IPv4: five addresses are reserved, so a /29 is the smallest with room; IPv6: four. */
 #define LONGEST_SUBNET4 29u
 #define LONGEST_SUBNET6 125u
+#define WHAT_TEXT       256
 
 /* --- Address space ---------------------------------------------------------------------------- */
 
-/* What no VNet can have. The rest of the original's list only binds in azure mode: a laboratory
- * may well use it. */
-static const char *const forbidden[] = {"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"};
-static const char *const forbidden_in_azure[] = {"127.0.0.0/8", "169.254.0.0/16",
-                                                 "168.63.129.16/32", "fe80::/10"};
-
-static void check_allowed(struct fabric_loader *loader, const struct fabric_vnet *vnet,
-                          const struct lpm_prefix *prefix, const char *const *list, size_t n,
-                          const char *why)
+/* A space that holds such a range is wrong as well: the part inside it would look like any other and
+ * carry nothing. */
+static void check_routable(struct fabric_loader *loader, const struct fabric_place *place,
+                           const char *what, const struct lpm_prefix *prefix)
 {
-    const struct fabric_place *place = fabric_place_of(loader, prefix, &vnet->place);
+    const struct fabric_unroutable *range = fabric_unroutable_find(prefix);
 
-    for (size_t i = 0; i < n; i++) {
-        struct lpm_prefix range;
-
-        if (lpm_prefix_parse(list[i], &range) == 0 &&
-            (lpm_prefix_covers(&range, prefix) || lpm_prefix_covers(prefix, &range)))
-            FABRIC_ERROR(loader, place, "vnets[%s].address_space: %s overlaps %s, which %s",
-                         vnet->name, FABRIC_PREFIX(prefix), list[i], why);
-    }
+    if (range)
+        FABRIC_ERROR(loader, place, "%s: %s overlaps %s, which %s", what, FABRIC_PREFIX(prefix),
+                     range->prefix, range->why);
 }
 
 struct overlap_context {
@@ -64,16 +55,13 @@ static void check_space(struct fabric_loader *loader, const struct fabric_vnet *
 {
     struct overlap_context context = {.loader = loader, .vnet = vnet};
     struct fabric_claim *claims = claims_make(loader, vnet->space.n);
+    char what[WHAT_TEXT];
 
+    snprintf(what, sizeof(what), "vnets[%s].address_space", vnet->name);
     for (uint32_t i = 0; claims && i < vnet->space.n; i++) {
         const struct lpm_prefix *prefix = &vnet->space.items[i];
 
-        check_allowed(loader, vnet, prefix, forbidden, sizeof(forbidden) / sizeof(*forbidden),
-                      "no machine can have");
-        if (loader->fabric->mode == FABRIC_AZURE)
-            check_allowed(loader, vnet, prefix, forbidden_in_azure,
-                          sizeof(forbidden_in_azure) / sizeof(*forbidden_in_azure),
-                          "azure mode refuses");
+        check_routable(loader, fabric_place_of(loader, prefix, &vnet->place), what, prefix);
         claims[i] = (struct fabric_claim){.prefix = *prefix, .slot = prefix};
     }
     if (claims)
@@ -82,29 +70,27 @@ static void check_space(struct fabric_loader *loader, const struct fabric_vnet *
 
 /* --- Subnets ---------------------------------------------------------------------------------- */
 
-/* Both may be wrong at once, and both are said. */
+/* All of it may be wrong at once, and all is said. */
 static void check_subnet_prefix(struct fabric_loader *loader, const struct fabric_vnet *vnet,
                                 const struct fabric_subnet *subnet, const struct lpm_prefix *prefix)
 {
     const struct fabric_place *place = fabric_place_of(loader, prefix, &subnet->place);
     unsigned longest = prefix->family == LPM_IPV4 ? LONGEST_SUBNET4 : LONGEST_SUBNET6;
-    char text[FABRIC_PREFIXES_TEXT];
+    char text[FABRIC_PREFIXES_TEXT], what[WHAT_TEXT];
     bool inside = false;
 
+    snprintf(what, sizeof(what), "vnets[%s].subnets[%s].prefixes", vnet->name, subnet->name);
     for (uint32_t i = 0; i < vnet->space.n; i++)
         inside |= lpm_prefix_covers(&vnet->space.items[i], prefix);
     if (!inside)
-        FABRIC_ERROR(
-            loader, place,
-            "vnets[%s].subnets[%s].prefixes: %s lies outside the VNet's address space (%s)",
-            vnet->name, subnet->name, FABRIC_PREFIX(prefix),
-            fabric_prefixes_text(&vnet->space, text));
+        FABRIC_ERROR(loader, place, "%s: %s lies outside the VNet's address space (%s)", what,
+                     FABRIC_PREFIX(prefix), fabric_prefixes_text(&vnet->space, text));
     if (prefix->length > longest)
-        FABRIC_ERROR(
-            loader, place,
-            "vnets[%s].subnets[%s].prefixes: %s has no room beside its reserved addresses; "
-            "the smallest subnet is a /%u",
-            vnet->name, subnet->name, FABRIC_PREFIX(prefix), longest);
+        FABRIC_ERROR(loader, place,
+                     "%s: %s has no room beside its reserved addresses; the smallest subnet is a "
+                     "/%u",
+                     what, FABRIC_PREFIX(prefix), longest);
+    check_routable(loader, place, what, prefix);
 }
 
 static void tell_subnet_overlap(void *context, const struct fabric_claim *outer,
@@ -148,7 +134,7 @@ static void check_special_subnet(struct fabric_loader *loader, const struct fabr
     const struct fabric_place *place =
         fabric_place_of(loader, &subnet->route_table, &subnet->place);
     const struct fabric_route_table *table;
-    char what[256];
+    char what[WHAT_TEXT];
 
     if (subnet->route_table == FABRIC_NONE)
         return;
@@ -171,7 +157,7 @@ static void check_special_subnet(struct fabric_loader *loader, const struct fabr
 static void check_subnet(struct fabric_loader *loader, const struct fabric_vnet *vnet,
                          const struct fabric_subnet *subnet)
 {
-    char what[256];
+    char what[WHAT_TEXT];
 
     for (uint32_t i = 0; i < subnet->prefixes.n; i++)
         check_subnet_prefix(loader, vnet, subnet, &subnet->prefixes.items[i]);

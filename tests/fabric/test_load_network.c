@@ -4,6 +4,9 @@
 #include "tests/fabric/files.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define COUNT(cases) (sizeof(cases) / sizeof(*(cases)))
 
@@ -15,12 +18,18 @@ Test(load_network, vnets_and_subnets)
          "same VNet\n"},
         {{{"address_space: [10.1.0.0/16]", "address_space: [10.1.0.0/16, 224.0.0.0/8]"}},
          "base.yaml:12: error: vnets[spoke].address_space: 224.0.0.0/8 overlaps 224.0.0.0/4, which "
-         "no machine can have\n"},
+         "is multicast and no machine's own\n"},
         {{{"address_space: [10.1.0.0/16]", "address_space: [10.1.0.0/16, \"::/0\"]"}},
-         "base.yaml:12: error: vnets[spoke].address_space: ::/0 overlaps ff00::/8, which no "
-         "machine can have\n"
+         "base.yaml:12: error: vnets[spoke].address_space: ::/0 overlaps ::1/128, which is "
+         "loopback and never leaves a machine\n"
          "base.yaml:16: error: peerings[hub, spoke]: fd00:10::/48 of 'hub' overlaps ::/0 of "
          "'spoke'\n"},
+        {{{"{name: vms, prefixes: [10.1.0.0/24]}",
+           "{name: vms, prefixes: [10.1.0.0/24, 169.254.9.0/24]}"}},
+         "base.yaml:14: error: vnets[spoke].subnets[vms].prefixes: 169.254.9.0/24 lies outside the "
+         "VNet's address space (10.1.0.0/16)\n"
+         "base.yaml:14: error: vnets[spoke].subnets[vms].prefixes: 169.254.9.0/24 overlaps "
+         "169.254.0.0/16, which is link-local and is not forwarded\n"},
         {{{"{name: vms, prefixes: [10.1.0.0/24]}",
            "{name: vms, prefixes: [10.1.0.0/24, 10.9.0.0/24]}"}},
          "base.yaml:14: error: vnets[spoke].subnets[vms].prefixes: 10.9.0.0/24 lies outside the "
@@ -69,7 +78,7 @@ Test(load_network, vnets_and_subnets)
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:13: error: vnets[spoke].address_space: 169.254.7.0/24 overlaps 169.254.0.0/16, "
-         "which azure mode refuses\n"},
+         "which is link-local and is not forwarded\n"},
         {{{"  - name: spoke\n", "  - name: in_sync\n"},
           {"subnet: spoke/vms", "subnet: in_sync/vms"},
           {"vnets: [hub, spoke]\n", "vnets: [hub, in_sync]\n"},
@@ -79,6 +88,63 @@ Test(load_network, vnets_and_subnets)
     };
 
     files_expect(cases, COUNT(cases));
+}
+
+/* Each range, what holds it and what lies in it; and the nearest neighbors, which are good. */
+Test(load_network, an_address_space_that_can_carry_nothing_is_refused)
+{
+    static const struct {
+        const char *prefix, *range; /* NULL: none */
+    } cases[] = {
+        {"0.0.0.0/8", "0.0.0.0/8"},
+        {"0.7.0.0/16", "0.0.0.0/8"},
+        {"1.0.0.0/8", NULL},
+        {"126.0.0.0/8", NULL},
+        {"127.0.0.0/8", "127.0.0.0/8"},
+        {"126.0.0.0/7", "127.0.0.0/8"},
+        {"127.0.0.8/29", "127.0.0.0/8"},
+        {"128.0.0.0/8", NULL},
+        {"169.253.0.0/16", NULL},
+        {"169.254.0.0/16", "169.254.0.0/16"},
+        {"169.254.169.0/24", "169.254.0.0/16"},
+        {"169.255.0.0/16", NULL},
+        {"168.63.129.16/32", "168.63.129.16/32"},
+        {"168.63.129.0/24", "168.63.129.16/32"},
+        {"168.63.129.24/29", NULL},
+        {"223.0.0.0/8", NULL},
+        {"224.0.0.0/4", "224.0.0.0/4"},
+        {"239.1.0.0/16", "224.0.0.0/4"},
+        {"240.0.0.0/8", "240.0.0.0/4"},
+        {"255.255.255.255/32", "240.0.0.0/4"},
+        {"::1/128", "::1/128"},
+        {"::2/128", "::/96"},
+        {"::10.0.0.0/104", "::/96"},
+        {"::fffe:0:0/96", NULL},
+        {"::ffff:0:0/96", "::ffff:0:0/96"},
+        {"::ffff:10.0.0.0/104", "::ffff:0:0/96"},
+        {"fe40::/10", NULL},
+        {"fe80::/64", "fe80::/10"},
+        {"fec0::/10", NULL},
+        {"fc00::/7", NULL},
+        {"ff05::/16", "ff00::/8"},
+        {"2001:db8::/32", NULL},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[256], wanted[256];
+        char *problems;
+        struct fabric *fabric;
+
+        snprintf(text, sizeof(text), "vnets: [{name: v, address_space: [\"%s\"]}]\n",
+                 cases[i].prefix);
+        snprintf(wanted, sizeof(wanted), " overlaps %s, which ",
+                 cases[i].range ? cases[i].range : "");
+        fabric = files_load_text(text, &problems);
+        cr_expect_eq(fabric == NULL, cases[i].range != NULL, "%s: %s", cases[i].prefix, problems);
+        cr_expect(!cases[i].range || strstr(problems, wanted), "%s: %s", cases[i].prefix, problems);
+        fabric_free(fabric);
+        free(problems);
+    }
 }
 
 Test(load_network, peerings)
