@@ -114,6 +114,21 @@ bool fabric_check_in_subnet(struct fabric_loader *loader, const struct fabric_pl
     return false;
 }
 
+bool fabric_check_routable(struct fabric_loader *loader, const struct fabric_place *place,
+                           const char *what, const struct lpm_address *address)
+{
+    struct lpm_prefix host = {.family = address->family,
+                              .length = address->family == LPM_IPV4 ? 32 : 128};
+    const struct fabric_unroutable *range;
+
+    memcpy(host.bytes, address->bytes, sizeof(host.bytes));
+    range = fabric_unroutable_find(&host);
+    if (range)
+        FABRIC_ERROR(loader, place, "%s: %s lies in %s, which %s", what, FABRIC_ADDRESS(address),
+                     range->prefix, range->why);
+    return range == NULL;
+}
+
 bool fabric_check_not_a_nic(struct fabric_loader *loader, const struct fabric_place *place,
                             const char *what, uint32_t vnet, const struct lpm_address *address)
 {

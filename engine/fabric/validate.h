@@ -51,6 +51,9 @@ const struct fabric_unroutable *fabric_unroutable_find(const struct lpm_prefix *
 bool fabric_check_in_subnet(struct fabric_loader *loader, const struct fabric_place *place,
                             const char *what, const struct fabric_subnet *subnet,
                             const struct lpm_address *address);
+/* Tells when no packet of the fabric can have address as its destination. */
+bool fabric_check_routable(struct fabric_loader *loader, const struct fabric_place *place,
+                           const char *what, const struct lpm_address *address);
 /* Tells when a NIC of the VNet has address already. */
 bool fabric_check_not_a_nic(struct fabric_loader *loader, const struct fabric_place *place,
                             const char *what, uint32_t vnet, const struct lpm_address *address);

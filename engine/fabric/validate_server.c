@@ -144,34 +144,44 @@ static void check_peer_asn(struct fabric_loader *loader, const struct fabric_rou
             what, peer->asn, fabric->routers[peer->router].name, fabric->routers[peer->router].asn);
 }
 
+static bool is_own_address(const struct fabric_route_server *server,
+                           const struct lpm_address *address)
+{
+    for (uint32_t i = 0; i < server->instance_count; i++)
+        if (lpm_address_equal(&server->addresses[i], address))
+            return true;
+    return false;
+}
+
 /* In native mode a peer that no NIC is may still be real: a box behind the management link. */
 static void check_peer_address(struct fabric_loader *loader,
                                const struct fabric_route_server *server,
-                               const struct fabric_bgp_peer *peer, const char *what)
+                               const struct fabric_bgp_peer *peer, const char *object)
 {
     const struct fabric *fabric = loader->fabric;
     const struct fabric_place *place = fabric_place_of(loader, &peer->address, &peer->place);
     enum fabric_reach reach = fabric_reach(fabric, server->vnet, &peer->address);
+    const char *vnet = fabric->vnets[server->vnet].name;
+    char what[WHAT_TEXT + 16];
 
-    for (uint32_t i = 0; i < server->instance_count; i++)
-        if (lpm_address_equal(&server->addresses[i], &peer->address)) {
-            FABRIC_ERROR(loader, place, "%s.address: %s is the route server's own", what,
-                         FABRIC_ADDRESS(&peer->address));
-            return;
-        }
-    if (peer->address.family != server->addresses[0].family)
-        FABRIC_ERROR(
-            loader, place,
-            "%s.address: %s is not of the address family of the route server's own addresses", what,
-            FABRIC_ADDRESS(&peer->address));
+    snprintf(what, sizeof(what), "%s.address", object);
+    if (is_own_address(server, &peer->address))
+        FABRIC_ERROR(loader, place, "%s: %s is the route server's own", what,
+                     FABRIC_ADDRESS(&peer->address));
+    else if (peer->address.family != server->addresses[0].family)
+        FABRIC_ERROR(loader, place,
+                     "%s: %s is not of the address family of the route server's own addresses",
+                     what, FABRIC_ADDRESS(&peer->address));
+    else if (!fabric_check_routable(loader, place, what, &peer->address))
+        return;
     else if (reach == FABRIC_REACH_OUTSIDE && fabric->mode == FABRIC_AZURE)
-        FABRIC_ERROR(loader, place, "%s.address: %s is outside VNet '%s' and those peered with it",
-                     what, FABRIC_ADDRESS(&peer->address), fabric->vnets[server->vnet].name);
+        FABRIC_ERROR(loader, place, "%s: %s is outside VNet '%s' and those peered with it", what,
+                     FABRIC_ADDRESS(&peer->address), vnet);
     else if (peer->nic == FABRIC_NONE)
-        FABRIC_WARNING(loader, FABRIC_LINT_PEER_WITHOUT_NIC, what,
+        FABRIC_WARNING(loader, FABRIC_LINT_PEER_WITHOUT_NIC, object,
                        "Give the address of the peer's NIC, or add that NIC.", place,
-                       "%s.address: no NIC in VNet '%s', or in one peered with it, has %s", what,
-                       fabric->vnets[server->vnet].name, FABRIC_ADDRESS(&peer->address));
+                       "%s: no NIC in VNet '%s', or in one peered with it, has %s", what, vnet,
+                       FABRIC_ADDRESS(&peer->address));
 }
 
 /* RFC 4271 4.2 and 10: hold time 0 or at least 3, keepalives at a third of it. */

@@ -59,6 +59,21 @@ Test(load_bgp, route_servers)
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.0.5, asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 10.0.0.5 is the route "
          "server's own\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 127.0.0.1, asn: 65001}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 127.0.0.1 lies in "
+         "127.0.0.0/8, which is loopback and never leaves a machine\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n", "address: 169.254.21.5, asn: 65001}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 169.254.21.5 lies in "
+         "169.254.0.0/16, which is link-local and is not forwarded\n"},
+        {{{"{name: RouteServerSubnet, prefixes: [10.0.0.0/26]}",
+           "{name: RouteServerSubnet, prefixes: [\"fd00:10::/64\"]}"},
+          {"addresses: [10.0.0.4, 10.0.0.5]", "addresses: [\"fd00:10::4\"]"},
+          {"address: 10.0.1.4, asn: 65001}\n", "address: \"::1\", asn: 65001}\n"},
+          {"address: 10.0.1.5, asn: 65001}\n", "address: \"fe80::5\", asn: 65001}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].address: ::1 lies in ::1/128, which "
+         "is loopback and never leaves a machine\n"
+         "base.yaml:36: error: route_servers[rs1].peers[nva2].address: fe80::5 lies in fe80::/10, "
+         "which is link-local and is not forwarded\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: \"fd00:10:0:1::4\", asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: fd00:10:0:1::4 is not of "
          "the address family of the route server's own addresses\n"},
