@@ -184,6 +184,27 @@ static void check_peer_address(struct fabric_loader *loader,
                        FABRIC_ADDRESS(&peer->address));
 }
 
+/* Told at the NIC, where it is mended. The session itself comes up, as its packets are the NIC's own;
+ * what follows the peer's routes is not. */
+static void check_peer_forwards(struct fabric_loader *loader,
+                                const struct fabric_route_server *server,
+                                const struct fabric_bgp_peer *peer)
+{
+    const struct fabric_nic *nic;
+    char object[WHAT_TEXT];
+
+    if (peer->nic == FABRIC_NONE || loader->fabric->nics[peer->nic].ip_forwarding)
+        return;
+    nic = &loader->fabric->nics[peer->nic];
+    snprintf(object, sizeof(object), "nics[%s]", nic->name);
+    FABRIC_WARNING(loader, FABRIC_LINT_NEXT_HOP, object,
+                   "Set ip_forwarding: true on the NIC of a peer that passes packets on.",
+                   fabric_place_of(loader, &nic->ip_forwarding, &nic->place),
+                   "%s.ip_forwarding: is off, but this is the NIC of peer '%s' of route server "
+                   "'%s': packets sent to it by its routes are dropped as receiver-not-forwarding",
+                   object, peer->name, server->name);
+}
+
 /* RFC 4271 4.2 and 10: hold time 0 or at least 3, keepalives at a third of it. */
 static void check_peer_timers(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
                               const char *what)
@@ -246,6 +267,7 @@ static void check_peer(struct fabric_loader *loader, const struct fabric_route_s
     snprintf(what, sizeof(what), "route_servers[%s].peers[%s]", server->name, peer->name);
     check_peer_asn(loader, server, peer, what);
     check_peer_address(loader, server, peer, what);
+    check_peer_forwards(loader, server, peer);
     check_peer_timers(loader, peer, what);
     check_peer_switches(loader, peer, what);
 }

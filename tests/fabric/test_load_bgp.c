@@ -59,6 +59,10 @@ Test(load_bgp, route_servers)
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.0.5, asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 10.0.0.5 is the route "
          "server's own\n"},
+        {{{"addresses: [10.0.1.5], ip_forwarding: true", "addresses: [10.0.1.5]"}},
+         "base.yaml:25: warning L9: nics[nva2].ip_forwarding: is off, but this is the NIC of peer "
+         "'nva2' of route server 'rs1': packets sent to it by its routes are dropped as "
+         "receiver-not-forwarding\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 127.0.0.1, asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: 127.0.0.1 lies in "
          "127.0.0.0/8, which is loopback and never leaves a machine\n"},

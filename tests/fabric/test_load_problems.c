@@ -122,6 +122,7 @@ static const char warned[] =
     "nics:\n"
     "  - {name: nva, subnet: hub/vms, addresses: [10.0.1.4], ip_forwarding: true}\n"
     "  - {name: nvb, subnet: hub/vms, addresses: [10.0.1.5], ip_forwarding: true}\n"
+    "  - {name: nvc, subnet: hub/vms, addresses: [10.0.1.6], ip_forwarding: false}\n"
     "route_servers:\n"
     "  - name: rs\n"
     "    vnet: hub\n"
@@ -129,6 +130,7 @@ static const char warned[] =
     "    peers:\n"
     "      - {name: a, address: 10.0.1.4, asn: 65001, hold_time_s: 9, keepalive_s: 4}\n"
     "      - {name: b, address: 10.0.1.77, asn: 65001, bfd: {}}\n"
+    "      - {name: c, address: 10.0.1.6, asn: 65001}\n"
     "routers:\n"
     "  - {name: ra, nic: nva, asn: 65001}\n"
     "  - {name: rb, nic: nvb, asn: 65001, neighbors: [{route_server: rs}]}\n";
@@ -155,11 +157,12 @@ Test(load_problems, a_warning_says_what_it_is_about_and_what_would_be_right)
         {"L16", "peerings[far,hub]", "in_sync: true", 9},
         {"L6", "peerings[far,spoke]", "a route server or a gateway", 10},
         {"L9", "route_tables[out].routes[10.9.0.0/16]", "peered", 12},
-        {"keepalive", "route_servers[rs].peers[a]", "a third", 21},
-        {"one-sided-session", "route_servers[rs].peers[a]", "neighbors", 21},
-        {"peer-without-nic", "route_servers[rs].peers[b]", "NIC", 22},
-        {"no-effect", "route_servers[rs].peers[b].bfd", "Take the key out", 22},
-        {"one-sided-session", "routers[rb]", "Add a peer", 25},
+        {"L9", "nics[nvc]", "ip_forwarding: true", 16},
+        {"keepalive", "route_servers[rs].peers[a]", "a third", 22},
+        {"one-sided-session", "route_servers[rs].peers[a]", "neighbors", 22},
+        {"peer-without-nic", "route_servers[rs].peers[b]", "NIC", 23},
+        {"no-effect", "route_servers[rs].peers[b].bfd", "Take the key out", 23},
+        {"one-sided-session", "routers[rb]", "Add a peer", 27},
     };
     struct fabric_problems problems = files_problems(warned);
 
