@@ -105,6 +105,8 @@ static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *ou
         return FABRIC_RULE_POLICY;
     case RIB_FILTERED_NEXT_HOP:
         return FABRIC_RULE_NEXT_HOP;
+    case RIB_FILTERED_MARTIAN:
+        return FABRIC_RULE_MARTIAN;
     case RIB_LOST_PREFERENCE:
         *outcome = FABRIC_LOST;
         return FABRIC_RULE_HUB_ROUTING_PREFERENCE;

@@ -59,7 +59,7 @@ struct announcement {
 static bool accepted(enum rib_verdict verdict)
 {
     return verdict != RIB_FILTERED_AS_LOOP && verdict != RIB_FILTERED_POLICY &&
-           verdict != RIB_FILTERED_NEXT_HOP;
+           verdict != RIB_FILTERED_NEXT_HOP && verdict != RIB_FILTERED_MARTIAN;
 }
 
 static int find_announcement(void *context, const struct rib_path *path, enum rib_verdict verdict)

@@ -31,6 +31,7 @@ const char *rib_verdict_text(enum rib_verdict verdict)
         [RIB_FILTERED_AS_LOOP] = "filtered: own AS in AS path",
         [RIB_FILTERED_POLICY] = "filtered: policy",
         [RIB_FILTERED_NEXT_HOP] = "filtered: next hop is this router or not a unicast address",
+        [RIB_FILTERED_MARTIAN] = "filtered: no unicast route may have this prefix",
         [RIB_DUPLICATE_NEXT_HOP] = "same next hop as a chosen path",
         [RIB_LOST_LIMIT] = "equal, but the ECMP set is full",
     };

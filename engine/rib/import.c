@@ -206,6 +206,28 @@ static bool next_hop_is_valid(const struct speaker *speaker, const struct lpm_ad
     return is_unicast(next_hop);
 }
 
+/* Loopback, link-local, multicast, reserved: a route to them is semantically incorrect NLRI, to be ignored
+ * (RFC 4271 6.3). Shorter prefixes that contain them, a default route say, are fine. */
+static bool is_martian(const struct lpm_prefix *prefix)
+{
+    static const struct lpm_prefix ranges[] = {
+        {LPM_IPV4, 8, {0}},
+        {LPM_IPV4, 8, {127}},
+        {LPM_IPV4, 16, {169, 254}},
+        {LPM_IPV4, 4, {224}}, /* multicast */
+        {LPM_IPV4, 4, {240}},
+        {LPM_IPV6, 96, {0}},                        /* unspecified, loopback */
+        {LPM_IPV6, 96, {[10] = 0xff, [11] = 0xff}}, /* IPv4-mapped */
+        {LPM_IPV6, 10, {0xfe, 0x80}},
+        {LPM_IPV6, 8, {0xff}}, /* multicast */
+    };
+
+    for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (ranges[i].family == prefix->family && lpm_prefix_covers(&ranges[i], prefix))
+            return true;
+    return false;
+}
+
 static enum rib_verdict filter_of(const struct speaker_peer *peer,
                                   const struct bgp_attributes *attributes)
 {
@@ -243,9 +265,11 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
         .rank = rib_rank(peer->speaker, peer->config.source, attributes),
     };
     struct bgp_nlri announced = routes->announced;
+    uint8_t filter = path.filter;
     struct lpm_prefix prefix;
 
     while (bgp_nlri_next(&announced, &prefix)) {
+        path.filter = is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
         if (rib_path_set(peer->speaker, peer->index, &prefix, &path) < 0) {
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
             return;

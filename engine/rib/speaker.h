@@ -56,6 +56,7 @@ enum rib_verdict {
     RIB_FILTERED_POLICY,
     RIB_FILTERED_NEXT_HOP,  /* next hop is ourselves or no unicast address */
     RIB_DUPLICATE_NEXT_HOP, /* same next hop as a chosen path (the other instance's session, say) */
+    RIB_FILTERED_MARTIAN,   /* a prefix that no unicast route may have (RFC 4271 6.3) */
     RIB_LOST_LIMIT,         /* equal to the chosen paths, but the ECMP set is full */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);

@@ -100,6 +100,31 @@ Test(import, drops_paths_with_as_zero)
     world_destroy(scene.world);
 }
 
+Test(import, filters_prefixes_that_no_unicast_route_may_have)
+{
+    static const char *const bad[] = {"224.0.0.0/4",       "239.1.2.0/24", "127.0.0.0/8",
+                                      "240.0.0.0/4",       "0.0.0.0/8",    "169.254.0.0/16",
+                                      "255.255.255.255/32"};
+    static const char *const good[] = {"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "169.0.0.0/8"};
+    struct scene scene = make_scene(NULL);
+
+    world_start(scene.world);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        world_originate(scene.nva, &(struct route){.prefix = bad[i]});
+        world_settle(scene.world);
+        cr_assert_eq(scene.link->ends[0].state, BGP_ESTABLISHED);
+        cr_assert_str_eq(world_choices(scene.server, text), "", "%s", bad[i]);
+        world_learned(scene.server, scene.link->ends[0].peer, text);
+        cr_assert(strstr(text, rib_verdict_text(RIB_FILTERED_MARTIAN)), "%s: %s", bad[i], text);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        world_originate(scene.nva, &(struct route){.prefix = good[i]});
+        world_settle(scene.world);
+        cr_assert(strstr(world_choices(scene.server, text), good[i]), "%s", good[i]);
+    }
+    world_destroy(scene.world);
+}
+
 Test(import, filters_next_hops_that_are_no_routers)
 {
     static const char *const bad[] = {"10.0.0.4", "127.0.0.1", "224.0.0.5", "255.255.255.255"};
