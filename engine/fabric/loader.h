@@ -92,6 +92,7 @@ size_t fabric_printable(const char *text, char *out);
 
 /* Rules of warnings; docs/fabric-file.md explains them. */
 #define FABRIC_LINT_NO_EFFECT         "no-effect"
+#define FABRIC_LINT_MODE_NO_EFFECT    "mode-no-effect"
 #define FABRIC_LINT_REMOTE_GATEWAYS   "L6"
 #define FABRIC_LINT_NEXT_HOP          "L9"
 #define FABRIC_LINT_OUT_OF_SYNC       "L16"

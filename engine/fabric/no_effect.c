@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
+static const struct key_without_effect {
     const char *object, *key;
     const char *harmless; /* the value that asks for nothing, NULL: none */
+    /* Of a key that guards something: what happens without it, and what to do instead. */
+    const char *unguarded, *remedy;
 } without_effect[] = {
     {"", "gateways", NULL},
     {"", "hosts", NULL},
@@ -32,21 +34,32 @@ static const struct {
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
     {"route_servers", "dynamic_peers", NULL},
-    {"route_servers.limits", "prefixes", NULL},
-    {"route_servers.peers", "key_file", NULL},
+    {"route_servers.limits", "prefixes", NULL, "the route server takes any number of prefixes",
+     "Give each peer a max_prefixes.limit, and take the key out."},
+    {"route_servers.peers", "key_file", NULL, "the session has no key; 'run' refuses such a file",
+     "Keep strangers away from the route server's subnet, and take the key out."},
     {"route_servers.peers", "bfd", NULL},
-    {"route_servers.peers", "import", NULL},
-    {"route_servers.peers", "export", NULL},
+    {"route_servers.peers", "import", NULL,
+     "every route of the peer is accepted; 'run' refuses such a file",
+     "Let the peer announce only what it may, and take the key out."},
+    {"route_servers.peers", "export", NULL,
+     "the peer is told every route; 'run' refuses such a file",
+     "Let the peer drop what it should not use, and take the key out."},
     {"route_servers.peers.max_prefixes", "count", "unique"},
     {"route_servers.peers.max_prefixes", "warn_percent", NULL},
-    {"route_servers.peers.max_prefixes", "action", "close"},
+    {"route_servers.peers.max_prefixes", "action", "close",
+     "with another action than close the peer may announce any number of prefixes; 'run' refuses "
+     "drop_excess",
+     "Say action: close, which has effect."},
     {"route_servers.peers.max_prefixes", "idle_minutes", NULL},
     {"neighbors", "router", NULL},
     {"neighbors", "gateway", NULL},
     {"neighbors", "address", NULL},
     {"neighbors", "tunnel", NULL},
-    {"neighbors", "import", NULL},
-    {"neighbors", "export", NULL},
+    {"neighbors", "import", NULL, "every route of the neighbor is accepted",
+     "Let the neighbor announce only what it should, and take the key out."},
+    {"neighbors", "export", NULL, "the neighbor is told every route",
+     "Originate only what the neighbor should hear of, and take the key out."},
     {"routers", "role", NULL},
     {"routers", "static", NULL},
     {"routers", "stateful", "false"},
@@ -75,17 +88,19 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
     char path_text[FABRIC_PATH_TEXT];
 
     for (unsigned i = 0; i < WITHOUT_EFFECT_COUNT; i++) {
+        const struct key_without_effect *row = &without_effect[i];
         uint64_t bit = UINT64_C(1) << i;
 
-        if ((loader->no_effect_told & bit) || strcmp(without_effect[i].key, key->text) != 0 ||
-            strcmp(without_effect[i].object, object) != 0 ||
-            is_harmless(without_effect[i].harmless, value))
+        if ((loader->no_effect_told & bit) || strcmp(row->key, key->text) != 0 ||
+            strcmp(row->object, object) != 0 || is_harmless(row->harmless, value))
             continue;
         loader->no_effect_told |= bit;
         FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, fabric_path_format(&key_path, path_text),
-                       "Take the key out, or do not count on it.", &key->place,
-                       "'%s%s%s' is read and checked but has no effect in this version", object,
-                       object[0] ? "." : "", key->text);
+                       row->remedy ? row->remedy : "Take the key out, or do not count on it.",
+                       &key->place,
+                       "'%s%s%s' is read and checked but has no effect in this version%s%s", object,
+                       object[0] ? "." : "", key->text, row->unguarded ? ": " : "",
+                       row->unguarded ? row->unguarded : "");
         return;
     }
 }
@@ -102,7 +117,7 @@ void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *m
             used += (size_t)snprintf(quirks + used, sizeof(quirks) - used, "%s%s",
                                      used > 0 ? ", " : "", without_effect[i].key);
     if (used > 0)
-        FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, "mode",
+        FABRIC_WARNING(loader, FABRIC_LINT_MODE_NO_EFFECT, "mode",
                        "Do not count on these quirks: there the fabric behaves as in native mode.",
                        &mode->place,
                        "'mode: azure' turns on quirks that have no effect in this version: %s",

@@ -35,7 +35,8 @@ Test(load_bgp, route_servers)
                            "mode: azure"},
           {"    vnet: hub\n", "    vnet: hub\n"
                               "    asn: 65000\n"}},
-         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
+         "in "
          "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
@@ -102,12 +103,13 @@ Test(load_bgp, route_servers)
          "base.yaml:36: warning no-effect: 'route_servers.peers.bfd' is read and checked but has "
          "no effect in this version\n"
          "base.yaml:36: warning no-effect: 'route_servers.peers.key_file' is read and checked but "
-         "has no effect in this version\n"},
+         "has no effect in this version: the session has no key; 'run' refuses such a file\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},
           {"nic: nva1, asn: 65001", "nic: nva1, asn: 64500"}},
-         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
+         "in "
          "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
@@ -122,7 +124,8 @@ Test(load_bgp, route_servers)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.9.1.4, asn: 65001}\n"}},
-         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
+         "in "
          "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"

@@ -60,7 +60,8 @@ Test(load_network, vnets_and_subnets)
          "multicast address; its first byte must be even\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure #"}},
-         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
+         "in "
          "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"},
@@ -73,7 +74,8 @@ Test(load_network, vnets_and_subnets)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address_space: [10.1.0.0/16]", "address_space: [10.1.0.0/16, 169.254.7.0/24]"}},
-         "base.yaml:2: warning no-effect: 'mode: azure' turns on quirks that have no effect in "
+         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
+         "in "
          "this version: count_mode, damping, half_programming, single_er_path, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
