@@ -2,8 +2,9 @@
  * fingerpost check: reads a fabric file, runs it in the twin, and says what is wrong with it.
  *
  * Errors make a file unusable. Findings are what a good design does not have: warnings of the
- * loader, and sessions that do not come up in the twin. Notices (rule "no-effect") name keys that
- * this version reads but does not act on; they do not count as findings.
+ * loader, keys that this version reads but does not act on, and sessions that do not come up in the
+ * twin. Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
+ * version does not do; they do not count as findings.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -13,33 +14,32 @@
 #include "engine/cli/source.h"
 #include "engine/cli/twin.h"
 
-#define RULE_NO_EFFECT "no-effect"
+#define RULE_NOTICE "mode-no-effect"
 
 struct checking {
     json_t *errors, *findings, *notices;
 };
 
-static json_t *finding_json(const char *rule, const struct fabric_place *place, const char *object,
-                            const char *message)
+static json_t *finding_json(const struct fabric_problem *problem)
 {
-    return json_pack("{s:s, s:s*, s:s, s:s, s:i}", "rule", rule, "object", object, "message",
-                     message, "file", place->file, "line", (int)place->line);
+    return json_pack("{s:s, s:s*, s:s, s:s*, s:s, s:i}", "rule",
+                     problem->rule ? problem->rule : "warning", "object", problem->object,
+                     "message", problem->message, "remedy", problem->remedy, "file", problem->file,
+                     "line", (int)problem->line);
 }
 
 static void take_problems(struct checking *checking, const struct fabric_problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++) {
         const struct fabric_problem *problem = &problems->items[i];
-        struct fabric_place place = {.file = problem->file, .line = problem->line};
-        const char *rule = problem->rule ? problem->rule : "warning";
+        bool notice = problem->rule && strcmp(problem->rule, RULE_NOTICE) == 0;
         if (problem->error)
             json_array_append_new(checking->errors,
-                                  json_pack("{s:s, s:i, s:s}", "file", place.file, "line",
-                                            (int)place.line, "message", problem->message));
+                                  json_pack("{s:s, s:i, s:s}", "file", problem->file, "line",
+                                            (int)problem->line, "message", problem->message));
         else
-            json_array_append_new(strcmp(rule, RULE_NO_EFFECT) == 0 ? checking->notices
-                                                                    : checking->findings,
-                                  finding_json(rule, &place, NULL, problem->message));
+            json_array_append_new(notice ? checking->notices : checking->findings,
+                                  finding_json(problem));
     }
 }
 
@@ -50,14 +50,23 @@ static void take_sessions(struct checking *checking, struct twin *twin)
         const struct controller_peer *peer = controller_peer(controller, i);
         const struct fabric_route_server *server = &twin->fabric->route_servers[peer->route_server];
         const struct fabric_bgp_peer *neighbor = &server->peers[peer->index];
-        char message[256];
+        char message[256], object[160];
         if (peer->established || neighbor->router == FABRIC_NONE)
             continue;
-        snprintf(message, sizeof(message), "the session of %s/%u with %s does not come up: %s",
-                 server->name, peer->instance, neighbor->name,
-                 bgp_session_last_reason(speaker_peer_session(peer->peer)));
-        json_array_append_new(checking->findings,
-                              finding_json("session", &neighbor->place, neighbor->name, message));
+        snprintf(object, sizeof(object), "route_servers[%s].peers[%s]", server->name,
+                 neighbor->name);
+        snprintf(message, sizeof(message), "%s: the session with instance %u does not come up: %s",
+                 object, peer->instance, bgp_session_last_reason(speaker_peer_session(peer->peer)));
+        struct fabric_problem problem = {
+            .file = neighbor->place.file,
+            .line = neighbor->place.line,
+            .rule = "session",
+            .object = object,
+            .message = message,
+            .remedy = "make the peer and the router at its NIC agree on addresses, AS numbers and "
+                      "each other's names",
+        };
+        json_array_append_new(checking->findings, finding_json(&problem));
     }
 }
 
@@ -76,11 +85,16 @@ static int run_twin(struct checking *checking, struct fabric *fabric)
 static void print_list(json_t *list, const char *prefix)
 {
     size_t i;
-    json_t *item;
+    json_t *item, *remedy;
     json_array_foreach(list, i, item)
+    {
         source_say(stdout, json_string_value(json_object_get(item, "file")),
                    (unsigned)json_integer_value(json_object_get(item, "line")), prefix,
                    json_string_value(json_object_get(item, "message")));
+        remedy = json_object_get(item, "remedy");
+        if (remedy)
+            printf("    %s\n", json_string_value(remedy));
+    }
 }
 
 static void print_text(const struct checking *checking, const char *path)

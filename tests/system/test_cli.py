@@ -283,6 +283,23 @@ def a_session_less_guarded_than_its_file_says_does_not_run():
 
 
 @case
+def findings_say_what_they_are_about_and_what_would_be_right():
+    good = pathlib.Path(EXAMPLE).read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        for text in (good.replace("allow_gateway_transit: true, ", "", 1),
+                     good.replace("ip_forwarding: true", "ip_forwarding: false", 1),
+                     good + "\nload_balancers: [{name: l, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}]\n"):
+            assert text != good
+            path = write(folder, "f.yaml", text)
+            found = document("check", path, code=1)["findings"]
+            assert found and all(set(f) >= {"rule", "object", "message", "remedy", "file", "line"} for f in found), found
+            assert f"{path}:{found[0]['line']}: warning: " in run("check", path, code=1).stdout
+        path = write(folder, "azure.yaml", "mode: azure\nvnets: [{name: v, address_space: [10.0.0.0/16]}]\n")
+        report = document("check", path)
+        assert report["findings"] == [] and report["notices"], report
+
+
+@case
 def the_demo_tells_its_story():
     text = run("demo", EXAMPLE).stdout
     for needle in ("Effective routes of vm1", "received = forwarded + answered + dropped: 60000 = 60000",
