@@ -33,26 +33,61 @@ struct lpm_lanes {
     const char *window; /* of all lanes; NULL: they have different ones */
 };
 
-/* Lanes beyond n hold no node, so that a walk over all lanes leaves them alone. */
-LPM_STAGE void lpm_load_layers(struct lpm_lanes *lanes, const struct lpm_fib *const *fibs,
-                               const struct lpm_burst *burst)
+LPM_STAGE bool lpm_one_fib(const struct lpm_fib *const *fibs, unsigned n)
 {
-    for (unsigned i = 0; i < burst->n; i++) {
+    uintptr_t difference = 0;
+
+    for (unsigned i = 1; i < n; i++)
+        difference |= (uintptr_t)fibs[i] ^ (uintptr_t)fibs[0];
+    return difference == 0;
+}
+
+LPM_STAGE void lpm_load_one_layer(struct lpm_lanes *lanes, const struct lpm_fib *fib)
+{
+    const struct lpm_layer *layer = lpm_fib_layer(fib);
+    uint32_t fallback = lpm_layer_fallback(layer);
+    uint32_t entry = atomic_load_explicit(&layer->root, memory_order_acquire);
+
+    lanes->window = layer->window;
+    for (unsigned i = 0; i < LPM_LANES; i++) {
+        lanes->layer[i] = layer;
+        lanes->fallback[i] = fallback;
+        lanes->entry[i] = entry;
+    }
+}
+
+LPM_STAGE void lpm_load_each_layer(struct lpm_lanes *lanes, const struct lpm_fib *const *fibs,
+                                   unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
         lanes->layer[i] = lpm_fib_layer(fibs[i]);
         __builtin_prefetch(lanes->layer[i]);
     }
     lanes->window = lpm_fib_layer(fibs[0])->window;
-    for (unsigned i = 0; i < burst->n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         const struct lpm_layer *layer = lanes->layer[i];
 
         lanes->fallback[i] = lpm_layer_fallback(layer);
         lanes->entry[i] = atomic_load_explicit(&layer->root, memory_order_acquire);
-        lanes->high[i] = burst->high[i];
-        if (burst->low)
-            lanes->low[i] = burst->low[i];
         lpm_node_prefetch(layer->window, lanes->entry[i]);
         if (layer->window != lanes->window)
             lanes->window = NULL;
+    }
+}
+
+/* A burst from one NIC has one FIB, whose words are then loaded once. Lanes beyond n hold no node, so
+ * that a walk over all lanes leaves them alone. */
+LPM_STAGE void lpm_load_layers(struct lpm_lanes *lanes, const struct lpm_fib *const *fibs,
+                               const struct lpm_burst *burst)
+{
+    if (lpm_one_fib(fibs, burst->n))
+        lpm_load_one_layer(lanes, fibs[0]);
+    else
+        lpm_load_each_layer(lanes, fibs, burst->n);
+    for (unsigned i = 0; i < burst->n; i++) {
+        lanes->high[i] = burst->high[i];
+        if (burst->low)
+            lanes->low[i] = burst->low[i];
     }
     for (unsigned i = burst->n; i < LPM_LANES; i++) {
         lanes->entry[i] = LPM_NO_ROUTE;

@@ -118,12 +118,11 @@ static bool usable(void)
            __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi2");
 }
 
-/* AMD's gathers are a microcoded load after the other: on Zen 4 this variant is between 10 %
- * faster and 30 % slower than the scalar one. */
+/* Even where gathers are microcoded: on Zen 4 between 10 % slower and 35 % faster than the scalar
+ * variant, over both families, one FIB and a thousand. */
 static bool preferred(void)
 {
-    __builtin_cpu_init();
-    return __builtin_cpu_is("intel");
+    return true;
 }
 
 const struct lpm_bulk lpm_bulk_avx512 = {
