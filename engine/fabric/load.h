@@ -9,8 +9,8 @@
 
 #include "engine/fabric/model.h"
 
-/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. Line 0:
- * the file as a whole (it cannot be read, say). */
+/* One thing that is wrong, or that has no effect: "file:line: message" is how people see it. Line
+ * 0: the file as a whole (it cannot be read, say). */
 struct fabric_problem {
     const char *file;
     unsigned line;

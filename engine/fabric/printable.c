@@ -1,10 +1,10 @@
 /*
  * Text of a file as a message may show it.
  *
- * A name or key comes from whoever wrote the file, and a message goes to a terminal, a log or a JSON
- * document. A line end in it would forge lines, an escape sequence would rule the terminal, and a
- * character that was cut in half would make the JSON document invalid. So what is no printable
- * UTF-8 is written as YAML writes it: \n, \x1b.
+ * A name or key comes from whoever wrote the file, and a message goes to a terminal, a log or a
+ * JSON document. A line end in it would forge lines, an escape sequence would rule the terminal,
+ * and a character that was cut in half would make the JSON document invalid. So what is no
+ * printable UTF-8 is written as YAML writes it: \n, \x1b.
  */
 #include "engine/fabric/loader.h"
 

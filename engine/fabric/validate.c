@@ -34,8 +34,8 @@ char *fabric_prefixes_text(const struct fabric_prefixes *prefixes, char text[FAB
 
 /* --- Ranges that carry nothing ---------------------------------------------------------------- */
 
-/* By the registries of special-purpose addresses (RFC 6890): those that are not forwarded. The longer
- * ones first, so that ::1 is said to be the loopback. */
+/* By the registries of special-purpose addresses (RFC 6890): those that are not forwarded. The
+ * longer ones first, so that ::1 is said to be the loopback. */
 const struct fabric_unroutable *fabric_unroutable_find(const struct lpm_prefix *prefix)
 {
     static const struct fabric_unroutable ranges[] = {

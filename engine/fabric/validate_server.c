@@ -184,8 +184,8 @@ static void check_peer_address(struct fabric_loader *loader,
                        FABRIC_ADDRESS(&peer->address));
 }
 
-/* Told at the NIC, where it is mended. The session itself comes up, as its packets are the NIC's own;
- * what follows the peer's routes is not. */
+/* Told at the NIC, where it is mended. The session itself comes up, as its packets are the NIC's
+ * own; what follows the peer's routes is not. */
 static void check_peer_forwards(struct fabric_loader *loader,
                                 const struct fabric_route_server *server,
                                 const struct fabric_bgp_peer *peer)

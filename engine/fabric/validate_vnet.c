@@ -14,8 +14,8 @@
 
 /* --- Address space ---------------------------------------------------------------------------- */
 
-/* A space that holds such a range is wrong as well: the part inside it would look like any other and
- * carry nothing. */
+/* A space that holds such a range is wrong as well: the part inside it would look like any other
+ * and carry nothing. */
 static void check_routable(struct fabric_loader *loader, const struct fabric_place *place,
                            const char *what, const struct lpm_prefix *prefix)
 {

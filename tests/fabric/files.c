@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fabric/loader.h"
+
 const char files_base[] =
     "fabric: base\n"
     "vnets:\n"
@@ -92,6 +94,16 @@ static int read_disk(void *context, const char *path, char **text, size_t *lengt
 
 /* --- Loading ---------------------------------------------------------------------------------- */
 
+/* Whatever a file holds, damaged ones included: there is nothing left to escape. */
+static void expect_printable(const char *text)
+{
+    char *printable = malloc(FABRIC_PRINTABLE_BYTES(strlen(text)));
+
+    fabric_printable(text, printable);
+    cr_expect_str_eq(printable, text);
+    free(printable);
+}
+
 static struct fabric *load(const char *path, const struct fabric_reader *reader, char **text)
 {
     struct fabric_problems problems;
@@ -103,6 +115,8 @@ static struct fabric *load(const char *path, const struct fabric_reader *reader,
         const struct fabric_problem *problem = &problems.items[i];
         const char *rule = problem->rule ? problem->rule : "";
 
+        expect_printable(problem->message);
+        expect_printable(problem->file);
         cr_expect(problem->error || (problem->object && problem->remedy), "'%s' comes alone",
                   problem->message);
         fprintf(out, "%s:%u: %s%s%s: %s\n", problem->file, problem->line,

@@ -7,8 +7,8 @@
 
 #include "engine/fabric/load.h"
 
-/* A file, or a directory: then text is the list of its files. Without text: neither. The last one has
- * no path. */
+/* A file, or a directory: then text is the list of its files. Without text: neither. The last one
+ * has no path. */
 struct files_file {
     const char *path, *text;
     bool is_directory;
