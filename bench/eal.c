@@ -3,8 +3,8 @@
  *
  * The tables of DPDK are as large as 2 GB for a full IPv6 table, so memory on huge pages is taken
  * only when the kernel has enough of them; else it is ordinary memory, of which only what is
- * touched costs anything. The rows of a run on ordinary pages are 10 to 25 % lower for DPDK: the
- * log says which it was.
+ * touched costs anything. DPDK's tables are slower on ordinary pages: the log says which they
+ * were on.
  *
  * Trap: EAL refuses AVX-512 in its libraries unless told that 512 bits are fine. And it narrows the
  * calling thread to one CPU, which is put right here.

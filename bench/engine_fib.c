@@ -24,7 +24,7 @@ struct instance {
     size_t heap_bytes;
 };
 
-/* The macro is the fastest of DPDK's three scalar lookups. */
+/* The macro is what DPDK itself takes where there is no AVX-512. */
 static const struct {
     const char *name;
     enum rte_fib_lookup_type type;
