@@ -90,6 +90,25 @@ static inline bool lpm_fib_is_base(const struct lpm_fib *fib)
     return lpm_fib_layer(fib)->table->fib == fib;
 }
 
+/* --- Questions (questions.c, diff.c) ----------------------------------------------------------- */
+
+/* What a FIB shows, from its two sources. */
+struct lpm_view {
+    const struct lpm_layer *layer;
+    const char *window;
+    uint32_t over;   /* the layer's overrides, but for 0/0 */
+    uint32_t routes; /* the table's routes, but for 0/0 */
+    uint32_t fallback;
+};
+
+struct lpm_view lpm_view_of(const struct lpm_fib *fib);
+
+/* lpm_diff(), telling in *nodes how many places of the trees it visited: the work, for tests. */
+int lpm_diff_counted(const struct lpm_fib *a, const struct lpm_fib *b,
+                     int (*visit)(void *context, const struct lpm_prefix *prefix, uint32_t leaf_a,
+                                  uint32_t leaf_b),
+                     void *context, size_t *nodes);
+
 /* --- Tables (table.c, update.c) ---------------------------------------------------------------- */
 
 struct lpm_table *lpm_table_create(struct lpm *lpm, struct lpm_fib *fib);

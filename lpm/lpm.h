@@ -148,6 +148,19 @@ uint32_t lpm_get(const struct lpm_fib *fib, const struct lpm_prefix *prefix);
 int lpm_each(const struct lpm_fib *fib, int (*visit)(void *context, const struct lpm_route *route),
              void *context);
 
+/* Calls visit for each route in which two FIBs of one family differ, in prefix order, with the leaf
+ * that each has for this prefix (LPM_NO_ROUTE: no such route), until it returns non-zero; returns
+ * that value or 0. -EINVAL, with no call, for FIBs of different families. visit must not change
+ * any FIB of either struct lpm.
+ *
+ * Costs what the FIBs do not share: for two FIBs of one base, or a base and a FIB derived from it,
+ * the overrides of both, whatever the base holds; nothing where the overrides are equal; for FIBs
+ * of different bases, all that both show. */
+int lpm_diff(const struct lpm_fib *a, const struct lpm_fib *b,
+             int (*visit)(void *context, const struct lpm_prefix *prefix, uint32_t leaf_a,
+                          uint32_t leaf_b),
+             void *context);
+
 enum lpm_family lpm_fib_family(const struct lpm_fib *fib);
 const struct lpm_fib *lpm_fib_base(const struct lpm_fib *fib); /* NULL for a base */
 size_t lpm_fib_routes(const struct lpm_fib *fib);              /* as fib shows them */

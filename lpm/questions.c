@@ -10,21 +10,12 @@ static uint32_t table_routes(const struct lpm_table *table)
     return atomic_load_explicit(&table->routes, memory_order_acquire);
 }
 
-/* What a FIB shows, from its two sources. */
-struct view {
-    const struct lpm_layer *layer;
-    const char *window;
-    uint32_t over;
-    uint32_t routes;
-    uint32_t fallback;
-};
-
-static struct view view_of(const struct lpm_fib *fib)
+struct lpm_view lpm_view_of(const struct lpm_fib *fib)
 {
     const struct lpm_layer *layer = lpm_fib_layer(fib);
     uint32_t fallback = atomic_load_explicit(&layer->table->fallback, memory_order_acquire);
 
-    return (struct view){
+    return (struct lpm_view){
         .layer = layer,
         .window = layer->window,
         .over = layer->over,
@@ -33,7 +24,7 @@ static struct view view_of(const struct lpm_fib *fib)
     };
 }
 
-static uint32_t view_get(const struct view *view, lpm_key key, unsigned length)
+static uint32_t view_get(const struct lpm_view *view, lpm_key key, unsigned length)
 {
     uint32_t value;
 
@@ -68,7 +59,7 @@ static const struct lpm_routes_node *descend(const char *window, uint32_t *node,
 bool lpm_explain(const struct lpm_fib *fib, const struct lpm_address *address,
                  struct lpm_route *route)
 {
-    struct view view = view_of(fib);
+    struct lpm_view view = lpm_view_of(fib);
     lpm_key key = lpm_key_of(address->bytes);
     uint32_t over = view.over;
     uint32_t routes = view.routes;
@@ -101,7 +92,7 @@ bool lpm_explain(const struct lpm_fib *fib, const struct lpm_address *address,
 
 uint32_t lpm_get(const struct lpm_fib *fib, const struct lpm_prefix *prefix)
 {
-    struct view view = view_of(fib);
+    struct lpm_view view = lpm_view_of(fib);
 
     if (prefix->family != fib->family || prefix->length > lpm_family_bits(fib->family))
         return LPM_NO_ROUTE;
@@ -125,7 +116,7 @@ static int visit_one(void *context, lpm_key key, unsigned length, uint32_t value
 int lpm_each(const struct lpm_fib *fib, int (*visit)(void *context, const struct lpm_route *route),
              void *context)
 {
-    struct view view = view_of(fib);
+    struct lpm_view view = lpm_view_of(fib);
     struct each each = {.family = fib->family, .visit = visit, .context = context};
     int result = view.fallback ? visit_one(&each, 0, 0, view.fallback) : 0;
 
@@ -147,7 +138,7 @@ const struct lpm_fib *lpm_fib_base(const struct lpm_fib *fib)
 }
 
 struct tally {
-    const struct view *view;
+    const struct lpm_view *view;
     size_t count;
 };
 
@@ -163,7 +154,7 @@ static int tally_override(void *context, lpm_key key, unsigned length, uint32_t 
 
 size_t lpm_fib_routes(const struct lpm_fib *fib)
 {
-    struct view view = view_of(fib);
+    struct lpm_view view = lpm_view_of(fib);
     const struct lpm_table *table = view.layer->table;
     bool below = atomic_load_explicit(&table->fallback, memory_order_relaxed) != 0;
     struct tally tally = {.view = &view, .count = table->count};

@@ -147,16 +147,6 @@ uint32_t lpm_routes_merged(const struct lpm_routes_node *base, const struct lpm_
     return base ? lpm_routes_inner(base, number) : 0;
 }
 
-/* Key of prefix number in the node at depth, where the node's own bits are in key. */
-static lpm_key number_key(lpm_key key, unsigned depth, unsigned number, unsigned *length)
-{
-    unsigned rest = 31u - (unsigned)__builtin_clz(number);
-    lpm_key bits = number ^ 1u << rest;
-
-    *length = depth + rest;
-    return *length ? key | bits << (128 - *length) : key;
-}
-
 /* Preorder: a prefix before the two halves of it. */
 static int walk_number(const struct walk *walk, const struct lpm_routes_node *base,
                        const struct lpm_routes_node *over, lpm_key key, unsigned depth,
@@ -167,7 +157,7 @@ static int walk_number(const struct walk *walk, const struct lpm_routes_node *ba
 
     if (value) {
         unsigned length;
-        lpm_key at = number_key(key, depth, number, &length);
+        lpm_key at = lpm_number_key(key, depth, number, &length);
 
         result = walk->visit(walk->context, at, length, value);
     }

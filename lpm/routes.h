@@ -81,6 +81,15 @@ static inline unsigned lpm_prefix_number(lpm_key key, unsigned length)
     return 1u << rest | lpm_key_chunk(key, lpm_prefix_depth(length)) >> (LPM_STRIDE - rest);
 }
 
+/* The prefix of this number in the node at depth whose own bits are in key: its key and length. */
+static inline lpm_key lpm_number_key(lpm_key key, unsigned depth, unsigned number, unsigned *length)
+{
+    unsigned rest = 31u - (unsigned)__builtin_clz(number);
+
+    *length = depth + rest;
+    return key | (lpm_key)(number ^ 1u << rest) << (128 - *length);
+}
+
 static inline const struct lpm_routes_node *lpm_routes_at(const char *window, uint32_t node)
 {
     return (const struct lpm_routes_node *)lpm_memory_at(window, node);
