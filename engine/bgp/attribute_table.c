@@ -124,6 +124,17 @@ size_t bgp_attribute_table_bytes(const struct bgp_attribute_table *table)
     return sizeof *table + buckets * sizeof(struct bgp_attributes *) + table->bytes;
 }
 
+const char *bgp_origin_text(enum bgp_origin origin)
+{
+    static const char *const texts[] = {
+        [BGP_ORIGIN_IGP] = "IGP",
+        [BGP_ORIGIN_EGP] = "EGP",
+        [BGP_ORIGIN_INCOMPLETE] = "Incomplete",
+    };
+
+    return (unsigned)origin < sizeof(texts) / sizeof(texts[0]) ? texts[origin] : "unknown";
+}
+
 /* --- References ------------------------------------------------------------------------------- */
 
 /* Sets are handed out as const so that nobody writes them; the table is who may. */

@@ -21,7 +21,8 @@ struct cli_command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct cli_command cli_bench, cli_check, cli_demo, cli_replay, cli_routes, cli_run;
+extern const struct cli_command cli_advertised, cli_bench, cli_check, cli_demo, cli_learned,
+    cli_replay, cli_routes, cli_run;
 
 /* Prints usage and help to standard output. */
 void cli_help(const struct cli_command *command);

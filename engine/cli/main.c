@@ -7,7 +7,8 @@
 #include "engine/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_check, &cli_routes, &cli_replay, &cli_run, &cli_demo, &cli_bench,
+    &cli_check,  &cli_routes, &cli_learned, &cli_advertised,
+    &cli_replay, &cli_run,    &cli_demo,    &cli_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -17,7 +18,7 @@ static void overview(FILE *to)
           "usage: fingerpost COMMAND …\n\n",
           to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n'fingerpost COMMAND --help' tells more. Exit codes: 0 fine, 1 the command found\n"
           "something, 2 wrong use or bad input.\n",
           to);

@@ -75,7 +75,7 @@ def frames_of(path):
 @case
 def help_of_every_command():
     text = run("--help").stdout
-    for command in ("check", "routes", "replay", "run", "demo"):
+    for command in ("check", "routes", "learned", "advertised", "replay", "run", "demo", "bench"):
         assert command in text
         assert f"fingerpost {command}" in run(command, "--help").stdout
 
@@ -125,6 +125,34 @@ def explain_names_the_rule():
     assert all(c["rule"] for c in answer["candidates"])
     assert [65001] in [c["as_path"] for c in answer["candidates"]]
     run("routes", EXAMPLE, "vm1", "--explain", "10.0.0.1/8", code=2)
+
+
+@case
+def learned_and_advertised_of_both_ends():
+    def networks(rows, family):
+        return {row["network"]: row for row in rows if (":" in row["network"]) == (family == 6)}
+
+    learned = document("learned", EXAMPLE, "rs1", "nva1")
+    assert set(learned) == {"RouteServiceRole_IN_0", "RouteServiceRole_IN_1"}
+    for rows in learned.values():
+        assert set(networks(rows, 4)) == {"0.0.0.0/0", "10.0.0.0/8"}, rows
+        assert all(row["asPath"] == "65001" and row["origin"] == "EBgp" and row["sourcePeer"] == "10.0.1.4"
+                   for row in rows)
+    for instance in (0, 1):
+        rows = networks(document("advertised", EXAMPLE, "rs1", "10.0.1.5")[f"RouteServiceRole_IN_{instance}"], 4)
+        for network in ("10.0.0.0/22", "10.1.0.0/16", "10.2.0.0/16"):
+            assert rows[network]["asPath"] == "65515" and rows[network]["nextHop"] == f"10.0.0.{4 + instance}", rows
+        assert rows["10.0.0.0/8"]["asPath"] == "65515-65001", rows
+    from_server = document("learned", EXAMPLE, "nva2-os", "rs1")["RouteServiceRole_IN_0"]
+    assert set(networks(from_server, 4)) == {"10.0.0.0/22", "10.1.0.0/16", "10.2.0.0/16"}, from_server
+    assert networks(from_server, 6)["fd00:11::/48"]["nextHop"] == "fd00:10::4", from_server
+    loops = [row for row in document("learned", EXAMPLE, "nva2-os", "rs1", "--all")["RouteServiceRole_IN_0"]
+             if "own AS" in row["verdict"]]
+    assert {"10.0.0.0/8", "0.0.0.0/0"} <= {row["network"] for row in loops}, loops
+    assert networks(document("advertised", EXAMPLE, "nva1-os", "rs1")["RouteServiceRole_IN_1"], 4)
+    assert "10.0.0.0/8" in run("learned", EXAMPLE, "rs1", "nva1").stdout
+    run("learned", EXAMPLE, "rs9", "nva1", code=2)
+    run("learned", EXAMPLE, "rs1", "nobody", code=2)
 
 
 @case

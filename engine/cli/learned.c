@@ -1,0 +1,264 @@
+/*
+ * fingerpost learned, fingerpost advertised: what a BGP speaker of the converged twin has from, or tells, one neighbour.
+ *
+ * The document is keyed by instance of the route server, as the vendor's is. Seen from a route server the neighbour is a
+ * peer of its; seen from a router it is the route server, with a session to each instance.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cli/command.h"
+#include "engine/cli/report.h"
+#include "engine/cli/table.h"
+#include "engine/cli/twin.h"
+
+#define INSTANCES_MAX  2
+#define WEIGHT_LEARNED 32768 /* what the vendor's tables show */
+#define AS_PATH_BYTES  512
+
+/* One session, at the end that is asked. */
+struct asked_session {
+    const struct speaker *speaker;
+    const struct speaker_peer *peer;
+};
+struct asking {
+    const struct cli_command *command;
+    bool advertised;
+    bool all; /* what was filtered on the way in, too */
+    struct asked_session sessions[INSTANCES_MAX];
+    json_t *rows; /* of the session at hand */
+};
+
+/* --- Finding the sessions ----------------------------------------------------------------------- */
+
+static bool names(const struct fabric_bgp_peer *peer, const char *text)
+{
+    char address[LPM_ADDRESS_TEXT];
+    return strcmp(peer->name, text) == 0 ||
+           strcmp(lpm_address_format(&peer->address, address), text) == 0;
+}
+
+static bool find_from_server(struct asking *asking, struct twin *twin, uint32_t server,
+                             const char *text)
+{
+    struct controller *controller = sim_controller(twin->sim);
+    bool found = false;
+    for (size_t i = 0; i < controller_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_peer(controller, i);
+        const struct fabric_bgp_peer *model =
+            &twin->fabric->route_servers[server].peers[peer->index];
+        if (peer->route_server != server || !names(model, text))
+            continue;
+        asking->sessions[peer->instance] = (struct asked_session){peer->speaker, peer->peer};
+        found = true;
+    }
+    return found;
+}
+
+struct looking {
+    struct asking *asking;
+    const struct speaker *speaker;
+    const struct fabric_route_server *server;
+    bool found;
+};
+
+static int take_session(void *context, struct speaker_peer *peer)
+{
+    struct looking *looking = context;
+    const struct lpm_address *address = &speaker_peer_config(peer)->peer_address;
+    for (unsigned i = 0; i < looking->server->instance_count; i++)
+        if (lpm_address_equal(address, &looking->server->addresses[i])) {
+            looking->asking->sessions[i] = (struct asked_session){looking->speaker, peer};
+            looking->found = true;
+        }
+    return 0;
+}
+
+static bool find_from_router(struct asking *asking, struct twin *twin, uint32_t router,
+                             const char *text)
+{
+    uint32_t server = fabric_find_route_server(twin->fabric, text);
+    struct looking looking = {.asking = asking, .speaker = sim_router_speaker(twin->sim, router)};
+    if (server == FABRIC_NONE || !looking.speaker)
+        return false;
+    looking.server = &twin->fabric->route_servers[server];
+    speaker_each_peer(looking.speaker, take_session, &looking);
+    return looking.found;
+}
+
+static int find_sessions(struct asking *asking, struct twin *twin, const char *node,
+                         const char *peer)
+{
+    uint32_t server = fabric_find_route_server(twin->fabric, node);
+    uint32_t router = fabric_find_router(twin->fabric, node);
+    if (server == FABRIC_NONE && router == FABRIC_NONE)
+        return cli_error(asking->command, "the fabric has no route server or router '%s'", node);
+    if (server != FABRIC_NONE ? find_from_server(asking, twin, server, peer)
+                              : find_from_router(asking, twin, router, peer))
+        return 0;
+    return cli_error(asking->command, "'%s' has no BGP neighbour '%s'", node, peer);
+}
+
+/* --- Rows --------------------------------------------------------------------------------------- */
+
+static json_t *row_json(const struct lpm_prefix *prefix, const struct lpm_address *next_hop,
+                        const struct bgp_attributes *attributes)
+{
+    char network[LPM_PREFIX_TEXT], address[LPM_ADDRESS_TEXT], path[AS_PATH_BYTES];
+    bgp_as_path_format(attributes, '-', path, sizeof(path));
+    return json_pack("{s:s, s:s, s:s}", "network", lpm_prefix_format(prefix, network), "nextHop",
+                     lpm_address_format(next_hop, address), "asPath", path);
+}
+
+static void add_ends(json_t *row, const struct speaker_peer *peer)
+{
+    const struct speaker_peer_config *config = speaker_peer_config(peer);
+    char address[LPM_ADDRESS_TEXT];
+    json_object_set_new(row, "localAddress",
+                        json_string(lpm_address_format(&config->local_address, address)));
+    json_object_set_new(row, "sourcePeer",
+                        json_string(lpm_address_format(&config->peer_address, address)));
+}
+
+static bool is_filtered(enum rib_verdict verdict)
+{
+    return verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
+           verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
+}
+
+static int take_learned(void *context, const struct lpm_prefix *prefix, const struct rib_path *path,
+                        enum rib_verdict verdict)
+{
+    struct asking *asking = context;
+    if (is_filtered(verdict) && !asking->all)
+        return 0;
+    json_t *row = row_json(prefix, &path->next_hop, path->attributes);
+    add_ends(row, path->peer);
+    json_object_set_new(
+        row, "origin",
+        json_string(bgp_session_internal(speaker_peer_session(path->peer)) ? "IBgp" : "EBgp"));
+    json_object_set_new(row, "weight", json_integer(WEIGHT_LEARNED));
+    json_object_set_new(row, "verdict", json_string(rib_verdict_text(verdict)));
+    return json_array_append_new(asking->rows, row);
+}
+
+static int take_advertised(void *context, const struct lpm_prefix *prefix,
+                           const struct bgp_attributes *attributes,
+                           const struct lpm_address *next_hop)
+{
+    struct asking *asking = context;
+    json_t *row = row_json(prefix, next_hop, attributes);
+    json_object_set_new(row, "origin", json_string(bgp_origin_text(attributes->origin)));
+    json_object_set_new(row, "weight", json_integer(0));
+    return json_array_append_new(asking->rows, row);
+}
+
+/* The rows of one session; an empty list for none. */
+static json_t *session_rows(struct asking *asking, const struct asked_session *session)
+{
+    asking->rows = json_array();
+    if (session->speaker && asking->advertised)
+        speaker_each_advertised(session->speaker, session->peer, take_advertised, asking);
+    else if (session->speaker)
+        speaker_each_learned(session->speaker, session->peer, take_learned, asking);
+    return asking->rows;
+}
+
+static json_t *document_of(struct asking *asking)
+{
+    json_t *document = json_object();
+    for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "RouteServiceRole_IN_%u", i);
+        json_object_set_new(document, key, session_rows(asking, &asking->sessions[i]));
+    }
+    return document;
+}
+
+/* --- Printing ----------------------------------------------------------------------------------- */
+
+static const char *field(const json_t *row, const char *name)
+{
+    const char *text = json_string_value(json_object_get(row, name));
+    return text ? text : "";
+}
+
+static void print_table(json_t *document)
+{
+    struct table table;
+    const char *key;
+    json_t *rows, *row;
+    size_t i;
+    if (table_begin(&table, "Instance|Network|Next Hop|AS path|Origin|Verdict"))
+        return;
+    json_object_foreach(document, key, rows) json_array_foreach(rows, i, row) table_row(
+        &table, "%s|%s|%s|%s|%s|%s", key + strlen("RouteServiceRole_"), field(row, "network"),
+        field(row, "nextHop"), field(row, "asPath"), field(row, "origin"), field(row, "verdict"));
+    table_end(&table, stdout, 0);
+}
+
+static int answer(struct asking *asking, int argc, char **argv)
+{
+    const char *arguments[3];
+    bool json = false;
+    const struct cli_option options[] = {
+        {.name = "all", .flag = &asking->all}, {.name = "json", .flag = &json}, {0}};
+    int code = cli_arguments(asking->command, argc, argv, options, arguments, 3);
+    if (code >= 0)
+        return code;
+    struct twin twin;
+    code = twin_open(asking->command, arguments[0], &twin);
+    if (code)
+        return code;
+    code = find_sessions(asking, &twin, arguments[1], arguments[2]);
+    if (code == 0) {
+        json_t *document = document_of(asking);
+        if (!json)
+            print_table(document);
+        else
+            report_json(json_incref(document));
+        json_decref(document);
+    }
+    twin_close(&twin);
+    return code;
+}
+
+static int run_learned(int argc, char **argv)
+{
+    struct asking asking = {.command = &cli_learned};
+    return answer(&asking, argc, argv);
+}
+
+static int run_advertised(int argc, char **argv)
+{
+    struct asking asking = {.command = &cli_advertised, .advertised = true};
+    return answer(&asking, argc, argv);
+}
+
+#define ARGUMENTS_HELP                                                                                 \
+    "FABRIC   a fabric file, or a directory of them\n"                                                 \
+    "NODE     a route server or a router\n"                                                            \
+    "PEER     its neighbour: a peer's name or address; for a router, the route server\n\n"             \
+    "  --all    (learned) also what was filtered: an own AS in the path, say\n"                        \
+    "  --json   {\"RouteServiceRole_IN_0\": [{\"network\", \"nextHop\", \"asPath\", …}], …_IN_1: " \
+    "…}\n\n"                                                                                         \
+    "The fabric is run in the twin until BGP has converged. There is a list for each instance "        \
+    "of\n"                                                                                             \
+    "the route server.\n\n"
+
+const struct cli_command cli_learned = {
+    .name = "learned",
+    .summary = "Show what a route server or router has learned from a neighbour",
+    .usage = "learned FABRIC NODE PEER [--all] [--json]",
+    .help = ARGUMENTS_HELP "Example: fingerpost learned docs/examples/hub-spoke.yaml rs1 nva1\n",
+    .run = run_learned,
+};
+
+const struct cli_command cli_advertised = {
+    .name = "advertised",
+    .summary = "Show what a route server or router advertises to a neighbour",
+    .usage = "advertised FABRIC NODE PEER [--json]",
+    .help = ARGUMENTS_HELP "Example: fingerpost advertised docs/examples/hub-spoke.yaml rs1 nva1\n",
+    .run = run_advertised,
+};
