@@ -2,6 +2,7 @@
  * lpm_diff() against the lists that lpm_each() gives of both FIBs, and what it visits to find out.
  */
 #include "lpm/core.h"
+#include "tests/lpm/routes_list.h"
 #include "tests/lpm/world.h"
 
 #include <criterion/criterion.h>
@@ -10,85 +11,15 @@
 
 /* --- Against two lists ------------------------------------------------------------------------- */
 
-struct list {
-    struct lpm_route *routes;
-    size_t count;
-};
-
-static int append(void *context, const struct lpm_route *route)
-{
-    struct list *list = context;
-
-    list->routes[list->count++] = *route;
-    return 0;
-}
-
-static struct list list_of(const struct lpm_fib *fib)
-{
-    struct list list = {.routes = calloc(lpm_fib_routes(fib) + 1, sizeof(struct lpm_route))};
-
-    lpm_each(fib, append, &list);
-    return list;
-}
-
-struct difference {
-    struct lpm_prefix prefix;
-    uint32_t leaf_a, leaf_b;
-};
-
-struct differences {
-    struct difference *items;
-    size_t count;
-    size_t seen; /* of them, by visit */
-    bool right;
-};
-
-/* Both lists are in prefix order: the next prefix is the lesser of the two that come next. */
-static struct differences expect(const struct list *a, const struct list *b)
-{
-    struct differences all = {.right = true};
-    size_t i = 0, j = 0;
-
-    all.items = calloc(a->count + b->count + 1, sizeof(*all.items));
-    while (i < a->count || j < b->count) {
-        int order = i == a->count ? 1
-                    : j == b->count
-                        ? -1
-                        : lpm_prefix_compare(&a->routes[i].prefix, &b->routes[j].prefix);
-        struct difference item = {order <= 0 ? a->routes[i].prefix : b->routes[j].prefix, 0, 0};
-
-        if (order <= 0)
-            item.leaf_a = a->routes[i++].leaf;
-        if (order >= 0)
-            item.leaf_b = b->routes[j++].leaf;
-        if (item.leaf_a != item.leaf_b)
-            all.items[all.count++] = item;
-    }
-    return all;
-}
-
-static int check(void *context, const struct lpm_prefix *prefix, uint32_t leaf_a, uint32_t leaf_b)
-{
-    struct differences *all = context;
-    const struct difference *expected = &all->items[all->seen];
-
-    all->right = all->seen < all->count && lpm_prefix_equal(prefix, &expected->prefix) &&
-                 leaf_a == expected->leaf_a && leaf_b == expected->leaf_b;
-    all->seen++;
-    return all->right ? 0 : -1;
-}
-
 static bool diff_is_right(const struct lpm_fib *a, const struct lpm_fib *b)
 {
-    struct list list_a = list_of(a);
-    struct list list_b = list_of(b);
-    struct differences all = expect(&list_a, &list_b);
-    int result = lpm_diff(a, b, check, &all);
+    struct routes_list list_a = routes_list_of(a);
+    struct routes_list list_b = routes_list_of(b);
+    bool right = routes_lists_differ_so(&list_a, a, &list_b, b);
 
     free(list_a.routes);
     free(list_b.routes);
-    free(all.items);
-    return result == 0 && all.right && all.seen == all.count;
+    return right;
 }
 
 /* After every step, the pairs of one FIB with all, both ways round, itself too. */
