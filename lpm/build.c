@@ -219,14 +219,106 @@ static uint32_t settle_slot(const struct lpm_build *build, const struct task *ta
     return settle(build, &slot);
 }
 
+/* --- A change of the base under the same overrides --------------------------------------------- */
+
+/* It comes to every layer that has an override near, so it pays not to work out a place anew of
+ * which only one slot changed, as on the whole way down to the change. */
+static bool prefixes_as_before(const struct lpm_build *build, const struct task *task)
+{
+    const char *window = build->memory->window;
+    const struct lpm_derived *before = &task->before;
+    const struct lpm_routes_node *now, *then;
+
+    if (before->entry == LPM_ENTRY_UNKNOWN || task->over != before->over || !task->routes ||
+        !before->routes || task->inherited != task->before_inherited ||
+        task->covered != task->before_covered)
+        return false;
+    now = lpm_routes_at(window, task->routes);
+    then = lpm_routes_at(window, before->routes);
+    return now->inner[0] == then->inner[0] && now->inner[1] == then->inner[1] &&
+           memcmp(now->values, then->values, lpm_routes_inner_count(now) * sizeof(uint32_t)) == 0;
+}
+
+/* Slots below which the routes are others. */
+static uint64_t changed_children(const struct lpm_routes_node *a, const struct lpm_routes_node *b)
+{
+    const uint32_t *left = a->values + lpm_routes_inner_count(a);
+    const uint32_t *right = b->values + lpm_routes_inner_count(b);
+    uint64_t changed = 0;
+
+    for (uint64_t bits = a->children | b->children; bits; bits &= bits - 1) {
+        uint64_t bit = bits & -bits;
+        uint32_t child_a = a->children & bit ? *left++ : 0;
+        uint32_t child_b = b->children & bit ? *right++ : 0;
+
+        if (child_a != child_b)
+            changed |= bit;
+    }
+    return changed;
+}
+
+/* Leaf that slot c takes from the prefixes of this one node. */
+static uint32_t slot_leaf(const struct lpm_routes_node *routes, const struct lpm_routes_node *over,
+                          unsigned c, uint32_t inherited)
+{
+    uint32_t leaf = 0;
+
+    for (unsigned number = LPM_SLOTS | c; number > 1 && !leaf; number >>= 1)
+        leaf = lpm_routes_merged(routes, over, number);
+    return leaf ? leaf : inherited;
+}
+
+/* What spread_place() does, for the changed slots alone. Returns which these are. */
+static uint64_t spread_changed(struct slots *slots, const struct lpm_build *build,
+                               const struct task *task)
+{
+    const char *window = build->memory->window;
+    const struct lpm_routes_node *routes = lpm_routes_at(window, task->routes);
+    const struct lpm_routes_node *over = routes_or_null(window, task->over);
+    const struct lpm_routes_node *known = routes_or_null(window, task->reference.routes);
+    uint64_t changed = changed_children(routes, lpm_routes_at(window, task->before.routes));
+
+    slots->busy = routes->children | (over ? over->children : 0);
+    slots->before_covered = over ? covered_slots(over) : 0;
+    slots->covered = slots->before_covered | (task->covered ? ~UINT64_C(0) : 0);
+    for (uint64_t bits = changed; bits; bits &= bits - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(bits);
+        uint32_t leaf = slot_leaf(routes, over, c, task->inherited);
+
+        slots->wanted.leaf[LPM_SLOTS + c] = slots->before.leaf[LPM_SLOTS + c] = leaf;
+        slots->known.leaf[LPM_SLOTS + c] = slot_leaf(known, NULL, c, task->reference.inherited);
+    }
+    return changed;
+}
+
+static void expand(const char *window, uint32_t entry, uint32_t entries[LPM_SLOTS])
+{
+    const struct lpm_node *node = lpm_entry_is_node(entry) ? lpm_node_at(window, entry) : NULL;
+    unsigned place = 0;
+
+    for (unsigned c = 0; c < LPM_SLOTS; c++) {
+        place += node ? node->runs >> c & 1 : 0;
+        entries[c] = node ? node->entries[place - 1] : entry;
+    }
+}
+
+/* --- A place ----------------------------------------------------------------------------------- */
+
 static uint32_t build_place(const struct lpm_build *build, const struct task *task)
 {
     struct slots slots;
     uint32_t entries[LPM_SLOTS];
+    uint64_t changed = ~UINT64_C(0);
 
-    spread_place(&slots, build, task);
+    if (prefixes_as_before(build, task)) {
+        changed = spread_changed(&slots, build, task);
+        expand(build->memory->window, task->before.entry, entries);
+    } else {
+        spread_place(&slots, build, task);
+    }
     for (unsigned c = 0; c < LPM_SLOTS; c++) {
-        entries[c] = settle_slot(build, task, &slots, c);
+        entries[c] = changed >> c & 1 ? settle_slot(build, task, &slots, c)
+                                      : lpm_node_retain(build->memory, entries[c]);
         if (entries[c] == LPM_ENTRY_FAILED) {
             while (c-- > 0)
                 lpm_node_release(build->memory, entries[c]);
