@@ -54,7 +54,7 @@ static void flush(struct live *live)
     /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the
      * latest. */
     if (!live->flush_fails)
-        live_log("cannot program routes for now, trying again: %s", strerror(-changed));
+        live_log("routes cannot be programmed, trying again: %s", strerror(-changed));
     live->flush_fails = true;
     live->flush_wanted = true;
     live->flush_since_ns = uv_hrtime();

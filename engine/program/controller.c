@@ -305,13 +305,6 @@ struct speaker *controller_speaker(struct controller *controller, size_t i)
     return controller->servers[server].speakers[i];
 }
 
-struct speaker *controller_route_server(struct controller *controller, uint32_t route_server,
-                                        unsigned instance)
-{
-    struct server *server = &controller->servers[route_server];
-    return server->speakers[instance % server->speaker_count];
-}
-
 struct program *controller_program(struct controller *controller)
 {
     return controller->program;

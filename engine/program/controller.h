@@ -74,9 +74,6 @@ struct controller_peer *controller_peer(struct controller *controller, size_t i)
 /* Every speaker, for ticks and deadlines. */
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
-/* The speaker that instance `instance` of a route server is (part of). */
-struct speaker *controller_route_server(struct controller *controller, uint32_t route_server,
-                                        unsigned instance);
 
 struct program *controller_program(struct controller *controller);
 const struct fabric_bgp *controller_bgp(struct controller *controller);

@@ -334,14 +334,6 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
     return run_error(sim);
 }
 
-int sim_run(struct sim *sim, uint64_t ms)
-{
-    uint64_t end_ms = sim_now_ms(sim) + ms;
-    while (!run_error(sim) && sim_clock_step(sim->clock, end_ms))
-        ;
-    return run_error(sim);
-}
-
 uint64_t sim_now_ms(const struct sim *sim)
 {
     return sim_clock_now_ms(sim->clock);

@@ -31,8 +31,6 @@ struct speaker *sim_router_speaker(struct sim *sim, uint32_t router);
  * to send, nothing to program. Returns 0; -ETIMEDOUT after limit_ms of virtual time; -errno of what
  * failed. */
 int sim_settle(struct sim *sim, uint64_t limit_ms);
-/* Runs for ms of virtual time. */
-int sim_run(struct sim *sim, uint64_t ms);
 
 /* Failures of a modelled router. */
 enum sim_failure {
