@@ -18,39 +18,6 @@ void lpm_key_bytes(lpm_key key, uint8_t bytes[16])
         bytes[i] = (uint8_t)key;
 }
 
-/* Bits of word below position. */
-static unsigned rank(uint64_t word, unsigned position)
-{
-    return (unsigned)__builtin_popcountll(word & ((UINT64_C(1) << position) - 1));
-}
-
-uint32_t lpm_routes_inner(const struct lpm_routes_node *node, unsigned number)
-{
-    unsigned place = rank(node->inner[number >> 6], number & 63);
-
-    if (!lpm_routes_has(node, number))
-        return 0;
-    if (number >= 64)
-        place += (unsigned)__builtin_popcountll(node->inner[0]);
-    return node->values[place];
-}
-
-uint32_t lpm_routes_child(const struct lpm_routes_node *node, unsigned chunk)
-{
-    if (!(node->children >> chunk & 1))
-        return 0;
-    return node->values[lpm_routes_inner_count(node) + rank(node->children, chunk)];
-}
-
-uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk, uint32_t otherwise)
-{
-    for (unsigned number = LPM_SLOTS | chunk; number > 1; number >>= 1) {
-        if (lpm_routes_has(node, number))
-            return lpm_routes_inner(node, number);
-    }
-    return otherwise;
-}
-
 uint32_t lpm_routes_get(const char *window, uint32_t root, lpm_key key, unsigned length)
 {
     unsigned last = lpm_prefix_depth(length);

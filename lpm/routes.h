@@ -105,12 +105,41 @@ static inline unsigned lpm_routes_inner_count(const struct lpm_routes_node *node
     return (unsigned)(__builtin_popcountll(node->inner[0]) + __builtin_popcountll(node->inner[1]));
 }
 
+/* Bits of word below position. */
+static inline unsigned lpm_rank(uint64_t word, unsigned position)
+{
+    return (unsigned)__builtin_popcountll(word & ((UINT64_C(1) << position) - 1));
+}
+
 /* Value of prefix number, or 0. */
-uint32_t lpm_routes_inner(const struct lpm_routes_node *node, unsigned number);
+static inline uint32_t lpm_routes_inner(const struct lpm_routes_node *node, unsigned number)
+{
+    unsigned place = lpm_rank(node->inner[number >> 6], number & 63);
+
+    if (!lpm_routes_has(node, number))
+        return 0;
+    if (number >= 64)
+        place += (unsigned)__builtin_popcountll(node->inner[0]);
+    return node->values[place];
+}
+
 /* Reference of the child at chunk, or 0. */
-uint32_t lpm_routes_child(const struct lpm_routes_node *node, unsigned chunk);
+static inline uint32_t lpm_routes_child(const struct lpm_routes_node *node, unsigned chunk)
+{
+    if (!(node->children >> chunk & 1))
+        return 0;
+    return node->values[lpm_routes_inner_count(node) + lpm_rank(node->children, chunk)];
+}
+
 /* Value of the longest prefix in this one node that covers chunk, else otherwise. */
-uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk, uint32_t otherwise);
+static inline uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk, uint32_t otherwise)
+{
+    for (unsigned number = LPM_SLOTS | chunk; number > 1; number >>= 1) {
+        if (lpm_routes_has(node, number))
+            return lpm_routes_inner(node, number);
+    }
+    return otherwise;
+}
 
 /* Value of prefix number where over (an override or NULL) is laid upon base (or NULL). */
 uint32_t lpm_routes_merged(const struct lpm_routes_node *base, const struct lpm_routes_node *over,
