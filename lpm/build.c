@@ -24,44 +24,68 @@ struct task {
     bool before_covered;
 };
 
-/* One node's slots, spread. */
+/* Leaves of the 64 slots of one node. */
 struct spread {
-    uint32_t leaf[LPM_NUMBERS]; /* by prefix number; slot c is LPM_SLOTS + c */
+    uint32_t leaf[LPM_SLOTS];
 };
 
-static void lay(struct spread *spread, const struct lpm_routes_node *node)
+/* Slots of prefix number: how many, and the first. */
+static unsigned number_width(unsigned number)
 {
-    unsigned place = 0;
-
-    for (unsigned half = 0; half < 2; half++) {
-        for (uint64_t bits = node->inner[half]; bits; bits &= bits - 1) {
-            unsigned number = half * 64 + (unsigned)__builtin_ctzll(bits);
-            uint32_t value = node->values[place++];
-
-            spread->leaf[number] = value == LPM_ROUTE_GONE ? 0 : value;
-        }
-    }
+    return LPM_SLOTS >> (31 - __builtin_clz(number));
 }
 
-/* Every number takes the leaf of the longest prefix at or above it. */
-static void push_down(struct spread *spread, uint32_t inherited)
+static unsigned number_first(unsigned number)
 {
-    spread->leaf[1] = inherited;
-    for (unsigned number = 2; number < LPM_NUMBERS; number++) {
-        if (!spread->leaf[number])
-            spread->leaf[number] = spread->leaf[number / 2];
+    return number * number_width(number) - LPM_SLOTS;
+}
+
+/* Numbers rise with the length, so a longer prefix paints over the shorter ones that cover it; the
+ * longest, most of all, have one slot each. */
+static void paint(struct spread *spread, const struct lpm_routes_node *node)
+{
+    const uint32_t *value = node->values;
+
+    for (uint64_t bits = node->inner[0]; bits; bits &= bits - 1) {
+        unsigned number = (unsigned)__builtin_ctzll(bits);
+        unsigned width = number_width(number);
+        uint32_t *slot = &spread->leaf[number_first(number)];
+
+        for (unsigned i = 0; i < width; i++)
+            slot[i] = *value;
+        value++;
+    }
+    for (uint64_t bits = node->inner[1]; bits; bits &= bits - 1)
+        spread->leaf[__builtin_ctzll(bits)] = *value++;
+}
+
+/* The same with overrides laid upon the routes; a removed one paints nothing. */
+static void paint_over(struct spread *spread, const struct lpm_routes_node *routes,
+                       const struct lpm_routes_node *over)
+{
+    for (unsigned half = 0; half < 2; half++) {
+        uint64_t bits = over->inner[half] | (routes ? routes->inner[half] : 0);
+
+        for (; bits; bits &= bits - 1) {
+            unsigned number = half * 64 + (unsigned)__builtin_ctzll(bits);
+            uint32_t leaf = lpm_routes_merged(routes, over, number);
+            uint32_t *slot = &spread->leaf[number_first(number)];
+
+            for (unsigned i = 0; leaf && i < number_width(number); i++)
+                slot[i] = leaf;
+        }
     }
 }
 
 static void spread_over(struct spread *spread, const struct lpm_routes_node *routes,
                         const struct lpm_routes_node *over, uint32_t inherited)
 {
-    memset(spread, 0, sizeof(*spread));
-    if (routes)
-        lay(spread, routes);
+    for (unsigned i = 0; i < LPM_SLOTS; i++)
+        spread->leaf[i] = inherited;
     if (over)
-        lay(spread, over);
-    push_down(spread, inherited);
+        paint_over(spread, routes, over);
+    else if (routes)
+        paint(spread, routes);
 }
 
 /* Slots that the prefixes of this node cover. */
@@ -71,10 +95,8 @@ static uint64_t covered_slots(const struct lpm_routes_node *node)
 
     for (uint64_t bits = node->inner[0]; bits; bits &= bits - 1) {
         unsigned number = (unsigned)__builtin_ctzll(bits);
-        unsigned width = LPM_SLOTS >> (31 - __builtin_clz(number));
-        unsigned first = number * width - LPM_SLOTS;
 
-        slots |= (~UINT64_C(0) >> (64 - width)) << first;
+        slots |= (~UINT64_C(0) >> (64 - number_width(number))) << number_first(number);
     }
     return slots;
 }
@@ -146,7 +168,7 @@ static void slot_before(struct task *slot, const struct lpm_build *build, const 
         return;
     slot->before.over = child_of(window, before->over, c);
     slot->before.routes = child_of(window, before->routes, c);
-    slot->before_inherited = slots->before.leaf[LPM_SLOTS + c];
+    slot->before_inherited = slots->before.leaf[c];
     slot->before_covered = task->before_covered || (slots->before_covered >> c & 1);
     if (lpm_entry_is_node(before->entry))
         slot->before.entry = lpm_node_slot(lpm_node_at(window, before->entry), c);
@@ -162,13 +184,13 @@ static struct task slot_task(const struct lpm_build *build, const struct task *t
         .prefix = task->prefix << LPM_STRIDE | c,
         .over = child_of(window, task->over, c),
         .routes = child_of(window, task->routes, c),
-        .inherited = slots->wanted.leaf[LPM_SLOTS + c],
+        .inherited = slots->wanted.leaf[c],
         .covered = slots->covered >> c & 1,
         .reference =
             {
                 .routes = child_of(window, task->reference.routes, c),
                 .entry = reference_entry(build, task, c),
-                .inherited = slots->known.leaf[LPM_SLOTS + c],
+                .inherited = slots->known.leaf[c],
             },
     };
 
@@ -214,7 +236,7 @@ static uint32_t settle_slot(const struct lpm_build *build, const struct task *ta
     struct task slot;
 
     if (!(slots->busy >> c & 1))
-        return slots->covered >> c & 1 ? slots->wanted.leaf[LPM_SLOTS + c] : LPM_ENTRY_INHERIT;
+        return slots->covered >> c & 1 ? slots->wanted.leaf[c] : LPM_ENTRY_INHERIT;
     slot = slot_task(build, task, slots, c);
     return settle(build, &slot);
 }
@@ -285,8 +307,8 @@ static uint64_t spread_changed(struct slots *slots, const struct lpm_build *buil
         unsigned c = (unsigned)__builtin_ctzll(bits);
         uint32_t leaf = slot_leaf(routes, over, c, task->inherited);
 
-        slots->wanted.leaf[LPM_SLOTS + c] = slots->before.leaf[LPM_SLOTS + c] = leaf;
-        slots->known.leaf[LPM_SLOTS + c] = slot_leaf(known, NULL, c, task->reference.inherited);
+        slots->wanted.leaf[c] = slots->before.leaf[c] = leaf;
+        slots->known.leaf[c] = slot_leaf(known, NULL, c, task->reference.inherited);
     }
     return changed;
 }
@@ -304,12 +326,30 @@ static void expand(const char *window, uint32_t entry, uint32_t entries[LPM_SLOT
 
 /* --- A place ----------------------------------------------------------------------------------- */
 
+/* Most places of a base have nothing below their slots, so the leaves are the entries. */
+static uint32_t build_leaves(const struct lpm_build *build, const struct task *task)
+{
+    struct spread spread;
+
+    spread_over(&spread, routes_or_null(build->memory->window, task->routes), NULL,
+                task->inherited);
+    return lpm_node_make(build->memory, spread.leaf);
+}
+
+static bool only_leaves(const struct lpm_build *build, const struct task *task)
+{
+    return task->covered && !task->over && task->routes &&
+           !lpm_routes_at(build->memory->window, task->routes)->children;
+}
+
 static uint32_t build_place(const struct lpm_build *build, const struct task *task)
 {
     struct slots slots;
     uint32_t entries[LPM_SLOTS];
     uint64_t changed = ~UINT64_C(0);
 
+    if (only_leaves(build, task))
+        return build_leaves(build, task);
     if (prefixes_as_before(build, task)) {
         changed = spread_changed(&slots, build, task);
         expand(build->memory->window, task->before.entry, entries);

@@ -6,22 +6,42 @@
 #include <errno.h>
 #include <string.h>
 
+#define FEW (sizeof((struct lpm_stores){0}.few) / sizeof(struct lpm_store))
+
+void lpm_stores_init(struct lpm_stores *stores, struct lpm_memory *memory)
+{
+    stores->memory = memory;
+    stores->items = stores->few;
+    stores->count = 0;
+    stores->capacity = FEW;
+}
+
+static void free_items(struct lpm_stores *stores)
+{
+    if (stores->items != stores->few)
+        lpm_memory_free_block(stores->memory, LPM_MEMORY_WRITER, stores->items,
+                              stores->capacity * sizeof(*stores->items));
+}
+
+static int grow(struct lpm_stores *stores)
+{
+    size_t capacity = stores->capacity * 4;
+    struct lpm_store *items =
+        lpm_memory_block(stores->memory, LPM_MEMORY_WRITER, capacity * sizeof(*items));
+
+    if (!items)
+        return -ENOMEM;
+    memcpy(items, stores->items, stores->count * sizeof(*items));
+    free_items(stores);
+    stores->items = items;
+    stores->capacity = capacity;
+    return 0;
+}
+
 static int add_store(struct lpm_stores *stores, uint32_t slot, uint32_t entry)
 {
-    if (stores->count == stores->capacity) {
-        size_t capacity = stores->capacity ? stores->capacity * 2 : 16;
-        struct lpm_store *items =
-            lpm_memory_block(stores->memory, LPM_MEMORY_WRITER, capacity * sizeof(*items));
-
-        if (!items)
-            return -ENOMEM;
-        if (stores->count)
-            memcpy(items, stores->items, stores->count * sizeof(*items));
-        lpm_memory_free_block(stores->memory, LPM_MEMORY_WRITER, stores->items,
-                              stores->capacity * sizeof(*items));
-        stores->items = items;
-        stores->capacity = capacity;
-    }
+    if (stores->count == stores->capacity && grow(stores) < 0)
+        return -ENOMEM;
     stores->items[stores->count++] = (struct lpm_store){.slot = slot, .entry = entry};
     return 0;
 }
@@ -103,11 +123,10 @@ int lpm_direct_prepare(struct lpm_stores *stores, const struct lpm_direct_step *
                          (struct state){.routes = step->after});
 }
 
-static void free_items(struct lpm_stores *stores)
+static void empty(struct lpm_stores *stores)
 {
-    lpm_memory_free_block(stores->memory, LPM_MEMORY_WRITER, stores->items,
-                          stores->capacity * sizeof(*stores->items));
-    *stores = (struct lpm_stores){.memory = stores->memory};
+    free_items(stores);
+    lpm_stores_init(stores, stores->memory);
 }
 
 void lpm_direct_commit(struct lpm_stores *stores, _Atomic uint32_t *direct)
@@ -119,14 +138,14 @@ void lpm_direct_commit(struct lpm_stores *stores, _Atomic uint32_t *direct)
         atomic_store_explicit(&direct[store->slot], store->entry, memory_order_release);
         lpm_node_release(stores->memory, replaced);
     }
-    free_items(stores);
+    empty(stores);
 }
 
 void lpm_direct_abandon(struct lpm_stores *stores)
 {
     for (size_t i = 0; i < stores->count; i++)
         lpm_node_release(stores->memory, stores->items[i].entry);
-    free_items(stores);
+    empty(stores);
 }
 
 void lpm_direct_clear(struct lpm_memory *memory, const _Atomic uint32_t *direct)

@@ -20,16 +20,22 @@ static inline uint32_t lpm_direct_load(const _Atomic uint32_t *direct, uint32_t 
     return atomic_load_explicit(&direct[slot], memory_order_acquire);
 }
 
+struct lpm_store {
+    uint32_t slot;
+    uint32_t entry;
+};
+
 /* Stores that are ready to be made: all that can fail has been done. */
 struct lpm_stores {
     struct lpm_memory *memory;
-    struct lpm_store {
-        uint32_t slot;
-        uint32_t entry;
-    } * items;
+    struct lpm_store *items; /* few, until they are too many for it */
     size_t count;
     size_t capacity;
+    struct lpm_store few[4]; /* as a change of a long prefix makes them */
 };
+
+/* An empty list; it may not be moved from here on. */
+void lpm_stores_init(struct lpm_stores *stores, struct lpm_memory *memory);
 
 /* Two states of the routes: the one that direct shows and the one that it shall show. */
 struct lpm_direct_step {

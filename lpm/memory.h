@@ -41,14 +41,25 @@ struct lpm_grave {
     uint32_t first[LPM_MEMORY_KINDS]; /* chains; 0 ends them */
 };
 
+/* Freed cells of one size, kept for the next request. */
+#define LPM_SPARE_MOST  512 /* bytes of the largest such cell */
+#define LPM_SPARE_SIZES (LPM_SPARE_MOST / 8 + 1)
+#define LPM_SPARE_COUNT 64
+
+struct lpm_spare {
+    void *first;
+    unsigned count;
+};
+
 struct lpm_memory {
     char *window;
     size_t window_size;
     size_t window_used;
     unsigned arena;
     unsigned thread_cache;
-    uint32_t free_cell; /* sanitizer builds: chain of free references */
-    uint32_t next_cell; /* sanitizer builds: first reference never used */
+    uint32_t free_cell;                       /* sanitizer builds: chain of free references */
+    uint32_t next_cell;                       /* sanitizer builds: first reference never used */
+    struct lpm_spare spares[LPM_SPARE_SIZES]; /* by size in units of 8 bytes */
     size_t bytes[LPM_MEMORY_KINDS];
     size_t deferred;
     struct lpm_grave graves[2]; /* by stamp & 1: one gathering, one waiting */

@@ -132,7 +132,8 @@ static inline uint32_t lpm_routes_child(const struct lpm_routes_node *node, unsi
 }
 
 /* Value of the longest prefix in this one node that covers chunk, else otherwise. */
-static inline uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk, uint32_t otherwise)
+static inline uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsigned chunk,
+                                       uint32_t otherwise)
 {
     for (unsigned number = LPM_SLOTS | chunk; number > 1; number >>= 1) {
         if (lpm_routes_has(node, number))

@@ -36,10 +36,11 @@ struct update {
     struct lpm_memory *memory;
     struct lpm_routes_edit edit;
     uint32_t fallback;
-    long routes; /* added less removed, 0/0 too */
-    struct region *regions;
+    long routes;            /* added less removed, 0/0 too */
+    struct region *regions; /* few_regions, if that has room for them */
     size_t regions_count;
     size_t regions_room;
+    struct region few_regions[4];
     _Atomic uint32_t *direct; /* in force after the commit, or NULL */
     struct lpm_stores stores; /* if direct */
     uint32_t root;            /* otherwise; LPM_ENTRY_UNKNOWN until built */
@@ -67,14 +68,15 @@ static void begin(struct update *update, struct lpm_table *table)
         .edit = {.memory = &table->lpm->memory, .root = table->routes},
         .fallback = table->fallback,
         .direct = table->direct,
-        .stores = {.memory = &table->lpm->memory},
         .root = LPM_ENTRY_UNKNOWN,
     };
+    lpm_stores_init(&update->stores, update->memory);
 }
 
 static void free_lists(struct update *update)
 {
-    free_items(update, update->regions, update->regions_room, sizeof(struct region));
+    if (update->regions != update->few_regions)
+        free_items(update, update->regions, update->regions_room, sizeof(struct region));
     free_items(update, update->rebuilt, update->rebuilt_room, sizeof(struct rebuilt));
 }
 
@@ -118,7 +120,8 @@ static void tidy_regions(struct update *update)
     struct region *regions = update->regions;
     size_t kept = 0;
 
-    qsort(regions, update->regions_count, sizeof(*regions), compare_regions);
+    if (update->regions_count > 1)
+        qsort(regions, update->regions_count, sizeof(*regions), compare_regions);
     for (size_t i = 0; i < update->regions_count; i++) {
         if (kept == 0 || !region_covers(&regions[kept - 1], &regions[i]))
             regions[kept++] = regions[i];
@@ -128,9 +131,10 @@ static void tidy_regions(struct update *update)
 
 static int collect(struct update *update, const struct lpm_change *changes, size_t n)
 {
+    bool few = n <= sizeof(update->few_regions) / sizeof(update->few_regions[0]);
     int status = 0;
 
-    update->regions = new_items(update, n, sizeof(struct region));
+    update->regions = few ? update->few_regions : new_items(update, n, sizeof(struct region));
     if (!update->regions)
         return -ENOMEM;
     update->regions_room = n;
