@@ -112,7 +112,8 @@ static uint32_t reference_entry(const struct lpm_build *build, const struct task
     if (build->direct && task->depth + LPM_STRIDE <= LPM_DIRECT_BITS) {
         if (task->depth + LPM_STRIDE < LPM_DIRECT_BITS)
             return LPM_ENTRY_UNKNOWN;
-        return lpm_direct_load(build->direct, task->prefix << LPM_STRIDE | c);
+        return lpm_direct_entry(build->memory->window, build->direct,
+                                task->prefix << LPM_STRIDE | c);
     }
     if (!lpm_entry_is_node(task->reference.entry))
         return task->reference.entry;

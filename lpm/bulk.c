@@ -74,6 +74,12 @@ static void scalar_look_up(const struct lpm_fib *const *fibs, const struct lpm_b
         look_up(fibs, burst, leaves, false);
 }
 
+static void scalar_look_up_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
+                                const uint32_t *addresses, uint32_t *leaves, unsigned n)
+{
+    lpm_one4(table, direct, addresses, leaves, n);
+}
+
 static bool everywhere(void)
 {
     return true;
@@ -84,6 +90,7 @@ const struct lpm_bulk lpm_bulk_scalar = {
     .usable = everywhere,
     .preferred = everywhere,
     .look_up = scalar_look_up,
+    .look_up_one4 = scalar_look_up_one4,
 };
 
 /* --- Choice ------------------------------------------------------------------------------------ */
@@ -134,22 +141,62 @@ int lpm_force_variant(const char *name)
 
 /* --- Bursts ------------------------------------------------------------------------------------ */
 
-static unsigned burst_size(unsigned n)
+static unsigned burst_size(unsigned n, unsigned most)
 {
-    return n < LPM_LANES ? n : LPM_LANES;
+    return n < most ? n : most;
 }
 
-void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
-                      uint32_t *leaves, unsigned n)
+/* How many of the first fibs are the same. */
+static unsigned run_of_one(const struct lpm_fib *const *fibs, unsigned n)
+{
+    uintptr_t difference = 0;
+
+    for (unsigned i = 1; i < n; i++)
+        difference |= (uintptr_t)fibs[i] ^ (uintptr_t)fibs[0];
+    return difference == 0;
+}
+
+/* A burst of one FIB that is a large base. False: it is something else. */
+static bool look_up_one4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
+                         uint32_t *leaves, unsigned n)
+{
+    const struct lpm_layer *layer;
+    const _Atomic uint32_t *direct;
+
+    if (!run_of_one(fibs, n))
+        return false;
+    layer = lpm_fib_layer(fibs[0]);
+    if (layer != &layer->table->plain)
+        return false;
+    direct = atomic_load_explicit(&layer->table->direct, memory_order_acquire);
+    if (!direct)
+        return false;
+    chosen->look_up_one4(layer->table, direct, addresses, leaves, n);
+    return true;
+}
+
+static void look_up_some4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
+                          uint32_t *leaves, unsigned n)
 {
     uint64_t high[LPM_LANES];
     struct lpm_burst burst = {.high = high};
 
     for (unsigned done = 0; done < n; done += LPM_LANES) {
-        burst.n = burst_size(n - done);
+        burst.n = burst_size(n - done, LPM_LANES);
         for (unsigned i = 0; i < burst.n; i++)
             high[i] = (uint64_t)addresses[done + i] << 32;
         chosen->look_up(fibs + done, &burst, leaves + done);
+    }
+}
+
+void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
+                      uint32_t *leaves, unsigned n)
+{
+    for (unsigned done = 0; done < n; done += LPM_ONE) {
+        unsigned count = burst_size(n - done, LPM_ONE);
+
+        if (!look_up_one4(fibs + done, addresses + done, leaves + done, count))
+            look_up_some4(fibs + done, addresses + done, leaves + done, count);
     }
 }
 
@@ -160,7 +207,7 @@ void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*address
     struct lpm_burst burst = {.high = high, .low = low};
 
     for (unsigned done = 0; done < n; done += LPM_LANES) {
-        burst.n = burst_size(n - done);
+        burst.n = burst_size(n - done, LPM_LANES);
         for (unsigned i = 0; i < burst.n; i++) {
             lpm_key key = lpm_key_of(addresses[done + i]);
 

@@ -33,6 +33,51 @@ struct lpm_lanes {
     const char *window; /* of all lanes; NULL: they have different ones */
 };
 
+/* --- One IPv4 base ----------------------------------------------------------------------------- */
+
+/* Few routes are longer than 24 bits, so this is apart from the straight way. */
+LPM_STAGE void lpm_walk_on4(const char *window, const uint32_t *addresses, uint32_t *leaves,
+                            unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t rest = (uint64_t)addresses[i] << (32 + LPM_DIRECT_BITS + LPM_STRIDE);
+        uint32_t entry = leaves[i];
+
+        for (; lpm_entry_is_node(entry); rest <<= LPM_STRIDE)
+            entry = lpm_node_slot(lpm_node_at(window, entry), (unsigned)(rest >> 58));
+        leaves[i] = entry;
+    }
+}
+
+/* Two loads and a count of bits for each address and no branch that depends on it: what a slot names
+ * is a node in any case (direct.h), and what that shows is the leaf unless a route is long. */
+LPM_STAGE void lpm_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
+                        const uint32_t *addresses, uint32_t *leaves, unsigned n)
+{
+    const char *window = table->plain.window;
+    uint32_t fallback = atomic_load_explicit(&table->fallback, memory_order_acquire);
+    const struct lpm_node *nodes[LPM_ONE];
+    uint32_t any = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        nodes[i] = lpm_direct_node(window,
+                                   lpm_direct_load(direct, addresses[i] >> (32 - LPM_DIRECT_BITS)));
+        __builtin_prefetch(nodes[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        unsigned chunk = addresses[i] >> (32 - LPM_DIRECT_BITS - LPM_STRIDE) & (LPM_SLOTS - 1);
+
+        leaves[i] = lpm_node_slot(nodes[i], chunk);
+        any |= leaves[i];
+    }
+    if (lpm_entry_is_node(any))
+        lpm_walk_on4(window, addresses, leaves, n);
+    for (unsigned i = 0; fallback && i < n; i++)
+        leaves[i] = leaves[i] ? leaves[i] : fallback;
+}
+
+/* --- Any FIBs ---------------------------------------------------------------------------------- */
+
 LPM_STAGE bool lpm_one_fib(const struct lpm_fib *const *fibs, unsigned n)
 {
     uintptr_t difference = 0;

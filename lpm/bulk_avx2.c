@@ -111,6 +111,12 @@ AVX2 static void avx2_look_up(const struct lpm_fib *const *fibs, const struct lp
         look_up(fibs, burst, leaves, false);
 }
 
+AVX2 static void avx2_look_up_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
+                                   const uint32_t *addresses, uint32_t *leaves, unsigned n)
+{
+    lpm_one4(table, direct, addresses, leaves, n);
+}
+
 static bool usable(void)
 {
     __builtin_cpu_init();
@@ -129,6 +135,7 @@ const struct lpm_bulk lpm_bulk_avx2 = {
     .usable = usable,
     .preferred = preferred,
     .look_up = avx2_look_up,
+    .look_up_one4 = avx2_look_up_one4,
 };
 
 #else

@@ -110,6 +110,13 @@ AVX512 static void avx512_look_up(const struct lpm_fib *const *fibs, const struc
         look_up(fibs, burst, leaves, false);
 }
 
+AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
+                                       const _Atomic uint32_t *direct, const uint32_t *addresses,
+                                       uint32_t *leaves, unsigned n)
+{
+    lpm_one4(table, direct, addresses, leaves, n);
+}
+
 static bool usable(void)
 {
     __builtin_cpu_init();
@@ -130,6 +137,7 @@ const struct lpm_bulk lpm_bulk_avx512 = {
     .usable = usable,
     .preferred = preferred,
     .look_up = avx512_look_up,
+    .look_up_one4 = avx512_look_up_one4,
 };
 
 #else

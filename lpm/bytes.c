@@ -13,7 +13,7 @@ static uint32_t base_slot(const struct lpm_table *table, uint32_t base, unsigned
                           uint32_t prefix, unsigned c)
 {
     if (base == LPM_ENTRY_UNKNOWN && depth + LPM_STRIDE == LPM_DIRECT_BITS)
-        return lpm_direct_load(table->direct, prefix << LPM_STRIDE | c);
+        return lpm_direct_entry(table->plain.window, table->direct, prefix << LPM_STRIDE | c);
     if (!lpm_entry_is_node(base))
         return base;
     return lpm_node_slot(lpm_node_at(table->plain.window, base), c);
@@ -58,7 +58,8 @@ static size_t table_bytes(const struct lpm_table *table)
     if (!table->direct)
         return bytes + node_bytes(table, table->root, 0, 0, 0);
     for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++)
-        bytes += node_bytes(table, lpm_direct_load(table->direct, slot), 0, LPM_DIRECT_BITS, slot);
+        bytes += node_bytes(table, lpm_direct_entry(table->plain.window, table->direct, slot), 0,
+                            LPM_DIRECT_BITS, slot);
     return bytes + lpm_memory_size(LPM_DIRECT_BYTES);
 }
 

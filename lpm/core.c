@@ -126,6 +126,7 @@ struct lpm *lpm_create(void)
         errno = -status;
         return NULL;
     }
+    lpm_leaf_begin(&lpm->memory);
     return lpm;
 }
 

@@ -38,11 +38,11 @@ static int grow(struct lpm_stores *stores)
     return 0;
 }
 
-static int add_store(struct lpm_stores *stores, uint32_t slot, uint32_t entry)
+static int add_store(struct lpm_stores *stores, uint32_t slot, uint32_t named)
 {
     if (stores->count == stores->capacity && grow(stores) < 0)
         return -ENOMEM;
-    stores->items[stores->count++] = (struct lpm_store){.slot = slot, .entry = entry};
+    stores->items[stores->count++] = (struct lpm_store){.slot = slot, .named = named};
     return 0;
 }
 
@@ -65,20 +65,40 @@ static struct state state_below(const char *window, struct state state, unsigned
     };
 }
 
+static void drop(struct lpm_memory *memory, uint32_t named)
+{
+    if (lpm_entry_is_node(named))
+        lpm_node_release(memory, named);
+    else
+        lpm_leaf_put(memory, named);
+}
+
+static int add_entry(struct lpm_stores *stores, uint32_t slot, uint32_t entry)
+{
+    uint32_t named = lpm_entry_is_node(entry) ? entry : lpm_leaf_get(stores->memory, entry);
+
+    if (named == LPM_ENTRY_FAILED)
+        return -ENOMEM;
+    if (add_store(stores, slot, named) == 0)
+        return 0;
+    drop(stores->memory, named);
+    return -ENOMEM;
+}
+
 static int prepare_slot(struct lpm_stores *stores, const _Atomic uint32_t *direct, uint32_t slot,
                         struct state before, struct state after)
 {
     struct lpm_build build = {.memory = stores->memory};
-    uint32_t known = lpm_direct_load(direct, slot);
+    uint32_t known = lpm_direct_entry(stores->memory->window, direct, slot);
     uint32_t entry = lpm_build_base(&build, LPM_DIRECT_BITS, slot, after.routes, after.inherited,
                                     (struct lpm_place){before.routes, known, before.inherited});
 
     if (entry == LPM_ENTRY_FAILED)
         return -ENOMEM;
-    if (entry != known && add_store(stores, slot, entry) == 0)
-        return 0;
+    if (entry != known)
+        return add_entry(stores, slot, entry);
     lpm_node_release(stores->memory, entry);
-    return entry == known ? 0 : -ENOMEM;
+    return 0;
 }
 
 /* The slots first .. last (all of 18 bits) that lie under prefix, which has depth bits. */
@@ -135,8 +155,8 @@ void lpm_direct_commit(struct lpm_stores *stores, _Atomic uint32_t *direct)
         const struct lpm_store *store = &stores->items[i];
         uint32_t replaced = lpm_direct_load(direct, store->slot);
 
-        atomic_store_explicit(&direct[store->slot], store->entry, memory_order_release);
-        lpm_node_release(stores->memory, replaced);
+        atomic_store_explicit(&direct[store->slot], store->named, memory_order_release);
+        drop(stores->memory, replaced);
     }
     empty(stores);
 }
@@ -144,12 +164,12 @@ void lpm_direct_commit(struct lpm_stores *stores, _Atomic uint32_t *direct)
 void lpm_direct_abandon(struct lpm_stores *stores)
 {
     for (size_t i = 0; i < stores->count; i++)
-        lpm_node_release(stores->memory, stores->items[i].entry);
+        drop(stores->memory, stores->items[i].named);
     empty(stores);
 }
 
 void lpm_direct_clear(struct lpm_memory *memory, const _Atomic uint32_t *direct)
 {
     for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++)
-        lpm_node_release(memory, lpm_direct_load(direct, slot));
+        drop(memory, lpm_direct_load(direct, slot));
 }

@@ -1,15 +1,21 @@
 /*
  * The direct table of a large base: the entries of all 2^18 prefixes of 18 bits, side by side.
  *
- * It replaces the first three nodes of every walk by one load, for 1 MB. Its entries are stored in
- * place, one release store each, so what an entry names is immutable but the table is not: a
- * reader sees each entry before or after a change. Every entry holds one reference to the node it
- * names.
+ * It replaces the first three nodes of every walk by one load, for 1 MB. Its slots are stored in
+ * place, one release store each, so what a slot names is immutable but the table is not: a reader
+ * sees each slot before or after a change.
+ *
+ * Every slot names a node, whatever it shows, so that a burst of lookups goes on without asking
+ * which of them are done: half of the slots of a full table are leaves, in no order that a branch
+ * predictor could learn. A slot that shows a node is the node's entry; a slot that shows a leaf is
+ * the reference of its leaf cell, which lacks the mark LPM_ENTRY_NODE. A slot holds one reference to
+ * what it names.
  */
 #ifndef LPM_DIRECT_H
 #define LPM_DIRECT_H
 
 #include "lpm/build.h"
+#include "lpm/leaf.h"
 
 #include <stdatomic.h>
 
@@ -20,9 +26,24 @@ static inline uint32_t lpm_direct_load(const _Atomic uint32_t *direct, uint32_t 
     return atomic_load_explicit(&direct[slot], memory_order_acquire);
 }
 
+/* The node that a slot names. */
+static inline const struct lpm_node *lpm_direct_node(const char *window, uint32_t named)
+{
+    return lpm_node_at(window, named & ~LPM_ENTRY_NODE);
+}
+
+/* What a slot shows: a leaf or a node. */
+static inline uint32_t lpm_direct_entry(const char *window, const _Atomic uint32_t *direct,
+                                        uint32_t slot)
+{
+    uint32_t named = lpm_direct_load(direct, slot);
+
+    return lpm_entry_is_node(named) ? named : lpm_leaf_of(window, named);
+}
+
 struct lpm_store {
     uint32_t slot;
-    uint32_t entry;
+    uint32_t named; /* with the slot's reference to it */
 };
 
 /* Stores that are ready to be made: all that can fail has been done. */

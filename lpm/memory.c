@@ -3,7 +3,7 @@
  *
  *      window ------------------------------------------------------------> window_size
  *      |  extents that the arena asked for, in order    |  reserved, not accessible   |
- *      ^ first page: never used, so that reference 0 is free to mean "none"
+ *      ^ first page: cell 0 and nothing else, so that reference 0 is free to mean "none"
  *
  * The window is reserved without access, which costs no memory and no commit charge, and opened
  * extent by extent through jemalloc's hooks. jemalloc keeps and reuses what it got (retained
@@ -21,6 +21,7 @@
 #define CELL_UNIT    8
 #define WINDOW_MOST  ((size_t)16 << 30) /* all that 31 bits of reference can name */
 #define WINDOW_LEAST ((size_t)64 << 20)
+#define PAGE         4096
 
 static bool may_allocate(struct lpm_memory *memory)
 {
@@ -41,12 +42,19 @@ static int open_storage(struct lpm_memory *memory)
     memory->window_size = CELLS_MOST * sizeof(void *);
     memory->window = mmap(NULL, memory->window_size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory->window == MAP_FAILED)
+        return -ENOMEM;
+    *(void **)(void *)memory->window = calloc(1, LPM_CELL_FIRST);
     memory->next_cell = 1;
-    return memory->window == MAP_FAILED ? -ENOMEM : 0;
+    if (lpm_memory_at(memory->window, 0))
+        return 0;
+    munmap(memory->window, memory->window_size);
+    return -ENOMEM;
 }
 
 static void close_storage(struct lpm_memory *memory)
 {
+    free(lpm_memory_at(memory->window, 0));
     munmap(memory->window, memory->window_size);
 }
 
@@ -162,10 +170,14 @@ static int reserve_window(struct lpm_memory *memory)
 
         if (window == MAP_FAILED)
             continue;
+        if (mprotect(window, PAGE, PROT_READ | PROT_WRITE) < 0) {
+            munmap(window, size);
+            continue;
+        }
         madvise(window, size, MADV_HUGEPAGE); /* good to have; no loss without */
         memory->window = window;
         memory->window_size = size;
-        memory->window_used = CELL_UNIT;
+        memory->window_used = PAGE;
         return 0;
     }
     return -ENOMEM;
@@ -180,9 +192,9 @@ static int open_storage(struct lpm_memory *memory)
     if (reserve_window(memory) < 0)
         return -ENOMEM;
     /* At the window's very end, where it lives as long as the arena that points to it. */
-    memory->window_size -= 4096;
+    memory->window_size -= PAGE;
     hooks = (struct hooks *)(void *)(memory->window + memory->window_size);
-    if (mprotect(hooks, 4096, PROT_READ | PROT_WRITE) < 0)
+    if (mprotect(hooks, PAGE, PROT_READ | PROT_WRITE) < 0)
         goto unmap;
     hooks->memory = memory;
     hooks->extent = (extent_hooks_t){
@@ -197,7 +209,7 @@ static int open_storage(struct lpm_memory *memory)
     if (mallctl("tcache.create", &memory->thread_cache, &length, NULL, 0) == 0)
         return 0;
 unmap:
-    munmap(memory->window, memory->window_size + 4096);
+    munmap(memory->window, memory->window_size + PAGE);
     return -ENOMEM;
 }
 
@@ -213,7 +225,7 @@ static void close_storage(struct lpm_memory *memory)
 {
     mallctl("tcache.destroy", NULL, NULL, &memory->thread_cache, sizeof(memory->thread_cache));
     arena_control("arena", memory->arena, "destroy");
-    munmap(memory->window, memory->window_size + 4096);
+    munmap(memory->window, memory->window_size + PAGE);
 }
 
 static int flags(const struct lpm_memory *memory)

@@ -7,6 +7,9 @@
  *             tables that readers walk. The arena's memory lies in one reserved window of address
  *             space, and a reference is the cell's distance from the window's start in 8-byte units.
  *
+ * Cell 0 is there from the start: LPM_CELL_FIRST bytes of zeros that are never freed. No reference
+ * that lpm_memory_cell() returns is 0.
+ *
  * A cell that readers may still hold is buried: it stays as it is until a grace period has passed.
  *
  * Sanitizers cannot look into jemalloc's arenas. With FINGERPOST_SANITIZE every block and cell is
@@ -21,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define LPM_CELL_FIRST 64
 
 enum lpm_memory_kind {
     LPM_MEMORY_LOOKUP, /* read on the packet path */
@@ -51,6 +56,13 @@ struct lpm_spare {
     unsigned count;
 };
 
+/* Leaf cells by leaf; leaf.c owns it. */
+struct lpm_leaves {
+    uint32_t *cells;
+    uint32_t room; /* a power of two, or 0 */
+    uint32_t count;
+};
+
 struct lpm_memory {
     char *window;
     size_t window_size;
@@ -65,6 +77,7 @@ struct lpm_memory {
     struct lpm_grave graves[2]; /* by stamp & 1: one gathering, one waiting */
     struct lpm_rcu_head burial;
     bool burial_pending;
+    struct lpm_leaves leaves;
     size_t (*cell_size[LPM_MEMORY_KINDS])(const void *cell);
     long fail_after; /* tests: this many more allocations succeed; -1: all */
 };

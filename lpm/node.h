@@ -56,7 +56,7 @@ static inline void lpm_node_prefetch(const char *window, uint32_t entry)
 
 static inline uint32_t lpm_node_slot(const struct lpm_node *node, unsigned chunk)
 {
-    return node->entries[__builtin_popcountll(node->runs & ((UINT64_C(2) << chunk) - 1)) - 1];
+    return node->entries[__builtin_popcountll(node->runs << (LPM_SLOTS - 1 - chunk)) - 1];
 }
 
 /* Makes a node of 64 slots, taking over a reference from each slot that is a node; a node of

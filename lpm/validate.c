@@ -97,7 +97,7 @@ static bool slot_valid(const struct lpm_table *table, uint32_t slot)
         routes = lpm_routes_child(node, c);
     }
     return entry_valid(
-        build.memory, lpm_direct_load(table->direct, slot),
+        build.memory, lpm_direct_entry(table->plain.window, table->direct, slot),
         lpm_build_base(&build, LPM_DIRECT_BITS, slot, routes, inherited, (struct lpm_place){0}));
 }
 
@@ -195,6 +195,13 @@ static void count_name(struct census *census, uint32_t entry)
         count_name(census, node->entries[i]);
 }
 
+/* A slot of a direct table. A leaf cell is counted as a node; the one of leaf 0 is not counted. */
+static void count_named(struct census *census, uint32_t named)
+{
+    if (named)
+        count_name(census, named | LPM_ENTRY_NODE);
+}
+
 static void count_table(struct census *census, const struct lpm_table *table)
 {
     census->bytes += lpm_memory_size(sizeof(*table)) + lpm_memory_size(sizeof(*table->fib));
@@ -203,7 +210,7 @@ static void count_table(struct census *census, const struct lpm_table *table)
     } else {
         census->bytes += lpm_memory_size(LPM_DIRECT_BYTES);
         for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++)
-            count_name(census, lpm_direct_load(table->direct, slot));
+            count_named(census, lpm_direct_load(table->direct, slot));
     }
     for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next) {
         census->bytes += lpm_memory_size(sizeof(*layer));
