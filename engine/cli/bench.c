@@ -1,5 +1,6 @@
 /*
- * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables.
+ * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables, and the route server
+ * beside other people's.
  *
  * The work is in bench/, which returns rows of JSON; here they are printed, as they are or as a
  * table.
@@ -93,6 +94,16 @@ static void share_row(struct table *table, const json_t *row)
               number(row, "base_change_overridden_us", 1, overridden));
 }
 
+static void bgp_row(struct table *table, const json_t *row)
+{
+    char extra[32], ratio[32];
+    table_row(table, "%s|%lld|%s|%.3f|%.3f - %.3f|%.3f|%.0f|%s|%s", text(row, "work"),
+              whole(row, "prefixes"), text(row, "engine"), real(row, "seconds_median"),
+              real(row, "seconds_min"), real(row, "seconds_max"), real(row, "cpu_s"),
+              real(row, "rss_mb"), number(row, "bytes_per_extra_path", 0, extra),
+              number(row, "ratio_to_best_peer", 2, ratio));
+}
+
 struct work {
     const char *name;
     int (*run)(const struct bench_options *options, json_t *rows, struct bench_error *error);
@@ -109,6 +120,9 @@ static const struct work works[] = {
     {"share", bench_share,
      ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change us|>if overridden",
      share_row},
+    {"bgp", bench_bgp,
+     "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>To best peer",
+     bgp_row},
 };
 
 static int print_table(const struct work *work, const json_t *rows)
@@ -182,14 +196,18 @@ static int measure(const struct work *work, const struct bench_options *options,
 
 static int run(int argc, char **argv)
 {
-    const char *name, *family = NULL, *fibs = NULL, *routes = NULL;
-    struct bench_options options = {.log = isatty(STDERR_FILENO) ? stderr : NULL};
+    const char *name, *family = NULL, *fibs = NULL, *routes = NULL, *prefixes = NULL;
+    struct bench_options options = {.log = isatty(STDERR_FILENO) ? stderr : NULL,
+                                    .self = "/proc/self/exe"};
     bool json = false;
     const struct cli_option list[] = {{.name = "table", .value = &options.table},
                                       {.name = "updates", .value = &options.updates},
                                       {.name = "family", .value = &family},
                                       {.name = "fibs", .value = &fibs},
                                       {.name = "routes", .value = &routes},
+                                      {.name = "prefixes", .value = &prefixes},
+                                      {.name = "peers", .value = &options.peers},
+                                      {.name = "work", .value = &options.work},
                                       {.name = "quick", .flag = &options.quick},
                                       {.name = "json", .flag = &json},
                                       {0}};
@@ -198,26 +216,33 @@ static int run(int argc, char **argv)
         return code;
     const struct work *work = find_work(name);
     if (!work)
-        return cli_error(&cli_bench, "there is no work '%s': lookup, update, share", name);
+        return cli_error(&cli_bench, "there is no work '%s': lookup, update, share, bgp", name);
     if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
         return cli_error(&cli_bench, "--family: '%s' is neither 4 nor 6", family);
     options.family = family ? (unsigned)(*family - '0') : 0;
     code = read_count("fibs", fibs, FIBS_MAX, &options.fibs);
     if (code == 0)
         code = read_count("routes", routes, ROUTES_MAX, &options.routes);
+    if (code == 0)
+        code = read_count("prefixes", prefixes, ROUTES_MAX, &options.routes);
     return code ? code : measure(work, &options, json);
 }
 
 const struct cli_command cli_bench = {
     .name = "bench",
-    .summary = "Measure the trie beside DPDK's tables",
+    .summary = "Measure the trie beside DPDK's tables, the route server beside BIRD and FRR",
     .usage = "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
-             "                        [--routes N] [--quick] [--json]",
+             "                        [--routes N] [--quick] [--json]\n"
+             "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
+             "NAME]\n"
+             "                        [--table FILE] [--quick] [--json]",
     .help =
         "  lookup   lookups a second on keys U (uniform), P (in a random prefix) and Z (Zipf "
         "flows)\n"
         "  update   a day of BGP updates, readers beside updates, building the table\n"
-        "  share    memory and speed of 1 to 10,000 FIBs over one base\n\n"
+        "  share    memory and speed of 1 to 10,000 FIBs over one base\n"
+        "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
+        "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n\n"
         "  --table FILE     a prefix a line, plain or .xz; without it, a synthetic full table\n"
         "  --updates FILE   'A prefix' or 'W prefix' a line; without it, synthetic updates\n"
         "  --family 4|6     of the synthetic table, or the one that FILE must have\n"
@@ -226,6 +251,9 @@ const struct cli_command cli_bench = {
         "  --routes N       only N routes of the table, drawn evenly\n"
         "  --quick          under a minute: fewer repeats, and without rte_lpm, which loads "
         "slowly\n"
+        "  --prefixes N     bgp: so many prefixes (default 1,000,000; some works take 100,000)\n"
+        "  --peers LIST     bgp: beside these daemons (default: bird and frr where installed)\n"
+        "  --work NAME      bgp: this work alone\n"
         "  --json           the rows as one JSON document\n\n"
         "Times are CPU time, engines take turns, figures are medians; every answer is checked. "
         "Exit\n"

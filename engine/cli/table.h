@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define TABLE_COLUMNS_MAX 8
+#define TABLE_COLUMNS_MAX 12
 
 struct table {
     FILE *cells; /* being written: '|' between cells, a line a row */

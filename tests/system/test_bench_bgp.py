@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""bench bgp against BIRD with small tables: every work converges, rows have the fields that programs rely on, nothing is left
+behind. Exit 77: cannot run here, and why.
+
+test_bench_bgp.py FINGERPOST
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+FIELDS = {"work": str, "prefixes": int, "engine": str, "rounds": int, "seconds_median": float, "cpu_s": float,
+          "rss_mb": float, "wrong": int}
+WORKS = ["1to1", "packed", "to-30", "8-equal", "best-dies", "peer-death", "real-table"]
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+def bench(*arguments, code=0):
+    done = subprocess.run([sys.argv[1], "bench", "bgp", *arguments], capture_output=True, text=True, timeout=500,
+                          check=False)
+    assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+    return done
+
+
+def left_behind():
+    return {path.name for path in pathlib.Path("/tmp").glob("fingerpost-bench-*")}
+
+
+def main():
+    if os.geteuid() != 0:
+        skip("needs root for network namespaces")
+    if not shutil.which("bird"):
+        skip("bird is not installed")
+    if subprocess.run(["unshare", "-n", "true"], check=False).returncode != 0:
+        skip("network namespaces cannot be made here")
+    before = left_behind()
+    rows = json.loads(bench("--prefixes", "600", "--peers", "bird", "--quick", "--json").stdout)
+    assert [row["work"] for row in rows] == [work for work in WORKS for _ in range(2)], rows
+    assert [row["engine"] for row in rows] == ["fingerpost", "bird"] * len(WORKS), rows
+    for row in rows:
+        for field, kind in FIELDS.items():
+            assert isinstance(row[field], kind), (field, row)
+        assert row["wrong"] == 0 and row["prefixes"] == 600 and row["seconds_median"] > 0, row
+        assert row["ratio_to_best_peer"] > 0, row
+    assert left_behind() <= before, left_behind() - before
+    assert "no peer 'brid': bird, frr" in bench("--peers", "brid", code=2).stderr
+    assert "no work 'none'" in bench("--work", "none", code=2).stderr
+
+
+main()
