@@ -61,6 +61,10 @@
  * tree that the reader had, which is (C); a fallback is stored after the words of its own update
  * and loaded before them. A fence costs nothing when the grace period has passed anyway, which is
  * the rule: what the table remembers is a number, and lpm_rcu_poll() runs between batches.
+ *
+ * tests/lpm/spin/one_state.pml is this argument as a model. spin tries every interleaving of a
+ * lookup with every sequence of a few changes, and finds a wrong answer as soon as any one of the
+ * rules is left out.
  */
 #include "lpm/core.h"
 

@@ -18,8 +18,8 @@
  * then. Readers are wait-free: no lock, no atomic read-modify-write, no retry.
  *
  * Consistency. For the address it looks up, a reader sees the FIB before a change or after it,
- * never a mixture and never freed memory. A batch of changes is not atomic as a whole across
- * addresses.
+ * never a mixture and never freed memory. A batch is one such change for each address, not for all
+ * of them at once; but where it changes 0/0 as well, that is a change of its own after the others.
  *
  * Errors. Functions return 0 or -errno. After an error (-ENOMEM above all) the FIB is what it was
  * before the call.
