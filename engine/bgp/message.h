@@ -57,6 +57,7 @@ enum {
     BGP_OPEN_BAD_PARAMETER,
     BGP_OPEN_BAD_HOLD_TIME = 6,
     BGP_OPEN_BAD_CAPABILITY,
+    BGP_OPEN_ROLE_MISMATCH = 11, /* RFC 9234 */
 
     BGP_UPDATE_BAD_LIST = 1,
     BGP_UPDATE_UNKNOWN_WELL_KNOWN,
@@ -116,6 +117,24 @@ bool bgp_header_decode(const uint8_t *bytes, size_t maximum, struct bgp_header *
 
 /* --- OPEN, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH --------------------------------------------- */
 
+/* What one end of an eBGP session is to the other (RFC 9234); on the wire one less. */
+enum bgp_role {
+    BGP_ROLE_NONE, /* not said */
+    BGP_ROLE_PROVIDER,
+    BGP_ROLE_RS,
+    BGP_ROLE_RS_CLIENT,
+    BGP_ROLE_CUSTOMER,
+    BGP_ROLE_PEER,
+    BGP_ROLE_UNKNOWN, /* a value that the RFC does not have */
+};
+/* "provider", "rs", "rs-client", ...; never NULL. */
+const char *bgp_role_text(enum bgp_role role);
+
+/* Families for which who says it can take, or send, several paths to a prefix (RFC 7911). */
+struct bgp_add_path {
+    uint32_t receive, send;
+};
+
 /* What an OPEN says; also what we say in ours. Capabilities that we do not know are only counted.
  */
 struct bgp_open {
@@ -128,6 +147,10 @@ struct bgp_open {
     bool four_octet_as;
     bool route_refresh;
     bool extended_messages;
+    bool extended_next_hop; /* IPv4 unicast routes may have an IPv6 next hop (RFC 8950) */
+    bool roles_differ;      /* had several roles that are not one */
+    enum bgp_role role;
+    struct bgp_add_path add_path;
     unsigned unknown_capabilities;
 };
 
@@ -161,6 +184,8 @@ bool bgp_refresh_decode(const uint8_t *bytes, size_t length, struct bgp_refresh 
 /* A run of prefixes as they stand in the message, already known to be well-formed. */
 struct bgp_nlri {
     enum bgp_family family;
+    bool with_path_id; /* each prefix has a path identifier before it (RFC 7911) */
+    uint32_t path_id;  /* of the prefix that was taken last; else 0 */
     const uint8_t *at, *end;
 };
 /* Takes the next prefix; false at the end. Bits beyond the length are cleared. */
@@ -174,10 +199,12 @@ enum bgp_update_outcome {
 
 /* What bears on decoding an UPDATE. */
 struct bgp_update_context {
-    bool four_octet_as; /* negotiated */
-    bool internal;      /* iBGP */
-    bool accept_as_set; /* else RFC 9774: treat as withdraw */
-    uint32_t families;  /* negotiated; NLRI of others is passed over */
+    bool four_octet_as;     /* negotiated */
+    bool internal;          /* iBGP */
+    bool accept_as_set;     /* else RFC 9774: treat as withdraw */
+    bool extended_next_hop; /* negotiated, RFC 8950 */
+    uint32_t families;      /* negotiated; NLRI of others is passed over */
+    uint32_t add_path;      /* families whose NLRI comes with path identifiers */
 };
 
 struct bgp_update {
@@ -214,6 +241,7 @@ int bgp_update_attributes(struct bgp_update_reader *reader, bool multiprotocol,
 struct bgp_encoding {
     bool four_octet_as;
     size_t message_max; /* BGP_MESSAGE_MAX or BGP_EXTENDED_MESSAGE_MAX */
+    uint32_t add_path;  /* families whose NLRI goes with path identifiers */
 };
 
 /*
@@ -228,6 +256,7 @@ struct bgp_update_writer {
     size_t start;      /* of the prefixes */
     size_t attributes; /* size of what follows MP_REACH_NLRI, kept at limit until the end */
     enum bgp_family family;
+    bool with_path_id;
     uint8_t kind; /* which of the four layouts; update_write.c */
 };
 
@@ -240,8 +269,11 @@ bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encodin
 /* Starts one that withdraws. */
 bool bgp_withdraw_begin(struct bgp_update_writer *writer, const struct bgp_encoding *encoding,
                         enum bgp_family family, uint8_t *bytes, size_t capacity);
-/* False: full, nothing was added. */
+/* False: full, nothing was added. Where the family has path identifiers, this one is 0. */
 bool bgp_update_add(struct bgp_update_writer *writer, const struct lpm_prefix *prefix);
+/* The same with a path identifier, which counts only where the family has them. */
+bool bgp_update_add_path(struct bgp_update_writer *writer, const struct lpm_prefix *prefix,
+                         uint32_t path_id);
 /* Completes the message; returns its length, 0 when no prefix was added. */
 size_t bgp_update_end(struct bgp_update_writer *writer);
 

@@ -15,10 +15,13 @@ enum {
     BGP_VERSION = 4,
     PARAMETER_CAPABILITIES = 2,
     PARAMETER_EXTENDED = 255,
-    CAPABILITY_MULTIPROTOCOL = 1,    /* RFC 4760 */
-    CAPABILITY_ROUTE_REFRESH = 2,    /* RFC 2918 */
-    CAPABILITY_EXTENDED_MESSAGE = 6, /* RFC 8654 */
-    CAPABILITY_FOUR_OCTET_AS = 65,   /* RFC 6793 */
+    CAPABILITY_MULTIPROTOCOL = 1,     /* RFC 4760 */
+    CAPABILITY_ROUTE_REFRESH = 2,     /* RFC 2918 */
+    CAPABILITY_EXTENDED_NEXT_HOP = 5, /* RFC 8950 */
+    CAPABILITY_EXTENDED_MESSAGE = 6,  /* RFC 8654 */
+    CAPABILITY_ROLE = 9,              /* RFC 9234 */
+    CAPABILITY_FOUR_OCTET_AS = 65,    /* RFC 6793 */
+    CAPABILITY_ADD_PATH = 69,         /* RFC 7911 */
 };
 
 /* --- Write ------------------------------------------------------------------------------------ */
@@ -30,7 +33,44 @@ static uint8_t *put_capability(uint8_t *at, uint8_t code, uint8_t length)
     return at + 2;
 }
 
-/* At most 6 octets for each family and 10 for the rest: far from the 253 of one parameter. */
+/* What each octet says of a family, receive and send being bits of it. */
+enum { ADD_PATH_RECEIVE = 1, ADD_PATH_SEND = 2 };
+
+static uint8_t *put_add_path(const struct bgp_open *open, uint8_t *at)
+{
+    uint8_t *length;
+    if ((open->add_path.receive | open->add_path.send) == 0) {
+        return at;
+    }
+    at = put_capability(at, CAPABILITY_ADD_PATH, 0);
+    length = at - 1;
+    for (unsigned i = 0; i < BGP_FAMILY_COUNT; i++) {
+        const struct bgp_family_info *family = bgp_family_info((enum bgp_family)i);
+        uint8_t receive = open->add_path.receive & BGP_FAMILY_BIT(i) ? ADD_PATH_RECEIVE : 0;
+        uint8_t send = open->add_path.send & BGP_FAMILY_BIT(i) ? ADD_PATH_SEND : 0;
+        if (receive | send) {
+            bytes_put16(at, family->afi);
+            at[2] = family->safi;
+            at[3] = receive | send;
+            at += 4;
+            *length = (uint8_t)(*length + 4);
+        }
+    }
+    return at;
+}
+
+/* The one combination there is use for: IPv4 unicast with IPv6 next hops. */
+static uint8_t *put_extended_next_hop(uint8_t *at)
+{
+    const struct bgp_family_info *family = bgp_family_info(BGP_IPV4_UNICAST);
+    at = put_capability(at, CAPABILITY_EXTENDED_NEXT_HOP, 6);
+    bytes_put16(at, family->afi);
+    bytes_put16(at + 2, family->safi);
+    bytes_put16(at + 4, bgp_family_info(BGP_IPV6_UNICAST)->afi);
+    return at + 6;
+}
+
+/* At most 10 octets for each family and 25 for the rest: far from the 253 of one parameter. */
 static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
 {
     for (unsigned i = 0; i < BGP_FAMILY_COUNT; i++) {
@@ -54,14 +94,21 @@ static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
         bytes_put32(at, open->asn);
         at += 4;
     }
-    return at;
+    if (open->extended_next_hop) {
+        at = put_extended_next_hop(at);
+    }
+    if (open->role != BGP_ROLE_NONE) {
+        at = put_capability(at, CAPABILITY_ROLE, 1);
+        *at++ = (uint8_t)(open->role - 1);
+    }
+    return put_add_path(open, at);
 }
 
 /* One parameter holds all capabilities: what RFC 5492 section 4 recommends and every living
  * implementation reads. The long form of RFC 9072 is never needed for what we say. */
 size_t bgp_open_encode(const struct bgp_open *open, uint8_t *bytes, size_t capacity)
 {
-    uint8_t capabilities[6 * BGP_FAMILY_COUNT + 10];
+    uint8_t capabilities[10 * BGP_FAMILY_COUNT + 25];
     size_t n = (size_t)(put_capabilities(open, capabilities) - capabilities);
     size_t parameters = n > 0 ? n + 2 : 0, length = 29 + parameters;
     if (capacity < length) {
@@ -90,9 +137,10 @@ struct open_reader {
 
 /* The first of them ends the silence that stood for IPv4 unicast; from here on only what is
  * listed counts. Families that we do not know are passed over, a peer may offer anything. */
-static void take_multiprotocol(struct open_reader *reader, const uint8_t *value)
+static void take_multiprotocol(struct open_reader *reader, const uint8_t *value, size_t length)
 {
     enum bgp_family family;
+    (void)length;
     if (!reader->open->multiprotocol) {
         reader->open->multiprotocol = true;
         reader->open->families = 0;
@@ -102,33 +150,88 @@ static void take_multiprotocol(struct open_reader *reader, const uint8_t *value)
     }
 }
 
-static void take_route_refresh(struct open_reader *reader, const uint8_t *value)
+static void take_route_refresh(struct open_reader *reader, const uint8_t *value, size_t length)
 {
     (void)value;
+    (void)length;
     reader->open->route_refresh = true;
 }
 
-static void take_extended_message(struct open_reader *reader, const uint8_t *value)
+static void take_extended_message(struct open_reader *reader, const uint8_t *value, size_t length)
 {
     (void)value;
+    (void)length;
     reader->open->extended_messages = true;
 }
 
-static void take_four_octet_as(struct open_reader *reader, const uint8_t *value)
+/* Combinations that we do not know are passed over (RFC 8950 section 4). */
+static void take_extended_next_hop(struct open_reader *reader, const uint8_t *value, size_t length)
 {
+    enum bgp_family family;
+    for (const uint8_t *end = value + length; value < end; value += 6) {
+        uint16_t safi = bytes_get16(value + 2);
+        if (safi <= UINT8_MAX && bgp_family_find(bytes_get16(value), (uint8_t)safi, &family) &&
+            family == BGP_IPV4_UNICAST &&
+            bytes_get16(value + 4) == bgp_family_info(BGP_IPV6_UNICAST)->afi) {
+            reader->open->extended_next_hop = true;
+        }
+    }
+}
+
+/* Saying the same several times is fine; saying different things is not (RFC 9234 section 4.2). */
+static void take_role(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    struct bgp_open *open = reader->open;
+    enum bgp_role role =
+        value[0] + 1u < BGP_ROLE_UNKNOWN ? (enum bgp_role)(value[0] + 1u) : BGP_ROLE_UNKNOWN;
+    (void)length;
+    open->roles_differ |= open->role != BGP_ROLE_NONE && open->role != role;
+    open->role = role;
+}
+
+/* Of entries for one family the last counts; values but 1 to 3 are to be ignored (RFC 7911
+ * section 4). */
+static void take_add_path(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    struct bgp_add_path *add_path = &reader->open->add_path;
+    enum bgp_family family;
+    for (const uint8_t *end = value + length; value < end; value += 4) {
+        if (!bgp_family_find(bytes_get16(value), value[2], &family) || value[3] == 0 ||
+            value[3] > (ADD_PATH_RECEIVE | ADD_PATH_SEND)) {
+            continue;
+        }
+        add_path->receive &= ~BGP_FAMILY_BIT(family);
+        add_path->send &= ~BGP_FAMILY_BIT(family);
+        add_path->receive |= value[3] & ADD_PATH_RECEIVE ? BGP_FAMILY_BIT(family) : 0;
+        add_path->send |= value[3] & ADD_PATH_SEND ? BGP_FAMILY_BIT(family) : 0;
+    }
+}
+
+static void take_four_octet_as(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    (void)length;
     reader->open->four_octet_as = true;
     reader->four_octet_asn = bytes_get32(value);
 }
 
 static const struct {
     uint8_t code, length;
-    void (*take)(struct open_reader *reader, const uint8_t *value);
+    bool several; /* length is that of one entry, of which there may be any number */
+    void (*take)(struct open_reader *reader, const uint8_t *value, size_t length);
 } capabilities[] = {
-    {CAPABILITY_MULTIPROTOCOL, 4, take_multiprotocol},
-    {CAPABILITY_ROUTE_REFRESH, 0, take_route_refresh},
-    {CAPABILITY_EXTENDED_MESSAGE, 0, take_extended_message},
-    {CAPABILITY_FOUR_OCTET_AS, 4, take_four_octet_as},
+    {CAPABILITY_MULTIPROTOCOL, 4, false, take_multiprotocol},
+    {CAPABILITY_ROUTE_REFRESH, 0, false, take_route_refresh},
+    {CAPABILITY_EXTENDED_NEXT_HOP, 6, true, take_extended_next_hop},
+    {CAPABILITY_EXTENDED_MESSAGE, 0, false, take_extended_message},
+    {CAPABILITY_ROLE, 1, false, take_role},
+    {CAPABILITY_FOUR_OCTET_AS, 4, false, take_four_octet_as},
+    {CAPABILITY_ADD_PATH, 4, true, take_add_path},
 };
+
+static bool length_is_right(size_t length, size_t expected, bool several)
+{
+    return several ? length % expected == 0 : length == expected;
+}
 
 /* False: a capability that we know has another length. */
 static bool take_capability(struct open_reader *reader, uint8_t code, const uint8_t *value,
@@ -136,10 +239,10 @@ static bool take_capability(struct open_reader *reader, uint8_t code, const uint
 {
     for (unsigned i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++) {
         if (capabilities[i].code == code) {
-            if (capabilities[i].length != length) {
+            if (!length_is_right(length, capabilities[i].length, capabilities[i].several)) {
                 return false;
             }
-            capabilities[i].take(reader, value);
+            capabilities[i].take(reader, value, length);
             return true;
         }
     }

@@ -203,7 +203,7 @@ static bool config_valid(const struct bgp_session_config *config)
 {
     return config->local_asn != 0 && config->peer_asn != 0 && config->identifier != 0 &&
            config->hold_time_s != 1 && config->hold_time_s != 2 && config->attributes != NULL &&
-           (config->families & ~BGP_FAMILIES_ALL) == 0;
+           (config->families & ~BGP_FAMILIES_ALL) == 0 && config->role < BGP_ROLE_UNKNOWN;
 }
 
 static void fill_defaults(struct bgp_session_config *config)

@@ -101,11 +101,15 @@ struct bgp_session_config {
      * 1,000 and 60,000. All waits get jitter (RFC 4271 section 10). */
     uint32_t idle_hold_ms;
     uint32_t idle_hold_max_ms;
-    uint32_t families;      /* offered, BGP_FAMILY_BIT()s; 0: all */
-    bool two_octet_as;      /* do not offer 4-octet AS numbers */
-    bool extended_messages; /* offer RFC 8654 */
-    bool accept_as_set;     /* else RFC 9774: routes with AS_SET are treated as withdrawn */
-    uint64_t seed;          /* of the jitter; sessions of a speaker get different ones */
+    uint32_t families;            /* offered, BGP_FAMILY_BIT()s; 0: all */
+    bool two_octet_as;            /* do not offer 4-octet AS numbers */
+    bool extended_messages;       /* offer RFC 8654 */
+    bool accept_as_set;           /* else RFC 9774: routes with AS_SET are treated as withdrawn */
+    bool extended_next_hop;       /* offer RFC 8950: IPv4 routes with IPv6 next hops */
+    struct bgp_add_path add_path; /* offered (RFC 7911); families that are not offered: no effect */
+    enum bgp_role role; /* ours (RFC 9234), offered to an external peer; none: no check either */
+    bool role_strict;   /* refuse a peer that does not say its role */
+    uint64_t seed;      /* of the jitter; sessions of a speaker get different ones */
     struct bgp_attribute_table
         *attributes; /* where received sets are interned; outlives the session */
 };
@@ -168,9 +172,16 @@ struct bgp_negotiated {
     uint16_t hold_time_s;
     uint32_t keepalive_ms;
     uint32_t families;
-    bool four_octet_as, route_refresh, extended_messages;
+    bool four_octet_as, route_refresh, extended_messages, extended_next_hop;
+    struct bgp_add_path add_path; /* families in which we receive, and send, path identifiers */
+    enum bgp_role peer_role;      /* as the peer says, where we have a role too */
     enum bgp_direction direction; /* of the connection that won */
 };
+#define BGP_CAPABILITY_TEXT 64
+/* The capability at index that both ends have, in words for people ("four-octet-as", "add-path
+ * receive IPv4 unicast"); false: there are no more. */
+bool bgp_negotiated_capability(const struct bgp_negotiated *negotiated, unsigned index,
+                               char text[BGP_CAPABILITY_TEXT]);
 const struct bgp_negotiated *bgp_session_negotiated(const struct bgp_session *session);
 /* What bgp_update_begin() wants to know of this peer. */
 const struct bgp_encoding *bgp_session_encoding(const struct bgp_session *session);

@@ -18,6 +18,9 @@ struct bgp_open session_open(const struct bgp_session *session)
         .four_octet_as = !session->config.two_octet_as,
         .route_refresh = true,
         .extended_messages = session->config.extended_messages,
+        .extended_next_hop = session->config.extended_next_hop,
+        .add_path = session->config.add_path,
+        .role = session_role(session),
     };
 }
 
@@ -59,7 +62,7 @@ static bool open_acceptable(const struct bgp_session *session, const struct bgp_
         blame_families(session, error);
         return false;
     }
-    return true;
+    return session_role_acceptable(session, open, error, detail, size);
 }
 
 /* Does the connection that we opened stay? The higher identifier decides (RFC 4271 6.8), then the
@@ -149,11 +152,15 @@ static void establish(struct bgp_session *session, enum bgp_direction direction)
         .four_octet_as = open->four_octet_as && !session->config.two_octet_as,
         .route_refresh = open->route_refresh,
         .extended_messages = extended,
+        .extended_next_hop = session->config.extended_next_hop && open->extended_next_hop,
+        .add_path = session_agreed_add_path(session, open),
+        .peer_role = session_role(session) != BGP_ROLE_NONE ? open->role : BGP_ROLE_NONE,
         .direction = direction,
     };
     session->encoding = (struct bgp_encoding){
         .four_octet_as = session->negotiated.four_octet_as,
         .message_max = extended ? BGP_EXTENDED_MESSAGE_MAX : BGP_MESSAGE_MAX,
+        .add_path = session->negotiated.add_path.send,
     };
     connection->state = BGP_ESTABLISHED;
     session->established_ms = session->now_ms;
@@ -265,7 +272,9 @@ static void take_update(struct bgp_session *session, enum bgp_direction directio
         .four_octet_as = session->negotiated.four_octet_as,
         .internal = bgp_session_internal(session),
         .accept_as_set = session->config.accept_as_set,
+        .extended_next_hop = session->negotiated.extended_next_hop,
         .families = session->negotiated.families,
+        .add_path = session->negotiated.add_path.receive,
     };
     struct bgp_update update;
     enum bgp_update_outcome outcome =

@@ -87,6 +87,17 @@ uint64_t session_jitter(struct bgp_session *session, uint64_t ms);
 /* There is a session now: an attempt to open a second connection is dropped. */
 void session_stop_connecting(struct bgp_session *session);
 
+/* --- session_capability.c --------------------------------------------------------------------- */
+
+/* Our role towards this peer: none towards an internal one. */
+enum bgp_role session_role(const struct bgp_session *session);
+/* False with *error and detail: the peer's role does not fit ours. */
+bool session_role_acceptable(const struct bgp_session *session, const struct bgp_open *open,
+                             struct bgp_error *error, char *detail, size_t size);
+/* We receive where the peer sends, and the other way round (RFC 7911 section 4). */
+struct bgp_add_path session_agreed_add_path(const struct bgp_session *session,
+                                            const struct bgp_open *open);
+
 /* --- session_connection.c --------------------------------------------------------------------- */
 
 static inline struct connection *session_other(struct bgp_session *session,

@@ -184,22 +184,22 @@ static bool negotiated_family(const struct bgp_update_reader *reader, const uint
            (reader->context->families & BGP_FAMILY_BIT(*family));
 }
 
-/* Next hop of length octets for family; false for a length that it cannot have. */
+/* Next hop of length octets for family; false for a length that it cannot have. IPv4 routes have an
+ * IPv6 next hop where RFC 8950 was agreed on. */
 static bool take_mp_next_hop(struct bgp_update_reader *reader, enum bgp_family family,
                              const uint8_t *value, size_t length)
 {
     reader->mp_has_link_local = false;
-    reader->mp_next_hop = (struct lpm_address){.family = bgp_family_info(family)->lpm_family};
-    if (family == BGP_IPV4_UNICAST) {
-        if (length != 4) {
-            return false;
-        }
+    if (family == BGP_IPV4_UNICAST && length == 4) {
+        reader->mp_next_hop = (struct lpm_address){.family = LPM_IPV4};
         memcpy(reader->mp_next_hop.bytes, value, 4);
         return true;
     }
-    if (length != 16 && length != 32) {
+    if ((family == BGP_IPV4_UNICAST && !reader->context->extended_next_hop) ||
+        (length != 16 && length != 32)) {
         return false;
     }
+    reader->mp_next_hop = (struct lpm_address){.family = LPM_IPV6};
     memcpy(reader->mp_next_hop.bytes, value, 16);
     if (length == 32) {
         reader->mp_has_link_local = true;
@@ -226,11 +226,11 @@ static enum verdict take_mp_reach(struct bgp_update_reader *reader,
     if (attribute->length < 5 + length || !take_mp_next_hop(reader, family, value + 4, length)) {
         return blame(reader, VERDICT_RESET, BGP_UPDATE_BAD_LIST, attribute);
     }
-    const uint8_t *nlri = value + 5 + length;
-    if (!nlri_check(family, nlri, end)) {
+    struct bgp_nlri nlri = update_nlri(reader, family, value + 5 + length, end);
+    if (!nlri_check(&nlri)) {
         return blame(reader, VERDICT_RESET, BGP_UPDATE_BAD_OPTIONAL, attribute);
     }
-    reader->update->mp_announced = (struct bgp_nlri){family, nlri, end};
+    reader->update->mp_announced = nlri;
     return VERDICT_FINE;
 }
 
@@ -246,10 +246,11 @@ static enum verdict take_mp_unreach(struct bgp_update_reader *reader,
     if (!negotiated_family(reader, value, &family)) {
         return VERDICT_FINE;
     }
-    if (!nlri_check(family, value + 3, end)) {
+    struct bgp_nlri nlri = update_nlri(reader, family, value + 3, end);
+    if (!nlri_check(&nlri)) {
         return blame(reader, VERDICT_RESET, BGP_UPDATE_BAD_OPTIONAL, attribute);
     }
-    reader->update->mp_withdrawn = (struct bgp_nlri){family, value + 3, end};
+    reader->update->mp_withdrawn = nlri;
     return VERDICT_FINE;
 }
 

@@ -45,7 +45,10 @@ void update_blame(struct bgp_update_reader *reader, enum verdict verdict, uint8_
                   uint8_t subcode, const void *data, size_t length);
 /* Reads the whole attribute field. Stops early only where nothing more can be told apart. */
 void update_take_attributes(struct bgp_update_reader *reader, const uint8_t *bytes, size_t n);
-/* Are these bytes whole prefixes of family? */
-bool nlri_check(enum bgp_family family, const uint8_t *at, const uint8_t *end);
+/* Are the bytes of nlri whole prefixes of its family? */
+bool nlri_check(const struct bgp_nlri *nlri);
+/* The bytes from at to end as NLRI of family, as this session has it. */
+struct bgp_nlri update_nlri(const struct bgp_update_reader *reader, enum bgp_family family,
+                            const uint8_t *at, const uint8_t *end);
 
 #endif

@@ -34,16 +34,24 @@ void bgp_update_reader_destroy(struct bgp_update_reader *reader)
 
 /* --- Prefixes --------------------------------------------------------------------------------- */
 
+enum { PATH_ID_OCTETS = 4 };
+
 static inline size_t prefix_octets(uint8_t bits)
 {
     return ((size_t)bits + 7) / 8;
 }
 
 /* Everything after this may walk the prefixes without looking at the end again. */
-bool nlri_check(enum bgp_family family, const uint8_t *at, const uint8_t *end)
+bool nlri_check(const struct bgp_nlri *nlri)
 {
-    uint8_t most = bgp_family_info(family)->length_max;
+    uint8_t most = bgp_family_info(nlri->family)->length_max;
+    size_t path_id = nlri->with_path_id ? PATH_ID_OCTETS : 0;
+    const uint8_t *at = nlri->at, *end = nlri->end;
     while (at < end) {
+        if ((size_t)(end - at) < path_id + 1) {
+            return false;
+        }
+        at += path_id;
         if (*at > most || prefix_octets(*at) > (size_t)(end - at - 1)) {
             return false;
         }
@@ -52,10 +60,25 @@ bool nlri_check(enum bgp_family family, const uint8_t *at, const uint8_t *end)
     return true;
 }
 
+struct bgp_nlri update_nlri(const struct bgp_update_reader *reader, enum bgp_family family,
+                            const uint8_t *at, const uint8_t *end)
+{
+    return (struct bgp_nlri){
+        .family = family,
+        .with_path_id = reader->context->add_path & BGP_FAMILY_BIT(family),
+        .at = at,
+        .end = end,
+    };
+}
+
 bool bgp_nlri_next(struct bgp_nlri *nlri, struct lpm_prefix *prefix)
 {
     if (nlri->at >= nlri->end) {
         return false;
+    }
+    if (nlri->with_path_id) {
+        nlri->path_id = bytes_get32(nlri->at);
+        nlri->at += PATH_ID_OCTETS;
     }
     uint8_t bits = *nlri->at++;
     size_t octets = prefix_octets(bits);
@@ -105,16 +128,17 @@ static void take_fields(struct bgp_update_reader *reader, const struct fields *f
 {
     struct bgp_update *update = reader->update;
     const enum bgp_family family = BGP_IPV4_UNICAST;
-    const uint8_t *withdrawn_end = fields->withdrawn + fields->withdrawn_size;
-    const uint8_t *announced_end = fields->announced + fields->announced_size;
-    if (!nlri_check(family, fields->withdrawn, withdrawn_end) ||
-        !nlri_check(family, fields->announced, announced_end)) {
+    const struct bgp_nlri withdrawn =
+        update_nlri(reader, family, fields->withdrawn, fields->withdrawn + fields->withdrawn_size);
+    const struct bgp_nlri announced =
+        update_nlri(reader, family, fields->announced, fields->announced + fields->announced_size);
+    if (!nlri_check(&withdrawn) || !nlri_check(&announced)) {
         update_blame(reader, VERDICT_RESET, 0, BGP_UPDATE_BAD_NETWORK, NULL, 0);
         return;
     }
     if (reader->context->families & BGP_FAMILY_BIT(family)) {
-        update->withdrawn = (struct bgp_nlri){family, fields->withdrawn, withdrawn_end};
-        update->announced = (struct bgp_nlri){family, fields->announced, announced_end};
+        update->withdrawn = withdrawn;
+        update->announced = announced;
     }
 }
 

@@ -27,11 +27,16 @@ static size_t room(const struct bgp_encoding *encoding, size_t capacity)
     return capacity < encoding->message_max ? capacity : encoding->message_max;
 }
 
+static size_t path_id_size(const struct bgp_update_writer *writer)
+{
+    return writer->with_path_id ? 4 : 0;
+}
+
 /* Is there room for the longest prefix of the family? With it, a message that was begun takes
  * one. */
 static bool fits_prefix(const struct bgp_update_writer *writer)
 {
-    size_t longest = 1 + bgp_family_info(writer->family)->length_max / 8u;
+    size_t longest = path_id_size(writer) + 1 + bgp_family_info(writer->family)->length_max / 8u;
     return writer->at + longest <= writer->limit;
 }
 
@@ -39,6 +44,17 @@ static const struct lpm_address *next_hop_of(const struct bgp_attributes *attrib
                                              const struct bgp_export *export)
 {
     return export->next_hop.family != 0 ? &export->next_hop : &attributes->next_hop;
+}
+
+static struct bgp_update_writer writer_of(const struct bgp_encoding *encoding,
+                                          enum bgp_family family, uint8_t *bytes, size_t capacity)
+{
+    return (struct bgp_update_writer){
+        .bytes = bytes,
+        .limit = room(encoding, capacity),
+        .family = family,
+        .with_path_id = encoding->add_path & BGP_FAMILY_BIT(family),
+    };
 }
 
 /* --- Announcements ---------------------------------------------------------------------------- */
@@ -112,8 +128,7 @@ bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encodin
     if (export == NULL) {
         export = &unchanged;
     }
-    *writer = (struct bgp_update_writer){
-        .bytes = bytes, .limit = room(encoding, capacity), .family = family};
+    *writer = writer_of(encoding, family, bytes, capacity);
     bool classic =
         family == BGP_IPV4_UNICAST && next_hop_of(attributes, export)->family == LPM_IPV4;
     return classic ? begin_classic(writer, encoding->four_octet_as, attributes, export)
@@ -126,8 +141,7 @@ bool bgp_update_begin(struct bgp_update_writer *writer, const struct bgp_encodin
 bool bgp_withdraw_begin(struct bgp_update_writer *writer, const struct bgp_encoding *encoding,
                         enum bgp_family family, uint8_t *bytes, size_t capacity)
 {
-    *writer = (struct bgp_update_writer){
-        .bytes = bytes, .limit = room(encoding, capacity), .family = family};
+    *writer = writer_of(encoding, family, bytes, capacity);
     if (writer->limit < MP_VALUE + 3) {
         return false;
     }
@@ -147,16 +161,26 @@ bool bgp_withdraw_begin(struct bgp_update_writer *writer, const struct bgp_encod
 /* --- Prefixes and end ------------------------------------------------------------------------- */
 
 /* Bits beyond the length are zero in every struct lpm_prefix, so they are on the wire. */
-bool bgp_update_add(struct bgp_update_writer *writer, const struct lpm_prefix *prefix)
+bool bgp_update_add_path(struct bgp_update_writer *writer, const struct lpm_prefix *prefix,
+                         uint32_t path_id)
 {
     size_t octets = ((size_t)prefix->length + 7) / 8;
-    if (writer->limit - writer->at < 1 + octets) {
+    if (writer->limit - writer->at < path_id_size(writer) + 1 + octets) {
         return false;
+    }
+    if (writer->with_path_id) {
+        bytes_put32(writer->bytes + writer->at, path_id);
+        writer->at += path_id_size(writer);
     }
     writer->bytes[writer->at] = prefix->length;
     memcpy(writer->bytes + writer->at + 1, prefix->bytes, octets);
     writer->at += 1 + octets;
     return true;
+}
+
+bool bgp_update_add(struct bgp_update_writer *writer, const struct lpm_prefix *prefix)
+{
+    return bgp_update_add_path(writer, prefix, 0);
 }
 
 /* Header of MP_REACH_NLRI or MP_UNREACH_NLRI, whose value ends at writer->at; then what follows
