@@ -12,8 +12,7 @@
  * Says the first one of a peer; true when there is one. */
 static bool is_unguarded(const struct fabric_bgp_peer *peer)
 {
-    const char *key = peer->key_file        ? "key_file"
-                      : peer->import_policy ? "import"
+    const char *key = peer->import_policy   ? "import"
                       : peer->export_policy ? "export"
                                             : NULL;
     if (!key && peer->max_prefixes.action == FABRIC_LIMIT_DROP_EXCESS)
@@ -71,7 +70,7 @@ const struct cli_command cli_run = {
             "  --verbose      DPDK's own log lines too\n"
             "  --json         at the end, sessions and counters as one JSON document\n\n"
             "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
-            "counters to standard error. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
+            "counters to standard error, SIGHUP reads key files again. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
             "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
             "Example: sudo fingerpost run docs/examples/live/fabric.yaml\n",
     .run = run,

@@ -175,6 +175,20 @@ struct fabric_bfd {
     unsigned interval_ms, multiplier;
 };
 
+enum fabric_connect { FABRIC_CONNECT_EITHER, FABRIC_CONNECT_ACTIVE, FABRIC_CONNECT_PASSIVE };
+enum fabric_key_type { FABRIC_KEY_MD5, FABRIC_KEY_TCP_AO };
+
+/* How the TCP connections of a session are made. */
+struct fabric_transport {
+    enum fabric_connect connect;
+    unsigned ttl;               /* of what we send, 1..255 */
+    unsigned ttl_security_hops; /* RFC 5082: how far away the peer may be; 0: not looked at */
+    uint16_t port;              /* of the peer; 0: the port of the engine */
+    struct lpm_address local_addresses[2]; /* one an instance, instead of the route server's */
+    uint32_t local_address_count;          /* 0, or the number of instances */
+    const char *interface;                 /* sockets are bound to this device, or NULL */
+};
+
 struct fabric_bgp_peer {
     const char *name;
     struct fabric_place place;
@@ -182,7 +196,10 @@ struct fabric_bgp_peer {
     uint32_t asn;
     uint32_t nic;    /* that has `address`, or FABRIC_NONE */
     uint32_t router; /* that answers in the twin, or FABRIC_NONE */
-    const char *key_file;
+    const char *key_file; /* as written: relative to the file of `place` */
+    enum fabric_key_type key_type;
+    unsigned key_id; /* SendID and RecvID (RFC 5925) */
+    struct fabric_transport transport;
     uint16_t hold_time_s, keepalive_s; /* defaults 180, 60 */
     struct fabric_bfd bfd;
     struct fabric_max_prefixes max_prefixes;
@@ -206,6 +223,7 @@ struct fabric_route_server {
     uint32_t instance_count; /* addresses given: 1 or 2 */
     uint32_t port;                  /* or FABRIC_NONE */
     const char *listen_interface;   /* management link, or NULL */
+    uint16_t listen_port;           /* TCP; 0: the engine's own choice */
     bool branch_to_branch;
     enum fabric_preference preference;
     uint32_t peer_limit, prefix_limit;

@@ -113,6 +113,20 @@ struct lpm_address fabric_route_server_address6(const struct fabric *fabric, uin
     return address;
 }
 
+struct lpm_address fabric_route_server_local(const struct fabric *fabric, uint32_t route_server,
+                                             unsigned instance, uint32_t peer)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    const struct fabric_bgp_peer *neighbor = &server->peers[peer];
+    if (instance < neighbor->transport.local_address_count)
+        return neighbor->transport.local_addresses[instance];
+    if (neighbor->address.family == server->addresses[instance].family)
+        return server->addresses[instance];
+    if (neighbor->address.family == LPM_IPV6)
+        return fabric_route_server_address6(fabric, route_server, instance);
+    return (struct lpm_address){0};
+}
+
 struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer)
@@ -129,6 +143,7 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .peer_address = neighbor->address,
         .identifier = identifier_of(&server->addresses[instance]),
         .asn = neighbor->asn,
+        .passive = neighbor->transport.connect == FABRIC_CONNECT_PASSIVE,
         .hold_time_s = neighbor->hold_time_s,
         .keepalive_s = neighbor->keepalive_s,
         .connect_retry_s = CONNECT_RETRY_S,

@@ -20,7 +20,14 @@ unsigned fabric_route_server_speakers(const struct fabric *fabric, uint32_t rout
 struct speaker_config fabric_route_server_config(const struct fabric *fabric,
                                                  uint32_t route_server);
 
-/* The session of instance `instance` with peers[peer]. Names and addresses point into fabric. */
+/* The address of our end of that session: transport.local_addresses of the peer; else that of the
+ * instance; else, for an IPv6 peer of an IPv4 route server, fabric_route_server_address6(). family
+ * 0: there is none. */
+struct lpm_address fabric_route_server_local(const struct fabric *fabric, uint32_t route_server,
+                                             unsigned instance, uint32_t peer);
+
+/* The session of instance `instance` with peers[peer]. Next hops are those of the route server's
+ * own addresses, whatever the session runs over. Names and addresses point into fabric. */
 struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer);

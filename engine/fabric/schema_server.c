@@ -14,6 +14,8 @@ static const struct fabric_word limit_actions[] = {
     {"close", FABRIC_LIMIT_CLOSE},
     {NULL, 0},
 };
+static const struct fabric_word key_types[] = {
+    {"md5", FABRIC_KEY_MD5}, {"tcp_ao", FABRIC_KEY_TCP_AO}, {NULL, 0}};
 static const struct fabric_word forever[] = {{"forever", UINT32_MAX}, {NULL, 0}};
 
 static const struct fabric_key max_prefixes_keys[] = {
@@ -87,6 +89,21 @@ static const struct fabric_key peer_keys[] = {
      .type = FABRIC_TYPE_STRING,
      FABRIC_FIELD(fabric_bgp_peer, key_file),
      .otherwise = "none"},
+    {.name = "key_type",
+     .type = FABRIC_TYPE_WORD,
+     .words = key_types,
+     FABRIC_FIELD(fabric_bgp_peer, key_type),
+     .fallback = "md5"},
+    {.name = "key_id",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 0,
+     .most = 255,
+     FABRIC_FIELD(fabric_bgp_peer, key_id),
+     .fallback = "1"},
+    {.name = "transport",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &fabric_schema_transport,
+     FABRIC_FIELD(fabric_bgp_peer, transport)},
     {.name = "hold_time_s",
      .type = FABRIC_TYPE_NUMBER,
      .least = 0,
@@ -204,8 +221,14 @@ static const struct fabric_schema dynamic_peers_schema = {.title = "route_server
 static const struct fabric_key listen_keys[] = {
     {.name = "interface",
      .type = FABRIC_TYPE_STRING,
-     .required = true,
-     FABRIC_FIELD(fabric_route_server, listen_interface)},
+     FABRIC_FIELD(fabric_route_server, listen_interface),
+     .otherwise = "none"},
+    {.name = "port",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 65535,
+     FABRIC_FIELD(fabric_route_server, listen_port),
+     .otherwise = "179, or --bgp-port"},
 };
 static const struct fabric_schema listen_schema = {
     .title = "route_servers.listen", .word = "listener", FABRIC_KEYS(listen_keys)};

@@ -27,6 +27,12 @@ void fabric_validate_sessions(struct fabric_loader *loader); /* validate_session
 void fabric_validate_neighbors(struct fabric_loader *loader, const char *owner, uint32_t self,
                                const struct fabric_neighbor *neighbors, uint32_t n);
 
+/* validate_transport.c; object: "route_servers[x].peers[y]" */
+void fabric_validate_transport(struct fabric_loader *loader,
+                               const struct fabric_route_server *server,
+                               const struct fabric_bgp_peer *peer, const char *object);
+bool fabric_is_link_local(const struct lpm_address *address); /* fe80::/10 */
+
 /* --- What they share (validate.c) ------------------------------------------------------------- */
 
 #define FABRIC_ROUTE_SERVER_SUBNET "RouteServerSubnet"

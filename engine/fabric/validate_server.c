@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/fabric/route_server.h"
+
 #define AZURE_ASN        65515u
 #define AS_TRANS         23456u
 #define WHAT_TEXT        200
@@ -153,6 +155,20 @@ static bool is_own_address(const struct fabric_route_server *server,
     return false;
 }
 
+/* Each instance needs an address of the peer's family at its end. */
+static bool has_local_addresses(const struct fabric *fabric,
+                                const struct fabric_route_server *server,
+                                const struct fabric_bgp_peer *peer)
+{
+    uint32_t index = (uint32_t)(server - fabric->route_servers);
+    uint32_t peer_index = (uint32_t)(peer - server->peers);
+
+    for (unsigned i = 0; i < server->instance_count; i++)
+        if (fabric_route_server_local(fabric, index, i, peer_index).family == 0)
+            return false;
+    return true;
+}
+
 /* In native mode a peer that no NIC is may still be real: a box behind the management link. */
 static void check_peer_address(struct fabric_loader *loader,
                                const struct fabric_route_server *server,
@@ -168,10 +184,13 @@ static void check_peer_address(struct fabric_loader *loader,
     if (is_own_address(server, &peer->address))
         FABRIC_ERROR(loader, place, "%s: %s is the route server's own", what,
                      FABRIC_ADDRESS(&peer->address));
-    else if (peer->address.family != server->addresses[0].family)
+    else if (!has_local_addresses(fabric, server, peer))
         FABRIC_ERROR(loader, place,
-                     "%s: %s is not of the address family of the route server's own addresses",
+                     "%s: %s is not of the address family of the route server's own addresses; "
+                     "give it transport.local_addresses",
                      what, FABRIC_ADDRESS(&peer->address));
+    else if (fabric_is_link_local(&peer->address))
+        return; /* its link is named by transport.interface */
     else if (!fabric_check_routable(loader, place, what, &peer->address))
         return;
     else if (reach == FABRIC_REACH_OUTSIDE && fabric->mode == FABRIC_AZURE)
@@ -270,6 +289,7 @@ static void check_peer(struct fabric_loader *loader, const struct fabric_route_s
     check_peer_forwards(loader, server, peer);
     check_peer_timers(loader, peer, what);
     check_peer_switches(loader, peer, what);
+    fabric_validate_transport(loader, server, peer, what);
 }
 
 /* The template may be any peer of the same route server; its address is what the range replaces. */

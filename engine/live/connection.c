@@ -316,6 +316,16 @@ void live_connection_accepted(struct live_peer *peer, int fd)
     speaker_connected(peer->peer->speaker, peer->peer->peer, BGP_INCOMING, live_now());
 }
 
+void live_connection_rekey(struct live_connection *connection)
+{
+    const struct live_neighbor *neighbor = connection->peer->neighbor;
+    int status = live_key_set(connection->fd, &neighbor->model->address,
+                              neighbor->model->transport.interface, &neighbor->key);
+    if (status)
+        live_log("%s the new key cannot be used on the open connection: %s",
+                 connection->peer->label, strerror(-status));
+}
+
 void live_connection_opening(struct live_peer *peer, int fd)
 {
     if (peer->connections[BGP_OUTGOING])

@@ -21,6 +21,9 @@
 void live_connection_accepted(struct live_peer *peer, int fd);
 void live_connection_opening(struct live_peer *peer, int fd);
 
+/* The peer's key has changed: this connection signs by the new one from here on. */
+void live_connection_rekey(struct live_connection *connection);
+
 /* Wishes of the session, from within its own calls: done by live_connection_work(). */
 void live_connection_wants_output(struct live_connection *connection);
 void live_connection_wants_close(struct live_connection *connection);

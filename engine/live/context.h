@@ -3,7 +3,8 @@
  *
  *   struct live ─┬─ loop, timers, signals                        live.c
  *                ├─ plane: lpm, forwarding, controller, engine   plane.c
- *                ├─ listeners[]   one per route-server address   listener.c
+ *                ├─ neighbors[]   keys of configured peers       neighbor.c
+ *                ├─ listeners[]   one per local address          listener.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
  *                     └─ parting[outgoing, incoming]: closed for the session, still sending its
@@ -23,8 +24,10 @@
 #include <jansson.h>
 #include <uv.h>
 
+#include "engine/live/key.h"
 #include "engine/live/live.h"
 #include "engine/live/plane.h"
+#include "engine/live/socket.h"
 #include "engine/program/controller.h"
 
 /* Bytes taken from one peer before the others get their turn: about 3,000 prefixes, which is near a
@@ -43,16 +46,26 @@ struct live_listener {
     struct live *live;
     uv_poll_t poll;
     int fd; /* -1: not open */
-    uint32_t route_server;
+    struct live_endpoint local;
+    const struct fabric_place *place; /* where the file asks for it */
+    const char *route_server;         /* whose it is, for messages: the first that asked */
     unsigned instance;
     bool paused;              /* out of file descriptors: accept again at the next housekeeping */
     uint64_t refused;         /* connections from unknown sources since the last line about them */
     uint64_t refused_line_ms; /* when that line was written; 0: never */
 };
 
+/* A configured peer of a route server, whichever the instance: its key is one. */
+struct live_neighbor {
+    const struct fabric_bgp_peer *model;
+    struct live_key key; /* length 0: none */
+};
+
 struct live_peer {
     struct live *live;
     struct controller_peer *peer;
+    struct live_neighbor *neighbor;
+    struct live_listener *listener;         /* where its connections come in */
     struct live_connection *connections[2]; /* by enum bgp_direction */
     struct live_connection *parting[2];
     bool connect_wanted;
@@ -72,9 +85,10 @@ struct live {
     bool loop_open;
     uv_prepare_t prepare;
     uv_timer_t tick, housekeeping;
-    uv_signal_t signals[3];
+    uv_signal_t signals[5];
     unsigned signal_count;
     struct live_plane plane;
+    struct live_neighbor *neighbors; /* of the route servers one after the other */
     struct live_listener *listeners;
     unsigned listener_count;
     struct live_peer *peers;

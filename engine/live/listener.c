@@ -13,40 +13,54 @@
 
 #include "engine/live/connection.h"
 #include "engine/live/log.h"
+#include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
 #include "engine/live/socket.h"
 
 /* Connections taken in one turn of the loop: a flood of them must not hold up the sessions. */
 #define ACCEPTS_PER_TURN 16
 #define REFUSED_LINE_MS  60000u
+/* Of what a listening socket answers; each connection gets that of its peer. */
+#define LISTENER_TTL 255
 
-/* The session of this instance with that source. Linear: a few hundred comparisons cost less than
+/* The session of this listener with that source. Linear: a few hundred comparisons cost less than
  * the accept. */
 static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
                                    const struct lpm_address *source)
 {
     for (size_t i = 0; i < live->peer_count; i++) {
-        const struct controller_peer *peer = live->peers[i].peer;
-        if (peer->route_server == listener->route_server && peer->instance == listener->instance &&
-            lpm_address_equal(&speaker_peer_config(peer->peer)->peer_address, source))
-            return &live->peers[i];
+        struct live_peer *peer = &live->peers[i];
+        if (peer->listener == listener &&
+            lpm_address_equal(&peer->neighbor->model->address, source))
+            return peer;
     }
     return NULL;
 }
 
+/* Why a connection with that source is not wanted; NULL: it is. */
+static const char *unwanted(const struct live_peer *peer, uint8_t ttl)
+{
+    if (!peer)
+        return "not a peer in the fabric file";
+    if (peer->neighbor->model->transport.connect == FABRIC_CONNECT_ACTIVE)
+        return "this peer is only called (connect: active)";
+    const struct live_socket_options options = live_neighbor_options(peer->neighbor);
+    if (!live_socket_near_enough(&options, ttl))
+        return "it came from further away than ttl_security_hops allows";
+    return NULL;
+}
+
 static void refused(struct live_listener *listener, const struct lpm_address *source,
-                    uint64_t now_ms)
+                    const char *why, uint64_t now_ms)
 {
     /* The first is told at once, a flood of them counted. */
     listener->refused++;
     if (listener->refused_line_ms && now_ms - listener->refused_line_ms < REFUSED_LINE_MS)
         return;
     char text[LPM_ADDRESS_TEXT];
-    live_log(
-        "%s/%u refused a connection from %s: not a peer in the fabric file (%llu refused since "
-        "the last such line)",
-        listener->live->fabric->route_servers[listener->route_server].name, listener->instance,
-        lpm_address_format(source, text), (unsigned long long)listener->refused);
+    live_log("%s/%u refused a connection from %s: %s (%llu refused since the last such line)",
+             listener->route_server, listener->instance, lpm_address_format(source, text), why,
+             (unsigned long long)listener->refused);
     listener->refused = 0;
     listener->refused_line_ms = now_ms;
 }
@@ -55,7 +69,8 @@ static void refused(struct live_listener *listener, const struct lpm_address *so
 static bool accept_one(struct live_listener *listener)
 {
     struct lpm_address source;
-    int fd = live_socket_accept(listener->fd, &source);
+    uint8_t ttl;
+    int fd = live_socket_accept(listener->fd, &source, &ttl);
     if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
         /* The connection stays in the backlog and would wake the loop without end. */
         live_log("cannot accept BGP connections for a moment: %s", strerror(-fd));
@@ -66,11 +81,17 @@ static bool accept_one(struct live_listener *listener)
         return fd == -ECONNABORTED;
     struct live *live = listener->live;
     struct live_peer *peer = find_peer(live, listener, &source);
-    if (peer) {
-        live_connection_accepted(peer, fd);
-    } else {
+    const char *why = unwanted(peer, ttl);
+    if (!why) {
+        const struct live_socket_options options = live_neighbor_options(peer->neighbor);
+        int status = live_socket_adopt(fd, source.family, &options);
+        why = status ? strerror(-status) : NULL;
+    }
+    if (why) {
         close(fd);
-        refused(listener, &source, live_now());
+        refused(listener, &source, why, live_now());
+    } else {
+        live_connection_accepted(peer, fd);
     }
     return true;
 }
@@ -90,10 +111,9 @@ static void listener_event(uv_poll_t *poll, int status, int events)
 /* What the user should do about a socket that could not be opened. Each cause has one errno: ENODEV
  * and EPERM come only from binding to the device, EACCES and EADDRNOTAVAIL only from the address
  * and port. */
-static void explain(const struct live *live, const struct live_listener *listener,
-                    const struct live_endpoint *local, int status, char error[LIVE_ERROR_TEXT])
+static void explain(const struct live_listener *listener, int status, char error[LIVE_ERROR_TEXT])
 {
-    const struct fabric_route_server *server = &live->fabric->route_servers[listener->route_server];
+    const struct live_endpoint *local = &listener->local;
     char address[LPM_ADDRESS_TEXT];
     lpm_address_format(&local->address, address);
     const char *interface = local->interface ? local->interface : "lo";
@@ -123,54 +143,138 @@ static void explain(const struct live *live, const struct live_listener *listene
         break;
     }
     snprintf(error, LIVE_ERROR_TEXT, "%s:%u: route server %s cannot listen on %s port %u: %s",
-             server->place.file ? server->place.file : "fabric", server->place.line, server->name,
-             address, local->port, why);
+             listener->place->file ? listener->place->file : "fabric", listener->place->line,
+             listener->route_server, address, local->port, why);
 }
 
-static int open_one(struct live *live, struct live_listener *listener, uint32_t route_server,
-                    unsigned instance, char error[LIVE_ERROR_TEXT])
+static bool same_text(const char *a, const char *b)
 {
-    const struct fabric_route_server *server = &live->fabric->route_servers[route_server];
-    struct live_endpoint local = {server->addresses[instance], live->options.bgp_port,
-                                  server->listen_interface};
-    *listener = (struct live_listener){
-        .live = live, .fd = -1, .route_server = route_server, .instance = instance};
-    int fd = live_socket_listen(&local);
-    if (fd < 0) {
-        explain(live, listener, &local, fd, error);
-        return fd;
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+struct live_listener *live_listener_find(struct live *live, const struct live_endpoint *local)
+{
+    for (unsigned i = 0; i < live->listener_count; i++) {
+        struct live_listener *listener = &live->listeners[i];
+        if (lpm_address_equal(&listener->local.address, &local->address) &&
+            listener->local.port == local->port &&
+            same_text(listener->local.interface, local->interface))
+            return listener;
     }
-    int status = uv_poll_init(&live->loop, &listener->poll, fd);
+    return NULL;
+}
+
+void live_listener_rekey(struct live_listener *listener, const struct live_peer *peer)
+{
+    const struct fabric_bgp_peer *model = peer->neighbor->model;
+    int status = listener->fd < 0 ? 0
+                                  : live_key_set(listener->fd, &model->address,
+                                                 model->transport.interface, &peer->neighbor->key);
+    if (status)
+        live_log("%s the new key cannot be used: %s", peer->label, strerror(-status));
+}
+
+/* Lists the endpoint unless it is listed. */
+static void add(struct live *live, const struct live_endpoint *local,
+                const struct fabric_route_server *server, unsigned instance,
+                const struct fabric_place *place)
+{
+    if (live_listener_find(live, local))
+        return;
+    live->listeners[live->listener_count++] = (struct live_listener){
+        .live = live,
+        .fd = -1,
+        .local = *local,
+        .place = place,
+        .route_server = server->name,
+        .instance = instance,
+    };
+}
+
+/* An address of the route server is listened on even when no peer uses it: strangers are refused
+ * with a line, and what lacks on the machine is told. */
+static void add_server(struct live *live, uint32_t index)
+{
+    const struct fabric_route_server *server = &live->fabric->route_servers[index];
+    for (unsigned instance = 0; instance < server->instance_count; instance++) {
+        struct live_endpoint own = {server->addresses[instance],
+                                    server->listen_port ? server->listen_port
+                                                        : live->options.bgp_port,
+                                    server->listen_interface};
+        add(live, &own, server, instance, &server->place);
+        for (uint32_t i = 0; i < server->peer_count; i++) {
+            struct live_endpoint local = live_neighbor_listens(live, index, instance, i);
+            add(live, &local, server, instance, &server->peers[i].place);
+        }
+    }
+}
+
+/* The keys of all peers that connect here. */
+static int set_keys(struct live *live, const struct live_listener *listener, int fd)
+{
+    for (uint32_t i = 0; i < live->fabric->route_servers_count; i++) {
+        const struct fabric_route_server *server = &live->fabric->route_servers[i];
+        for (uint32_t j = 0; j < server->instance_count * server->peer_count; j++) {
+            uint32_t index = j / server->instance_count;
+            struct live_endpoint local =
+                live_neighbor_listens(live, i, j % server->instance_count, index);
+            const struct live_neighbor *neighbor = live_neighbor(live, i, index);
+            if (neighbor->key.length == 0 || live_listener_find(live, &local) != listener)
+                continue;
+            int status = live_key_set(fd, &neighbor->model->address,
+                                      neighbor->model->transport.interface, &neighbor->key);
+            if (status)
+                return status;
+        }
+    }
+    return 0;
+}
+
+static int open_one(struct live_listener *listener, char error[LIVE_ERROR_TEXT])
+{
+    const struct live_socket_options options = {.ttl = LISTENER_TTL};
+    int fd = live_socket_make(&listener->local, &options);
+    int status = fd < 0 ? fd : set_keys(listener->live, listener, fd);
+    if (!status)
+        status = live_socket_listen(fd);
     if (status) {
-        close(fd);
+        explain(listener, status, error);
+        goto fail;
+    }
+    status = uv_poll_init(&listener->live->loop, &listener->poll, fd);
+    if (status) {
         snprintf(error, LIVE_ERROR_TEXT, "cannot watch a listening socket: %s",
                  uv_strerror(status));
-        return status;
+        goto fail;
     }
     listener->fd = fd;
     listener->poll.data = listener;
     uv_poll_start(&listener->poll, UV_READABLE, listener_event);
     return 0;
+fail:
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 int live_listeners_open(struct live *live, char error[LIVE_ERROR_TEXT])
 {
     const struct fabric *fabric = live->fabric;
-    unsigned n = 0;
+    size_t n = 0;
     for (uint32_t i = 0; i < fabric->route_servers_count; i++)
-        n += fabric->route_servers[i].instance_count;
+        n += fabric->route_servers[i].instance_count *
+             ((size_t)fabric->route_servers[i].peer_count + 1);
     live->listeners = calloc(n + 1, sizeof(*live->listeners));
     if (!live->listeners) {
-        snprintf(error, LIVE_ERROR_TEXT, "not enough memory for %u listening sockets", n);
+        snprintf(error, LIVE_ERROR_TEXT, "not enough memory for %zu listening sockets", n);
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
-        for (unsigned j = 0; j < fabric->route_servers[i].instance_count; j++) {
-            int status = open_one(live, &live->listeners[live->listener_count], i, j, error);
-            if (status)
-                return status;
-            live->listener_count++;
-        }
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        add_server(live, i);
+    for (unsigned i = 0; i < live->listener_count; i++) {
+        int status = open_one(&live->listeners[i], error);
+        if (status)
+            return status;
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Listening sockets: one per route-server address. Only configured peers get beyond accept(). */
+/* Listening sockets: one per local address and device. Only configured peers get beyond accept(). */
 #ifndef ENGINE_LIVE_LISTENER_H
 #define ENGINE_LIVE_LISTENER_H
 
@@ -8,9 +8,14 @@
 
 #define LIVE_ERROR_TEXT 512
 
-/* Opens one per instance of every route server. -errno: error says which address, and what would be
+/* Opens one per instance of every route server, and those that single peers ask for. Keys are on
+ * them before they listen. -errno: error says which address, and what would be
  * right; those already open are closed by live_listeners_close(). */
 int live_listeners_open(struct live *live, char error[LIVE_ERROR_TEXT]);
+/* The one that takes connections to local; NULL: none. */
+struct live_listener *live_listener_find(struct live *live, const struct live_endpoint *local);
+/* The peer's key has changed. */
+void live_listener_rekey(struct live_listener *listener, const struct live_peer *peer);
 void live_listeners_close(struct live *live);
 /* Accepts again where a listener paused for want of file descriptors. */
 void live_listeners_housekeeping(struct live *live);

@@ -20,6 +20,7 @@
 #include "engine/live/context.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
+#include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
 #include "engine/live/report.h"
 #include "lpm/rcu.h"
@@ -134,11 +135,17 @@ static void on_housekeeping(uv_timer_t *timer)
 
 /* --- Signals ---------------------------------------------------------------------------------- */
 
-static void print_status(const struct live *live)
+/* For people, or as one line for programs: standard output is kept for the end. */
+static void print_status(const struct live *live, bool json)
 {
     json_t *state = live_report_state(live);
     json_t *report = live_report(live, state);
-    live_report_print(stderr, report);
+    if (json) {
+        json_dumpf(report, stderr, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        fputc('\n', stderr);
+    } else {
+        live_report_print(stderr, report);
+    }
     json_decref(report);
     json_decref(state);
 }
@@ -158,8 +165,10 @@ static void begin_stop(struct live *live, int signal_number)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct live *live = handle->data;
-    if (number == SIGUSR1) {
-        print_status(live);
+    if (number == SIGUSR1 || number == SIGUSR2) {
+        print_status(live, number == SIGUSR2);
+    } else if (number == SIGHUP) {
+        live_neighbors_reload(live);
     } else if (!live->stopping) {
         begin_stop(live, number);
     } else {
@@ -170,7 +179,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int open_signals(struct live *live)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
     /* A reader of standard output that has gone must not end the engine; sockets say MSG_NOSIGNAL.
      */
     signal(SIGPIPE, SIG_IGN);
@@ -214,6 +223,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     live_peers_shell(&shell);
     char plane_error[DP_ERROR_TEXT] = "";
     int status = open_loop(live, error);
+    if (!status)
+        status = live_neighbors_create(live, error, LIVE_ERROR_TEXT);
     if (!status)
         status = live_listeners_open(live, error);
     if (status)
@@ -276,6 +287,7 @@ static void finish(struct live *live)
     }
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);
+    live_neighbors_destroy(live);
     free(live->listeners);
     free(live->peers);
     free(live);

@@ -3,6 +3,7 @@
  *
  *   kernel TCP ──> connection ──> speaker ─┐                             signals: TERM, INT: stop
  *   (libuv loop)   <── bytes pulled ───────┴─> controller ──> FIBs, groups        USR1: status
+ *                                                                                 HUP: keys again
  *                                                              ║ RCU
  *                                              dp_engine: workers on the ports of the fabric file
  *
@@ -25,10 +26,11 @@ struct live_options {
 };
 
 /* Runs until SIGINT or SIGTERM: peers get Cease / Administrative Shutdown, ports are closed, a
- * summary is printed. A second signal ends the process at once. SIGUSR1 prints the same summary to
- * standard error while running. Returns the exit code: 0 after a clean stop, 2 when the engine
- * could not start (one line on standard error says what and what would be right; nothing is left
- * open). fabric is borrowed. Changes the process's handling of these signals and of SIGPIPE. */
+ * summary is printed. A second signal ends the process at once. While running, SIGUSR1 prints the
+ * same summary to standard error, SIGUSR2 its JSON document as one line, and SIGHUP reads the key
+ * files of peers again. Returns the exit code: 0 after a clean stop, 2 when the engine could not
+ * start (one line on standard error says what and what would be right; nothing is left open).
+ * fabric is borrowed. Changes the process's handling of these signals and of SIGPIPE. */
 int live_run(const struct fabric *fabric, const struct live_options *options);
 
 #endif

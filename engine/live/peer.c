@@ -14,9 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/live/connection.h"
+#include "engine/live/listener.h"
 #include "engine/live/log.h"
+#include "engine/live/neighbor.h"
 #include "engine/live/socket.h"
 
 #define NOTICE_LINE_MS 1000u
@@ -114,18 +117,38 @@ void live_peers_shell(struct controller_shell *shell)
 
 /* --- What is done about it -------------------------------------------------------------------- */
 
+/* A socket on its way to the peer, or -errno. */
+static int open_connection(const struct live_peer *peer)
+{
+    const struct live *live = peer->live;
+    const struct fabric_bgp_peer *model = peer->neighbor->model;
+    const struct live_socket_options options = live_neighbor_options(peer->neighbor);
+    struct live_endpoint local = peer->listener->local;
+    local.port = 0;
+    local.interface = live_neighbor_interface(live, peer->peer->route_server, peer->peer->index);
+    const struct live_endpoint remote = {
+        model->address, model->transport.port ? model->transport.port : live->options.bgp_port,
+        local.interface};
+    int fd = live_socket_make(&local, &options);
+    if (fd < 0)
+        return fd;
+    int status =
+        live_key_set(fd, &model->address, model->transport.interface, &peer->neighbor->key);
+    if (!status)
+        status = live_socket_connect(fd, &remote);
+    if (!status)
+        return fd;
+    close(fd);
+    return status;
+}
+
 static void connect_out(struct live_peer *peer)
 {
     struct live *live = peer->live;
     peer->connect_wanted = false;
     const struct controller_peer *session = peer->peer;
-    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
-    struct live_endpoint local = {
-        config->local_address, 0,
-        live->fabric->route_servers[session->route_server].listen_interface};
-    struct live_endpoint remote = {config->peer_address, live->options.bgp_port, NULL};
     /* A failure is told like one of the network: the session waits and tries again. */
-    int fd = live->stopping ? -ESHUTDOWN : live_socket_connect(&local, &remote);
+    int fd = live->stopping ? -ESHUTDOWN : open_connection(peer);
     if (fd >= 0)
         live_connection_opening(peer, fd);
     else
@@ -184,6 +207,10 @@ int live_peers_create(struct live *live)
         struct live_peer *peer = &live->peers[i];
         peer->live = live;
         peer->peer = controller_peer(controller, i);
+        peer->neighbor = live_neighbor(live, peer->peer->route_server, peer->peer->index);
+        struct live_endpoint local = live_neighbor_listens(live, peer->peer->route_server,
+                                                           peer->peer->instance, peer->peer->index);
+        peer->listener = live_listener_find(live, &local);
         peer->peer->shell = peer;
         make_label(peer, live->fabric);
     }

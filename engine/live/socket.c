@@ -6,6 +6,7 @@
 #include "engine/live/socket.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 128
-#define BGP_TTL        255
+#define TTL_MAX        255
+/* The largest saved SYN: both headers with all their options. */
+#define SYN_BYTES 128
 
 union socket_address {
     struct sockaddr any;
@@ -24,6 +27,7 @@ union socket_address {
     struct sockaddr_storage storage;
 };
 
+/* A link-local address is complete only with the link, which is the device. */
 static socklen_t to_socket_address(const struct live_endpoint *endpoint, union socket_address *out)
 {
     memset(out, 0, sizeof(*out));
@@ -36,6 +40,8 @@ static socklen_t to_socket_address(const struct live_endpoint *endpoint, union s
     out->ip6.sin6_family = AF_INET6;
     out->ip6.sin6_port = htons(endpoint->port);
     memcpy(&out->ip6.sin6_addr, endpoint->address.bytes, 16);
+    if (endpoint->interface && IN6_IS_ADDR_LINKLOCAL(&out->ip6.sin6_addr))
+        out->ip6.sin6_scope_id = if_nametoindex(endpoint->interface);
     return sizeof(out->ip6);
 }
 
@@ -56,41 +62,65 @@ static int set_number(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
+/* RFC 5082: a sender at most so many hops away began with 255. */
+static int least_ttl(const struct live_socket_options *options)
+{
+    return options->ttl_security_hops ? TTL_MAX + 1 - options->ttl_security_hops : 0;
+}
+
+static int set_ttl(int fd, uint8_t family, const struct live_socket_options *options)
+{
+    bool ip4 = family == LPM_IPV4;
+    int error = ip4 ? set_number(fd, IPPROTO_IP, IP_TTL, options->ttl)
+                    : set_number(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, options->ttl);
+    if (error || !options->ttl_security_hops)
+        return error;
+    return ip4 ? set_number(fd, IPPROTO_IP, IP_MINTTL, least_ttl(options))
+               : set_number(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, least_ttl(options));
+}
+
 /* Options that both ends of a session want. The traffic class is a courtesy: its failure is none.
  */
-static int set_session_options(int fd, uint8_t family)
+static int set_session_options(int fd, uint8_t family, const struct live_socket_options *options)
 {
     int error = set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (error)
         return error;
-    if (family == LPM_IPV4) {
+    if (family == LPM_IPV4)
         set_number(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6);
-        return set_number(fd, IPPROTO_IP, IP_TTL, BGP_TTL);
-    }
-    set_number(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6);
-    return set_number(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, BGP_TTL);
+    else
+        set_number(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6);
+    return set_ttl(fd, family, options);
+}
+
+/* Replies leave by this device too, whatever the routing table says: the management link stays the
+ * way. */
+static int bind_to_device(int fd, const char *interface)
+{
+    if (!interface)
+        return 0;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) < 0
+               ? -errno
+               : 0;
 }
 
 static int bind_to(int fd, const struct live_endpoint *local)
 {
-    /* Replies leave by this device too, whatever the routing table says: the management link stays
-     * the way. */
-    if (local->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, local->interface,
-                                       (socklen_t)strlen(local->interface)) < 0)
-        return -errno;
+    int error = bind_to_device(fd, local->interface);
+    if (error)
+        return error;
     union socket_address address;
     socklen_t length = to_socket_address(local, &address);
     return bind(fd, &address.any, length) < 0 ? -errno : 0;
 }
 
-/* A socket with every option set and bound to local, or -errno. */
-static int make_socket(const struct live_endpoint *local)
+int live_socket_make(const struct live_endpoint *local, const struct live_socket_options *options)
 {
     bool ip4 = local->address.family == LPM_IPV4;
     int fd = socket(ip4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int error = set_session_options(fd, local->address.family);
+    int error = set_session_options(fd, local->address.family, options);
     /* Sessions of a former run linger in TIME_WAIT and must not keep the new one from listening. */
     if (!error)
         error = set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -104,35 +134,31 @@ static int make_socket(const struct live_endpoint *local)
     return error;
 }
 
-int live_socket_listen(const struct live_endpoint *local)
+int live_socket_listen(int fd)
 {
-    int fd = make_socket(local);
-    if (fd < 0)
-        return fd;
-    if (listen(fd, LISTEN_BACKLOG) == 0)
-        return fd;
-    int error = -errno;
-    close(fd);
-    return error;
+    /* Only for its TTL, so a kernel that does not save it is no reason to fail. */
+    set_number(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
+    return listen(fd, LISTEN_BACKLOG) == 0 ? 0 : -errno;
 }
 
-int live_socket_connect(const struct live_endpoint *local, const struct live_endpoint *remote)
+int live_socket_connect(int fd, const struct live_endpoint *remote)
 {
-    if (local->address.family != remote->address.family)
-        return -EAFNOSUPPORT;
-    int fd = make_socket(local);
-    if (fd < 0)
-        return fd;
     union socket_address address;
     socklen_t length = to_socket_address(remote, &address);
-    if (connect(fd, &address.any, length) == 0 || errno == EINPROGRESS)
-        return fd;
-    int error = -errno;
-    close(fd);
-    return error;
+    return connect(fd, &address.any, length) == 0 || errno == EINPROGRESS ? 0 : -errno;
 }
 
-int live_socket_accept(int listener, struct lpm_address *source)
+/* The saved SYN begins with its IP header. Reading it also frees the kernel's copy. */
+static uint8_t syn_ttl(int fd, uint8_t family)
+{
+    uint8_t bytes[SYN_BYTES];
+    socklen_t length = sizeof(bytes);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, bytes, &length) < 0 || length < 20)
+        return 0;
+    return family == LPM_IPV4 ? bytes[8] : bytes[7];
+}
+
+int live_socket_accept(int listener, struct lpm_address *source, uint8_t *ttl)
 {
     union socket_address address;
     socklen_t length = sizeof(address);
@@ -142,9 +168,21 @@ int live_socket_accept(int listener, struct lpm_address *source)
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return -errno;
-    /* TTL, class and TCP_NODELAY come from the listening socket. */
     from_socket_address(&address, source);
+    *ttl = syn_ttl(fd, source->family);
     return fd;
+}
+
+int live_socket_adopt(int fd, uint8_t family, const struct live_socket_options *options)
+{
+    /* Class and TCP_NODELAY come from the listening socket. */
+    int error = set_ttl(fd, family, options);
+    return error ? error : bind_to_device(fd, options->interface);
+}
+
+bool live_socket_near_enough(const struct live_socket_options *options, uint8_t ttl)
+{
+    return ttl == 0 || ttl >= least_ttl(options);
 }
 
 int live_socket_error(int fd)

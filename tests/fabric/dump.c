@@ -225,6 +225,17 @@ static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
         text_or_dash(peer->import_policy), text_or_dash(peer->export_policy));
 }
 
+static void put_transport(FILE *out, const struct fabric_bgp_peer *peer)
+{
+    const struct fabric_transport *transport = &peer->transport;
+
+    put(out, "  transport key=%d/%u connect=%d ttl=%u/%u port=%u interface=%s",
+        (int)peer->key_type, peer->key_id, (int)transport->connect, transport->ttl,
+        transport->ttl_security_hops, transport->port, text_or_dash(transport->interface));
+    put_addresses(out, "local", transport->local_addresses, transport->local_address_count);
+    put(out, "\n");
+}
+
 static void put_servers(FILE *out, const struct fabric *fabric)
 {
     char text[LPM_PREFIX_TEXT];
@@ -235,11 +246,13 @@ static void put_servers(FILE *out, const struct fabric *fabric)
         put(out, "route-server %s vnet=%u asn=%u", server->name, server->vnet, server->asn);
         put_addresses(out, "addresses", server->addresses, server->instance_count);
         put_index(out, "port", server->port);
-        put(out, " listen=%s b2b=%d preference=%d limits=%u/%u\n",
-            text_or_dash(server->listen_interface), server->branch_to_branch,
+        put(out, " listen=%s/%u b2b=%d preference=%d limits=%u/%u\n",
+            text_or_dash(server->listen_interface), server->listen_port, server->branch_to_branch,
             (int)server->preference, server->peer_limit, server->prefix_limit);
-        for (uint32_t j = 0; j < server->peer_count; j++)
+        for (uint32_t j = 0; j < server->peer_count; j++) {
             put_peer(out, &server->peers[j]);
+            put_transport(out, &server->peers[j]);
+        }
         for (uint32_t j = 0; j < server->dynamic_peer_count; j++) {
             const struct fabric_dynamic_peers *range = &server->dynamic_peers[j];
 

@@ -77,11 +77,13 @@ Test(load_bgp, route_servers)
           {"address: 10.0.1.5, asn: 65001}\n", "address: \"fe80::5\", asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: ::1 lies in ::1/128, which "
          "is loopback and never leaves a machine\n"
-         "base.yaml:36: error: route_servers[rs1].peers[nva2].address: fe80::5 lies in fe80::/10, "
-         "which is link-local and is not forwarded\n"},
+         "base.yaml:36: error: route_servers[rs1].peers[nva2].address: fe80::5 is link-local: it "
+         "needs transport.interface and transport.local_addresses, which say on which link and "
+         "from where\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: \"fd00:10:0:1::4\", asn: 65001}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].address: fd00:10:0:1::4 is not of "
-         "the address family of the route server's own addresses\n"},
+         "the address family of the route server's own addresses; give it "
+         "transport.local_addresses\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65001, hold_time_s: 2}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].hold_time_s: 2 is neither 0 nor at "
          "least 3\n"},
@@ -101,9 +103,7 @@ Test(load_bgp, route_servers)
          "base.yaml:36: error: route_servers[rs1].peers[nva1].key_file: there are no keys with "
          "quirk no_md5\n"
          "base.yaml:36: warning no-effect: 'route_servers.peers.bfd' is read and checked but has "
-         "no effect in this version\n"
-         "base.yaml:36: warning no-effect: 'route_servers.peers.key_file' is read and checked but "
-         "has no effect in this version: the session has no key; 'run' refuses such a file\n"},
+         "no effect in this version\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},

@@ -185,7 +185,6 @@ Test(load_problems, a_guard_without_effect_says_what_happens_without_it)
         const char *object, *text;
     } cases[] = {
         {"route_servers[rs].limits.prefixes", "takes any number of prefixes"},
-        {"route_servers[rs].peers[a].key_file", "no key; 'run' refuses such a file"},
         {"route_servers[rs].peers[a].import", "every route of the peer is accepted; 'run' refuses"},
         {"route_servers[rs].peers[a].export", "is told every route; 'run' refuses"},
         {"route_servers[rs].peers[a].max_prefixes.action", "'run' refuses drop_excess"},
@@ -206,7 +205,7 @@ Test(load_problems, a_guard_without_effect_says_what_happens_without_it)
         "all}]}]\n"
         "route_servers:\n"
         "  - {name: rs, vnet: hub, addresses: [10.0.0.4], limits: {prefixes: 5}, peers: [{name: a, "
-        "address: 10.0.1.4, asn: 65001, key_file: k, import: all, export: all, max_prefixes: "
+        "address: 10.0.1.4, asn: 65001, import: all, export: all, max_prefixes: "
         "{limit: "
         "4, count: azure, warn_percent: 70, action: drop_excess, idle_minutes: 3}}]}\n");
 

@@ -302,12 +302,24 @@ def a_session_less_guarded_than_its_file_says_does_not_run():
     good = pathlib.Path(EXAMPLE).read_text()
     peer = "asn: 65001"
     with tempfile.TemporaryDirectory() as folder:
-        for key in ("key_file: k", "import: p", "export: p", "max_prefixes: {limit: 5, action: drop_excess}"):
+        for key in ("import: p", "export: p", "max_prefixes: {limit: 5, action: drop_excess}"):
             text = good.replace(peer, f"{peer}, {key}", 1) + "\npolicies: [{name: p, rules: [{then: reject}]}]\n"
             path = write(folder, "guarded.yaml", text)
             said = run("run", path, code=2).stderr
             assert key.split(":")[0] in said and "take it out to run" in said, said
             assert "no effect" in run("routes", path, "vm1").stderr
+
+
+@case
+def a_key_that_cannot_be_used_does_not_run():
+    good = pathlib.Path(EXAMPLE).read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(folder, "keyed.yaml", good.replace("asn: 65001", "asn: 65001, key_file: k", 1))
+        assert "peer 'nva1': key_file k cannot be read" in run("run", path, code=2).stderr
+        write(folder, "k", "s3cret\n")
+        pathlib.Path(folder, "k").chmod(0o644)
+        assert "chmod 600" in run("run", path, code=2).stderr
+        assert "key_file" not in run("routes", path, "vm1").stderr, "the twin needs no keys"
 
 
 @case
