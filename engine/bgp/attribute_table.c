@@ -268,6 +268,24 @@ static int put_attribute(struct bgp_attribute_builder *builder, struct bgp_attri
     return 0;
 }
 
+/* The three are among the last, since communities are sorted. */
+static uint8_t reach_of(const struct bytes_buffer *communities)
+{
+    uint8_t reach = 0;
+    for (size_t at = communities->size; at >= 4; at -= 4) {
+        uint32_t community = bytes_get32(communities->bytes + at - 4);
+        if (community < BGP_NO_EXPORT) {
+            break;
+        }
+        if (community == BGP_NO_ADVERTISE) {
+            reach |= BGP_REACH_NO_ADVERTISE;
+        } else if (community == BGP_NO_EXPORT || community == BGP_NO_EXPORT_SUBCONFED) {
+            reach |= BGP_REACH_NO_EXPORT;
+        }
+    }
+    return reach;
+}
+
 /* Fills scratch with the canonical bytes (and the link-local next hop), *set with the fields. */
 static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attributes *set)
 {
@@ -288,6 +306,7 @@ static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attrib
     set->med = builder->med;
     set->local_pref = builder->local_pref;
     set->next_hop = builder->next_hop;
+    set->reach = reach_of(&builder->communities[BGP_COMMUNITY]);
     set->as_path_length = (uint16_t)as_path_length(&path);
     return bytes_buffer_append(&builder->scratch, builder->link_local, tail_size(set));
 }

@@ -39,6 +39,11 @@ enum bgp_segment { BGP_AS_SET = 1, BGP_AS_SEQUENCE, BGP_AS_CONFED_SEQUENCE, BGP_
 #define BGP_HAS_LINK_LOCAL       0x08u
 #define BGP_HAS_AS_SET           0x10u
 
+/* How far well-known communities let the routes go (RFC 1997), seen once for each set because it is
+ * asked for each route and peer. */
+#define BGP_REACH_NO_ADVERTISE 0x01u
+#define BGP_REACH_NO_EXPORT    0x02u /* also for NO_EXPORT_SUBCONFED: there are no confederations */
+
 /* Where a value stands in bytes. */
 struct bgp_span {
     uint16_t offset, length;
@@ -55,6 +60,7 @@ struct bgp_attributes {
     uint8_t origin;          /* enum bgp_origin */
     uint8_t flags;           /* BGP_HAS_... */
     struct lpm_address next_hop; /* family 0: none (an own route: "self") */
+    uint8_t reach;               /* BGP_REACH_...: what its well-known communities forbid */
     uint16_t size;               /* canonical bytes */
     struct bgp_span as_path, communities, extended_communities, large_communities;
     uint8_t bytes[]; /* size bytes, then the link-local next hop (16) with BGP_HAS_LINK_LOCAL */

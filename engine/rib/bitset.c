@@ -24,22 +24,26 @@ static int grow(struct rib_bitset *set, uint32_t index)
     return 0;
 }
 
-int rib_bitset_set(struct rib_bitset *set, uint32_t id)
+/* The chunk with this word, made when it is not there; NULL: no memory. */
+static struct rib_bitset_chunk *obtain_chunk(struct rib_bitset *set, uint32_t word)
 {
-    uint32_t index = id / RIB_BITSET_CHUNK_BITS;
-    uint64_t bit = UINT64_C(1) << (id % 64u);
-    struct rib_bitset_chunk *chunk;
-    uint64_t *word;
+    uint32_t index = word / RIB_BITSET_WORDS;
 
     if (index >= set->n_chunks && grow(set, index) < 0)
+        return NULL;
+    if (set->chunks[index] == NULL)
+        set->chunks[index] = calloc(1, sizeof(struct rib_bitset_chunk));
+    return set->chunks[index];
+}
+
+int rib_bitset_set(struct rib_bitset *set, uint32_t id)
+{
+    struct rib_bitset_chunk *chunk = obtain_chunk(set, id / 64u);
+    uint64_t bit = UINT64_C(1) << (id % 64u);
+    uint64_t *word;
+
+    if (chunk == NULL)
         return -ENOMEM;
-    chunk = set->chunks[index];
-    if (chunk == NULL) {
-        chunk = calloc(1, sizeof(*chunk));
-        if (chunk == NULL)
-            return -ENOMEM;
-        set->chunks[index] = chunk;
-    }
     word = &chunk->words[id / 64u % RIB_BITSET_WORDS];
     if (*word & bit)
         return 0;
@@ -51,19 +55,42 @@ int rib_bitset_set(struct rib_bitset *set, uint32_t id)
 
 bool rib_bitset_clear(struct rib_bitset *set, uint32_t id)
 {
-    uint32_t index = id / RIB_BITSET_CHUNK_BITS;
-    struct rib_bitset_chunk *chunk;
-
     if (!rib_bitset_test(set, id))
         return false;
+    rib_bitset_remove_word(set, id / 64u, UINT64_C(1) << (id % 64u));
+    return true;
+}
+
+int rib_bitset_add_word(struct rib_bitset *set, uint32_t word, uint64_t bits)
+{
+    struct rib_bitset_chunk *chunk = bits == 0 ? NULL : obtain_chunk(set, word);
+    unsigned added;
+
+    if (chunk == NULL)
+        return bits == 0 ? 0 : -ENOMEM;
+    added = (unsigned)__builtin_popcountll(bits & ~chunk->words[word % RIB_BITSET_WORDS]);
+    chunk->words[word % RIB_BITSET_WORDS] |= bits;
+    chunk->count += added;
+    set->count += added;
+    return 0;
+}
+
+void rib_bitset_remove_word(struct rib_bitset *set, uint32_t word, uint64_t bits)
+{
+    uint64_t gone = rib_bitset_word(set, word) & bits;
+    uint32_t index = word / RIB_BITSET_WORDS;
+    struct rib_bitset_chunk *chunk;
+
+    if (gone == 0)
+        return;
     chunk = set->chunks[index];
-    chunk->words[id / 64u % RIB_BITSET_WORDS] &= ~(UINT64_C(1) << (id % 64u));
-    set->count--;
-    if (--chunk->count == 0) {
+    chunk->words[word % RIB_BITSET_WORDS] &= ~gone;
+    chunk->count -= (unsigned)__builtin_popcountll(gone);
+    set->count -= (unsigned)__builtin_popcountll(gone);
+    if (chunk->count == 0) {
         free(chunk);
         set->chunks[index] = NULL;
     }
-    return true;
 }
 
 /* Lowest bit of chunk at or above from (0 .. 4095), or RIB_BITSET_CHUNK_BITS. */
@@ -97,10 +124,18 @@ uint32_t rib_bitset_next(const struct rib_bitset *set, uint32_t from)
     return RIB_BITSET_END;
 }
 
+void rib_bitset_empty(struct rib_bitset *set)
+{
+    for (uint32_t index = 0; set->count > 0 && index < set->n_chunks; index++) {
+        free(set->chunks[index]);
+        set->chunks[index] = NULL;
+    }
+    set->count = 0;
+}
+
 void rib_bitset_free(struct rib_bitset *set)
 {
-    for (uint32_t index = 0; index < set->n_chunks; index++)
-        free(set->chunks[index]);
+    rib_bitset_empty(set);
     free(set->chunks);
     memset(set, 0, sizeof(*set));
 }

@@ -40,6 +40,14 @@ bool rib_bitset_clear(struct rib_bitset *set, uint32_t id);
 uint32_t rib_bitset_next(const struct rib_bitset *set, uint32_t from);
 /* Empties the set and gives its memory back. */
 void rib_bitset_free(struct rib_bitset *set);
+/* Empties the set, which will soon be filled again: the index of chunks stays. */
+void rib_bitset_empty(struct rib_bitset *set);
+
+/* Words: 64 ids at once, word w being ids 64 w .. 64 w + 63. */
+
+/* Adds the ids of bits: 0, or -ENOMEM with the set as it was. */
+int rib_bitset_add_word(struct rib_bitset *set, uint32_t word, uint64_t bits);
+void rib_bitset_remove_word(struct rib_bitset *set, uint32_t word, uint64_t bits);
 
 static inline bool rib_bitset_test(const struct rib_bitset *set, uint32_t id)
 {
@@ -48,6 +56,23 @@ static inline bool rib_bitset_test(const struct rib_bitset *set, uint32_t id)
     if (index >= set->n_chunks || set->chunks[index] == NULL)
         return false;
     return set->chunks[index]->words[id / 64u % RIB_BITSET_WORDS] >> (id % 64u) & 1u;
+}
+
+static inline uint64_t rib_bitset_word(const struct rib_bitset *set, uint32_t word)
+{
+    uint32_t index = word / RIB_BITSET_WORDS;
+
+    if (index >= set->n_chunks || set->chunks[index] == NULL)
+        return 0;
+    return set->chunks[index]->words[word % RIB_BITSET_WORDS];
+}
+
+/* The lowest word >= from that is not 0, or RIB_BITSET_END. */
+static inline uint32_t rib_bitset_next_word(const struct rib_bitset *set, uint32_t from)
+{
+    uint32_t id = rib_bitset_next(set, from * 64u);
+
+    return id == RIB_BITSET_END ? RIB_BITSET_END : id / 64u;
 }
 
 #endif

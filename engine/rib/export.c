@@ -40,40 +40,64 @@ static bool is_marked(const struct speaker_peer *peer, const struct rib_stored_p
 static bool communities_allow(const struct speaker_peer *peer,
                               const struct bgp_attributes *attributes)
 {
-    if (attributes->communities.length == 0)
-        return true;
-    if (bgp_attributes_has_standard(attributes, BGP_NO_ADVERTISE))
+    if (attributes->reach & BGP_REACH_NO_ADVERTISE)
         return false;
-    return peer->internal || (!bgp_attributes_has_standard(attributes, BGP_NO_EXPORT) &&
-                              !bgp_attributes_has_standard(attributes, BGP_NO_EXPORT_SUBCONFED));
+    return peer->internal || !(attributes->reach & BGP_REACH_NO_EXPORT);
+}
+
+bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path)
+{
+    const struct speaker_peer *origin = peer->speaker->peers[path->peer];
+
+    return origin != NULL &&
+           lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address);
 }
 
 static bool reflection_allowed(const struct speaker_peer *peer, const struct rib_stored_path *path)
 {
     const struct speaker *speaker = peer->speaker;
-    const struct speaker_peer *origin = speaker->peers[path->peer];
 
     if (!speaker->config.reflect)
         return false;
-    /* Split horizon is by neighbour: both instances' sessions with it count as one. */
-    if (lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address))
-        return false;
-    if (origin->internal && peer->internal)
+    if (speaker->peers[path->peer]->internal && peer->internal)
         return false; /* RFC 4271 9.2: iBGP speakers hear it from the border router itself */
     return communities_allow(peer, path->attributes);
+}
+
+bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
+                              const struct rib_stored_path *path)
+{
+    const struct lpm_address *next_hop;
+
+    if (path == NULL || !(member->families & BGP_FAMILY_BIT(family)))
+        return false;
+    if (path->peer != RIB_LOCAL && !reflection_allowed(member, path))
+        return false;
+    next_hop = next_hop_is_self(member, path) ? &member->self[family] : &path->attributes->next_hop;
+    return next_hop->family == bgp_family_info(family)->lpm_family;
 }
 
 bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
                         const struct rib_stored_path *path)
 {
-    const struct lpm_address *next_hop;
+    return rib_export_group_allowed(peer, family, path) && !rib_export_is_own(peer, path);
+}
 
-    if (path == NULL || !(peer->families & BGP_FAMILY_BIT(family)))
-        return false;
-    if (path->peer != RIB_LOCAL && !reflection_allowed(peer, path))
-        return false;
-    next_hop = next_hop_is_self(peer, path) ? &peer->self[family] : &path->attributes->next_hop;
-    return next_hop->family == bgp_family_info(family)->lpm_family;
+/* A peer's own AS counts only where it is replaced: the others' paths are sent with it. */
+bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
+{
+    const struct bgp_encoding *encoding_a = bgp_session_encoding(a->session);
+    const struct bgp_encoding *encoding_b = bgp_session_encoding(b->session);
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        if (!lpm_address_equal(&a->self[family], &b->self[family]))
+            return false;
+    return a->internal == b->internal && a->families == b->families &&
+           a->config.source == b->config.source && a->config.prepend == b->config.prepend &&
+           a->config.as_override == b->config.as_override &&
+           (!a->config.as_override || a->config.asn == b->config.asn) &&
+           encoding_a->four_octet_as == encoding_b->four_octet_as &&
+           encoding_a->message_max == encoding_b->message_max;
 }
 
 /* The path's attributes with the mark, as a set of their own. */

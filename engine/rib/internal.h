@@ -24,6 +24,9 @@
  * its attributes fit in no message; a prefix that it may not have is pending exactly when
  * advertised.
  * - an id is in at most one of the two pending sets of a peer.
+ * - between two public calls nothing is noted in a group, and peers of a group that have an id
+ *   pending in the same turn need the same message for it: reflected ones an announcement, others a
+ *   withdrawal or the announcement of an own route.
  */
 #ifndef ENGINE_RIB_INTERNAL_H
 #define ENGINE_RIB_INTERNAL_H
@@ -49,12 +52,49 @@ struct rib_peer_tables {
     bool passed;                /* pending has been walked to its end since the session came up */
 };
 
-/* Pending ids of one family and turn, in an order that packs well. What an id needs is looked up
- * when it is written, so a batch may be stale: an id that is no longer pending is passed over. */
+/* Wide enough to bring most of what can share a message together, small enough to sort in well
+ * under a millisecond. */
+#define RIB_BATCH_MAX 1024u
+
+/* A message of a batch, kept for the group. */
+struct rib_message {
+    unsigned first, end; /* ids of the batch from first on, below end, are said with it */
+    bool withdraws;
+    size_t bytes_end; /* where it ends in batch.bytes */
+};
+
+/*
+ * Pending ids of one family and turn, in an order that packs well; shared by peers of one group that
+ * have the same ids pending. While nothing changes for its ids, what is written for one peer serves
+ * all: messages are kept and copied. Once something does, the batch is stale: each peer that still
+ * has it looks up for itself what its ids need, and passes over what is no longer pending.
+ */
 struct rib_batch {
-    uint32_t *ids; /* NULL while nothing is pending */
-    unsigned n, at;
+    struct rib_batch *next; /* of the group, newest first */
+    unsigned holders;       /* peers, and the group while it is among its newest */
+    bool recent, stale;
     enum bgp_family family;
+    enum rib_turn turn;
+    unsigned n;
+    uint32_t gathered[RIB_BATCH_MAX]; /* ascending */
+    uint32_t ids[RIB_BATCH_MAX];      /* the same, as they are said */
+    struct rib_message *messages;     /* NULL: nothing is kept */
+    unsigned n_messages;
+    uint8_t *bytes;
+};
+
+/*
+ * An update group: Established peers to which every path goes in the same words (rib_export_same()).
+ * What is decided for an id is noted once for the group, and spread over its members, 64 ids at a
+ * time, when the input is over.
+ */
+struct rib_group {
+    struct rib_group *next; /* of the speaker: in use, or spare */
+    struct speaker_peer *members;
+    unsigned n_members;
+    struct rib_bitset tell[BGP_FAMILY_COUNT][RIB_TURNS]; /* the best path is for the members */
+    struct rib_bitset withhold[BGP_FAMILY_COUNT];        /* it is not, or there is none */
+    struct rib_batch *batches;
 };
 
 struct speaker_peer {
@@ -73,7 +113,12 @@ struct speaker_peer {
     struct speaker_peer_config config;
     size_t as_loop;
     struct rib_peer_tables tables[BGP_FAMILY_COUNT];
-    struct rib_batch batch;
+    struct rib_group *group; /* NULL unless Established */
+    struct speaker_peer *next_member;
+    struct speaker_peer *sibling; /* ring of the sessions with this neighbour */
+    struct rib_batch *batch;      /* NULL while nothing is pending */
+    unsigned at;                  /* ids of the batch below this are done */
+    unsigned message;             /* of the batch: the first that has not been copied */
 };
 
 struct speaker {
@@ -85,8 +130,9 @@ struct speaker {
     unsigned n_peers; /* with the NULL at 0 */
     struct speaker_peer **established;
     unsigned n_established;
-    struct speaker_peer *wake; /* peers that got something pending in this call */
-    bool faults;               /* some peer has a fault */
+    struct rib_group *groups, *spare_groups; /* together as many as there are peers */
+    struct speaker_peer *wake;               /* peers that got something pending in this call */
+    bool faults;                             /* some peer has a fault */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
@@ -151,7 +197,15 @@ struct rib_outgoing {
     const struct bgp_attributes *attributes; /* one reference held */
     struct bgp_export export;
 };
-/* May peer be sent this path (NULL: of course not)? */
+/* Would the two peers be sent every path in the same words, but for what they announced themselves?
+ * Whatever else in this file asks of a peer has to be compared there. */
+bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b);
+/* May the peers of member's group be sent this path (NULL: of course not)? All but one whose own it
+ * is: split horizon is by neighbour, both instances' sessions with it count as one. */
+bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
+                              const struct rib_stored_path *path);
+bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path);
+/* Both together. */
 bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
                         const struct rib_stored_path *path);
 /* For a path that is allowed. -ENOMEM; drop the reference with bgp_attributes_release(). */
@@ -165,8 +219,11 @@ int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_
 
 /* --- mark.c ----------------------------------------------------------------------------------- */
 
-/* The best path of an entry changed, or its last path went: marks what each peer has to be told. */
+/* The best path of an entry changed, or its last path went: notes for each group what its members
+ * have to be told. */
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
+/* Spreads what was noted over the members; entry.waiting is right from here on. */
+void rib_spread(struct speaker *speaker, enum bgp_family family);
 /* Marks the whole table of a family for one peer (session up, route refresh). */
 void rib_mark_table(struct speaker_peer *peer, enum bgp_family family);
 /* One peer need not be told any more that a prefix is gone; may free the entry. */
@@ -180,6 +237,31 @@ static inline bool rib_family_pending(const struct rib_peer_tables *tables)
 {
     return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
 }
+
+/* --- group.c ---------------------------------------------------------------------------------- */
+
+/* A group for a peer more. */
+int rib_group_reserve(struct speaker *speaker);
+void rib_groups_free(struct speaker *speaker);
+/* The peer has become Established, or has ceased to be. */
+void rib_group_join(struct speaker_peer *peer);
+void rib_group_leave(struct speaker_peer *peer);
+
+/* --- batch.c ---------------------------------------------------------------------------------- */
+
+/* Makes peer->batch hold what comes next; false when nothing is pending (or on a fault). */
+bool rib_batch_next(struct speaker_peer *peer);
+/* Lets go of the peer's batch. */
+void rib_batch_drop(struct speaker_peer *peer);
+/* The group lets go of those that it keeps for members to come. */
+void rib_batch_forget(struct rib_group *group);
+/* Ids of family from first to last have changed: what was kept for them is void. */
+void rib_batch_expire(struct rib_group *group, enum bgp_family family, uint32_t first,
+                      uint32_t last);
+/* Keeps a message of the batch for the others of the group, when it is the next one and there is
+ * room. True when it was kept. */
+bool rib_batch_keep(struct speaker_peer *peer, const struct rib_message *message,
+                    const uint8_t *bytes, size_t size);
 
 /* --- outbound.c ------------------------------------------------------------------------------- */
 

@@ -4,6 +4,9 @@
  * Per peer and prefix there are two bits, advertised and pending. A change sets pending and nothing
  * else; what to say is looked up when the peer has room for it (outbound.c). So the latest state
  * wins, and a peer that does not read costs bits, never messages.
+ *
+ *   decision --rib_mark()--> group: tell | withhold --rib_spread()--> each member: pending
+ *              once an id, a group                    64 ids a step
  */
 #include "engine/rib/internal.h"
 
@@ -18,37 +21,157 @@ static void wake(struct speaker_peer *peer)
     peer->speaker->wake = peer;
 }
 
-/* Marks what follows from path (NULL: none) being the best for entry id. True when the peer has
- * been sent the prefix and may no longer have it. */
-static bool mark_peer(struct speaker_peer *peer, enum bgp_family family, uint32_t id,
-                      const struct rib_stored_path *path)
+static void out_of_memory(struct speaker_peer *peer)
 {
-    struct rib_peer_tables *tables = &peer->tables[family];
-    bool allowed = rib_export_allowed(peer, family, path);
-    bool withdraw = !allowed && rib_bitset_test(&tables->advertised, id);
-    enum rib_turn turn = allowed && path->peer != RIB_LOCAL ? RIB_REFLECTED : RIB_FIRST;
+    rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+}
 
-    rib_bitset_clear(&tables->pending[turn == RIB_FIRST ? RIB_REFLECTED : RIB_FIRST], id);
-    if (!allowed && !withdraw) {
-        rib_bitset_clear(&tables->pending[turn], id);
-        return false;
-    }
-    if (rib_bitset_set(&tables->pending[turn], id) < 0)
-        rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
-    wake(peer);
-    return withdraw;
+/* --- One id ----------------------------------------------------------------------------------- */
+
+static void note(struct rib_group *group, struct rib_bitset *set, uint32_t id)
+{
+    if (rib_bitset_set(set, id) >= 0)
+        return;
+    for (struct speaker_peer *peer = group->members; peer != NULL; peer = peer->next_member)
+        out_of_memory(peer);
 }
 
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
     const struct rib_stored_path *best = rib_best(entry);
-    uint32_t waiting = 0;
 
-    for (unsigned i = 0; i < speaker->n_established; i++)
-        waiting += mark_peer(speaker->established[i], family, id, best);
     if (entry->n_paths == 0)
-        entry->waiting = waiting;
+        entry->waiting = 0; /* counted anew by rib_spread() */
+    for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
+        if (!rib_export_group_allowed(group->members, family, best))
+            note(group, &group->withhold[family], id);
+        else
+            note(group, &group->tell[family][best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED],
+                 id);
+    }
+}
+
+/* --- Words of ids ----------------------------------------------------------------------------- */
+
+/* The ids of bits are to be announced in this turn. */
+static void tell_word(struct speaker_peer *peer, enum bgp_family family, enum rib_turn turn,
+                      uint32_t word, uint64_t bits)
+{
+    struct rib_bitset *pending = peer->tables[family].pending;
+
+    rib_bitset_remove_word(&pending[turn == RIB_FIRST ? RIB_REFLECTED : RIB_FIRST], word, bits);
+    if (rib_bitset_add_word(&pending[turn], word, bits) < 0)
+        out_of_memory(peer);
+}
+
+/* The peer may not have what the ids of bits stand for: what it was sent of them is withdrawn. */
+static void withhold_word(struct speaker_peer *peer, enum bgp_family family, uint32_t word,
+                          uint64_t bits)
+{
+    const struct rib_table *table = &peer->speaker->tables[family];
+    struct rib_peer_tables *tables = &peer->tables[family];
+    uint64_t sent = bits & rib_bitset_word(&tables->advertised, word);
+
+    rib_bitset_remove_word(&tables->pending[RIB_REFLECTED], word, bits);
+    rib_bitset_remove_word(&tables->pending[RIB_FIRST], word, bits & ~sent);
+    if (rib_bitset_add_word(&tables->pending[RIB_FIRST], word, sent) < 0)
+        out_of_memory(peer);
+    for (; sent != 0; sent &= sent - 1) {
+        struct rib_entry *entry =
+            rib_table_entry(table, word * 64u + (uint32_t)__builtin_ctzll(sent));
+
+        entry->waiting += entry->n_paths == 0;
+    }
+}
+
+/* Those of bits whose best path is of the peer's own announcing. It has learned them, by this session
+ * or by the one with the other instance, so most words need no look at an entry. */
+static uint64_t own_bits(const struct speaker_peer *peer, enum bgp_family family, uint32_t word,
+                         uint64_t bits)
+{
+    const struct rib_table *table = &peer->speaker->tables[family];
+    const struct speaker_peer *session = peer;
+    uint64_t learned = 0, own = 0;
+
+    do {
+        learned |= rib_bitset_word(&session->tables[family].learned, word);
+        session = session->sibling;
+    } while (session != peer);
+    for (bits &= learned; bits != 0; bits &= bits - 1) {
+        uint32_t id = word * 64u + (uint32_t)__builtin_ctzll(bits);
+
+        if (rib_export_is_own(peer, rib_best(rib_table_entry(table, id))))
+            own |= bits & -bits;
+    }
+    return own;
+}
+
+/* --- Groups ----------------------------------------------------------------------------------- */
+
+static void spread_to(struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct rib_group *group = peer->group;
+    const struct rib_bitset *set;
+    uint32_t word;
+
+    for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++) {
+        set = &group->tell[family][turn];
+        for (word = rib_bitset_next_word(set, 0); word != RIB_BITSET_END;
+             word = rib_bitset_next_word(set, word + 1)) {
+            uint64_t bits = rib_bitset_word(set, word);
+            uint64_t own = turn == RIB_REFLECTED ? own_bits(peer, family, word, bits) : 0;
+
+            tell_word(peer, family, turn, word, bits & ~own);
+            withhold_word(peer, family, word, own);
+        }
+    }
+    set = &group->withhold[family];
+    for (word = rib_bitset_next_word(set, 0); word != RIB_BITSET_END;
+         word = rib_bitset_next_word(set, word + 1))
+        withhold_word(peer, family, word, rib_bitset_word(set, word));
+    wake(peer);
+}
+
+/* What is kept for ids of the set is void. */
+static void expire(struct rib_group *group, enum bgp_family family, const struct rib_bitset *set)
+{
+    for (uint32_t word = rib_bitset_next_word(set, 0); word != RIB_BITSET_END;
+         word = rib_bitset_next_word(set, word + 1)) {
+        uint64_t bits = rib_bitset_word(set, word);
+
+        rib_batch_expire(group, family, word * 64u + (uint32_t)__builtin_ctzll(bits),
+                         word * 64u + 63u - (uint32_t)__builtin_clzll(bits));
+    }
+}
+
+void rib_spread(struct speaker *speaker, enum bgp_family family)
+{
+    for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
+        struct rib_bitset *sets[] = {&group->tell[family][RIB_FIRST],
+                                     &group->tell[family][RIB_REFLECTED], &group->withhold[family]};
+
+        if (sets[0]->count + sets[1]->count + sets[2]->count == 0)
+            continue;
+        for (unsigned i = 0; group->batches != NULL && i < 3; i++)
+            expire(group, family, sets[i]);
+        for (struct speaker_peer *peer = group->members; peer != NULL; peer = peer->next_member)
+            spread_to(peer, family);
+        for (unsigned i = 0; i < 3; i++)
+            rib_bitset_empty(sets[i]);
+    }
+}
+
+/* Withdraws what the peer was sent of an id. Without paths it waits for that already, and is counted. */
+static void remind_withheld(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    rib_bitset_clear(&tables->pending[RIB_REFLECTED], id);
+    if (!rib_bitset_test(&tables->advertised, id))
+        rib_bitset_clear(&tables->pending[RIB_FIRST], id);
+    else if (rib_bitset_set(&tables->pending[RIB_FIRST], id) < 0)
+        out_of_memory(peer);
 }
 
 void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
@@ -56,8 +179,16 @@ void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
     const struct rib_table *table = &peer->speaker->tables[family];
 
     for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
-         id = rib_table_next(table, id + 1))
-        mark_peer(peer, family, id, rib_best(rib_table_entry(table, id)));
+         id = rib_table_next(table, id + 1)) {
+        const struct rib_stored_path *best = rib_best(rib_table_entry(table, id));
+        uint64_t bit = UINT64_C(1) << (id % 64u);
+
+        if (!rib_export_allowed(peer, family, best))
+            remind_withheld(peer, family, id);
+        else
+            tell_word(peer, family, best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED, id / 64u,
+                      bit);
+    }
     wake(peer);
 }
 
@@ -88,8 +219,7 @@ void rib_forget_advertised(struct speaker_peer *peer)
         tables->end_of_rib_due = false;
         tables->passed = false;
     }
-    free(peer->batch.ids);
-    peer->batch = (struct rib_batch){0};
+    rib_batch_drop(peer);
 }
 
 bool rib_pending(const struct speaker_peer *peer)

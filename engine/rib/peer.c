@@ -22,6 +22,7 @@ static void peer_up(struct speaker_peer *peer)
     peer->established = true;
     peer->families = bgp_session_negotiated(peer->session)->families;
     speaker->established[speaker->n_established++] = peer;
+    rib_group_join(peer);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         if (!(peer->families & BGP_FAMILY_BIT(family)))
             continue;
@@ -40,6 +41,7 @@ static void peer_down(struct speaker_peer *peer)
         at++;
     speaker->established[at] = speaker->established[--speaker->n_established];
     rib_forget_advertised(peer);
+    rib_group_leave(peer);
     rib_forget_learned(peer);
 }
 
@@ -181,6 +183,21 @@ static void add_address(struct speaker *speaker, const struct lpm_address *addre
     speaker->addresses[speaker->n_addresses++] = *address;
 }
 
+/* Puts the peer into the ring of the sessions with its neighbour. */
+static void join_siblings(struct speaker *speaker, struct speaker_peer *peer)
+{
+    for (unsigned i = 1; i < speaker->n_peers; i++) {
+        struct speaker_peer *other = speaker->peers[i];
+
+        if (other == peer ||
+            !lpm_address_equal(&other->config.peer_address, &peer->config.peer_address))
+            continue;
+        peer->sibling = other->sibling;
+        other->sibling = peer;
+        return;
+    }
+}
+
 /* Makes room for one more peer in every array of the speaker. */
 static int reserve(struct speaker *speaker)
 {
@@ -198,7 +215,7 @@ static int reserve(struct speaker *speaker)
     addresses = realloc(speaker->addresses, 2 * n * sizeof(*speaker->addresses));
     if (addresses != NULL)
         speaker->addresses = addresses;
-    return peers && established && addresses ? 0 : -ENOMEM;
+    return peers && established && addresses ? rib_group_reserve(speaker) : -ENOMEM;
 }
 
 int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
@@ -211,6 +228,7 @@ int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *
         return -ENOMEM;
     peer->speaker = speaker;
     peer->index = (uint16_t)speaker->n_peers;
+    peer->sibling = peer;
     error = config->source == RIB_SOURCE_LOCAL ? -EINVAL : reserve(speaker);
     if (error == 0)
         error = take_config(peer, config);
@@ -221,6 +239,7 @@ int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *
         return error;
     }
     speaker->peers[speaker->n_peers++] = peer;
+    join_siblings(speaker, peer);
     add_address(speaker, &config->local_address);
     add_address(speaker, &config->local_address6);
     *added = peer;
@@ -229,6 +248,8 @@ int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *
 
 void rib_peer_destroy(struct speaker_peer *peer)
 {
+    if (peer->group != NULL)
+        rib_group_leave(peer);
     bgp_session_destroy(peer->session);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
@@ -238,7 +259,6 @@ void rib_peer_destroy(struct speaker_peer *peer)
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             rib_bitset_free(&tables->pending[turn]);
     }
-    free(peer->batch.ids);
     free((char *)(uintptr_t)peer->config.name);
     free(peer);
 }

@@ -101,25 +101,21 @@ void rib_touch(struct speaker *speaker, enum bgp_family family, uint32_t id)
     /* No memory to remember it: decide now. The handler hears of it early, which beats never. */
     if (settle(speaker, family, id))
         tell(speaker, family, id);
+    rib_spread(speaker, family);
     rib_entry_release(speaker, family, id);
 }
 
-/* Settles what is dirty; what is left in the set is what the handler has to be told. */
+/* Settles what is dirty. It stays in the set until all of it is told: an entry without paths may be
+ * freed only when the peers that wait for its withdrawal have been counted. */
 static void settle_all(struct speaker *speaker, enum bgp_family family)
 {
-    struct rib_bitset *dirty = &speaker->dirty[family];
+    const struct rib_bitset *dirty = &speaker->dirty[family];
 
     for (uint32_t id = rib_bitset_next(dirty, 0); id != RIB_BITSET_END;
-         id = rib_bitset_next(dirty, id + 1)) {
-        struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-
+         id = rib_bitset_next(dirty, id + 1))
         if (settle(speaker, family, id))
-            entry->flags |= RIB_ENTRY_CHANGED;
-        if (entry->flags & RIB_ENTRY_CHANGED)
-            continue;
-        rib_bitset_clear(dirty, id);
-        rib_entry_release(speaker, family, id);
-    }
+            rib_table_entry(&speaker->tables[family], id)->flags |= RIB_ENTRY_CHANGED;
+    rib_spread(speaker, family);
 }
 
 static void tell_all(struct speaker *speaker, enum bgp_family family)
@@ -128,8 +124,12 @@ static void tell_all(struct speaker *speaker, enum bgp_family family)
 
     for (uint32_t id = rib_bitset_next(dirty, 0); id != RIB_BITSET_END;
          id = rib_bitset_next(dirty, id + 1)) {
-        rib_table_entry(&speaker->tables[family], id)->flags &= (uint8_t)~RIB_ENTRY_CHANGED;
-        tell(speaker, family, id);
+        struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+
+        if (entry->flags & RIB_ENTRY_CHANGED) {
+            entry->flags &= (uint8_t)~RIB_ENTRY_CHANGED;
+            tell(speaker, family, id);
+        }
         rib_bitset_clear(dirty, id);
         rib_entry_release(speaker, family, id);
     }

@@ -54,6 +54,7 @@ void speaker_destroy(struct speaker *speaker)
     }
     for (unsigned i = 1; speaker->peers != NULL && i < speaker->n_peers; i++)
         rib_peer_destroy(speaker->peers[i]);
+    rib_groups_free(speaker);
     free(speaker->peers);
     free(speaker->established);
     free(speaker->addresses);

@@ -62,3 +62,38 @@ Test(bitset, is_empty_again_without_memory_when_all_are_cleared)
     cr_assert_not(rib_bitset_test(&set, UINT32_MAX - 1), "beyond the chunks");
     rib_bitset_free(&set);
 }
+
+Test(bitset, takes_words_of_ids_as_it_takes_ids)
+{
+    struct rib_bitset words = {0}, ids = {0};
+
+    srand(11);
+    for (unsigned step = 0; step < 20000; step++) {
+        uint32_t word = (uint32_t)rand() % (IDS / 64);
+        uint64_t bits = (uint64_t)rand() << 40 ^ (uint64_t)rand() << 20 ^ (uint64_t)rand();
+        bool add = (step / 2000) % 2 == 0;
+
+        if (step % 5 == 0)
+            bits = 0;
+        if (add)
+            cr_assert_eq(rib_bitset_add_word(&words, word, bits), 0);
+        else
+            rib_bitset_remove_word(&words, word, bits);
+        for (unsigned i = 0; i < 64; i++) {
+            if (bits >> i & 1 && add)
+                rib_bitset_set(&ids, word * 64 + i);
+            else if (bits >> i & 1)
+                rib_bitset_clear(&ids, word * 64 + i);
+        }
+        cr_assert_eq(words.count, ids.count);
+        cr_assert_eq(rib_bitset_word(&words, word), rib_bitset_word(&ids, word));
+        cr_assert_eq(rib_bitset_next(&words, word * 64), rib_bitset_next(&ids, word * 64));
+        cr_assert_eq(rib_bitset_next_word(&words, 0),
+                     words.count ? rib_bitset_next(&ids, 0) / 64 : RIB_BITSET_END);
+    }
+    rib_bitset_empty(&words);
+    cr_assert_eq(rib_bitset_next(&words, 0), RIB_BITSET_END);
+    cr_assert_eq(rib_bitset_word(&words, 0), 0);
+    rib_bitset_free(&words);
+    rib_bitset_free(&ids);
+}
