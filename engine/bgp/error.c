@@ -76,8 +76,8 @@ void bgp_error_set_shutdown(struct bgp_error *error, uint8_t subcode, const char
         return;
     }
     size_t length = strlen(message);
-    if (length > BGP_ERROR_DATA_MAX) {
-        length = BGP_ERROR_DATA_MAX;
+    if (length > BGP_SHUTDOWN_TEXT_MAX) {
+        length = BGP_SHUTDOWN_TEXT_MAX;
         /* Do not cut a UTF-8 character in two: step back over its continuation octets. */
         while (length > 0 && ((uint8_t)message[length] & 0xc0) == 0x80) {
             length--;
@@ -98,8 +98,8 @@ static size_t put_printable(char *to, size_t room, const uint8_t *from, size_t l
     return n;
 }
 
-/* Goes to logs and terminals, hence no control character from the peer gets through. */
-char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT])
+/* Writes one error without what a Hard Reset carries; returns the length. */
+static size_t put_error(const struct bgp_error *error, char *text, size_t size)
 {
     const char *name = "Unknown Error", *subname = NULL;
     if (error->code < sizeof codes / sizeof codes[0]) {
@@ -108,18 +108,40 @@ char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT])
             subname = codes[error->code].subcodes[error->subcode];
         }
     }
-    int at = snprintf(text, BGP_ERROR_TEXT, "%s%s%s (%u/%u)", name, subname != NULL ? "/" : "",
-                      subname != NULL ? subname : "", error->code, error->subcode);
+    size_t length = (size_t)snprintf(text, size, "%s%s%s (%u/%u)", name, subname != NULL ? "/" : "",
+                                     subname != NULL ? subname : "", error->code, error->subcode);
     if (carries_shutdown(error)) {
-        size_t length = (size_t)at;
         memcpy(text + length, ": \"", 3);
         length += 3;
-        length += put_printable(text + length, BGP_ERROR_TEXT - length - 2, error->data + 1,
-                                error->data[0]);
+        length += put_printable(text + length, size - length - 2, error->data + 1, error->data[0]);
         text[length++] = '"';
         text[length] = '\0';
     }
+    return length;
+}
+
+/* Goes to logs and terminals, hence no control character from the peer gets through. A Hard Reset
+ * within a Hard Reset is not opened: what it carries is for the peer to explain. */
+char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT])
+{
+    size_t length = put_error(error, text, BGP_ERROR_TEXT);
+    if (error->code == BGP_ERROR_CEASE && error->subcode == BGP_CEASE_HARD_RESET &&
+        error->length >= 2) {
+        struct bgp_error carried;
+        bgp_error_set(&carried, error->data[0], error->data[1], error->data + 2,
+                      error->length - 2u);
+        memcpy(text + length, ": ", 3);
+        put_error(&carried, text + length + 2, BGP_ERROR_TEXT - length - 2);
+    }
     return text;
+}
+
+void bgp_error_harden(struct bgp_error *error)
+{
+    uint8_t data[BGP_ERROR_DATA_MAX] = {error->code, error->subcode};
+    size_t room = sizeof data - 2, n = error->length < room ? error->length : room;
+    memcpy(data + 2, error->data, n);
+    bgp_error_set(error, BGP_ERROR_CEASE, BGP_CEASE_HARD_RESET, data, n + 2);
 }
 
 /* --- NOTIFICATION ----------------------------------------------------------------------------- */

@@ -88,21 +88,26 @@ enum {
     BGP_REFRESH_BAD_LENGTH = 1, /* RFC 7313 */
 };
 
-#define BGP_ERROR_DATA_MAX 128u /* RFC 9003 wants 1 + 128; longer data is cut */
+#define BGP_SHUTDOWN_TEXT_MAX 255u /* octets of a shutdown communication (RFC 9003) */
+/* A shutdown communication with its length, within a Hard Reset. Longer data is cut. */
+#define BGP_ERROR_DATA_MAX (2u + 1u + BGP_SHUTDOWN_TEXT_MAX)
 
 struct bgp_error {
     uint8_t code, subcode; /* code 0: no error */
     uint16_t length;       /* of data */
-    uint8_t data[BGP_ERROR_DATA_MAX + 1];
+    uint8_t data[BGP_ERROR_DATA_MAX];
 };
 
 /* Sets *error; data may be NULL when length is 0. */
 void bgp_error_set(struct bgp_error *error, uint8_t code, uint8_t subcode, const void *data,
                    size_t length);
-#define BGP_ERROR_TEXT 320
+#define BGP_ERROR_TEXT 480
 /* "Cease/Administrative Shutdown (6/2)", with the shutdown communication where there is one (made
- * printable). Returns text. */
+ * printable); of a Hard Reset also the error that it carries. Returns text. */
 char *bgp_error_format(const struct bgp_error *error, char text[BGP_ERROR_TEXT]);
+
+/* Wraps *error into a Cease/Hard Reset (RFC 8538 section 3). */
+void bgp_error_harden(struct bgp_error *error);
 
 /* --- Header ----------------------------------------------------------------------------------- */
 
@@ -135,6 +140,22 @@ struct bgp_add_path {
     uint32_t receive, send;
 };
 
+/* Graceful Restart Capability (RFC 4724 section 3, RFC 8538 section 2). */
+struct bgp_graceful {
+    bool offered;
+    bool restarting;     /* R: its process has restarted */
+    bool notification;   /* N: graceful after a NOTIFICATION too */
+    uint16_t time_s;     /* how long its routes are to be kept; 0 .. 4,095 */
+    uint32_t families;   /* whose routes are to be kept */
+    uint32_t forwarding; /* F: of these, forwarding goes on */
+};
+/* Long-Lived Graceful Restart Capability (RFC 9494 section 3). */
+struct bgp_long_lived {
+    bool offered;
+    uint32_t families, forwarding;
+    uint32_t stale_time_s[BGP_FAMILY_COUNT]; /* 24 bits */
+};
+
 /* What an OPEN says; also what we say in ours. Capabilities that we do not know are only counted.
  */
 struct bgp_open {
@@ -146,11 +167,14 @@ struct bgp_open {
     uint32_t families;   /* BGP_FAMILY_BIT()s; IPv4 unicast without any such capability */
     bool four_octet_as;
     bool route_refresh;
+    bool enhanced_refresh; /* RFC 7313 */
     bool extended_messages;
     bool extended_next_hop; /* IPv4 unicast routes may have an IPv6 next hop (RFC 8950) */
     bool roles_differ;      /* had several roles that are not one */
     enum bgp_role role;
     struct bgp_add_path add_path;
+    struct bgp_graceful graceful;
+    struct bgp_long_lived long_lived;
     unsigned unknown_capabilities;
 };
 
@@ -167,13 +191,18 @@ size_t bgp_keepalive_encode(uint8_t *bytes, size_t capacity);
 size_t bgp_notification_encode(const struct bgp_error *error, uint8_t *bytes, size_t capacity);
 /* Never fails: data is cut to what struct bgp_error holds. */
 void bgp_notification_decode(const uint8_t *bytes, size_t length, struct bgp_error *error);
-/* A Cease with a shutdown communication for people (RFC 9003), cut to 128 octets between two
+/* A Cease with a shutdown communication for people (RFC 9003), cut to 255 octets between two
  * characters. message may be NULL. */
 void bgp_error_set_shutdown(struct bgp_error *error, uint8_t subcode, const char *message);
 
+enum bgp_refresh_subtype {
+    BGP_REFRESH_REQUEST, /* RFC 2918 */
+    BGP_REFRESH_BEGIN,   /* BoRR, RFC 7313 */
+    BGP_REFRESH_END,     /* EoRR */
+};
 struct bgp_refresh {
     uint16_t afi;
-    uint8_t subtype, safi; /* subtype 0: request (RFC 2918); 1 BoRR, 2 EoRR (RFC 7313) */
+    uint8_t subtype, safi;
 };
 size_t bgp_refresh_encode(const struct bgp_refresh *refresh, uint8_t *bytes, size_t capacity);
 bool bgp_refresh_decode(const uint8_t *bytes, size_t length, struct bgp_refresh *refresh,

@@ -20,8 +20,11 @@ enum {
     CAPABILITY_EXTENDED_NEXT_HOP = 5, /* RFC 8950 */
     CAPABILITY_EXTENDED_MESSAGE = 6,  /* RFC 8654 */
     CAPABILITY_ROLE = 9,              /* RFC 9234 */
+    CAPABILITY_GRACEFUL = 64,         /* RFC 4724 */
     CAPABILITY_FOUR_OCTET_AS = 65,    /* RFC 6793 */
     CAPABILITY_ADD_PATH = 69,         /* RFC 7911 */
+    CAPABILITY_ENHANCED_REFRESH = 70, /* RFC 7313 */
+    CAPABILITY_LONG_LIVED = 71,       /* RFC 9494 */
 };
 
 /* --- Write ------------------------------------------------------------------------------------ */
@@ -70,7 +73,7 @@ static uint8_t *put_extended_next_hop(uint8_t *at)
     return at + 6;
 }
 
-/* At most 10 octets for each family and 25 for the rest: far from the 253 of one parameter. */
+/* At most 21 octets for each family and 33 for the rest: far from the 253 of one parameter. */
 static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
 {
     for (unsigned i = 0; i < BGP_FAMILY_COUNT; i++) {
@@ -85,6 +88,9 @@ static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
     }
     if (open->route_refresh) {
         at = put_capability(at, CAPABILITY_ROUTE_REFRESH, 0);
+    }
+    if (open->enhanced_refresh) {
+        at = put_capability(at, CAPABILITY_ENHANCED_REFRESH, 0);
     }
     if (open->extended_messages) {
         at = put_capability(at, CAPABILITY_EXTENDED_MESSAGE, 0);
@@ -101,14 +107,16 @@ static uint8_t *put_capabilities(const struct bgp_open *open, uint8_t *at)
         at = put_capability(at, CAPABILITY_ROLE, 1);
         *at++ = (uint8_t)(open->role - 1);
     }
-    return put_add_path(open, at);
+    at = put_add_path(open, at);
+    at = open_put_graceful(&open->graceful, at);
+    return open_put_long_lived(&open->long_lived, at);
 }
 
 /* One parameter holds all capabilities: what RFC 5492 section 4 recommends and every living
  * implementation reads. The long form of RFC 9072 is never needed for what we say. */
 size_t bgp_open_encode(const struct bgp_open *open, uint8_t *bytes, size_t capacity)
 {
-    uint8_t capabilities[10 * BGP_FAMILY_COUNT + 25];
+    uint8_t capabilities[21 * BGP_FAMILY_COUNT + 33];
     size_t n = (size_t)(put_capabilities(open, capabilities) - capabilities);
     size_t parameters = n > 0 ? n + 2 : 0, length = 29 + parameters;
     if (capacity < length) {
@@ -155,6 +163,13 @@ static void take_route_refresh(struct open_reader *reader, const uint8_t *value,
     (void)value;
     (void)length;
     reader->open->route_refresh = true;
+}
+
+static void take_enhanced_refresh(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    (void)value;
+    (void)length;
+    reader->open->enhanced_refresh = true;
 }
 
 static void take_extended_message(struct open_reader *reader, const uint8_t *value, size_t length)
@@ -214,23 +229,36 @@ static void take_four_octet_as(struct open_reader *reader, const uint8_t *value,
     reader->four_octet_asn = bytes_get32(value);
 }
 
+static void take_graceful(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    open_take_graceful(&reader->open->graceful, value, length);
+}
+
+static void take_long_lived(struct open_reader *reader, const uint8_t *value, size_t length)
+{
+    open_take_long_lived(&reader->open->long_lived, value, length);
+}
+
+/* length: of the value, or of its fixed part where rows of `row` octets follow. */
 static const struct {
-    uint8_t code, length;
-    bool several; /* length is that of one entry, of which there may be any number */
+    uint8_t code, length, row;
     void (*take)(struct open_reader *reader, const uint8_t *value, size_t length);
 } capabilities[] = {
-    {CAPABILITY_MULTIPROTOCOL, 4, false, take_multiprotocol},
-    {CAPABILITY_ROUTE_REFRESH, 0, false, take_route_refresh},
-    {CAPABILITY_EXTENDED_NEXT_HOP, 6, true, take_extended_next_hop},
-    {CAPABILITY_EXTENDED_MESSAGE, 0, false, take_extended_message},
-    {CAPABILITY_ROLE, 1, false, take_role},
-    {CAPABILITY_FOUR_OCTET_AS, 4, false, take_four_octet_as},
-    {CAPABILITY_ADD_PATH, 4, true, take_add_path},
+    {CAPABILITY_MULTIPROTOCOL, 4, 0, take_multiprotocol},
+    {CAPABILITY_ROUTE_REFRESH, 0, 0, take_route_refresh},
+    {CAPABILITY_EXTENDED_NEXT_HOP, 0, 6, take_extended_next_hop},
+    {CAPABILITY_EXTENDED_MESSAGE, 0, 0, take_extended_message},
+    {CAPABILITY_ROLE, 1, 0, take_role},
+    {CAPABILITY_GRACEFUL, 2, 4, take_graceful},
+    {CAPABILITY_FOUR_OCTET_AS, 4, 0, take_four_octet_as},
+    {CAPABILITY_ADD_PATH, 0, 4, take_add_path},
+    {CAPABILITY_ENHANCED_REFRESH, 0, 0, take_enhanced_refresh},
+    {CAPABILITY_LONG_LIVED, 0, 7, take_long_lived},
 };
 
-static bool length_is_right(size_t length, size_t expected, bool several)
+static bool length_fits(size_t length, uint8_t fixed, uint8_t row)
 {
-    return several ? length % expected == 0 : length == expected;
+    return length == fixed || (row > 0 && length > fixed && (length - fixed) % row == 0);
 }
 
 /* False: a capability that we know has another length. */
@@ -239,7 +267,7 @@ static bool take_capability(struct open_reader *reader, uint8_t code, const uint
 {
     for (unsigned i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++) {
         if (capabilities[i].code == code) {
-            if (!length_is_right(length, capabilities[i].length, capabilities[i].several)) {
+            if (!length_fits(length, capabilities[i].length, capabilities[i].row)) {
                 return false;
             }
             capabilities[i].take(reader, value, length);

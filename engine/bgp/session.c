@@ -203,6 +203,8 @@ static bool config_valid(const struct bgp_session_config *config)
 {
     return config->local_asn != 0 && config->peer_asn != 0 && config->identifier != 0 &&
            config->hold_time_s != 1 && config->hold_time_s != 2 && config->attributes != NULL &&
+           config->restart.time_s <= BGP_RESTART_TIME_MAX &&
+           config->restart.long_lived_s <= BGP_STALE_TIME_MAX &&
            (config->families & ~BGP_FAMILIES_ALL) == 0 && config->role < BGP_ROLE_UNKNOWN;
 }
 
@@ -312,6 +314,15 @@ void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const
     session_fall(session, true);
     cease(session, cease_subcode, message);
     session_settle(session);
+}
+
+void bgp_session_suspend(struct bgp_session *session, uint8_t cease_subcode, const char *message,
+                         uint64_t pause_ms, uint64_t now_ms)
+{
+    bgp_session_reset(session, cease_subcode, message, now_ms);
+    if (session->base == BASE_PAUSING) {
+        session->idle_deadline = pause_ms == BGP_PAUSE_FOREVER ? NEVER : now_ms + pause_ms;
+    }
 }
 
 /* --- Timers ----------------------------------------------------------------------------------- */

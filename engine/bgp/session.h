@@ -70,15 +70,18 @@ struct bgp_routes {
 struct bgp_session_handler {
     void *context;
     /* Told after the session has entered state. reason is a line for people. Leaving
-     * BGP_ESTABLISHED means: the peer's routes are gone, and what was sent to it is void. */
+     * BGP_ESTABLISHED means: the peer's routes are gone, but for the families of
+     * bgp_session_retained(), and what was sent to it is void. */
     void (*state_changed)(void *context, enum bgp_state state, const char *reason);
     /* Only while Established. May be told up to three times for one message. */
     void (*routes)(void *context, const struct bgp_routes *routes);
     void (*end_of_rib)(void *context, enum bgp_family family);
     /* The peer wants everything of family again (RFC 2918). */
     void (*refresh_requested)(void *context, enum bgp_family family);
-    /* Writes whole UPDATE messages, as many as fit in capacity, and returns their size; 0: none
-     * are waiting. capacity is at least bgp_session_encoding()->message_max. Only while
+    /* The peer begins, or ends, to say everything of family again (BoRR, EoRR: RFC 7313). */
+    void (*refresh_marker)(void *context, enum bgp_family family, bool begins);
+    /* Writes whole UPDATE messages (markers of a refresh may stand between them), as many as fit
+     * in capacity, and returns their size; 0: none are waiting. capacity is at least bgp_session_encoding()->message_max. Only while
      * Established. */
     size_t (*fill_updates)(void *context, uint8_t *bytes, size_t capacity);
     void (*connect)(void *context);
@@ -88,6 +91,18 @@ struct bgp_session_handler {
     /* Something worth a line in the log that changes no state: a malformed attribute, say. */
     void (*notice)(void *context, const char *line);
 };
+
+/* Graceful restart as we offer it (RFC 4724, RFC 8538, RFC 9494). All zero: not at all. */
+struct bgp_restart_config {
+    bool offered;
+    uint16_t time_s;       /* how long the peer is to keep our routes, at most BGP_RESTART_TIME_MAX;
+                              0: we only keep the peer's */
+    bool forwarding;       /* what we announced stays true while we are away (F bits) */
+    uint32_t long_lived_s; /* stale time, both as offered and as the most that we keep routes for;
+                              at most BGP_STALE_TIME_MAX; 0: not offered */
+};
+#define BGP_RESTART_TIME_MAX 4095u
+#define BGP_STALE_TIME_MAX   0xffffffu
 
 struct bgp_session_config {
     uint32_t local_asn;
@@ -109,7 +124,8 @@ struct bgp_session_config {
     struct bgp_add_path add_path; /* offered (RFC 7911); families that are not offered: no effect */
     enum bgp_role role; /* ours (RFC 9234), offered to an external peer; none: no check either */
     bool role_strict;   /* refuse a peer that does not say its role */
-    uint64_t seed;      /* of the jitter; sessions of a speaker get different ones */
+    struct bgp_restart_config restart;
+    uint64_t seed; /* of the jitter; sessions of a speaker get different ones */
     struct bgp_attribute_table
         *attributes; /* where received sets are interned; outlives the session */
 };
@@ -134,6 +150,15 @@ void bgp_session_stop(struct bgp_session *session, uint8_t cease_subcode, const 
  */
 void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const char *message,
                        uint64_t now_ms);
+/* The same with a pause of this length (BGP_PAUSE_FOREVER: until start), whatever came before. */
+#define BGP_PAUSE_FOREVER UINT64_MAX
+void bgp_session_suspend(struct bgp_session *session, uint8_t cease_subcode, const char *message,
+                         uint64_t pause_ms, uint64_t now_ms);
+/* What the restart of this end looks like to the peer: connections close without a word, and after
+ * pause_ms the session begins anew, with the R bit. Every family is retained. */
+void bgp_session_abandon(struct bgp_session *session, uint64_t pause_ms, uint64_t now_ms);
+/* Does our OPEN say that this end has restarted (R bit of RFC 4724)? No until told. */
+void bgp_session_set_restarting(struct bgp_session *session, bool restarting);
 
 /* --- Transport -------------------------------------------------------------------------------- */
 
@@ -156,7 +181,7 @@ uint64_t bgp_session_deadline(const struct bgp_session *session);
 /* There is something for fill_updates: raises output_ready when the session is Established. */
 void bgp_session_updates_pending(struct bgp_session *session);
 /* Asks the peer for all its routes again. -ENOTCONN when not Established, -EOPNOTSUPP when it
- * cannot, -EAGAIN when the fixed buffer is full. */
+ * cannot, -EAGAIN when the fixed buffer is full: what waits there says so already. */
 int bgp_session_request_refresh(struct bgp_session *session, enum bgp_family family);
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -172,10 +197,19 @@ struct bgp_negotiated {
     uint16_t hold_time_s;
     uint32_t keepalive_ms;
     uint32_t families;
-    bool four_octet_as, route_refresh, extended_messages, extended_next_hop;
+    bool four_octet_as, route_refresh, enhanced_refresh, extended_messages, extended_next_hop;
     struct bgp_add_path add_path; /* families in which we receive, and send, path identifiers */
     enum bgp_role peer_role;      /* as the peer says, where we have a role too */
-    enum bgp_direction direction; /* of the connection that won */
+    bool graceful_restart;        /* both ends have the capability */
+    bool restart_notification;    /* both ends: after a NOTIFICATION too (RFC 8538) */
+    bool peer_restarted;          /* R bit of the peer */
+    uint16_t restart_time_s;      /* the peer's */
+    uint32_t restart_families;    /* whose routes we keep while the peer restarts */
+    uint32_t forwarding_families; /* of these, where the peer kept forwarding through its restart */
+    uint32_t long_lived_families; /* where RFC 9494 follows */
+    uint32_t long_lived_forwarding;
+    uint32_t stale_time_s[BGP_FAMILY_COUNT]; /* of RFC 9494: the peer's, at most ours */
+    enum bgp_direction direction;            /* of the connection that won */
 };
 #define BGP_CAPABILITY_TEXT 64
 /* The capability at index that both ends have, in words for people ("four-octet-as", "add-path
@@ -198,6 +232,15 @@ const struct bgp_session_counters *bgp_session_counters(const struct bgp_session
 /* The last NOTIFICATION; code 0 when there was none. */
 const struct bgp_error *bgp_session_last_sent(const struct bgp_session *session);
 const struct bgp_error *bgp_session_last_received(const struct bgp_session *session);
+/* Families whose routes may be kept as stale after the session that has just ended (RFC 4724
+ * section 4.2); 0 while Established. */
+uint32_t bgp_session_retained(const struct bgp_session *session);
+/* End of the pause in Idle: 0 when there is none, BGP_PAUSE_FOREVER when only a start ends it. */
+uint64_t bgp_session_pause_end(const struct bgp_session *session);
+/* Failures in a row, which the pause in Idle grows with. */
+unsigned bgp_session_failures(const struct bgp_session *session);
+/* When the hold time of the Established connection runs out; BGP_PAUSE_FOREVER: never. */
+uint64_t bgp_session_hold_end(const struct bgp_session *session);
 /* Why the session last left a state; never NULL. */
 const char *bgp_session_last_reason(const struct bgp_session *session);
 /* When the state was entered. */

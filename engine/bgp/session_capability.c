@@ -98,6 +98,14 @@ bool bgp_negotiated_capability(const struct bgp_negotiated *negotiated, unsigned
     }
     offer(&search, negotiated->four_octet_as, "four-octet-as");
     offer(&search, negotiated->route_refresh, "route-refresh");
+    offer(&search, negotiated->enhanced_refresh, "enhanced-refresh");
+    offer(&search, negotiated->graceful_restart, "graceful-restart %u s%s",
+          negotiated->restart_time_s, negotiated->restart_notification ? " notification" : "");
+    for (unsigned i = 0; i < BGP_FAMILY_COUNT; i++) {
+        offer(&search, negotiated->long_lived_families & BGP_FAMILY_BIT(i),
+              "long-lived-graceful-restart %s %u s", bgp_family_info((enum bgp_family)i)->name,
+              negotiated->stale_time_s[i]);
+    }
     offer(&search, negotiated->extended_messages, "extended-message");
     offer(&search, negotiated->extended_next_hop, "extended-next-hop");
     offer(&search, negotiated->peer_role != BGP_ROLE_NONE, "role of the peer %s",

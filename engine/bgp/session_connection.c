@@ -59,14 +59,22 @@ static void hold_expired(struct bgp_session *session, enum bgp_direction directi
     connection_fail(session, direction, &error, "nothing heard from the peer for the hold time");
 }
 
+void connection_mute(struct connection *connection)
+{
+    connection->control_at = connection->control_size = 0;
+    bytes_buffer_free(&connection->staged);
+    connection->staged_at = 0;
+}
+
 /* The peer takes nothing, so it gets no NOTIFICATION either (RFC 9687 section 4.3). */
 static void send_hold_expired(struct bgp_session *session, enum bgp_direction direction)
 {
     struct connection *connection = &session->connections[direction];
-    connection->control_at = connection->control_size = 0;
-    bytes_buffer_free(&connection->staged);
-    connection->staged_at = 0;
+    connection_mute(connection);
     bgp_error_set(&session->last_sent, BGP_ERROR_SEND_HOLD, 0, NULL, 0);
+    if (connection->state == BGP_ESTABLISHED) {
+        session_retain(session, &session->last_sent);
+    }
     session_reason(session, "Send Hold Timer Expired (8/0): the peer has stopped reading");
     connection_end(session, direction, true, true);
 }
@@ -104,6 +112,16 @@ static bool welcome(struct bgp_session *session, enum bgp_direction direction)
                         session_other(session, direction)->state < BGP_OPEN_CONFIRM));
 }
 
+/* A connection is gone without a word. */
+static void lose(struct bgp_session *session, enum bgp_direction direction)
+{
+    enum bgp_state state = session->connections[direction].state;
+    if (state == BGP_ESTABLISHED) {
+        session_retain(session, NULL);
+    }
+    connection_end(session, direction, false, state > BGP_OPEN_SENT);
+}
+
 /* Each connection sends its OPEN at once, the incoming one too: waiting for the peer's
  * (DelayOpen) saves nothing, and both OPENs are what a collision is decided by. */
 void bgp_session_connected(struct bgp_session *session, enum bgp_direction direction,
@@ -114,7 +132,7 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
     if (connection->state != BGP_IDLE) {
         session_reason(session, "the %s connection was replaced by a new one",
                        bgp_direction_text(direction));
-        connection_end(session, direction, false, connection->state > BGP_OPEN_SENT);
+        lose(session, direction);
     }
     connection_clear(connection);
     if (direction == BGP_OUTGOING) {
@@ -128,7 +146,7 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
         session->connect_deadline = NEVER;
     }
     struct bgp_open open = session_open(session);
-    uint8_t bytes[128];
+    uint8_t bytes[192];
     size_t n = bgp_open_encode(&open, bytes, sizeof bytes);
     assert(n > 0);
     connection->state = BGP_OPEN_SENT;
@@ -167,17 +185,36 @@ void connection_end(struct bgp_session *session, enum bgp_direction direction, b
     }
 }
 
+/* Must the peer's routes go, and ours with the peer, even where both ends agreed to keep them after
+ * a NOTIFICATION (RFC 8538 section 3.1)? Not after a mere reset, nor when the other end got lost. */
+static bool is_final(const struct bgp_error *error)
+{
+    if (error->code != BGP_ERROR_CEASE) {
+        return false;
+    }
+    return error->subcode == BGP_CEASE_MAX_PREFIXES || error->subcode == BGP_CEASE_SHUTDOWN ||
+           error->subcode == BGP_CEASE_DECONFIGURED || error->subcode == BGP_CEASE_REJECTED ||
+           error->subcode == BGP_CEASE_BFD_DOWN;
+}
+
 /* Queued behind whatever message is half sent; the peer would read a NOTIFICATION in the middle
  * of another message as part of it. */
 void connection_fail(struct bgp_session *session, enum bgp_direction direction,
-                     const struct bgp_error *error, const char *detail)
+                     const struct bgp_error *cause, const char *detail)
 {
     uint8_t bytes[NOTIFICATION_SIZE];
     char text[BGP_ERROR_TEXT];
-    size_t n = bgp_notification_encode(error, bytes, sizeof bytes);
-    session->last_sent = *error;
+    struct bgp_error error = *cause;
+    if (session->connections[direction].state == BGP_ESTABLISHED) {
+        if (session->negotiated.restart_notification && is_final(cause)) {
+            bgp_error_harden(&error);
+        }
+        session_retain(session, &error);
+    }
+    size_t n = bgp_notification_encode(&error, bytes, sizeof bytes);
+    session->last_sent = error;
     connection_queue(session, direction, bytes, n);
-    session_reason(session, "sent NOTIFICATION %s%s%s", bgp_error_format(error, text),
+    session_reason(session, "sent NOTIFICATION %s%s%s", bgp_error_format(&error, text),
                    detail != NULL ? ": " : "", detail != NULL ? detail : "");
     connection_end(session, direction, true, true);
 }
@@ -190,7 +227,7 @@ void bgp_session_closed(struct bgp_session *session, enum bgp_direction directio
     if (connection->state != BGP_IDLE) {
         session_reason(session, "%s connection closed%s%s", bgp_direction_text(direction),
                        reason != NULL ? ": " : " by the peer", reason != NULL ? reason : "");
-        connection_end(session, direction, false, connection->state > BGP_OPEN_SENT);
+        lose(session, direction);
         return;
     }
     connection_clear(connection);
@@ -276,7 +313,7 @@ static size_t fill(struct bgp_session *session, struct connection *connection, u
     assert(n <= capacity);
     for (size_t at = 0; at + BGP_HEADER_SIZE <= n; at += bytes_get16(bytes + at + 16)) {
         assert(bytes_get16(bytes + at + 16) >= BGP_HEADER_SIZE);
-        session->counters.messages_out[BGP_UPDATE]++;
+        session->counters.messages_out[bytes[at + 18]]++;
     }
     if (n > 0 && connection->state == BGP_ESTABLISHED) {
         connection_restart_keepalive(session, connection);

@@ -17,10 +17,13 @@ struct bgp_open session_open(const struct bgp_session *session)
         .families = session->config.families,
         .four_octet_as = !session->config.two_octet_as,
         .route_refresh = true,
+        .enhanced_refresh = true,
         .extended_messages = session->config.extended_messages,
         .extended_next_hop = session->config.extended_next_hop,
         .add_path = session->config.add_path,
         .role = session_role(session),
+        .graceful = session_graceful(session),
+        .long_lived = session_long_lived(session),
     };
 }
 
@@ -151,12 +154,15 @@ static void establish(struct bgp_session *session, enum bgp_direction direction)
         .families = open->families & session->config.families,
         .four_octet_as = open->four_octet_as && !session->config.two_octet_as,
         .route_refresh = open->route_refresh,
+        .enhanced_refresh = open->enhanced_refresh && open->route_refresh,
         .extended_messages = extended,
         .extended_next_hop = session->config.extended_next_hop && open->extended_next_hop,
         .add_path = session_agreed_add_path(session, open),
         .peer_role = session_role(session) != BGP_ROLE_NONE ? open->role : BGP_ROLE_NONE,
         .direction = direction,
     };
+    session_agree_on_restart(session, open);
+    session->retained = 0;
     session->encoding = (struct bgp_encoding){
         .four_octet_as = session->negotiated.four_octet_as,
         .message_max = extended ? BGP_EXTENDED_MESSAGE_MAX : BGP_MESSAGE_MAX,
@@ -314,7 +320,21 @@ static void take_notification(struct bgp_session *session, enum bgp_direction di
     bgp_notification_decode(bytes, header->length, &session->last_received);
     session_reason(session, "received NOTIFICATION %s",
                    bgp_error_format(&session->last_received, text));
+    if (session->connections[direction].state == BGP_ESTABLISHED) {
+        session_retain(session, &session->last_received);
+    }
     connection_end(session, direction, true, true);
+}
+
+static void tell_refresh(struct bgp_session *session, uint8_t subtype, enum bgp_family family)
+{
+    const struct bgp_session_handler *handler = &session->handler;
+    bool marker = subtype == BGP_REFRESH_BEGIN || subtype == BGP_REFRESH_END;
+    if (subtype == BGP_REFRESH_REQUEST && handler->refresh_requested != NULL) {
+        handler->refresh_requested(handler->context, family);
+    } else if (marker && session->negotiated.enhanced_refresh && handler->refresh_marker != NULL) {
+        handler->refresh_marker(handler->context, family, subtype == BGP_REFRESH_BEGIN);
+    }
 }
 
 static void take_refresh(struct bgp_session *session, enum bgp_direction direction,
@@ -327,12 +347,11 @@ static void take_refresh(struct bgp_session *session, enum bgp_direction directi
         connection_fail(session, direction, &error, "malformed ROUTE-REFRESH");
         return;
     }
-    /* Markers of an enhanced refresh that we did not offer, and families that were not agreed on,
-     * are to be ignored (RFC 2918 section 4, RFC 7313 section 5). */
-    if (refresh.subtype == 0 && bgp_family_find(refresh.afi, refresh.safi, &family) &&
-        session->negotiated.families & BGP_FAMILY_BIT(family) &&
-        session->handler.refresh_requested != NULL) {
-        session->handler.refresh_requested(session->handler.context, family);
+    /* Families that were not agreed on, and other subtypes, are to be ignored (RFC 2918 section 4,
+     * RFC 7313 section 5). */
+    if (bgp_family_find(refresh.afi, refresh.safi, &family) &&
+        session->negotiated.families & BGP_FAMILY_BIT(family)) {
+        tell_refresh(session, refresh.subtype, family);
     }
 }
 

@@ -26,8 +26,8 @@
 #define STABLE_MS 60000u
 
 /* Room for a NOTIFICATION is never given to anything else. */
-#define NOTIFICATION_SIZE (BGP_HEADER_SIZE + 2 + BGP_ERROR_DATA_MAX + 1)
-#define CONTROL_SIZE      512u
+#define NOTIFICATION_SIZE (BGP_HEADER_SIZE + 2 + BGP_ERROR_DATA_MAX)
+#define CONTROL_SIZE      768u
 
 #define REASON_SIZE 512u
 
@@ -57,6 +57,8 @@ struct bgp_session {
     uint64_t now_ms, since_ms, established_ms;
     uint64_t idle_deadline, connect_deadline;
     unsigned failures; /* in a row */
+    bool restarting;   /* our end has restarted: the R bit of the next OPEN */
+    uint32_t retained; /* families, see bgp_session_retained() */
     uint64_t random;
     struct connection connections[2];
     struct bgp_update_reader *reader;
@@ -112,11 +114,13 @@ void connection_clear(struct connection *connection);
 bool connection_queue(struct bgp_session *session, enum bgp_direction direction,
                       const uint8_t *bytes, size_t n);
 void connection_queue_keepalive(struct bgp_session *session, enum bgp_direction direction);
+/* Drops what is queued: nothing more is said. */
+void connection_mute(struct connection *connection);
 /* Raises output_ready when it is not raised. */
 void connection_output_ready(struct bgp_session *session, enum bgp_direction direction);
 /* Sends a NOTIFICATION and ends the connection. detail says what was found, may be NULL. */
 void connection_fail(struct bgp_session *session, enum bgp_direction direction,
-                     const struct bgp_error *error, const char *detail);
+                     const struct bgp_error *cause, const char *detail);
 /* Ends a live connection for the reason set before; close: the transport has to close it. */
 void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
                     bool pause);
@@ -131,5 +135,15 @@ struct bgp_open session_open(const struct bgp_session *session);
 /* One whole message with a checked header. */
 void session_take_message(struct bgp_session *session, enum bgp_direction direction,
                           const uint8_t *bytes, const struct bgp_header *header);
+
+/* --- session_restart.c ------------------------------------------------------------------------ */
+
+struct bgp_graceful session_graceful(const struct bgp_session *session);
+struct bgp_long_lived session_long_lived(const struct bgp_session *session);
+/* Fills in what concerns restarts of session->negotiated, whose families are there. */
+void session_agree_on_restart(struct bgp_session *session, const struct bgp_open *open);
+/* The Established connection is about to end, for this error (of either end; NULL: without a word):
+ * notes which of the peer's routes may be kept. */
+void session_retain(struct bgp_session *session, const struct bgp_error *error);
 
 #endif

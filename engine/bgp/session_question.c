@@ -41,6 +41,28 @@ const struct bgp_error *bgp_session_last_received(const struct bgp_session *sess
     return &session->last_received;
 }
 
+uint32_t bgp_session_retained(const struct bgp_session *session)
+{
+    return session->retained;
+}
+
+uint64_t bgp_session_pause_end(const struct bgp_session *session)
+{
+    return session->base == BASE_PAUSING ? session->idle_deadline : 0;
+}
+
+unsigned bgp_session_failures(const struct bgp_session *session)
+{
+    return session->failures;
+}
+
+uint64_t bgp_session_hold_end(const struct bgp_session *session)
+{
+    return session->state == BGP_ESTABLISHED
+               ? session->connections[session->negotiated.direction].hold_deadline
+               : NEVER;
+}
+
 const char *bgp_session_last_reason(const struct bgp_session *session)
 {
     return session->reason;

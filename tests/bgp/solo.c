@@ -49,6 +49,12 @@ static void solo_refresh(void *context, enum bgp_family family)
     ((struct solo *)context)->refreshes++;
 }
 
+static void solo_marker(void *context, enum bgp_family family, bool begins)
+{
+    (void)family;
+    ((struct solo *)context)->markers[begins]++;
+}
+
 static size_t solo_fill(void *context, uint8_t *bytes, size_t capacity)
 {
     struct solo *solo = context;
@@ -103,6 +109,7 @@ void solo_open(struct solo *solo, const struct bgp_session_config *config)
         .routes = solo_routes,
         .end_of_rib = solo_end_of_rib,
         .refresh_requested = solo_refresh,
+        .refresh_marker = solo_marker,
         .fill_updates = solo_fill,
         .connect = solo_connect,
         .close = solo_close_wanted,

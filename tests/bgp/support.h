@@ -46,6 +46,7 @@ struct solo {
     uint64_t now_ms;
     unsigned connects, closes[2], readies[2], states, notices;
     unsigned announced, withdrawn, refreshes, end_of_ribs;
+    unsigned markers[2]; /* of an enhanced refresh: ends, begins */
     struct bgp_attributes const *last; /* attributes of the last announcement, held */
     struct lpm_prefix last_prefix;
     char reason[512], notice[512];

@@ -196,18 +196,81 @@ Test(message, notification_carries_the_shutdown_communication)
     cr_assert_str_eq(bgp_error_format(&error, text), "Unknown Error (77/3)");
 }
 
+Test(message, hard_reset_carries_the_error_that_it_stands_for)
+{
+    uint8_t bytes[512];
+    char text[BGP_ERROR_TEXT];
+    struct bgp_error error, back;
+    bgp_error_set_shutdown(&error, BGP_CEASE_SHUTDOWN, "bye");
+    bgp_error_harden(&error);
+    size_t n = bgp_notification_encode(&error, bytes, sizeof bytes);
+    assert_bytes(bytes, n, MARKER "001b 03 06 09 06 02 03 627965");
+    bgp_notification_decode(bytes, n, &back);
+    cr_assert_str_eq(bgp_error_format(&back, text),
+                     "Cease/Hard Reset (6/9): Cease/Administrative Shutdown (6/2): \"bye\"");
+    bgp_error_set(&error, BGP_ERROR_CEASE, BGP_CEASE_HARD_RESET, "\x06", 1);
+    cr_assert_str_eq(bgp_error_format(&error, text), "Cease/Hard Reset (6/9)", "half of it");
+    /* The longest text fits, also inside of a Hard Reset, and so does what is made of it. */
+    char longest[256];
+    memset(longest, 'x', 255);
+    longest[255] = 0;
+    bgp_error_set_shutdown(&error, BGP_CEASE_SHUTDOWN, longest);
+    bgp_error_harden(&error);
+    bgp_error_harden(&error);
+    cr_assert_lt(strlen(bgp_error_format(&error, text)), BGP_ERROR_TEXT);
+}
+
+Test(message, restart_capabilities_come_back_as_they_were_said)
+{
+    uint8_t bytes[256];
+    struct bgp_error error;
+    struct bgp_open open = {
+        .version = 4,
+        .asn = 65515,
+        .hold_time_s = 180,
+        .identifier = 0x0a000001,
+        .multiprotocol = true,
+        .families = BGP_FAMILIES_ALL,
+        .route_refresh = true,
+        .enhanced_refresh = true,
+        .graceful = {.offered = true,
+                     .restarting = true,
+                     .notification = true,
+                     .time_s = 120,
+                     .families = BGP_FAMILIES_ALL,
+                     .forwarding = BGP_FAMILY_BIT(BGP_IPV6_UNICAST)},
+        .long_lived = {.offered = true,
+                       .families = BGP_FAMILY_BIT(BGP_IPV4_UNICAST),
+                       .forwarding = BGP_FAMILY_BIT(BGP_IPV4_UNICAST),
+                       .stale_time_s = {0x123456}},
+    };
+    struct bgp_open back;
+    size_t n = bgp_open_encode(&open, bytes, sizeof bytes);
+    assert_bytes(bytes, n,
+                 MARKER "0044 01 04 ffeb 00b4 0a000001 27 02 25"
+                        "0104 0001 00 01 0104 0002 00 01 0200 4600"
+                        "400a c078 0001 01 00 0002 01 80 4707 0001 01 80 123456");
+    cr_assert(bgp_open_decode(bytes, n, &back, &error));
+    cr_assert(memcmp(&open.graceful, &back.graceful, sizeof back.graceful) == 0);
+    cr_assert(memcmp(&open.long_lived, &back.long_lived, sizeof back.long_lived) == 0);
+    cr_assert(back.enhanced_refresh);
+    bytes[48] = 0x09; /* the length of the capability is no longer 2 and rows of 4 */
+    cr_assert(!bgp_open_decode(bytes, n, &back, &error));
+    cr_assert_eq(error.code, BGP_ERROR_OPEN);
+}
+
 Test(message, long_shutdown_is_cut_between_characters)
 {
     struct bgp_error error;
     char message[300] = "";
     char text[BGP_ERROR_TEXT];
-    for (unsigned i = 0; i < 60; i++) {
-        strcat(message, "\xe2\x82\xac"); /* three octets each: 128 is no multiple */
+    for (unsigned i = 0; i < 140; i++) {
+        strcat(message, "\xc3\xa9"); /* two octets each: 255 is no multiple */
     }
     bgp_error_set_shutdown(&error, BGP_CEASE_RESET, message);
-    cr_assert_eq(error.data[0], 126);
-    cr_assert_eq(error.length, 127);
-    cr_assert_arr_eq(error.data + 1, message, 126);
+    cr_assert_eq(error.data[0], 254);
+    cr_assert_eq(error.length, 255);
+    cr_assert_arr_eq(error.data + 1, message, 254);
     cr_assert_lt(strlen(bgp_error_format(&error, text)), BGP_ERROR_TEXT);
     /* A length octet that lies about what follows is not believed. */
     bgp_error_set(&error, BGP_ERROR_CEASE, BGP_CEASE_SHUTDOWN, "\xffhi", 3);
