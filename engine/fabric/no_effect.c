@@ -59,9 +59,6 @@ static const struct key_without_effect {
     {"neighbors", "export", NULL, "the neighbor is told every route",
      "Originate only what the neighbor should hear of, and take the key out."},
     {"routers", "role", NULL},
-    {"routers", "static", NULL},
-    {"routers", "stateful", "false"},
-    {"routers", "source_nat", "false"},
     {"routers", "health", NULL},
     {"routers", "hosts", NULL},
 };

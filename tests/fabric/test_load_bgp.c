@@ -225,9 +225,7 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "[{route_server: rs1}]}\n"
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].static[fd00::/8].via: 10.0.1.1 is of the other address "
-         "family\n"
-         "base.yaml:38: warning no-effect: 'routers.static' is read and checked but has no effect "
-         "in this version\n"},
+         "family\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: Vpn, vnet: spoke, addresses: [10.1.9.4]}\n"}},
          "base.yaml:16: error: peerings[hub, spoke].spoke.use_remote_gateways: 'spoke' has 'g1' of "

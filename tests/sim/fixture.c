@@ -49,9 +49,11 @@ static const char base[] =
     "      - {name: nva1, address: 10.0.1.4, asn: 65001%s}\n"
     "      - {name: nva2, address: 10.0.1.5, asn: 65001%s}\n"
     "routers:\n"
-    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'%s],\n"
+    "  - {name: nva1-os, nic: nva1, asn: 65001%s, originate: [10.0.0.0/8, 0.0.0.0/0, "
+    "'fd00::/8'%s],\n"
     "     neighbors: [{route_server: rs1%s}]}\n"
-    "  - {name: nva2-os, nic: nva2, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, 'fd00::/8'%s],\n"
+    "  - {name: nva2-os, nic: nva2, asn: 65001%s, originate: [10.0.0.0/8, 0.0.0.0/0, "
+    "'fd00::/8'%s],\n"
     "     neighbors: [{route_server: rs1%s}]}\n"
     "%s";
 
@@ -73,10 +75,10 @@ static const char *or_nothing(const char *text)
 static struct fabric *load(const struct fixture_text *text)
 {
     char *yaml = NULL;
-    int n =
-        asprintf(&yaml, base, or_nothing(text->peers), or_nothing(text->peers),
-                 or_nothing(text->nva1_originates), or_nothing(text->nva1),
-                 or_nothing(text->nva2_originates), or_nothing(text->nva2), or_nothing(text->top));
+    int n = asprintf(
+        &yaml, base, or_nothing(text->peers), or_nothing(text->peers), or_nothing(text->routers),
+        or_nothing(text->nva1_originates), or_nothing(text->nva1), or_nothing(text->routers),
+        or_nothing(text->nva2_originates), or_nothing(text->nva2), or_nothing(text->top));
     cr_assert_gt(n, 0);
     struct fabric_reader reader = {.context = yaml, .read = read_text};
     struct fabric_problems problems = {0};

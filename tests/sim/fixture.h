@@ -14,6 +14,7 @@ struct fixture_text {
     const char *top;         /* further top-level keys */
     const char *nva1, *nva2; /* the neighbor entry of each router, after "route_server: rs1" */
     const char *peers;       /* further keys of both peer entries */
+    const char *routers;     /* further keys of both routers */
     const char *nva1_originates, *nva2_originates; /* further prefixes, each after ", " */
 };
 

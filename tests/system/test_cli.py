@@ -75,7 +75,7 @@ def frames_of(path):
 @case
 def help_of_every_command():
     text = run("--help").stdout
-    for command in ("check", "routes", "learned", "advertised", "replay", "run", "demo", "bench"):
+    for command in ("check", "routes", "trace", "learned", "advertised", "replay", "run", "demo", "bench"):
         assert command in text
         assert f"fingerpost {command}" in run(command, "--help").stdout
 
@@ -125,6 +125,70 @@ def explain_names_the_rule():
     assert all(c["rule"] for c in answer["candidates"])
     assert [65001] in [c["as_path"] for c in answer["candidates"]]
     run("routes", EXAMPLE, "vm1", "--explain", "10.0.0.1/8", code=2)
+
+
+def nodes(path):
+    return [hop["node"] for hop in path["hops"]]
+
+
+@case
+def trace_shows_every_way_there_and_back():
+    answer = document("trace", EXAMPLE, "vm1", "vm2")
+    assert {tuple(nodes(path)) for path in answer["paths"]} == {("vm1", "nva1-os", "vm2"), ("vm1", "nva2-os", "vm2")}
+    assert all(0.4 < path["share"] < 0.6 and path["verdict"] == "delivered" for path in answer["paths"]), answer
+    assert answer["paths"][0]["hops"][0]["matched"] == "10.0.0.0/8" and answer["symmetric"] is True
+    assert {tuple(nodes(path)) for path in answer["reverse"]["paths"]} == \
+        {("vm2", "nva1-os", "vm1"), ("vm2", "nva2-os", "vm1")}
+    one = document("trace", EXAMPLE, "10.1.0.4", "10.2.0.4", "--proto", "udp", "--sport", "7", "--dport", "53")
+    assert [path["share"] for path in one["paths"]] == [1.0]
+    out = document("trace", EXAMPLE, "vm1", "2001:db8::1")
+    assert all(path["hops"][-1]["node"] == "internet" for path in out["paths"]) and out["reverse"] is None
+    lost = document("trace", EXAMPLE, "vm1", "10.1.0.99", code=1)
+    assert lost["paths"][0]["reason"] == "next-hop-unreachable"
+    assert "and back" in run("trace", EXAMPLE, "vm1", "vm2").stdout
+    for wrong in (["no-such", "vm2"], ["vm1", "no-such"], ["192.0.2.1", "vm2"], ["vm1", "vm2", "--sport", "70000"],
+                  ["vm1", "vm2", "--proto", "tcpp"], ["10.1.0.4", "2001:db8::1"]):
+        run("trace", EXAMPLE, *wrong, code=2)
+
+
+TWO_LEGS = """
+fabric: two-legs
+vnets:
+  - name: hub
+    address_space: [10.0.0.0/16]
+    subnets:
+      - {name: outside, prefixes: [10.0.1.0/24], route_table: to-inside}
+      - {name: inside, prefixes: [10.0.2.0/24], route_table: to-outside}
+nics:
+  - {name: a, subnet: hub/outside, addresses: [10.0.1.9]}
+  - {name: b, subnet: hub/inside, addresses: [10.0.2.9]}
+  - {name: leg-out, subnet: hub/outside, addresses: [10.0.1.4], ip_forwarding: true}
+  - {name: leg-in, subnet: hub/inside, addresses: [10.0.2.4], ip_forwarding: true}
+  - {name: plain, subnet: hub/inside, addresses: [10.0.2.5], ip_forwarding: true}
+route_tables:
+  - name: to-inside
+    routes:
+      - {prefix: 10.0.2.9/32, next_hop_type: VirtualAppliance, next_hop: 10.0.1.4}
+      - {prefix: 192.0.2.0/24, next_hop_type: VirtualAppliance, next_hop: 10.0.2.5}
+  - name: to-outside
+    routes:
+      - {prefix: 10.0.1.9/32, next_hop_type: VirtualAppliance, next_hop: 10.0.2.4}
+      - {prefix: 192.0.2.0/24, next_hop_type: None}
+routers:
+  - {name: firewall, nic: [leg-out, leg-in], asn: 65001, stateful: true,
+     static: [{prefix: 10.0.2.9/32, via: 10.0.2.1}]}
+"""
+
+
+@case
+def trace_goes_through_a_router_by_the_leg_that_its_own_routes_name():
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(folder, "two-legs.yaml", TWO_LEGS.encode())
+        answer = document("trace", path, "a", "b")
+        assert [hop["nic"] for hop in answer["paths"][0]["hops"]] == ["a", "leg-in", "b"], answer
+        assert [hop["nic"] for hop in answer["reverse"]["paths"][0]["hops"]] == ["b", "leg-out", "a"], answer
+        lost = document("trace", path, "a", "192.0.2.7", code=1)["paths"][0]
+        assert nodes(lost) == ["a", "plain"] and lost["reason"] == "null-route", lost
 
 
 @case
