@@ -13,13 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench/clock.h"
 #include "bench/lines.h"
 
 /* The namespace of a thread, not of its process: only this thread has moved. */
 #define OWN_NAMESPACE "/proc/thread-self/ns/net"
-
-#define TERM_WAIT_NS 2000000000u
 
 /* --- Programs --------------------------------------------------------------------------------- */
 
@@ -51,20 +48,10 @@ pid_t bench_netns_spawn(int file, const char *const *arguments, const char *log)
 
 void bench_netns_kill(pid_t leader)
 {
-    uint64_t end = bench_now_ns() + TERM_WAIT_NS;
-
     if (leader <= 0)
         return;
-    kill(-leader, SIGTERM);
-    while (waitpid(leader, NULL, WNOHANG) == 0) {
-        if (bench_now_ns() > end) {
-            kill(-leader, SIGKILL);
-            waitpid(leader, NULL, 0);
-            return;
-        }
-        usleep(1000);
-    }
-    kill(-leader, SIGKILL); /* helpers that outlived their leader */
+    kill(-leader, SIGKILL);
+    waitpid(leader, NULL, 0);
 }
 
 /* Runs ip with what it reads from a batch: one process for a thousand addresses. */

@@ -32,7 +32,8 @@ void bench_netns_close(struct bench_netns *netns);
 /* Starts a program in the namespace behind file; its output goes to the file log (NULL: nowhere).
  * It leads a process group of its own and dies with this process. Returns its id or -errno. */
 pid_t bench_netns_spawn(int file, const char *const *arguments, const char *log);
-/* Ends the group of a program: SIGTERM, a moment, SIGKILL. */
+/* Ends the group of a program at once: what it leaves is in namespaces and directories that go too,
+ * and taking leave of a million routes takes time. */
 void bench_netns_kill(pid_t leader);
 
 #endif

@@ -23,6 +23,7 @@ struct program {
     struct program_vnet *vnets;
     size_t vnet_count;
     const struct program_scope **scope_of; /* [fabric.nics_count] */
+    bool *followed; /* [fabric.route_servers_count]: some VNet with NICs has its routes */
     struct program_pending pending;
     bool stale; /* a change could not be remembered: the next flush looks at every prefix */
 };

@@ -232,6 +232,9 @@ int program_flush(struct program *program)
 int program_prefix_changed(struct program *program, uint32_t route_server,
                            const struct lpm_prefix *prefix)
 {
+    /* A route server alone, as one that only serves appliances, keeps nothing for a flush. */
+    if (!program->followed[route_server])
+        return 0;
     if (!program->stale && program_pending_add(&program->pending, route_server, prefix) != 0)
         program->stale = true;
     return 0;
@@ -243,6 +246,20 @@ int program_next_hop_state(struct program *program, const struct lpm_address *ne
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
+
+static int note_followed(struct program *program)
+{
+    program->followed =
+        calloc((size_t)program->fabric->route_servers_count + 1, sizeof(*program->followed));
+    if (!program->followed)
+        return -ENOMEM;
+    for (size_t i = 0; i < program->vnet_count; i++) {
+        uint32_t route_server = program->vnets[i].plain.route_server;
+        if (route_server != FABRIC_NONE)
+            program->followed[route_server] = true;
+    }
+    return 0;
+}
 
 struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                struct dp_forwarding *forwarding, bool with_ports,
@@ -258,6 +275,8 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
     program->forwarding = forwarding;
     program->groups = program_groups_create(fabric, forwarding);
     int failed = program->groups ? program_scopes_open(program) : -ENOMEM;
+    if (!failed)
+        failed = note_followed(program);
     /* FIBs are filled before NICs have them: no packet meets one half made. */
     program->stale = true;
     if (!failed)
@@ -279,6 +298,7 @@ void program_destroy(struct program *program)
     program_scopes_close(program);
     program_groups_destroy(program->groups);
     program_pending_free(&program->pending);
+    free(program->followed);
     free(program);
 }
 

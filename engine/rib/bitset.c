@@ -36,6 +36,12 @@ static struct rib_bitset_chunk *obtain_chunk(struct rib_bitset *set, uint32_t wo
     return set->chunks[index];
 }
 
+static void drop_chunk(struct rib_bitset *set, uint32_t index)
+{
+    free(set->chunks[index]);
+    set->chunks[index] = NULL;
+}
+
 int rib_bitset_set(struct rib_bitset *set, uint32_t id)
 {
     struct rib_bitset_chunk *chunk = obtain_chunk(set, id / 64u);
@@ -55,9 +61,16 @@ int rib_bitset_set(struct rib_bitset *set, uint32_t id)
 
 bool rib_bitset_clear(struct rib_bitset *set, uint32_t id)
 {
+    uint32_t index = id / RIB_BITSET_CHUNK_BITS;
+    struct rib_bitset_chunk *chunk;
+
     if (!rib_bitset_test(set, id))
         return false;
-    rib_bitset_remove_word(set, id / 64u, UINT64_C(1) << (id % 64u));
+    chunk = set->chunks[index];
+    chunk->words[id / 64u % RIB_BITSET_WORDS] &= ~(UINT64_C(1) << (id % 64u));
+    set->count--;
+    if (--chunk->count == 0)
+        drop_chunk(set, index);
     return true;
 }
 
@@ -87,10 +100,8 @@ void rib_bitset_remove_word(struct rib_bitset *set, uint32_t word, uint64_t bits
     chunk->words[word % RIB_BITSET_WORDS] &= ~gone;
     chunk->count -= (unsigned)__builtin_popcountll(gone);
     set->count -= (unsigned)__builtin_popcountll(gone);
-    if (chunk->count == 0) {
-        free(chunk);
-        set->chunks[index] = NULL;
-    }
+    if (chunk->count == 0)
+        drop_chunk(set, index);
 }
 
 /* Lowest bit of chunk at or above from (0 .. 4095), or RIB_BITSET_CHUNK_BITS. */

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As many loads as a core has under way at once. */
+#define PREFETCH 12u
+
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
 {
     const struct speaker_peer *left = speaker->peers[a], *right = speaker->peers[b];
@@ -222,6 +225,12 @@ static bool is_martian(const struct lpm_prefix *prefix)
         {LPM_IPV6, 8, {0xff}}, /* multicast */
     };
 
+    uint8_t first = prefix->bytes[0];
+
+    /* What all but a few prefixes begin with settles it. */
+    if (prefix->family == LPM_IPV4 ? first != 0 && first != 127 && first != 169 && first < 224
+                                   : first != 0 && first < 0xfe)
+        return false;
     for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
         if (ranges[i].family == prefix->family && lpm_prefix_covers(&ranges[i], prefix))
             return true;
@@ -256,6 +265,16 @@ static bool within_limit(struct speaker_peer *peer)
     return false;
 }
 
+/* Asks memory for the places of the next n prefixes: finding them one by one, each would wait for its
+ * own. */
+static void prefetch(const struct speaker_peer *peer, struct bgp_nlri *ahead, unsigned n)
+{
+    struct lpm_prefix prefix;
+
+    while (n-- > 0 && bgp_nlri_next(ahead, &prefix))
+        rib_table_prefetch(&peer->speaker->tables[ahead->family], &prefix);
+}
+
 static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
 {
     const struct bgp_attributes *attributes = routes->attributes;
@@ -264,11 +283,13 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
         .filter = (uint8_t)filter_of(peer, attributes),
         .rank = rib_rank(peer->speaker, peer->config.source, attributes),
     };
-    struct bgp_nlri announced = routes->announced;
+    struct bgp_nlri announced = routes->announced, ahead = announced;
     uint8_t filter = path.filter;
     struct lpm_prefix prefix;
 
+    prefetch(peer, &ahead, PREFETCH);
     while (bgp_nlri_next(&announced, &prefix)) {
+        prefetch(peer, &ahead, 1);
         path.filter = is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
         if (rib_path_set(peer->speaker, peer->index, &prefix, &path) < 0) {
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
@@ -281,13 +302,16 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
 
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes)
 {
-    struct bgp_nlri withdrawn = routes->withdrawn;
+    struct bgp_nlri withdrawn = routes->withdrawn, ahead = withdrawn;
     struct lpm_prefix prefix;
 
     if (peer->fault != 0)
         return;
-    while (bgp_nlri_next(&withdrawn, &prefix))
+    prefetch(peer, &ahead, PREFETCH);
+    while (bgp_nlri_next(&withdrawn, &prefix)) {
+        prefetch(peer, &ahead, 1);
         rib_path_remove(peer->speaker, peer->index, &prefix);
+    }
     if (routes->attributes != NULL)
         announce(peer, routes);
 }

@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As many loads as a core has under way at once. */
+#define PREFETCH 12u
+
 /* --- Messages --------------------------------------------------------------------------------- */
 
 enum need { NEED_NOTHING, NEED_WITHDRAWAL, NEED_ANNOUNCEMENT };
@@ -140,11 +143,17 @@ static void commit_one(struct speaker_peer *peer, uint32_t id, bool withdrawn)
         rib_stop_waiting(peer->speaker, family, id);
 }
 
-/* The ids of the batch up to end have been said. */
+/* The ids of the batch up to end have been said. Those of withdrawals may be free thereby. */
 static void commit(struct speaker_peer *peer, unsigned end, bool withdrawn)
 {
-    for (; peer->at < end; peer->at++)
-        commit_one(peer, peer->batch->ids[peer->at], withdrawn);
+    const struct rib_batch *batch = peer->batch;
+
+    for (; peer->at < end; peer->at++) {
+        if (withdrawn && peer->at + PREFETCH < end)
+            rib_table_prefetch_removal(&peer->speaker->tables[batch->family],
+                                       batch->ids[peer->at + PREFETCH]);
+        commit_one(peer, batch->ids[peer->at], withdrawn);
+    }
 }
 
 /* The prefix cannot be said with these attributes: no message holds them. What was said of it

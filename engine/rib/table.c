@@ -1,9 +1,6 @@
 /*
- * The prefix table: entries in chunks that never move, found through a hash of {hash, id} slots.
- * See table.h for the drawing.
- *
- * Deletion shifts the rest of the probe run back instead of leaving tombstones, so that a table
- * which flaps for days probes as fast as a new one.
+ * The prefix table: entries in chunks that never move, found through an index of hashes. See table.h
+ * for the drawing.
  */
 #include "engine/rib/table.h"
 
@@ -13,9 +10,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define FIRST_SLOTS 64u
-
 _Static_assert(sizeof(struct rib_stored_path) == 16, "a path is two words");
+_Static_assert(RIB_NO_ENTRY == RIB_INDEX_NONE, "the index says so for the table");
 _Static_assert(offsetof(struct rib_entry, address) + 4 == 24, "the stride of IPv4 entries");
 _Static_assert(offsetof(struct rib_entry, address) + 16 <= 40, "the stride of IPv6 entries");
 
@@ -37,69 +33,64 @@ void rib_table_free(struct rib_table *table)
     for (uint32_t index = 0; index < table->n_chunks; index++)
         free(table->chunks[index]);
     free(table->chunks);
-    free(table->slots);
+    rib_index_free(&table->index);
     rib_table_init(table, table->family);
 }
 
+/* A full table is mostly IPv4, whose 5 bytes are one number: two rounds of multiply and shift mix it as
+ * well as a hash for bytes, in a third of the time. */
 static uint32_t hash_of(const struct rib_table *table, const uint8_t *address, uint8_t length)
 {
     uint8_t key[17];
-    size_t width = rib_table_width(table);
+    uint64_t number = length;
 
-    memcpy(key, address, width);
-    key[width] = length;
-    return (uint32_t)XXH3_64bits(key, width + 1);
+    if (table->family == LPM_IPV4) {
+        memcpy((uint8_t *)&number + 4, address, 4);
+        number *= UINT64_C(0x9e3779b97f4a7c15);
+        number = (number ^ number >> 32) * UINT64_C(0xd6e8feb86659fd93);
+        return (uint32_t)(number >> 32);
+    }
+    memcpy(key, address, 16);
+    key[16] = length;
+    return (uint32_t)XXH3_64bits(key, sizeof(key));
 }
 
-/* Slot that holds the prefix, or the empty one where its probe ends. */
-static uint32_t probe(const struct rib_table *table, const struct lpm_prefix *prefix, uint32_t hash)
+struct wanted {
+    const struct rib_table *table;
+    const struct lpm_prefix *prefix;
+};
+
+static bool is_wanted(const void *context, uint32_t id)
 {
-    uint32_t at = hash & table->mask;
+    const struct wanted *wanted = context;
+    const struct rib_entry *entry = rib_table_entry(wanted->table, id);
 
-    for (; table->slots[at].id != 0; at = (at + 1) & table->mask) {
-        const struct rib_entry *entry;
+    return entry->length == wanted->prefix->length &&
+           memcmp(entry->address, wanted->prefix->bytes, rib_table_width(wanted->table)) == 0;
+}
 
-        if (table->slots[at].hash != hash)
-            continue;
-        entry = rib_table_entry(table, table->slots[at].id - 1);
-        if (entry->length == prefix->length &&
-            memcmp(entry->address, prefix->bytes, rib_table_width(table)) == 0)
-            break;
-    }
-    return at;
+static uint32_t find(const struct rib_table *table, const struct lpm_prefix *prefix, uint32_t hash)
+{
+    const struct wanted wanted = {table, prefix};
+
+    return rib_index_find(&table->index, hash, is_wanted, &wanted);
 }
 
 uint32_t rib_table_find(const struct rib_table *table, const struct lpm_prefix *prefix)
 {
-    uint32_t at;
-
-    if (table->slots == NULL)
-        return RIB_NO_ENTRY;
-    at = probe(table, prefix, hash_of(table, prefix->bytes, prefix->length));
-    return table->slots[at].id - 1; /* an empty slot gives UINT32_MAX, which is RIB_NO_ENTRY */
+    return find(table, prefix, hash_of(table, prefix->bytes, prefix->length));
 }
 
-/* Doubles the slots. A slot carries its hash, so no entry is read. */
-static bool grow_slots(struct rib_table *table)
+void rib_table_prefetch(const struct rib_table *table, const struct lpm_prefix *prefix)
 {
-    uint32_t n = table->slots == NULL ? FIRST_SLOTS : (table->mask + 1) * 2;
-    struct rib_slot *slots = calloc(n, sizeof(*slots));
+    rib_index_prefetch(&table->index, hash_of(table, prefix->bytes, prefix->length));
+}
 
-    if (slots == NULL)
-        return false;
-    for (uint32_t old = 0; table->slots != NULL && old <= table->mask; old++) {
-        uint32_t at = table->slots[old].hash & (n - 1);
+void rib_table_prefetch_removal(const struct rib_table *table, uint32_t id)
+{
+    const struct rib_entry *entry = rib_table_entry(table, id);
 
-        if (table->slots[old].id == 0)
-            continue;
-        while (slots[at].id != 0)
-            at = (at + 1) & (n - 1);
-        slots[at] = table->slots[old];
-    }
-    free(table->slots);
-    table->slots = slots;
-    table->mask = n - 1;
-    return true;
+    rib_index_prefetch(&table->index, hash_of(table, entry->address, entry->length));
 }
 
 static bool grow_chunks(struct rib_table *table)
@@ -139,64 +130,45 @@ static uint32_t take_id(struct rib_table *table)
     return table->n_ids++;
 }
 
+static void give_id(struct rib_table *table, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(table, id);
+
+    entry->flags = 0;
+    entry->next_free = table->first_free;
+    table->first_free = id + 1;
+}
+
 uint32_t rib_table_obtain(struct rib_table *table, const struct lpm_prefix *prefix)
 {
     uint32_t hash = hash_of(table, prefix->bytes, prefix->length);
+    uint32_t id = find(table, prefix, hash);
     struct rib_entry *entry;
-    uint32_t at, id;
 
-    /* Grown at three quarters: longer probe runs cost more than the memory saved. */
-    if ((table->slots == NULL || table->used >= table->mask - table->mask / 4) &&
-        !grow_slots(table))
-        return RIB_NO_ENTRY;
-    at = probe(table, prefix, hash);
-    if (table->slots[at].id != 0)
-        return table->slots[at].id - 1;
+    if (id != RIB_NO_ENTRY)
+        return id;
     id = take_id(table);
     if (id == RIB_NO_ENTRY)
         return RIB_NO_ENTRY;
+    if (rib_index_add(&table->index, hash, id) < 0) {
+        give_id(table, id);
+        return RIB_NO_ENTRY;
+    }
     entry = rib_table_entry(table, id);
     memset(entry, 0, sizeof(*entry));
     entry->flags = RIB_ENTRY_USED;
     entry->length = prefix->length;
     memcpy(entry->address, prefix->bytes, rib_table_width(table));
-    table->slots[at] = (struct rib_slot){.hash = hash, .id = id + 1};
     table->used++;
     return id;
 }
 
-/* Empties slot at and moves back what probed past it: a slot may fill the hole when its home is not
- * cyclically between the hole and itself. */
-static void close_hole(struct rib_table *table, uint32_t hole)
-{
-    uint32_t at = hole;
-
-    for (;;) {
-        uint32_t home;
-
-        at = (at + 1) & table->mask;
-        if (table->slots[at].id == 0)
-            break;
-        home = table->slots[at].hash & table->mask;
-        if (((at - home) & table->mask) < ((at - hole) & table->mask))
-            continue;
-        table->slots[hole] = table->slots[at];
-        hole = at;
-    }
-    table->slots[hole] = (struct rib_slot){0};
-}
-
 void rib_table_remove(struct rib_table *table, uint32_t id)
 {
-    struct rib_entry *entry = rib_table_entry(table, id);
-    uint32_t at = hash_of(table, entry->address, entry->length) & table->mask;
+    const struct rib_entry *entry = rib_table_entry(table, id);
 
-    while (table->slots[at].id != id + 1)
-        at = (at + 1) & table->mask;
-    close_hole(table, at);
-    entry->flags = 0;
-    entry->next_free = table->first_free;
-    table->first_free = id + 1;
+    rib_index_remove(&table->index, hash_of(table, entry->address, entry->length), id);
+    give_id(table, id);
     table->used--;
 }
 

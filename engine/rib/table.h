@@ -2,16 +2,16 @@
  * The prefix table of one address family: every prefix that a speaker knows anything about, with
  * the paths to it.
  *
- *   slots[]  (open addressing, linear probing)      chunks[] -> 4096 entries each, never moved
- *   {hash, id + 1} --------------------------------> entry: prefix bits, paths
+ *   index (index.h)                                 chunks[] -> 4096 entries each, never moved
+ *   hash -> id ------------------------------------> entry: prefix bits, paths
  *                                                      one path:  inside the entry
  *                                                      more:      an array, capacity = the next
  *                                                                 power of two of their number
  *
  * An entry is named by its id, 4 bytes, so that sets of prefixes are bitsets (bitset.h). An id is
- * used again only after rib_table_remove(). A slot keeps the hash, so growing and deleting touch no
+ * used again only after rib_table_remove(). The index keeps hashes, so growing and deleting touch no
  * entry, and a probe that misses does not either. An IPv4 prefix with one path costs 24 bytes of
- * entry and about 14 of slots.
+ * entry and about 16 of index.
  *
  * Within an entry paths stand in the order of their peers (rib_peer_compare()), which makes every
  * walk over them deterministic whatever the order of arrival.
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "engine/rib/bitset.h"
+#include "engine/rib/index.h"
 #include "lpm/lpm.h"
 
 struct bgp_attributes;
@@ -63,11 +64,6 @@ struct rib_entry {
 #define RIB_TABLE_CHUNK 4096u
 #define RIB_NO_ENTRY    UINT32_MAX
 
-struct rib_slot {
-    uint32_t hash;
-    uint32_t id; /* plus 1; 0: empty */
-};
-
 struct rib_table {
     enum lpm_family family;
     uint8_t **chunks;
@@ -75,8 +71,7 @@ struct rib_table {
     uint32_t n_ids;      /* ids ever given out */
     uint32_t first_free; /* id plus 1; 0: none */
     uint32_t used;
-    struct rib_slot *slots;
-    uint32_t mask; /* number of slots - 1; 0: no slots yet */
+    struct rib_index index;
 };
 
 void rib_table_init(struct rib_table *table, enum lpm_family family);
@@ -101,6 +96,10 @@ static inline struct rib_entry *rib_table_entry(const struct rib_table *table, u
 uint32_t rib_table_find(const struct rib_table *table, const struct lpm_prefix *prefix);
 /* The same, made when it is not there (no paths); RIB_NO_ENTRY when memory is short. */
 uint32_t rib_table_obtain(struct rib_table *table, const struct lpm_prefix *prefix);
+/* Asks memory for what a question about prefix, or the removal of id, will read: worth it some ten
+ * prefixes ahead. */
+void rib_table_prefetch(const struct rib_table *table, const struct lpm_prefix *prefix);
+void rib_table_prefetch_removal(const struct rib_table *table, uint32_t id);
 /* Forgets an entry that has no paths. Its id may come back for another prefix. */
 void rib_table_remove(struct rib_table *table, uint32_t id);
 /* The first entry in use at or above id, or RIB_NO_ENTRY. */
