@@ -1,11 +1,10 @@
 /*
  * From the writer's routes to the readers' nodes.
  *
- * A build walks several trees in step: the routes that the result shall show, a derived FIB's
- * overrides laid upon them, and references: earlier sets of routes with the entry that shows them.
- * Wherever the reference was built from the very same routes under the same inherited leaf, its
- * entry is shared instead of built. So an update costs what it changes, and a derived FIB holds
- * what differs.
+ * A build walks two trees in step: the routes that the result shall show, and a reference: an earlier
+ * set of routes with the entry that shows them. Wherever the reference was built from the very same
+ * routes under the same inherited leaf, its entry is shared instead of built. So an update costs what
+ * it changes.
  */
 #ifndef LPM_BUILD_H
 #define LPM_BUILD_H
@@ -35,17 +34,5 @@ struct lpm_build {
  * inherited. Returns an entry with one reference, or LPM_ENTRY_FAILED. */
 uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t prefix,
                         uint32_t routes, uint32_t inherited, struct lpm_place reference);
-
-/* What a derived FIB was built from before, and to. */
-struct lpm_derived {
-    uint32_t over;
-    uint32_t routes;
-    uint32_t entry; /* LPM_ENTRY_UNKNOWN: there is nothing before */
-};
-
-/* Builds the root of a derived FIB: over laid upon the base's routes, and LPM_ENTRY_INHERIT
- * wherever no override reaches. reference: the base; before: the FIB itself. */
-uint32_t lpm_build_derived(const struct lpm_build *build, uint32_t over, uint32_t routes,
-                           struct lpm_place reference, struct lpm_derived before);
 
 #endif

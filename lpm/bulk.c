@@ -7,77 +7,22 @@
 
 /* --- Scalar ------------------------------------------------------------------------------------ */
 
-/* Lanes whose entry is a node. A lane that is done drops out without a branch. */
-struct active {
-    unsigned count;
-    uint8_t lanes[LPM_LANES + 1];
-};
-
-LPM_STAGE void enlist(struct active *active, const struct lpm_lanes *lanes, unsigned lane)
+static void scalar_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
+                            uint32_t *leaves, unsigned n)
 {
-    active->lanes[active->count] = (uint8_t)lane;
-    active->count += lpm_entry_is_node(lanes->entry[lane]);
-}
-
-LPM_STAGE void step(struct lpm_lanes *lanes, unsigned lane, bool wide)
-{
-    const char *window = lanes->layer[lane]->window;
-    unsigned chunk = (unsigned)(lanes->high[lane] >> (64 - LPM_STRIDE));
-
-    lanes->entry[lane] = lpm_node_slot(lpm_node_at(window, lanes->entry[lane]), chunk);
-    lanes->high[lane] <<= LPM_STRIDE;
-    if (wide) {
-        lanes->high[lane] |= lanes->low[lane] >> (64 - LPM_STRIDE);
-        lanes->low[lane] <<= LPM_STRIDE;
-    }
-    lpm_node_prefetch(window, lanes->entry[lane]);
-}
-
-LPM_STAGE void walk(struct lpm_lanes *lanes, bool wide)
-{
-    struct active active = {0};
-
-    for (unsigned lane = 0; lane < LPM_LANES; lane++)
-        enlist(&active, lanes, lane);
-    while (active.count) {
-        unsigned count = active.count;
-
-        active.count = 0;
-        for (unsigned i = 0; i < count; i++) {
-            unsigned lane = active.lanes[i];
-
-            step(lanes, lane, wide);
-            enlist(&active, lanes, lane);
-        }
-    }
-}
-
-LPM_STAGE void look_up(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
-                       uint32_t *leaves, bool wide)
-{
-    struct lpm_lanes lanes;
-
-    lpm_load_layers(&lanes, fibs, burst);
-    walk(&lanes, wide);
-    lpm_load_tables(&lanes, burst);
-    walk(&lanes, wide);
-    lpm_finish(&lanes, leaves, burst->n);
-}
-
-/* Apart for the two families, so that IPv4 has nothing to do for the lower half. */
-static void scalar_look_up(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
-                           uint32_t *leaves)
-{
-    if (burst->low)
-        look_up(fibs, burst, leaves, true);
-    else
-        look_up(fibs, burst, leaves, false);
+    lpm_look_up4(fibs, addresses, leaves, n);
 }
 
 static void scalar_look_up_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
                                 const uint32_t *addresses, uint32_t *leaves, unsigned n)
 {
     lpm_one4(table, direct, addresses, leaves, n);
+}
+
+static void scalar_look_up6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
+                            uint32_t *leaves, unsigned n)
+{
+    lpm_look_up6(fibs, addresses, leaves, n);
 }
 
 static bool everywhere(void)
@@ -89,8 +34,9 @@ const struct lpm_bulk lpm_bulk_scalar = {
     .name = "scalar",
     .usable = everywhere,
     .preferred = everywhere,
-    .look_up = scalar_look_up,
+    .look_up4 = scalar_look_up4,
     .look_up_one4 = scalar_look_up_one4,
+    .look_up6 = scalar_look_up6,
 };
 
 /* --- Choice ------------------------------------------------------------------------------------ */
@@ -141,13 +87,12 @@ int lpm_force_variant(const char *name)
 
 /* --- Bursts ------------------------------------------------------------------------------------ */
 
-static unsigned burst_size(unsigned n, unsigned most)
+static unsigned burst_size(unsigned n)
 {
-    return n < most ? n : most;
+    return n < LPM_LANES ? n : LPM_LANES;
 }
 
-/* How many of the first fibs are the same. */
-static unsigned run_of_one(const struct lpm_fib *const *fibs, unsigned n)
+static bool all_one(const struct lpm_fib *const *fibs, unsigned n)
 {
     uintptr_t difference = 0;
 
@@ -163,7 +108,7 @@ static bool look_up_one4(const struct lpm_fib *const *fibs, const uint32_t *addr
     const struct lpm_layer *layer;
     const _Atomic uint32_t *direct;
 
-    if (!run_of_one(fibs, n))
+    if (!all_one(fibs, n))
         return false;
     layer = lpm_fib_layer(fibs[0]);
     if (layer != &layer->table->plain)
@@ -175,45 +120,20 @@ static bool look_up_one4(const struct lpm_fib *const *fibs, const uint32_t *addr
     return true;
 }
 
-static void look_up_some4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
-                          uint32_t *leaves, unsigned n)
-{
-    uint64_t high[LPM_LANES];
-    struct lpm_burst burst = {.high = high};
-
-    for (unsigned done = 0; done < n; done += LPM_LANES) {
-        burst.n = burst_size(n - done, LPM_LANES);
-        for (unsigned i = 0; i < burst.n; i++)
-            high[i] = (uint64_t)addresses[done + i] << 32;
-        chosen->look_up(fibs + done, &burst, leaves + done);
-    }
-}
-
 void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
                       uint32_t *leaves, unsigned n)
 {
-    for (unsigned done = 0; done < n; done += LPM_ONE) {
-        unsigned count = burst_size(n - done, LPM_ONE);
+    for (unsigned done = 0; done < n; done += LPM_LANES) {
+        unsigned count = burst_size(n - done);
 
         if (!look_up_one4(fibs + done, addresses + done, leaves + done, count))
-            look_up_some4(fibs + done, addresses + done, leaves + done, count);
+            chosen->look_up4(fibs + done, addresses + done, leaves + done, count);
     }
 }
 
 void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                       uint32_t *leaves, unsigned n)
 {
-    uint64_t high[LPM_LANES], low[LPM_LANES];
-    struct lpm_burst burst = {.high = high, .low = low};
-
-    for (unsigned done = 0; done < n; done += LPM_LANES) {
-        burst.n = burst_size(n - done, LPM_LANES);
-        for (unsigned i = 0; i < burst.n; i++) {
-            lpm_key key = lpm_key_of(addresses[done + i]);
-
-            high[i] = (uint64_t)(key >> 64);
-            low[i] = (uint64_t)key;
-        }
-        chosen->look_up(fibs + done, &burst, leaves + done);
-    }
+    for (unsigned done = 0; done < n; done += LPM_LANES)
+        chosen->look_up6(fibs + done, addresses + done, leaves + done, burst_size(n - done));
 }

@@ -3,39 +3,19 @@
  */
 #include "lpm/core.h"
 
-/* Nodes under entry that are not under base, which is the base's entry of the same place (0: none).
- * A node that both share always hangs at the same place in both. */
-static size_t node_bytes(const struct lpm_table *table, uint32_t entry, uint32_t base,
-                         unsigned depth, uint32_t prefix);
-
-/* The base's entry for slot c of the place whose entry is base. */
-static uint32_t base_slot(const struct lpm_table *table, uint32_t base, unsigned depth,
-                          uint32_t prefix, unsigned c)
-{
-    if (base == LPM_ENTRY_UNKNOWN && depth + LPM_STRIDE == LPM_DIRECT_BITS)
-        return lpm_direct_entry(table->plain.window, table->direct, prefix << LPM_STRIDE | c);
-    if (!lpm_entry_is_node(base))
-        return base;
-    return lpm_node_slot(lpm_node_at(table->plain.window, base), c);
-}
-
-static size_t node_bytes(const struct lpm_table *table, uint32_t entry, uint32_t base,
-                         unsigned depth, uint32_t prefix)
+static size_t node_bytes(const char *window, uint32_t entry)
 {
     const struct lpm_node *node;
-    unsigned place = 0;
+    unsigned count;
     size_t bytes;
 
-    if (!lpm_entry_is_node(entry) || entry == base)
+    if (!lpm_entry_is_node(entry))
         return 0;
-    node = lpm_node_at(table->plain.window, entry);
+    node = lpm_node_at(window, entry);
+    count = (unsigned)__builtin_popcountll(node->runs);
     bytes = lpm_memory_size(lpm_node_cell_size(node));
-    for (uint64_t runs = node->runs; runs; runs &= runs - 1) {
-        unsigned c = (unsigned)__builtin_ctzll(runs);
-
-        bytes += node_bytes(table, node->entries[place++], base_slot(table, base, depth, prefix, c),
-                            depth + LPM_STRIDE, prefix << LPM_STRIDE | c);
-    }
+    for (unsigned i = 0; i < count; i++)
+        bytes += node_bytes(window, node->entries[i]);
     return bytes;
 }
 
@@ -53,31 +33,40 @@ static size_t routes_bytes(const char *window, uint32_t root)
 
 static size_t table_bytes(const struct lpm_table *table)
 {
-    size_t bytes = lpm_memory_size(sizeof(*table));
+    size_t bytes = lpm_memory_size(lpm_lines(sizeof(*table)));
 
     if (!table->direct)
-        return bytes + node_bytes(table, table->root, 0, 0, 0);
+        return bytes + node_bytes(table->window, table->root);
     for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++)
-        bytes += node_bytes(table, lpm_direct_entry(table->plain.window, table->direct, slot), 0,
-                            LPM_DIRECT_BITS, slot);
+        bytes += node_bytes(table->window, lpm_direct_entry(table->window, table->direct, slot));
     return bytes + lpm_memory_size(LPM_DIRECT_BYTES);
+}
+
+static size_t layer_bytes(const struct lpm_layer *layer)
+{
+    enum lpm_family family = (enum lpm_family)layer->table->fib->family;
+    const struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
+
+    return lpm_memory_size(lpm_layer_size(family, layer->overs_count)) +
+           (ranges ? lpm_memory_size(ranges->size) : 0);
 }
 
 void lpm_fib_bytes(const struct lpm_fib *fib, struct lpm_fib_bytes *bytes)
 {
     const struct lpm_layer *layer = lpm_fib_layer(fib);
     const struct lpm_table *table = layer->table;
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)fib->family);
 
     bytes->lookup = lpm_memory_size(sizeof(*fib));
     if (lpm_fib_is_base(fib)) {
         bytes->lookup += table_bytes(table);
-        bytes->writer = routes_bytes(layer->window, table->routes);
+        bytes->writer = routes_bytes(table->window, table->routes);
         return;
     }
+    /* The overrides lie behind the layer in one block, but no lookup reads them. */
+    bytes->writer = lpm_overs_bytes(&overs);
     if (layer != &table->plain)
-        bytes->lookup += lpm_memory_size(sizeof(*layer)) +
-                         node_bytes(table, layer->root, lpm_table_place(table).entry, 0, 0);
-    bytes->writer = routes_bytes(layer->window, layer->over);
+        bytes->lookup += layer_bytes(layer) - bytes->writer;
 }
 
 void lpm_bytes(const struct lpm *lpm, struct lpm_bytes *bytes)

@@ -3,40 +3,48 @@
  *
  * Structures
  *
- *   fib ----> layer -------------> table                        (-->: pointer that the writer publishes)
- *             root, fallback       root or direct, fallback
- *               |                    |        |
- *               v                    v        v
- *             nodes ------------> nodes shared by both          (counted, never changed)
+ *   fib ----> layer -----------------> table                (-->: pointer that the writer publishes)
+ *             touched, fallback        direct or root, fallback, routes
+ *               |                        |
+ *               v                        v
+ *             ranges                   nodes                (counted, never changed)
  *
- * A table is a base. A layer is what a derived FIB changes about it: a tree whose slots hold a
- * leaf, a node, or "inherit". The FIB of the base itself has the table's plain layer, which
- * inherits everything. A layer's explicit places (those that some override covers or lies in) show
- * overrides and base merged, so they are rebuilt when the base changes there; all other places
- * follow the base with no store at all.
+ * A table is a base. A layer is what a derived FIB changes about it: its ranges say of every address
+ * which leaf shows there, or "inherit". The FIB of the base itself has the table's plain layer,
+ * which inherits everything. Where an override covers an address, the ranges show overrides and base
+ * merged, so they are replaced when the base changes there; all other addresses follow the base with
+ * no store at all. Inside of an override over very many routes they say to ask the table's routes
+ * instead (ranges.h: cover).
  *
- * The route 0/0 is not spread over the tree: leaf 0 means "the fallback", a word of the layer or,
+ * The route 0/0 is not spread over anything: leaf 0 means "the fallback", a word of the layer or,
  * where that says inherit, of the table. So a default route costs nothing and changes in one
  * store.
  *
  * A reader
  *
  *   R1  loads fib->layer, then its table and both fallbacks
- *   R2  loads layer->root and walks; if that gives anything but inherit, this is the entry
+ *   R2  if the layer touches the address, loads layer->ranges and searches them; where they say so,
+ *       loads table->routes and asks these; if that gives anything but inherit, this is the leaf
  *   R3  else loads table->direct[slot], or table->root, and walks from there
  *   R4  returns the leaf, or the fallback if it is 0
  *
- * All loads are acquire, in this order. No step waits for anyone or repeats: each of the two walks
- * visits at most 6 nodes for IPv4 and 22 for IPv6, whatever the writer does.
+ * All loads are acquire. R1 comes first; R2 and R3 may come in any order (bulk lookups make R3
+ * first and for all), because an address is settled by one of them alone: whether a layer inherits
+ * it depends on its overrides, which never change. No step waits for anyone or repeats: a search
+ * visits at most 6 nodes of ranges, and a walk 6 nodes for IPv4 and 22 for IPv6, whatever the writer
+ * does.
  *
- * Publication. Nodes, layers and tables are complete before the one release store that makes them
- * reachable, so (A) whoever loads a reference sees what it names. They are buried only after they
- * were made unreachable, and freed after a grace period, so (B) what a reader loaded since its
- * last quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and
- * R3 each see one state of one word.
+ * Publication. Nodes, ranges, layers and tables are complete before the one release store that makes
+ * them reachable, so (A) whoever loads a reference sees what it names. They are buried only after
+ * they were made unreachable, and freed after a grace period, so (B) what a reader loaded since its
+ * last quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and R3
+ * each see one state of one word. R2 where it asks the routes sees two: ranges that ask, and the
+ * routes. An update stores the routes before the ranges, so new ranges never ask old routes; and old
+ * ranges that ask new routes show, of the override's leaf and the routes longer than it, what new
+ * ranges would show.
  *
  * One state in all. A lookup reads up to four words that change separately: fib->layer, a
- * fallback, layer->root, a word of the table. Each alone is before or after; their mixture must be
+ * fallback, layer->ranges, a word of the table. Each alone is before or after; their mixture must be
  * a state that the FIB was in, too. Counter-example, without (D):
  *
  *        reader                                     writer
@@ -50,17 +58,23 @@
  *
  *        first store                       second store, fenced                    remembered in
  *        a FIB gets another layer          base changes where the new or the       layer->guard of both
- *                                          old layer is explicit
+ *                                          old layer has an override
+ *        ... and the old one asks routes   base changes anywhere                   table->guard
  *        ... of another fallback           base changes anywhere                   table->guard
  *        ... of another table              the left table changes anywhere         table->guard
- *        any of these three                fallback of the base changes            table->derived_guard
+ *        any of these                      fallback of the base changes            table->derived_guard
  *        fallback of the base changes      base changes anywhere                   table->guard
  *
+ * An old layer that no FIB has any more is on no list, so its guard is lost. It needs none: nobody
+ * replaces its ranges any more, so where it has overrides a reader sees what the FIB showed before it
+ * left, unless they ask the routes, which is the second pair; and where it inherits, the new layer
+ * inherits too or has an override, whose guard counts.
+ *
  * All others commute or are read in the order of their making: an address that the old and the new
- * layer both inherit is the base's alone; an explicit place that a FIB leaves is read from the
- * tree that the reader had, which is (C); a fallback is stored after the words of its own update
- * and loaded before them. A fence costs nothing when the grace period has passed anyway, which is
- * the rule: what the table remembers is a number, and lpm_rcu_poll() runs between batches.
+ * layer both inherit is the base's alone; a place that a FIB leaves is read from the ranges that the
+ * reader had, which is (C); a fallback is stored after the words of its own update and loaded before
+ * them. A fence costs nothing when the grace period has passed anyway, which is the rule: what the
+ * table remembers is a number, and lpm_rcu_poll() runs between batches.
  *
  * tests/lpm/spin/one_state.pml is this argument as a model. spin tries every interleaving of a
  * lookup with every sequence of a few changes, and finds a wrong answer as soon as any one of the
@@ -151,23 +165,23 @@ static struct lpm_fib *fib_create(struct lpm *lpm, enum lpm_family family)
 
     if (!fib)
         return NULL;
-    fib->lpm = lpm;
-    fib->family = family;
+    fib->family = (uint8_t)family;
     lpm->fibs++;
     return fib;
 }
 
 /* For a FIB that no reader has seen. */
-static void fib_undo(struct lpm_fib *fib)
+static void fib_undo(struct lpm *lpm, struct lpm_fib *fib)
 {
-    fib->lpm->fibs--;
-    lpm_memory_free_block(&fib->lpm->memory, LPM_MEMORY_LOOKUP, fib, sizeof(*fib));
+    lpm->fibs--;
+    lpm_memory_free_block(&lpm->memory, LPM_MEMORY_LOOKUP, fib, sizeof(*fib));
 }
 
 /* A table with these routes, whose FIB shall be fib. */
-static struct lpm_table *table_with(struct lpm_fib *fib, const struct lpm_route *routes, size_t n)
+static struct lpm_table *table_with(struct lpm *lpm, struct lpm_fib *fib,
+                                    const struct lpm_route *routes, size_t n)
 {
-    struct lpm_table *table = lpm_table_create(fib->lpm, fib);
+    struct lpm_table *table = lpm_table_create(lpm, fib);
 
     if (!table)
         return NULL;
@@ -190,9 +204,9 @@ int lpm_base_create(struct lpm *lpm, enum lpm_family family, const struct lpm_ro
     made = fib_create(lpm, family);
     if (!made)
         return -ENOMEM;
-    table = table_with(made, routes, n);
+    table = table_with(lpm, made, routes, n);
     if (!table) {
-        fib_undo(made);
+        fib_undo(lpm, made);
         return -ENOMEM;
     }
     lpm_rcu_publish(&made->layer, &table->plain);
@@ -206,14 +220,14 @@ int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
     struct lpm_layer *layer;
     struct lpm_fib *made;
 
-    if (!lpm_fib_is_base(base) || !changes_valid(changes, n, base->family, true))
+    if (!lpm_fib_is_base(base) || !changes_valid(changes, n, (enum lpm_family)base->family, true))
         return -EINVAL;
-    made = fib_create(base->lpm, base->family);
+    made = fib_create(lpm_of(base), (enum lpm_family)base->family);
     if (!made)
         return -ENOMEM;
     layer = lpm_layer_get(lpm_fib_layer(base)->table, NULL, changes, n);
     if (!layer) {
-        fib_undo(made);
+        fib_undo(lpm_of(base), made);
         return -ENOMEM;
     }
     lpm_rcu_publish(&made->layer, layer);
@@ -225,25 +239,36 @@ static void fib_reclaim(struct lpm_rcu_head *head)
 {
     struct lpm_fib *fib = (struct lpm_fib *)(void *)((char *)head - offsetof(struct lpm_fib, rcu));
 
-    lpm_memory_free_deferred(&fib->lpm->memory, fib, sizeof(*fib));
+    lpm_memory_free_deferred(&lpm_of(fib)->memory, fib, sizeof(*fib));
 }
 
-/* The FIB of a base goes with the table, which derived FIBs may need for longer. */
+/* The FIB of a base goes with the table, which derived FIBs may need for longer; any other goes
+ * before its layer, by which it finds the memory that it came from. */
 void lpm_release(struct lpm_fib *fib)
 {
+    struct lpm *lpm;
+
     if (!fib)
         return;
+    lpm = lpm_of(fib);
     assert(!fib->released);
     fib->released = true;
-    fib->lpm->fibs--;
+    lpm->fibs--;
     if (!lpm_fib_is_base(fib)) {
-        lpm_memory_defer_block(&fib->lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*fib));
+        lpm_memory_defer_block(&lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*fib));
         lpm_rcu_defer(&fib->rcu, fib_reclaim);
     }
     lpm_layer_put(lpm_fib_layer(fib));
 }
 
 /* --- Changes ----------------------------------------------------------------------------------- */
+
+static bool asks_base(const struct lpm_layer *layer)
+{
+    const struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
+
+    return ranges && ranges->slow_at != 0;
+}
 
 /* Publishes the layer and notes the stamps by which later stores are fenced. */
 static void move_to_layer(struct lpm_fib *fib, struct lpm_layer *layer)
@@ -253,9 +278,10 @@ static void move_to_layer(struct lpm_fib *fib, struct lpm_layer *layer)
 
     lpm_rcu_publish(&fib->layer, layer);
     stamp = lpm_rcu_stamp();
-    left->guard = layer->guard = stamp;
+    lpm_layer_guard(left, stamp);
+    lpm_layer_guard(layer, stamp);
     left->table->derived_guard = stamp;
-    if (left->table != layer->table || left->fallback != layer->fallback)
+    if (left->table != layer->table || left->fallback != layer->fallback || asks_base(left))
         left->table->guard = stamp;
     lpm_layer_put(left);
 }
@@ -278,7 +304,7 @@ int lpm_update(struct lpm_fib *fib, const struct lpm_change *changes, size_t n)
 {
     bool derived = !lpm_fib_is_base(fib);
 
-    if (!changes_valid(changes, n, fib->family, derived))
+    if (!changes_valid(changes, n, (enum lpm_family)fib->family, derived))
         return -EINVAL;
     if (derived)
         return update_derived(fib, changes, n);
@@ -300,7 +326,8 @@ static int collect_route(void *context, const struct lpm_route *route)
 
 int lpm_detach(struct lpm_fib *fib)
 {
-    struct lpm_memory *memory = &fib->lpm->memory;
+    struct lpm *lpm = lpm_of(fib);
+    struct lpm_memory *memory = &lpm->memory;
     size_t room = (lpm_fib_routes(fib) + 1) * sizeof(struct lpm_route);
     struct collected collected = {0};
     struct lpm_table *table;
@@ -311,7 +338,7 @@ int lpm_detach(struct lpm_fib *fib)
     if (!collected.routes)
         return -ENOMEM;
     lpm_each(fib, collect_route, &collected);
-    table = table_with(fib, collected.routes, collected.count);
+    table = table_with(lpm, fib, collected.routes, collected.count);
     lpm_memory_free_block(memory, LPM_MEMORY_WRITER, collected.routes, room);
     if (!table)
         return -ENOMEM;
@@ -325,7 +352,7 @@ int lpm_rebase(struct lpm_fib *fib, struct lpm_fib *base)
     struct lpm_layer *layer;
 
     if (lpm_fib_is_base(fib) || !lpm_fib_is_base(base) || fib->family != base->family ||
-        fib->lpm != base->lpm)
+        lpm_of(fib) != lpm_of(base))
         return -EINVAL;
     layer = lpm_layer_get(lpm_fib_layer(base)->table, left, NULL, 0);
     if (!layer)

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 
-/* A sum over the overrides of a mixed value of each, so that an edit can keep it up to date. */
 static uint64_t mix(uint64_t value)
 {
     value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -17,13 +16,13 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 31;
 }
 
-static uint64_t override_print(lpm_key key, unsigned length, uint32_t value)
+static uint64_t fingerprint_of(const struct lpm_overs *overs)
 {
-    uint64_t print = mix((uint64_t)(key >> 64) + length);
+    uint64_t print = overs->count;
 
-    if (value == 0)
-        return 0;
-    return mix(mix(print ^ (uint64_t)key) + value);
+    for (size_t i = 0; i < overs->count * overs->width; i++)
+        print = mix(print + overs->words[i]);
+    return print;
 }
 
 /* --- The layers by fingerprint ----------------------------------------------------------------- */
@@ -65,21 +64,80 @@ static int grow_buckets(struct lpm *lpm)
     return 0;
 }
 
-/* The buckets go with the last layer, so that an lpm without FIBs holds nothing. */
+static void link_first(struct lpm_table *table, struct lpm_layer *layer)
+{
+    layer->next = table->layers;
+    layer->before = &table->layers;
+    if (layer->next)
+        layer->next->before = &layer->next;
+    else
+        table->layers_end = &layer->next;
+    table->layers = layer;
+}
+
+static void link_last(struct lpm_table *table, struct lpm_layer *layer)
+{
+    layer->next = NULL;
+    layer->before = table->layers_end;
+    *table->layers_end = layer;
+    table->layers_end = &layer->next;
+}
+
+static void unlink_layer(struct lpm_table *table, struct lpm_layer *layer)
+{
+    *layer->before = layer->next;
+    if (layer->next)
+        layer->next->before = layer->before;
+    else
+        table->layers_end = layer->before;
+}
+
+/* At the head of the list, so that a change of the base finds those whose guard has not passed
+ * without asking the others. */
+void lpm_layer_guard(struct lpm_layer *layer, uint64_t stamp)
+{
+    struct lpm_table *table = layer->table;
+
+    if (layer == &table->plain)
+        return;
+    layer->guard = stamp;
+    unlink_layer(table, layer);
+    link_first(table, layer);
+}
+
+/* The overrides lie behind the layer in one block, but no lookup reads them: the account of what
+ * lookups read leaves them to the writer's as long as the layer lives. */
+static void account_overrides(const struct lpm_layer *layer, bool lives)
+{
+    size_t *bytes = layer->table->lpm->memory.bytes;
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
+    size_t moved = lives ? lpm_overs_bytes(&overs) : 0 - lpm_overs_bytes(&overs);
+
+    bytes[LPM_MEMORY_LOOKUP] -= moved;
+    bytes[LPM_MEMORY_WRITER] += moved;
+}
+
 static void enter_layer(struct lpm_layer *layer)
 {
     struct lpm_table *table = layer->table;
     struct lpm *lpm = table->lpm;
 
+    account_overrides(layer, true);
     chain_layer(lpm, layer);
     lpm->layers_count++;
-    layer->next = table->layers;
-    layer->before = &table->layers;
-    if (layer->next)
-        layer->next->before = &layer->next;
-    table->layers = layer;
+    link_last(table, layer);
     table->layers_count++;
-    lpm_touch_add(table, layer);
+}
+
+/* The buckets go with the last layer, so that an lpm without FIBs holds nothing. */
+static void drop_unused_buckets(struct lpm *lpm)
+{
+    if (lpm->layers_count > 0)
+        return;
+    lpm_memory_free_block(&lpm->memory, LPM_MEMORY_WRITER, lpm->layers,
+                          lpm->buckets * sizeof(struct lpm_layer *));
+    lpm->layers = NULL;
+    lpm->buckets = 0;
 }
 
 static void remove_layer(struct lpm_layer *layer)
@@ -88,81 +146,122 @@ static void remove_layer(struct lpm_layer *layer)
     struct lpm *lpm = table->lpm;
     struct lpm_layer **link = bucket_of(lpm, layer->fingerprint);
 
+    account_overrides(layer, false);
     lpm_touch_remove(table, layer);
     while (*link != layer)
         link = &(*link)->chain;
     *link = layer->chain;
-    *layer->before = layer->next;
-    if (layer->next)
-        layer->next->before = layer->before;
+    unlink_layer(table, layer);
     table->layers_count--;
-    if (--lpm->layers_count > 0)
-        return;
-    lpm_memory_free_block(&lpm->memory, LPM_MEMORY_WRITER, lpm->layers,
-                          lpm->buckets * sizeof(struct lpm_layer *));
-    lpm->layers = NULL;
-    lpm->buckets = 0;
+    lpm->layers_count--;
+    drop_unused_buckets(lpm);
 }
 
 /* --- Wanted: the overrides that a layer shall have --------------------------------------------- */
 
 struct wanted {
     struct lpm_table *table;
-    struct lpm_routes_edit edit; /* of a copy: layers share their overrides whole or not at all */
+    struct lpm_layer *layer; /* made of it, with room for all overrides that there may be */
+    size_t room;             /* overrides */
     uint32_t fallback;
-    size_t overrides;
-    uint64_t fingerprint;
 };
 
-static int apply_change(struct wanted *wanted, const struct lpm_change *change)
+size_t lpm_layer_size(enum lpm_family family, size_t overs)
 {
-    static const uint32_t removed[] = {[LPM_REMOVE] = LPM_ROUTE_GONE, [LPM_INHERIT] = 0};
-    uint32_t value = change->kind == LPM_SET ? change->leaf : removed[change->kind];
-    lpm_key key = lpm_key_of(change->prefix.bytes);
-    unsigned length = change->prefix.length;
-    uint32_t before;
-    int status;
+    return lpm_lines(sizeof(struct lpm_layer) + overs * lpm_over_width(family) * sizeof(uint32_t));
+}
 
-    if (length == 0) {
-        wanted->fallback = change->kind == LPM_SET      ? change->leaf
-                           : change->kind == LPM_REMOVE ? LPM_NO_ROUTE
-                                                        : LPM_ENTRY_INHERIT;
-        return 0;
+static enum lpm_family family_of(const struct lpm_table *table)
+{
+    return (enum lpm_family)table->fib->family;
+}
+
+static struct lpm_over_change over_change(const struct lpm_change *change, size_t place)
+{
+    return (struct lpm_over_change){
+        .key = lpm_key_of(change->prefix.bytes),
+        .length = change->prefix.length,
+        .place = (uint32_t)place,
+        .leaf = change->kind == LPM_SET ? change->leaf : LPM_NO_ROUTE,
+        .inherit = change->kind == LPM_INHERIT,
+    };
+}
+
+static uint32_t changed_fallback(const struct lpm_change *change)
+{
+    static const uint32_t fallbacks[] = {
+        [LPM_REMOVE] = LPM_NO_ROUTE,
+        [LPM_INHERIT] = LPM_ENTRY_INHERIT,
+    };
+
+    return change->kind == LPM_SET ? change->leaf : fallbacks[change->kind];
+}
+
+static void free_layer(struct lpm_table *table, struct lpm_layer *layer, size_t overs)
+{
+    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, layer,
+                          lpm_layer_size(family_of(table), overs));
+}
+
+/* Works the changes into wanted->layer. */
+static int edit(struct wanted *wanted, const struct lpm_overs *from,
+                const struct lpm_change *changes, size_t n)
+{
+    struct lpm_memory *memory = &wanted->table->lpm->memory;
+    struct lpm_layer *layer = wanted->layer;
+    struct lpm_over_change *edits = NULL;
+    struct lpm_overs overs;
+    size_t count = 0;
+
+    if (n > 0) {
+        edits = lpm_memory_block(memory, LPM_MEMORY_WRITER, n * sizeof(*edits));
+        if (!edits)
+            return -ENOMEM;
     }
-    before = lpm_routes_get(wanted->edit.memory->window, wanted->edit.root, key, length);
-    status = lpm_routes_set(&wanted->edit, key, length, value);
-    if (status > 0)
-        wanted->fingerprint +=
-            override_print(key, length, value) - override_print(key, length, before);
-    return status < 0 ? status : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (changes[i].prefix.length == 0)
+            wanted->fallback = changed_fallback(&changes[i]);
+        else
+            edits[count++] = over_change(&changes[i], i);
+    }
+    layer->overs_count =
+        (uint32_t)lpm_overs_edit(from, edits, count, (uint32_t *)(void *)(layer + 1));
+    lpm_memory_free_block(memory, LPM_MEMORY_WRITER, edits, n * sizeof(*edits));
+    overs = lpm_layer_overs(layer, family_of(wanted->table));
+    layer->fingerprint = fingerprint_of(&overs);
+    return 0;
 }
 
 static int want(struct wanted *wanted, struct lpm_table *table, const struct lpm_layer *from,
                 const struct lpm_change *changes, size_t n)
 {
-    int status;
+    enum lpm_family family = family_of(table);
+    struct lpm_overs overs = {.width = lpm_over_width(family)};
 
+    if (from)
+        overs = lpm_layer_overs(from, family);
     *wanted = (struct wanted){
         .table = table,
-        .edit = {.memory = &table->lpm->memory, .root = from ? from->over : 0},
+        .room = overs.count + n,
         .fallback = from ? from->fallback : LPM_ENTRY_INHERIT,
-        .overrides = from ? from->overrides : 0,
-        .fingerprint = from ? from->fingerprint : 0,
     };
-    wanted->overrides -= wanted->fallback != LPM_ENTRY_INHERIT;
-    status = lpm_routes_clone(&wanted->edit);
-    for (size_t i = 0; i < n && status == 0; i++)
-        status = apply_change(wanted, &changes[i]);
-    wanted->overrides += (size_t)wanted->edit.routes;
-    wanted->overrides += wanted->fallback != LPM_ENTRY_INHERIT;
-    return status;
+    wanted->layer = lpm_memory_block(&table->lpm->memory, LPM_MEMORY_LOOKUP,
+                                     lpm_layer_size(family, wanted->room));
+    if (!wanted->layer)
+        return -ENOMEM;
+    wanted->layer->table = table;
+    return edit(wanted, &overs, changes, n);
 }
 
 static bool layer_matches(const struct lpm_layer *layer, const struct wanted *wanted)
 {
-    return layer->table == wanted->table && layer->fingerprint == wanted->fingerprint &&
-           layer->fallback == wanted->fallback && layer->overrides == wanted->overrides &&
-           lpm_routes_equal(layer->window, layer->over, wanted->edit.root);
+    enum lpm_family family = family_of(wanted->table);
+    struct lpm_overs has = lpm_layer_overs(layer, family);
+    struct lpm_overs shall = lpm_layer_overs(wanted->layer, family);
+
+    return layer->table == wanted->table && layer->fingerprint == wanted->layer->fingerprint &&
+           layer->fallback == wanted->fallback && has.count == shall.count &&
+           memcmp(has.words, shall.words, lpm_overs_bytes(&has)) == 0;
 }
 
 static struct lpm_layer *find_layer(const struct wanted *wanted)
@@ -170,11 +269,11 @@ static struct lpm_layer *find_layer(const struct wanted *wanted)
     const struct lpm *lpm = wanted->table->lpm;
     struct lpm_layer *layer;
 
-    if (wanted->overrides == 0)
+    if (wanted->layer->overs_count == 0 && wanted->fallback == LPM_ENTRY_INHERIT)
         return &wanted->table->plain;
     if (lpm->buckets == 0)
         return NULL;
-    layer = *bucket_of(lpm, wanted->fingerprint);
+    layer = *bucket_of(lpm, wanted->layer->fingerprint);
     while (layer && !layer_matches(layer, wanted))
         layer = layer->chain;
     return layer;
@@ -182,54 +281,104 @@ static struct lpm_layer *find_layer(const struct wanted *wanted)
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
-static struct lpm_layer *make_layer(struct wanted *wanted, struct lpm_derived before)
+static void touch_bit(struct lpm_layer *layer, unsigned bit)
+{
+    layer->touched[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+/* The bits of all addresses inside of an override. */
+static void touch_over(struct lpm_layer *layer, enum lpm_family family, const struct lpm_over *over)
+{
+    unsigned bits = family == LPM_IPV4 ? 8 : 32; /* of an address, that its bit depends on */
+    uint32_t first = (uint32_t)(over->key >> (128 - bits));
+    uint32_t more = over->length < bits ? UINT32_MAX >> (32 - bits + over->length) : 0;
+
+    if (more >= 4 * LPM_TOUCHED_WORDS * 64) {
+        memset(layer->touched, 0xff, sizeof(layer->touched));
+        return;
+    }
+    for (uint32_t i = 0; i <= more; i++)
+        touch_bit(layer, family == LPM_IPV4 ? lpm_touched_bit4((first + i) << 24)
+                                            : lpm_touched_bit6((uint64_t)(first + i) << 32));
+}
+
+/* Ranges for the layer over these routes of its base. */
+int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes, struct lpm_ranges **ranges)
+{
+    struct lpm_ranges_source source = {
+        .memory = &layer->table->lpm->memory,
+        .overs = lpm_layer_overs(layer, family_of(layer->table)),
+        .routes = routes,
+    };
+
+    *ranges = NULL;
+    if (layer->overs_count == 0)
+        return 0;
+    *ranges = lpm_ranges_make(&source);
+    return *ranges ? 0 : -ENOMEM;
+}
+
+/* The layer was made for as many overrides as there might be. */
+static int fit(struct wanted *wanted)
+{
+    enum lpm_family family = family_of(wanted->table);
+    size_t size = lpm_layer_size(family, wanted->layer->overs_count);
+    struct lpm_layer *layer;
+
+    if (size == lpm_layer_size(family, wanted->room))
+        return 0;
+    layer = lpm_memory_block(&wanted->table->lpm->memory, LPM_MEMORY_LOOKUP, size);
+    if (!layer)
+        return -ENOMEM;
+    memcpy(layer, wanted->layer, size);
+    free_layer(wanted->table, wanted->layer, wanted->room);
+    wanted->layer = layer;
+    wanted->room = layer->overs_count;
+    return 0;
+}
+
+static int make_layer(struct wanted *wanted)
 {
     struct lpm_table *table = wanted->table;
     struct lpm *lpm = table->lpm;
-    struct lpm_build build = {.memory = &lpm->memory, .direct = table->direct};
-    struct lpm_layer *layer;
-    uint32_t root;
+    struct lpm_overs overs;
+    struct lpm_ranges *ranges;
 
-    if (lpm_touch_prepare(table) < 0 ||
-        (lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0))
-        return NULL;
-    layer = lpm_memory_block(&lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*layer));
-    if (!layer)
-        return NULL;
-    root =
-        lpm_build_derived(&build, wanted->edit.root, table->routes, lpm_table_place(table), before);
-    if (root == LPM_ENTRY_FAILED) {
-        lpm_memory_free_block(&lpm->memory, LPM_MEMORY_LOOKUP, layer, sizeof(*layer));
-        return NULL;
+    if ((lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0) || fit(wanted) < 0 ||
+        lpm_layer_ranges(wanted->layer, table->routes, &ranges) < 0)
+        return -ENOMEM;
+    if (lpm_touch_add(table, wanted->layer) < 0) {
+        lpm_ranges_free(ranges);
+        return -ENOMEM;
     }
-    layer->root = root;
-    layer->fallback = wanted->fallback;
-    layer->table = table;
-    layer->window = lpm->memory.window;
-    layer->over = wanted->edit.root;
-    layer->overrides = wanted->overrides;
-    layer->fingerprint = wanted->fingerprint;
-    lpm_routes_commit(&wanted->edit);
-    enter_layer(layer);
-    return layer;
+    atomic_store_explicit(&wanted->layer->ranges, ranges, memory_order_relaxed);
+    wanted->layer->fallback = wanted->fallback;
+    overs = lpm_layer_overs(wanted->layer, family_of(table));
+    for (size_t i = 0; i < overs.count; i++) {
+        struct lpm_over over = lpm_over_at(&overs, i);
+
+        touch_over(wanted->layer, family_of(table), &over);
+    }
+    enter_layer(wanted->layer);
+    return 0;
 }
 
 struct lpm_layer *lpm_layer_get(struct lpm_table *table, const struct lpm_layer *from,
                                 const struct lpm_change *changes, size_t n)
 {
-    struct lpm_derived before = {.entry = LPM_ENTRY_UNKNOWN};
     struct lpm_layer *layer = NULL;
     struct wanted wanted;
 
-    if (from)
-        before = (struct lpm_derived){from->over, from->table->routes, from->root};
-
     if (want(&wanted, table, from, changes, n) == 0) {
         layer = find_layer(&wanted);
-        if (!layer)
-            layer = make_layer(&wanted, before);
+        if (!layer && make_layer(&wanted) == 0) {
+            wanted.layer->fibs = 1;
+            return wanted.layer;
+        }
     }
-    lpm_routes_abandon(&wanted.edit);
+    if (wanted.layer)
+        free_layer(table, wanted.layer, wanted.room);
+    drop_unused_buckets(table->lpm);
     if (layer)
         layer->fibs++;
     return layer;
@@ -239,14 +388,16 @@ static void layer_reclaim(struct lpm_rcu_head *head)
 {
     struct lpm_layer *layer =
         (struct lpm_layer *)(void *)((char *)head - offsetof(struct lpm_layer, rcu));
+    const struct lpm_table *table = layer->table;
 
-    lpm_memory_free_deferred(&layer->table->lpm->memory, layer, sizeof(*layer));
+    lpm_memory_free_deferred(&table->lpm->memory, layer,
+                             lpm_layer_size(family_of(table), layer->overs_count));
 }
 
 void lpm_layer_put(struct lpm_layer *layer)
 {
     struct lpm_table *table = layer->table;
-    struct lpm_memory *memory = &table->lpm->memory;
+    struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
 
     if (--layer->fibs > 0)
         return;
@@ -255,9 +406,10 @@ void lpm_layer_put(struct lpm_layer *layer)
         return;
     }
     remove_layer(layer);
-    lpm_node_release(memory, layer->root);
-    lpm_routes_release(memory, layer->over);
-    lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, sizeof(*layer));
+    if (ranges)
+        lpm_ranges_defer(ranges);
+    lpm_memory_defer_block(&table->lpm->memory, LPM_MEMORY_LOOKUP,
+                           lpm_layer_size(family_of(table), layer->overs_count));
     lpm_rcu_defer(&layer->rcu, layer_reclaim); /* before the table, which it refers to */
     lpm_table_drop_unused(table);
 }

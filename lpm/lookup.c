@@ -6,18 +6,7 @@
 
 #include <assert.h>
 
-/* IPv4: the address is at the top of 64 bits, so a chunk is a shift away, and none lies beyond. */
-static inline uint32_t walk4(const char *window, uint32_t entry, uint64_t address, unsigned depth)
-{
-    address <<= depth;
-    while (lpm_entry_is_node(entry)) {
-        entry = lpm_node_slot(lpm_node_at(window, entry), (unsigned)(address >> 58));
-        address <<= LPM_STRIDE;
-    }
-    return entry;
-}
-
-static inline uint32_t walk6(const char *window, uint32_t entry, lpm_key address, unsigned depth)
+static inline uint32_t walk(const char *window, uint32_t entry, lpm_key address, unsigned depth)
 {
     address <<= depth;
     while (lpm_entry_is_node(entry)) {
@@ -27,41 +16,30 @@ static inline uint32_t walk6(const char *window, uint32_t entry, lpm_key address
     return entry;
 }
 
-static inline uint32_t lookup4(const struct lpm_fib *fib, uint32_t address)
+static uint32_t look_up_base(const struct lpm_table *table, lpm_key address)
 {
-    const struct lpm_layer *layer = lpm_fib_layer(fib);
-    uint32_t fallback = lpm_layer_fallback(layer);
-    uint64_t high = (uint64_t)address << 32;
-    uint32_t entry = atomic_load_explicit(&layer->root, memory_order_acquire);
     unsigned depth;
+    uint32_t entry = lpm_table_entry(table, (uint64_t)(address >> 64), &depth);
 
-    entry = walk4(layer->window, entry, high, 0);
-    if (entry == LPM_ENTRY_INHERIT) {
-        entry = lpm_table_entry(layer->table, high, &depth);
-        entry = walk4(layer->window, entry, high, depth);
-    }
-    return entry ? entry : fallback;
-}
-
-static inline uint32_t lookup6(const struct lpm_fib *fib, lpm_key address)
-{
-    const struct lpm_layer *layer = lpm_fib_layer(fib);
-    uint32_t fallback = lpm_layer_fallback(layer);
-    uint32_t entry = atomic_load_explicit(&layer->root, memory_order_acquire);
-    unsigned depth;
-
-    entry = walk6(layer->window, entry, address, 0);
-    if (entry == LPM_ENTRY_INHERIT) {
-        entry = lpm_table_entry(layer->table, (uint64_t)(address >> 64), &depth);
-        entry = walk6(layer->window, entry, address, depth);
-    }
-    return entry ? entry : fallback;
+    return walk(table->window, entry, address, depth);
 }
 
 uint32_t lpm_lookup(const struct lpm_fib *fib, const struct lpm_address *address)
 {
+    const struct lpm_layer *layer = lpm_fib_layer(fib);
+    const struct lpm_table *table = layer->table;
+    uint32_t fallback = lpm_layer_fallback(layer);
+    lpm_key key = lpm_key_of(address->bytes);
+    enum lpm_family family = (enum lpm_family)fib->family;
+    uint32_t leaf = LPM_ENTRY_INHERIT;
+    unsigned bit = family == LPM_IPV4 ? lpm_touched_bit4((uint32_t)(key >> 96))
+                                      : lpm_touched_bit6((uint64_t)(key >> 64));
+
     assert(address->family == fib->family);
-    if (fib->family == LPM_IPV4)
-        return lookup4(fib, (uint32_t)(lpm_key_of(address->bytes) >> 96));
-    return lookup6(fib, lpm_key_of(address->bytes));
+    if (lpm_layer_touches(layer, bit))
+        leaf = lpm_ranges_look_up(lpm_rcu_dereference(&layer->ranges), family, key, table->window,
+                                  &table->routes);
+    if (leaf == LPM_ENTRY_INHERIT)
+        leaf = look_up_base(table, key);
+    return leaf ? leaf : fallback;
 }

@@ -14,8 +14,7 @@ static inline uint32_t lpm_table_entry(const struct lpm_table *table, uint64_t h
 
     *depth = direct ? LPM_DIRECT_BITS : 0;
     if (direct)
-        return lpm_direct_entry(table->plain.window, direct,
-                                (uint32_t)(high >> (64 - LPM_DIRECT_BITS)));
+        return lpm_direct_entry(table->window, direct, (uint32_t)(high >> (64 - LPM_DIRECT_BITS)));
     return atomic_load_explicit(&table->root, memory_order_acquire);
 }
 
@@ -28,26 +27,22 @@ static inline uint32_t lpm_layer_fallback(const struct lpm_layer *layer)
 
 /* --- Bulk variants ----------------------------------------------------------------------------- */
 
-#define LPM_LANES 32
-#define LPM_ONE   64
+#define LPM_LANES 64
 
-/* Addresses of up to LPM_LANES keys, as numbers whose first bit is the highest. */
-struct lpm_burst {
-    const uint64_t *high;
-    const uint64_t *low; /* NULL for IPv4 */
-    unsigned n;
-};
-
-/* All variants give the same answers; bulk.c chooses. */
+/* All variants give the same answers; bulk.c chooses. Bursts are of up to LPM_LANES addresses. */
 struct lpm_bulk {
     const char *name;
     bool (*usable)(void);    /* on this machine, in this build */
     bool (*preferred)(void); /* there, to the variants before it */
-    void (*look_up)(const struct lpm_fib *const *fibs, const struct lpm_burst *burst,
-                    uint32_t *leaves);
-    /* Up to LPM_ONE addresses in one IPv4 base that has a direct table. */
+    /* In any IPv4 FIBs. */
+    void (*look_up4)(const struct lpm_fib *const *fibs, const uint32_t *addresses, uint32_t *leaves,
+                     unsigned n);
+    /* In one IPv4 base that has a direct table. */
     void (*look_up_one4)(const struct lpm_table *table, const _Atomic uint32_t *direct,
                          const uint32_t *addresses, uint32_t *leaves, unsigned n);
+    /* In any IPv6 FIBs. */
+    void (*look_up6)(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
+                     uint32_t *leaves, unsigned n);
 };
 
 extern const struct lpm_bulk lpm_bulk_scalar;

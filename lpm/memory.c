@@ -36,6 +36,7 @@ static bool may_allocate(struct lpm_memory *memory)
 #ifdef FINGERPOST_SANITIZE
 
 #define CELLS_MOST ((size_t)1 << 24)
+#define LINE       64 /* jemalloc's sizes that are a multiple of this are aligned to it */
 
 static int open_storage(struct lpm_memory *memory)
 {
@@ -60,8 +61,12 @@ static void close_storage(struct lpm_memory *memory)
 
 static void *take(struct lpm_memory *memory, size_t size, bool zero)
 {
+    void *block = size % LINE == 0 ? aligned_alloc(LINE, size) : malloc(size);
+
     (void)memory;
-    return zero ? calloc(1, size) : malloc(size);
+    if (block && zero)
+        memset(block, 0, size);
+    return block;
 }
 
 static void give_back(struct lpm_memory *memory, void *block, size_t size)

@@ -87,7 +87,7 @@ int lpm_memory_init(struct lpm_memory *memory);
 /* Everything must have been freed or buried; waits for what is buried. */
 void lpm_memory_exit(struct lpm_memory *memory);
 
-/* Zeroed; NULL when there is no memory. */
+/* Zeroed; NULL when there is no memory. A size in whole cache lines begins with one. */
 void *lpm_memory_block(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);
 void lpm_memory_free_block(struct lpm_memory *memory, enum lpm_memory_kind kind, void *block,
                            size_t size);

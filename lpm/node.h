@@ -2,7 +2,7 @@
  * What readers walk: nodes of 6-bit strides with their runs of equal slots packed (after Asai and
  * Ohara, "Poptrie", SIGCOMM 2015).
  *
- * An entry is 32 bits: a leaf, LPM_ENTRY_INHERIT, or a reference to a node. A node stands for 64
+ * An entry is 32 bits: a leaf or a reference to a node. A node stands for 64
  * slots; bit c of runs is set where slot c differs from slot c - 1 (bit 0 always), and entries[]
  * has one entry per set bit. So slot c is entries[popcount(runs & bits 0..c) - 1]: leaves and
  * children need no separate vectors, and header and entries lie side by side, most often on one
@@ -10,8 +10,8 @@
  *
  *      slots    a a a b b N c c ...        runs  1 0 0 1 0 1 1 0 ...      entries  a b N c ...
  *
- * A node is never changed once published. Nodes are counted, because base and derived FIBs share
- * them; only the writer counts.
+ * A node is never changed once published. Nodes are counted, because the state before an update and
+ * the one after it share them; only the writer counts.
  */
 #ifndef LPM_NODE_H
 #define LPM_NODE_H
@@ -20,7 +20,7 @@
 #include "lpm/routes.h"
 
 #define LPM_ENTRY_NODE    0x80000000u /* the other 31 bits are a reference */
-#define LPM_ENTRY_INHERIT 0x40000000u /* derived FIBs: the base decides */
+#define LPM_ENTRY_INHERIT 0x40000000u /* no entry of a node: the base decides (see ranges.h) */
 #define LPM_ENTRY_FAILED  0x40000001u /* writer only: no memory */
 #define LPM_ENTRY_UNKNOWN 0x40000002u /* writer only: not looked up */
 

@@ -17,8 +17,8 @@ struct lpm_view lpm_view_of(const struct lpm_fib *fib)
 
     return (struct lpm_view){
         .layer = layer,
-        .window = layer->window,
-        .over = layer->over,
+        .window = layer->table->window,
+        .overs = lpm_layer_overs(layer, (enum lpm_family)fib->family),
         .routes = table_routes(layer->table),
         .fallback = layer->fallback == LPM_ENTRY_INHERIT ? fallback : layer->fallback,
     };
@@ -26,13 +26,12 @@ struct lpm_view lpm_view_of(const struct lpm_fib *fib)
 
 static uint32_t view_get(const struct lpm_view *view, lpm_key key, unsigned length)
 {
-    uint32_t value;
+    struct lpm_over over;
 
     if (length == 0)
         return view->fallback;
-    value = lpm_routes_get(view->window, view->over, key, length);
-    if (value)
-        return value == LPM_ROUTE_GONE ? LPM_NO_ROUTE : value;
+    if (lpm_overs_get(&view->overs, key, length, &over))
+        return over.leaf;
     return lpm_routes_get(view->window, view->routes, key, length);
 }
 
@@ -48,12 +47,26 @@ static struct lpm_route make_route(enum lpm_family family, lpm_key key, unsigned
     return route;
 }
 
-static const struct lpm_routes_node *descend(const char *window, uint32_t *node, unsigned chunk)
+/* The longest prefix that base and overrides show, shorter than below. A removal sends the search on
+ * to shorter ones: at most as often as there are lengths. */
+static uint32_t longest(const struct lpm_view *view, lpm_key key, unsigned below, unsigned *length)
 {
-    const struct lpm_routes_node *at = *node ? lpm_routes_at(window, *node) : NULL;
+    for (;;) {
+        lpm_key cut = below > 128 ? key : lpm_key_cut(key, below);
+        struct lpm_over over;
+        unsigned base_length = 0;
+        uint32_t leaf = lpm_routes_longest(view->window, view->routes, key, below, &base_length);
+        bool has = lpm_overs_longest(&view->overs, cut, below, &over);
 
-    *node = at ? lpm_routes_child(at, chunk) : 0;
-    return at;
+        if (!has || base_length > over.length) {
+            *length = base_length;
+            return leaf;
+        }
+        *length = over.length;
+        if (over.leaf != LPM_NO_ROUTE)
+            return over.leaf;
+        below = over.length;
+    }
 }
 
 bool lpm_explain(const struct lpm_fib *fib, const struct lpm_address *address,
@@ -61,31 +74,19 @@ bool lpm_explain(const struct lpm_fib *fib, const struct lpm_address *address,
 {
     struct lpm_view view = lpm_view_of(fib);
     lpm_key key = lpm_key_of(address->bytes);
-    uint32_t over = view.over;
-    uint32_t routes = view.routes;
-    uint32_t best = view.fallback;
     unsigned length = 0;
+    uint32_t leaf;
 
     if (address->family != fib->family)
         return false;
-    for (unsigned depth = 0; (over || routes) && depth < 128; depth += LPM_STRIDE) {
-        unsigned chunk = lpm_key_chunk(key, depth);
-        const struct lpm_routes_node *above = descend(view.window, &over, chunk);
-        const struct lpm_routes_node *below = descend(view.window, &routes, chunk);
-
-        for (unsigned rest = 1; rest <= LPM_STRIDE; rest++) {
-            unsigned number = (LPM_SLOTS | chunk) >> (LPM_STRIDE - rest);
-            uint32_t value = lpm_routes_merged(below, above, number);
-
-            if (value) {
-                best = value;
-                length = depth + rest;
-            }
-        }
+    leaf = longest(&view, key, 129, &length);
+    if (leaf == LPM_NO_ROUTE) {
+        leaf = view.fallback;
+        length = 0;
     }
-    if (best == LPM_NO_ROUTE)
+    if (leaf == LPM_NO_ROUTE)
         return false;
-    *route = make_route(fib->family, key, length, best);
+    *route = make_route((enum lpm_family)fib->family, key, length, leaf);
     lpm_prefix_mask(&route->prefix);
     return true;
 }
@@ -94,40 +95,71 @@ uint32_t lpm_get(const struct lpm_fib *fib, const struct lpm_prefix *prefix)
 {
     struct lpm_view view = lpm_view_of(fib);
 
-    if (prefix->family != fib->family || prefix->length > lpm_family_bits(fib->family))
+    if (prefix->family != fib->family ||
+        prefix->length > lpm_family_bits((enum lpm_family)fib->family))
         return LPM_NO_ROUTE;
     return view_get(&view, lpm_key_of(prefix->bytes), prefix->length);
 }
 
 struct each {
     enum lpm_family family;
+    struct lpm_overs overs;
+    size_t next; /* of the overrides */
     int (*visit)(void *context, const struct lpm_route *route);
     void *context;
 };
 
-static int visit_one(void *context, lpm_key key, unsigned length, uint32_t value)
+static int visit_one(const struct each *each, lpm_key key, unsigned length, uint32_t leaf)
 {
-    const struct each *each = context;
-    struct lpm_route route = make_route(each->family, key, length, value);
+    struct lpm_route route = make_route(each->family, key, length, leaf);
 
-    return each->visit(each->context, &route);
+    return leaf ? each->visit(each->context, &route) : 0;
+}
+
+/* A route of the base, after the overrides that come before it; an override of this very prefix
+ * stands in for it. */
+static int visit_route(void *context, lpm_key key, unsigned length, uint32_t leaf)
+{
+    struct each *each = context;
+
+    while (each->next < each->overs.count) {
+        struct lpm_over over = lpm_over_at(&each->overs, each->next);
+        int order = lpm_key_compare(over.key, over.length, key, length);
+        int result;
+
+        if (order > 0)
+            break;
+        each->next++;
+        result = visit_one(each, over.key, over.length, over.leaf);
+        if (result || order == 0)
+            return result;
+    }
+    return visit_one(each, key, length, leaf);
 }
 
 int lpm_each(const struct lpm_fib *fib, int (*visit)(void *context, const struct lpm_route *route),
              void *context)
 {
     struct lpm_view view = lpm_view_of(fib);
-    struct each each = {.family = fib->family, .visit = visit, .context = context};
-    int result = view.fallback ? visit_one(&each, 0, 0, view.fallback) : 0;
+    struct each each = {.family = (enum lpm_family)fib->family,
+                        .overs = view.overs,
+                        .visit = visit,
+                        .context = context};
+    int result = visit_one(&each, 0, 0, view.fallback);
 
-    if (result)
-        return result;
-    return lpm_routes_each(view.window, view.routes, view.over, visit_one, &each);
+    if (result == 0)
+        result = lpm_routes_each(view.window, view.routes, visit_route, &each);
+    while (result == 0 && each.next < each.overs.count) {
+        struct lpm_over over = lpm_over_at(&each.overs, each.next++);
+
+        result = visit_one(&each, over.key, over.length, over.leaf);
+    }
+    return result;
 }
 
 enum lpm_family lpm_fib_family(const struct lpm_fib *fib)
 {
-    return fib->family;
+    return (enum lpm_family)fib->family;
 }
 
 const struct lpm_fib *lpm_fib_base(const struct lpm_fib *fib)
@@ -137,29 +169,19 @@ const struct lpm_fib *lpm_fib_base(const struct lpm_fib *fib)
     return base == fib ? NULL : base;
 }
 
-struct tally {
-    const struct lpm_view *view;
-    size_t count;
-};
-
 /* Each override against the base: it adds a route, replaces one, hides one, or does nothing. */
-static int tally_override(void *context, lpm_key key, unsigned length, uint32_t value)
-{
-    struct tally *tally = context;
-    bool below = lpm_routes_get(tally->view->window, tally->view->routes, key, length) != 0;
-
-    tally->count += (size_t)(value != LPM_ROUTE_GONE) - below;
-    return 0;
-}
-
 size_t lpm_fib_routes(const struct lpm_fib *fib)
 {
     struct lpm_view view = lpm_view_of(fib);
     const struct lpm_table *table = view.layer->table;
     bool below = atomic_load_explicit(&table->fallback, memory_order_relaxed) != 0;
-    struct tally tally = {.view = &view, .count = table->count};
+    size_t count = table->count + (size_t)(view.fallback != 0) - below;
 
-    tally.count += (size_t)(view.fallback != 0) - below;
-    lpm_routes_each(view.window, view.over, 0, tally_override, &tally);
-    return tally.count;
+    for (size_t i = 0; i < view.overs.count; i++) {
+        struct lpm_over over = lpm_over_at(&view.overs, i);
+
+        below = lpm_routes_get(view.window, view.routes, over.key, over.length) != 0;
+        count += (size_t)(over.leaf != LPM_NO_ROUTE) - below;
+    }
+    return count;
 }

@@ -28,10 +28,9 @@
 /* An address or prefix as a number: its first bit is the highest, whatever the family. */
 typedef unsigned __int128 lpm_key;
 
-#define LPM_STRIDE     6
-#define LPM_SLOTS      64
-#define LPM_NUMBERS    128         /* prefix numbers in a node; 0 and 1 are not used */
-#define LPM_ROUTE_GONE 0x80000000u /* an override's value: no such route */
+#define LPM_STRIDE  6
+#define LPM_SLOTS   64
+#define LPM_NUMBERS 128 /* prefix numbers in a node; 0 and 1 are not used */
 
 struct lpm_routes_node {
     uint64_t children; /* with link: struct lpm_cell */
@@ -142,15 +141,11 @@ static inline uint32_t lpm_routes_best(const struct lpm_routes_node *node, unsig
     return otherwise;
 }
 
-/* Value of prefix number where over (an override or NULL) is laid upon base (or NULL). */
-uint32_t lpm_routes_merged(const struct lpm_routes_node *base, const struct lpm_routes_node *over,
-                           unsigned number);
-
 /* Exact match: value or 0. length >= 1. */
 uint32_t lpm_routes_get(const char *window, uint32_t root, lpm_key key, unsigned length);
-/* True when some prefix here covers key/length or lies inside it. */
-bool lpm_routes_intersect(const char *window, uint32_t root, lpm_key key, unsigned length);
-bool lpm_routes_equal(const char *window, uint32_t a, uint32_t b);
+/* Value of the longest prefix that covers address and is shorter than below, and its length; or 0. */
+uint32_t lpm_routes_longest(const char *window, uint32_t root, lpm_key address, unsigned below,
+                            unsigned *length);
 
 /* Sets (value) or drops (0) a prefix in edit->root. Returns 1 when that changed something, 0 when
  * it was so already, -ENOMEM. After an error the edit can only be abandoned. */
@@ -161,13 +156,12 @@ void lpm_routes_commit(struct lpm_routes_edit *edit);
 void lpm_routes_abandon(struct lpm_routes_edit *edit);
 /* Buries a whole tree. */
 void lpm_routes_release(struct lpm_memory *memory, uint32_t root);
-/* Begins an edit with a copy of all its nodes in place of edit->root, which stays whole. 0 or -ENOMEM. */
-int lpm_routes_clone(struct lpm_routes_edit *edit);
 
-/* Visits base with over laid upon it, in prefix order, until visit returns non-zero; returns that.
- * Either may be 0. */
+/* Visits all prefixes, in prefix order, until visit returns non-zero; returns that. */
 typedef int lpm_routes_visit(void *context, lpm_key key, unsigned length, uint32_t value);
-int lpm_routes_each(const char *window, uint32_t base, uint32_t over, lpm_routes_visit *visit,
-                    void *context);
+int lpm_routes_each(const char *window, uint32_t root, lpm_routes_visit *visit, void *context);
+/* The same for those that lie inside key/length and are longer. length >= 1. */
+int lpm_routes_each_under(const char *window, uint32_t root, lpm_key key, unsigned length,
+                          lpm_routes_visit *visit, void *context);
 
 #endif

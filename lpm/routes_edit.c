@@ -236,35 +236,3 @@ void lpm_routes_release(struct lpm_memory *memory, uint32_t root)
         lpm_routes_release(memory, node->values[i]);
     lpm_memory_bury(memory, LPM_MEMORY_WRITER, root);
 }
-
-/* Copies as an edit does, so that a failure half way is undone as an edit is. */
-static uint32_t clone_below(struct lpm_routes_edit *edit, uint32_t root)
-{
-    const struct lpm_routes_node *from = node_at(edit->memory, root);
-    unsigned count = values_count(from);
-    uint32_t copy = new_node(edit, count);
-    struct lpm_routes_node *to;
-
-    if (copy == FAILED)
-        return FAILED;
-    to = node_at(edit->memory, copy);
-    memcpy(to->inner, from->inner, sizeof(to->inner));
-    to->children = from->children;
-    memcpy(to->values, from->values, count * sizeof(uint32_t));
-    for (unsigned i = lpm_routes_inner_count(from); i < count; i++) {
-        to->values[i] = clone_below(edit, from->values[i]);
-        if (to->values[i] == FAILED)
-            return FAILED;
-    }
-    return copy;
-}
-
-int lpm_routes_clone(struct lpm_routes_edit *edit)
-{
-    uint32_t copy = edit->root ? clone_below(edit, edit->root) : 0;
-
-    if (copy == FAILED)
-        return -ENOMEM;
-    edit->root = copy;
-    return 0;
-}

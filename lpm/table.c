@@ -5,16 +5,17 @@
 
 struct lpm_table *lpm_table_create(struct lpm *lpm, struct lpm_fib *fib)
 {
-    struct lpm_table *table = lpm_memory_block(&lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*table));
+    struct lpm_table *table =
+        lpm_memory_block(&lpm->memory, LPM_MEMORY_LOOKUP, lpm_lines(sizeof(*table)));
 
     if (!table)
         return NULL;
     table->lpm = lpm;
     table->fib = fib;
-    table->plain.root = LPM_ENTRY_INHERIT;
     table->plain.fallback = LPM_ENTRY_INHERIT;
     table->plain.table = table;
-    table->plain.window = lpm->memory.window;
+    table->window = lpm->memory.window;
+    table->layers_end = &table->layers;
     table->next = lpm->tables;
     table->before = &lpm->tables;
     if (table->next)
@@ -33,7 +34,7 @@ static void unlist(struct lpm_table *table)
 void lpm_table_undo(struct lpm_table *table)
 {
     unlist(table);
-    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, table, sizeof(*table));
+    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, table, lpm_lines(sizeof(*table)));
 }
 
 struct lpm_place lpm_table_place(const struct lpm_table *table)
@@ -55,7 +56,7 @@ static void table_reclaim(struct lpm_rcu_head *head)
         lpm_memory_free_deferred(memory, table->direct, LPM_DIRECT_BYTES);
     if (table->fib)
         lpm_memory_free_deferred(memory, table->fib, sizeof(*table->fib));
-    lpm_memory_free_deferred(memory, table, sizeof(*table));
+    lpm_memory_free_deferred(memory, table, lpm_lines(sizeof(*table)));
 }
 
 /* The nodes go to their graves now and the blocks later: both in the end after a grace period. */
@@ -75,6 +76,6 @@ void lpm_table_drop_unused(struct lpm_table *table)
     lpm_routes_release(memory, table->routes);
     if (table->fib)
         lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, sizeof(*table->fib));
-    lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, sizeof(*table));
+    lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, lpm_lines(sizeof(*table)));
     lpm_rcu_defer(&table->rcu, table_reclaim);
 }

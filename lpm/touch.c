@@ -1,109 +1,267 @@
 /*
- * Which parts of a base some derived FIB overrides: one counter for each of 2^16 parts.
+ * Which changes of a base concern the layers over it.
  *
- * A change of a base has to rebuild the layers whose overrides it meets. With thousands of layers
- * even asking each of them takes longer than the change itself, and most often none is concerned.
- * So a table with many layers counts the overrides in every part: no override in the part, no
- * layer to ask.
+ * A layer copies of its base only what its overrides lie around: the routes inside of an override
+ * and longer than it, and the route that a removal uncovers. So a change of the base's route r
+ * concerns a layer that
  *
- *      IPv4   a part is a /16; an override shorter than that counts in each /16 that it covers
- *      IPv6   a part is all /40s of one hash; a shorter override counts in every part
+ *      covers r:       has an override that covers r and is shorter, or
+ *      uncovers r:     removes a route inside of r and longer than it
  *
- * While there are few layers they are just asked, and the counters' 256 KB are not spent.
+ * and no other: what is inside of r stays hidden by overrides or is inherited. With thousands of
+ * layers even asking each of them takes longer than the change itself, and most often none is
+ * concerned. So a table counts its layers' overrides in a hash table of marks, by prefix, and a
+ * change asks for the marks of all shorter prefixes of r, by the few lengths in use.
+ *
+ *      a mark      8 bytes: a hash of the prefix, and how many overrides it stands for
+ *      covering    the prefix of each override, unless it is as long as nearly all routes are; those are
+ *                  only counted, and concern whoever changes a longer route
+ *      uncovering  for each removal its first 8, 16, 32 and 48 bits, as far as they are shorter: a
+ *                  change of r asks for the longest of these that r has
+ *
+ * Marks that fall together, and the shortened ones, only cost a needless look at the layers.
  */
 #include "lpm/core.h"
 
 #include <errno.h>
 
-#define PARTS        (1u << 16)
-#define PARTS_BYTES  (PARTS * sizeof(uint32_t))
-#define LAYERS_FEW   32
-#define PART_LENGTH4 16
-#define PART_LENGTH6 40
+#define MARKS_LEAST  64
+#define MARKED_MOST4 23 /* bits of an override that is marked */
+#define MARKED_MOST6 63
+#define GONE_LENGTH  200 /* a mark of this length and more: of a removal */
 
-/* First and last part that a prefix meets. */
-struct parts {
-    uint32_t first;
-    uint32_t last;
+struct lpm_touch_mark {
+    uint32_t print;
+    uint32_t overrides; /* 0: free */
 };
 
-static struct parts parts_of(const struct lpm_table *table, lpm_key key, unsigned length)
-{
-    uint32_t first;
+static const unsigned gone_lengths[] = {8, 16, 32, 48};
+#define GONE_LENGTHS (sizeof(gone_lengths) / sizeof(gone_lengths[0]))
 
-    if (table->fib->family == LPM_IPV4) {
-        first = (uint32_t)(key >> (128 - PART_LENGTH4));
-        return (struct parts){first, length < PART_LENGTH4 ? first | (PARTS - 1) >> length : first};
-    }
-    if (length < PART_LENGTH6)
-        return (struct parts){0, PARTS - 1};
-    first =
-        (uint32_t)((uint64_t)(key >> (128 - PART_LENGTH6)) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
-    return (struct parts){first, first};
+static unsigned marked_most(const struct lpm_table *table)
+{
+    return table->fib->family == LPM_IPV4 ? MARKED_MOST4 : MARKED_MOST6;
 }
 
-bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length)
+static uint32_t print_of(lpm_key key, unsigned length)
 {
-    struct parts parts;
+    uint64_t hash = (uint64_t)(key >> 64) * UINT64_C(0x9e3779b97f4a7c15) + length;
 
-    if (!table->touched)
-        return table->layers_count > 0;
-    parts = parts_of(table, key, length);
-    for (uint32_t part = parts.first; part <= parts.last; part++) {
-        if (table->touched[part])
-            return true;
+    hash = (hash ^ hash >> 32) + (uint64_t)key;
+    return (uint32_t)(hash * UINT64_C(0xd6e8feb86659fd93) >> 32);
+}
+
+/* The mark with this print, or the free place where it would be. */
+static size_t find_mark(const struct lpm_touch *touch, uint32_t print)
+{
+    size_t at = print & (touch->room - 1);
+
+    while (touch->marks[at].overrides && touch->marks[at].print != print)
+        at = (at + 1) & (touch->room - 1);
+    return at;
+}
+
+static bool marked(const struct lpm_touch *touch, lpm_key key, unsigned length)
+{
+    return touch->room && touch->marks[find_mark(touch, print_of(key, length))].overrides > 0;
+}
+
+/* --- Asking ------------------------------------------------------------------------------------ */
+
+static bool covered(const struct lpm_table *table, lpm_key key, unsigned length)
+{
+    const struct lpm_touch *touch = &table->touch;
+
+    if (touch->longer && length > marked_most(table) + 1)
+        return true;
+    for (unsigned word = 0; word < 2; word++) {
+        for (uint64_t bits = touch->lengths[word]; bits; bits &= bits - 1) {
+            unsigned shorter = word * 64 + (unsigned)__builtin_ctzll(bits);
+
+            if (shorter < length && marked(touch, lpm_key_cut(key, shorter), shorter))
+                return true;
+        }
     }
     return false;
 }
 
-static void count(struct lpm_table *table, lpm_key key, unsigned length, uint32_t by)
+static bool uncovered(const struct lpm_table *table, lpm_key key, unsigned length)
 {
-    struct parts parts = parts_of(table, key, length);
+    const struct lpm_touch *touch = &table->touch;
+    unsigned shortened = 0;
 
-    for (uint32_t part = parts.first; part <= parts.last; part++)
-        table->touched[part] += by;
+    if (!touch->gone)
+        return false;
+    for (unsigned i = 0; i < GONE_LENGTHS && gone_lengths[i] <= length; i++)
+        shortened = gone_lengths[i];
+    return shortened == 0 || marked(touch, lpm_key_cut(key, shortened), GONE_LENGTH + shortened);
 }
 
-static int count_up(void *context, lpm_key key, unsigned length, uint32_t value)
+bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length)
 {
-    (void)value;
-    count(context, key, length, 1);
-    return 0;
+    if (table->layers_count == 0)
+        return false;
+    return covered(table, key, length) || uncovered(table, key, length);
 }
 
-static int count_down(void *context, lpm_key key, unsigned length, uint32_t value)
+bool lpm_layer_needs(const struct lpm_layer *layer, lpm_key key, unsigned length)
 {
-    (void)value;
-    count(context, key, length, UINT32_MAX);
-    return 0;
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
+    lpm_key last = lpm_key_last(key, length);
+    struct lpm_over over;
+    size_t at = lpm_overs_find(&overs, key, length);
+
+    /* What begins where r begins and is shorter comes before it in prefix order. */
+    for (size_t i = at; i < overs.count; i++) {
+        over = lpm_over_at(&overs, i);
+        if (over.key > last)
+            break;
+        if (over.leaf == LPM_NO_ROUTE && over.length > length)
+            return true;
+    }
+    return length > 0 && lpm_overs_longest(&overs, key, length, &over);
 }
 
-int lpm_touch_prepare(struct lpm_table *table)
+/* --- Counting ---------------------------------------------------------------------------------- */
+
+static int grow(struct lpm_memory *memory, struct lpm_touch *touch)
 {
-    if (table->touched || table->layers_count < LAYERS_FEW)
-        return 0;
-    table->touched = lpm_memory_block(&table->lpm->memory, LPM_MEMORY_WRITER, PARTS_BYTES);
-    if (!table->touched)
+    struct lpm_touch old = *touch;
+    size_t room = old.room ? old.room * 2 : MARKS_LEAST;
+    struct lpm_touch_mark *marks =
+        lpm_memory_block(memory, LPM_MEMORY_WRITER, room * sizeof(*marks));
+
+    if (!marks)
         return -ENOMEM;
-    for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next)
-        lpm_touch_add(table, layer);
+    touch->marks = marks;
+    touch->room = room;
+    for (size_t i = 0; i < old.room; i++) {
+        if (old.marks[i].overrides)
+            marks[find_mark(touch, old.marks[i].print)] = old.marks[i];
+    }
+    lpm_memory_free_block(memory, LPM_MEMORY_WRITER, old.marks, old.room * sizeof(*marks));
     return 0;
 }
 
-void lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer)
+/* Room for some marks more, at most three quarters full. */
+static int make_room(struct lpm_table *table, size_t more)
 {
-    if (table->touched)
-        lpm_routes_each(layer->window, layer->over, 0, count_up, table);
+    struct lpm_touch *touch = &table->touch;
+    int status = 0;
+
+    while (status == 0 && (touch->count + more) * 4 > touch->room * 3)
+        status = grow(&table->lpm->memory, touch);
+    return status;
 }
 
-/* The counters go with the last layer: half way down they might be wanted again at once. */
+static void mark(struct lpm_touch *touch, lpm_key key, unsigned length)
+{
+    uint32_t print = print_of(key, length);
+    struct lpm_touch_mark *at = &touch->marks[find_mark(touch, print)];
+
+    touch->count += at->overrides == 0;
+    at->print = print;
+    at->overrides++;
+}
+
+/* Marks that stand behind a free place move up, so that every mark is found from its home. */
+static void close_gap(struct lpm_touch *touch, size_t gap)
+{
+    size_t mask = touch->room - 1;
+
+    for (size_t at = (gap + 1) & mask; touch->marks[at].overrides; at = (at + 1) & mask) {
+        size_t home = touch->marks[at].print & mask;
+
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue;
+        touch->marks[gap] = touch->marks[at];
+        gap = at;
+    }
+    touch->marks[gap] = (struct lpm_touch_mark){0};
+}
+
+static void unmark(struct lpm_touch *touch, lpm_key key, unsigned length)
+{
+    size_t at = find_mark(touch, print_of(key, length));
+
+    if (--touch->marks[at].overrides > 0)
+        return;
+    touch->count--;
+    close_gap(touch, at);
+}
+
+typedef void count_mark(struct lpm_touch *touch, lpm_key key, unsigned length);
+
+static void count_gone(struct lpm_touch *touch, const struct lpm_over *over, count_mark *count)
+{
+    for (unsigned i = 0; i < GONE_LENGTHS && gone_lengths[i] < over->length; i++)
+        count(touch, lpm_key_cut(over->key, gone_lengths[i]), GONE_LENGTH + gone_lengths[i]);
+}
+
+static void count_over(struct lpm_table *table, const struct lpm_over *over, bool joins)
+{
+    struct lpm_touch *touch = &table->touch;
+    count_mark *count = joins ? mark : unmark;
+    size_t by = joins ? 1 : SIZE_MAX;
+
+    if (over->length > marked_most(table)) {
+        touch->longer += by;
+    } else {
+        touch->lengths[over->length / 64] |= UINT64_C(1) << over->length % 64;
+        count(touch, over->key, over->length);
+    }
+    if (over->leaf == LPM_NO_ROUTE) {
+        touch->gone += by;
+        count_gone(touch, over, count);
+    }
+}
+
+/* All goes with the last layer, so that a table without layers holds nothing for them. */
+static void drop_marks(struct lpm_table *table)
+{
+    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_WRITER, table->touch.marks,
+                          table->touch.room * sizeof(struct lpm_touch_mark));
+    table->touch = (struct lpm_touch){0};
+}
+
+/* How many marks the overrides may need. */
+static size_t marks_for(const struct lpm_overs *overs)
+{
+    size_t count = overs->count;
+
+    for (size_t i = 0; i < overs->count; i++)
+        count += lpm_over_at(overs, i).leaf == LPM_NO_ROUTE ? GONE_LENGTHS : 0;
+    return count;
+}
+
+int lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer)
+{
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)table->fib->family);
+
+    if (make_room(table, marks_for(&overs)) < 0) {
+        if (table->layers_count == 0)
+            drop_marks(table);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < overs.count; i++) {
+        struct lpm_over over = lpm_over_at(&overs, i);
+
+        count_over(table, &over, true);
+    }
+    return 0;
+}
+
 void lpm_touch_remove(struct lpm_table *table, const struct lpm_layer *layer)
 {
-    if (!table->touched)
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)table->fib->family);
+
+    if (table->layers_count == 1) {
+        drop_marks(table);
         return;
-    lpm_routes_each(layer->window, layer->over, 0, count_down, table);
-    if (table->layers_count > 1)
-        return;
-    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_WRITER, table->touched, PARTS_BYTES);
-    table->touched = NULL;
+    }
+    for (size_t i = 0; i < overs.count; i++) {
+        struct lpm_over over = lpm_over_at(&overs, i);
+
+        count_over(table, &over, false);
+    }
 }

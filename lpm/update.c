@@ -2,8 +2,8 @@
  * Changing a base: prepare everything that can fail, fence, then store.
  *
  *   collect   the changes into an edit of the routes, noting the prefixes that changed
- *   prepare   the new root, or the stores into the direct table; new roots of the layers whose
- *             overrides meet a changed prefix
+ *   prepare   the new root, or the stores into the direct table; new ranges of the layers that
+ *             copied what changed
  *   fence     wait, in the rare cases that core.c lists
  *   commit    release stores; what they replace is buried
  */
@@ -17,11 +17,12 @@
 struct region {
     lpm_key key;
     unsigned length;
+    bool others; /* prefixes inside it changed too */
 };
 
 struct rebuilt {
     struct lpm_layer *layer;
-    uint32_t root;
+    struct lpm_ranges *ranges;
 };
 
 /* A direct table that went out of use, until its grace period has passed. */
@@ -48,6 +49,7 @@ struct update {
     struct rebuilt *rebuilt;
     size_t rebuilt_count;
     size_t rebuilt_room;
+    bool concerned; /* some layer may have to be rebuilt */
 };
 
 static void *new_items(struct update *update, size_t n, size_t size)
@@ -93,8 +95,10 @@ static int set_route(struct update *update, const struct lpm_prefix *prefix, uin
         return 0;
     }
     changed = lpm_routes_set(&update->edit, key, prefix->length, leaf);
-    if (changed > 0 && update->regions)
-        update->regions[update->regions_count++] = (struct region){key, prefix->length};
+    if (changed > 0 && update->regions) {
+        update->regions[update->regions_count++] = (struct region){key, prefix->length, false};
+        update->concerned |= lpm_touch_test(update->table, key, prefix->length);
+    }
     return changed < 0 ? changed : 0;
 }
 
@@ -125,6 +129,8 @@ static void tidy_regions(struct update *update)
     for (size_t i = 0; i < update->regions_count; i++) {
         if (kept == 0 || !region_covers(&regions[kept - 1], &regions[i]))
             regions[kept++] = regions[i];
+        else
+            regions[kept - 1].others = true;
     }
     update->regions_count = kept;
 }
@@ -213,37 +219,42 @@ static int prepare_lookup(struct update *update)
     return update->direct ? prepare_direct(update) : prepare_root(update);
 }
 
+static bool region_meets(const struct region *region, const struct lpm_layer *layer)
+{
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
+
+    return lpm_overs_intersect(&overs, region->key, region->length);
+}
+
+static bool layer_meets(const struct update *update, const struct lpm_layer *layer)
+{
+    for (size_t i = 0; i < update->regions_count; i++) {
+        if (region_meets(&update->regions[i], layer))
+            return true;
+    }
+    return false;
+}
+
 static bool layer_concerned(const struct update *update, const struct lpm_layer *layer)
 {
     for (size_t i = 0; i < update->regions_count; i++) {
-        if (lpm_routes_intersect(layer->window, layer->over, update->regions[i].key,
-                                 update->regions[i].length))
+        const struct region *region = &update->regions[i];
+
+        if (region->others ? region_meets(region, layer)
+                           : lpm_layer_needs(layer, region->key, region->length))
             return true;
     }
     return false;
 }
 
-/* Against the state before, whose entries are all at hand: what the update leaves alone is shared. */
 static int rebuild_layer(struct update *update, struct lpm_layer *layer)
 {
-    struct lpm_build build = {.memory = update->memory, .direct = update->table->direct};
-    struct lpm_derived before = {layer->over, update->table->routes, layer->root};
-    uint32_t root = lpm_build_derived(&build, layer->over, update->edit.root,
-                                      lpm_table_place(update->table), before);
+    struct lpm_ranges *ranges;
 
-    if (root == LPM_ENTRY_FAILED)
+    if (lpm_layer_ranges(layer, update->edit.root, &ranges) < 0)
         return -ENOMEM;
-    update->rebuilt[update->rebuilt_count++] = (struct rebuilt){layer, root};
+    update->rebuilt[update->rebuilt_count++] = (struct rebuilt){layer, ranges};
     return 0;
-}
-
-static bool regions_touched(const struct update *update)
-{
-    for (size_t i = 0; i < update->regions_count; i++) {
-        if (lpm_touch_test(update->table, update->regions[i].key, update->regions[i].length))
-            return true;
-    }
-    return false;
 }
 
 static int prepare_layers(struct update *update)
@@ -251,7 +262,7 @@ static int prepare_layers(struct update *update)
     struct lpm_table *table = update->table;
     int status = 0;
 
-    if (!regions_touched(update))
+    if (!update->concerned)
         return 0;
     update->rebuilt = new_items(update, table->layers_count, sizeof(struct rebuilt));
     if (!update->rebuilt)
@@ -273,7 +284,7 @@ static void abandon(struct update *update)
                           sizeof(*update->retired));
     lpm_node_release(update->memory, update->root);
     for (size_t i = 0; i < update->rebuilt_count; i++)
-        lpm_node_release(update->memory, update->rebuilt[i].root);
+        lpm_ranges_free(update->rebuilt[i].ranges);
     lpm_routes_abandon(&update->edit);
     free_lists(update);
 }
@@ -288,9 +299,10 @@ static void fence(const struct update *update)
 
     if (update->fallback != table->fallback && stamp < table->derived_guard)
         stamp = table->derived_guard;
-    for (size_t i = 0; i < update->rebuilt_count; i++) {
-        if (stamp < update->rebuilt[i].layer->guard)
-            stamp = update->rebuilt[i].layer->guard;
+    for (const struct lpm_layer *layer = table->layers;
+         layer && layer->guard > stamp && !lpm_rcu_passed(layer->guard); layer = layer->next) {
+        if (layer_meets(update, layer))
+            stamp = layer->guard;
     }
     lpm_rcu_wait(stamp);
 }
@@ -341,22 +353,23 @@ static void commit_layers(struct update *update)
 {
     for (size_t i = 0; i < update->rebuilt_count; i++) {
         struct lpm_layer *layer = update->rebuilt[i].layer;
-        uint32_t replaced = layer->root;
+        struct lpm_ranges *replaced = lpm_layer_own_ranges(layer);
 
-        atomic_store_explicit(&layer->root, update->rebuilt[i].root, memory_order_release);
-        lpm_node_release(update->memory, replaced);
+        lpm_rcu_publish(&layer->ranges, update->rebuilt[i].ranges);
+        if (replaced)
+            lpm_ranges_defer(replaced);
     }
 }
 
-/* The fallback goes last: readers load it first, so a reader that has the new one sees all the
+/* The routes go before the layers, which may come to ask them. The fallback goes last: readers load it first, so a reader that has the new one sees all the
  * rest new too, and the next change waits for those that still have the old one. */
 static void commit(struct update *update)
 {
     struct lpm_table *table = update->table;
 
     commit_lookup(update);
-    commit_layers(update);
     atomic_store_explicit(&table->routes, update->edit.root, memory_order_release);
+    commit_layers(update);
     table->count += (size_t)update->routes + (size_t)update->edit.routes;
     lpm_routes_commit(&update->edit);
     if (update->fallback != table->fallback) {

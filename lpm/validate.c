@@ -1,20 +1,22 @@
 /*
  * The invariants, checked against what can be worked out anew.
  *
- *   1. A tree of routes is canonical, holds valid values only, and as many of them as counted.
- *   2. A table's entries and a layer's root show what a build from nothing shows.
+ *   1. A tree of routes is canonical, holds valid values only, and as many of them as counted; overrides
+ *      are in order.
+ *   2. A table's entries and a layer's ranges show what a build from nothing shows.
  *   3. Every node is counted exactly as often as it is named, and what is named is all that the account of
  *      lookup memory has.
  */
 #include "lpm/core.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* --- Routes ------------------------------------------------------------------------------------ */
 
 /* Counts the prefixes below; false where the form is wrong. */
 static bool routes_valid(const char *window, uint32_t root, unsigned depth, unsigned bits,
-                         bool overrides, size_t *count)
+                         size_t *count)
 {
     const struct lpm_routes_node *node = lpm_routes_at(window, root);
     unsigned inner = lpm_routes_inner_count(node);
@@ -22,16 +24,14 @@ static bool routes_valid(const char *window, uint32_t root, unsigned depth, unsi
     if (node->previous || depth >= bits || (node->inner[0] & 3) || (!inner && !node->children))
         return false;
     for (unsigned i = 0; i < inner; i++) {
-        bool gone = overrides && node->values[i] == LPM_ROUTE_GONE;
-
-        if (!gone && (node->values[i] == LPM_NO_ROUTE || node->values[i] > LPM_LEAF_MAX))
+        if (node->values[i] == LPM_NO_ROUTE || node->values[i] > LPM_LEAF_MAX)
             return false;
     }
     *count += inner;
     for (unsigned c = 0; c < LPM_SLOTS; c++) {
         uint32_t child = lpm_routes_child(node, c);
 
-        if (child && !routes_valid(window, child, depth + LPM_STRIDE, bits, overrides, count))
+        if (child && !routes_valid(window, child, depth + LPM_STRIDE, bits, count))
             return false;
     }
     return true;
@@ -40,21 +40,28 @@ static bool routes_valid(const char *window, uint32_t root, unsigned depth, unsi
 static bool table_routes_valid(const struct lpm_table *table)
 {
     size_t count = table->fallback != LPM_NO_ROUTE;
-    unsigned bits = lpm_family_bits(table->fib->family);
+    unsigned bits = lpm_family_bits((enum lpm_family)table->fib->family);
 
-    if (table->routes && !routes_valid(table->plain.window, table->routes, 0, bits, false, &count))
+    if (table->routes && !routes_valid(table->window, table->routes, 0, bits, &count))
         return false;
     return count == table->count && table->fallback <= LPM_LEAF_MAX;
 }
 
 static bool layer_routes_valid(const struct lpm_layer *layer)
 {
-    size_t count = layer->fallback != LPM_ENTRY_INHERIT;
-    unsigned bits = lpm_family_bits(layer->table->fib->family);
+    enum lpm_family family = (enum lpm_family)layer->table->fib->family;
+    struct lpm_overs overs = lpm_layer_overs(layer, family);
 
-    if (layer->over && !routes_valid(layer->window, layer->over, 0, bits, true, &count))
-        return false;
-    return count == layer->overrides && layer->fibs > 0;
+    for (size_t i = 0; i < overs.count; i++) {
+        struct lpm_over over = lpm_over_at(&overs, i);
+        struct lpm_over before = i ? lpm_over_at(&overs, i - 1) : (struct lpm_over){0};
+
+        if (over.length == 0 || over.length > lpm_family_bits(family) ||
+            lpm_key_cut(over.key, over.length) != over.key ||
+            lpm_key_compare(before.key, before.length, over.key, over.length) >= 0)
+            return false;
+    }
+    return layer->fibs > 0 && (overs.count > 0 || layer->fallback != LPM_ENTRY_INHERIT);
 }
 
 /* --- Entries ----------------------------------------------------------------------------------- */
@@ -90,14 +97,14 @@ static bool slot_valid(const struct lpm_table *table, uint32_t slot)
     uint32_t inherited = LPM_NO_ROUTE;
 
     for (unsigned shift = LPM_DIRECT_BITS; routes && shift > 0; shift -= LPM_STRIDE) {
-        const struct lpm_routes_node *node = lpm_routes_at(table->plain.window, routes);
+        const struct lpm_routes_node *node = lpm_routes_at(table->window, routes);
         unsigned c = slot >> (shift - LPM_STRIDE) & (LPM_SLOTS - 1);
 
         inherited = lpm_routes_best(node, c, inherited);
         routes = lpm_routes_child(node, c);
     }
     return entry_valid(
-        build.memory, lpm_direct_entry(table->plain.window, table->direct, slot),
+        build.memory, lpm_direct_entry(table->window, table->direct, slot),
         lpm_build_base(&build, LPM_DIRECT_BITS, slot, routes, inherited, (struct lpm_place){0}));
 }
 
@@ -116,14 +123,25 @@ static bool table_entries_valid(const struct lpm_table *table)
     return true;
 }
 
+/* Made anew, ranges are equal to the byte, but for the writer's part of the head. */
+static bool ranges_equal(const struct lpm_ranges *a, const struct lpm_ranges *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->size == b->size && memcmp(a, b, offsetof(struct lpm_ranges, memory)) == 0 &&
+           memcmp(a + 1, b + 1, a->size - sizeof(*a)) == 0;
+}
+
 static bool layer_entries_valid(const struct lpm_layer *layer)
 {
-    struct lpm_build build = {.memory = &layer->table->lpm->memory};
+    struct lpm_ranges *anew;
+    bool equal;
 
-    return entry_valid(build.memory, layer->root,
-                       lpm_build_derived(&build, layer->over, layer->table->routes,
-                                         (struct lpm_place){0},
-                                         (struct lpm_derived){.entry = LPM_ENTRY_UNKNOWN}));
+    if (lpm_layer_ranges(layer, layer->table->routes, &anew) < 0)
+        return true;
+    equal = ranges_equal(lpm_layer_own_ranges(layer), anew);
+    lpm_ranges_free(anew);
+    return equal;
 }
 
 /* --- Counts ------------------------------------------------------------------------------------ */
@@ -204,7 +222,10 @@ static void count_named(struct census *census, uint32_t named)
 
 static void count_table(struct census *census, const struct lpm_table *table)
 {
-    census->bytes += lpm_memory_size(sizeof(*table)) + lpm_memory_size(sizeof(*table->fib));
+    enum lpm_family family = (enum lpm_family)table->fib->family;
+
+    census->bytes +=
+        lpm_memory_size(lpm_lines(sizeof(*table))) + lpm_memory_size(sizeof(*table->fib));
     if (!table->direct) {
         count_name(census, table->root);
     } else {
@@ -213,8 +234,13 @@ static void count_table(struct census *census, const struct lpm_table *table)
             count_named(census, lpm_direct_load(table->direct, slot));
     }
     for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next) {
-        census->bytes += lpm_memory_size(sizeof(*layer));
-        count_name(census, layer->root);
+        const struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
+
+        struct lpm_overs overs = lpm_layer_overs(layer, family);
+
+        census->bytes += lpm_memory_size(lpm_layer_size(family, layer->overs_count));
+        census->bytes -= lpm_overs_bytes(&overs);
+        census->bytes += ranges ? lpm_memory_size(ranges->size) : 0;
     }
 }
 

@@ -1,0 +1,104 @@
+/*
+ * Overrides of a derived FIB: a sorted array, packed.
+ *
+ * An override is a few 32-bit words, compared from the first to the last: the address (one word for
+ * IPv4, four for IPv6, in host order), then length << 24 | leaf, with leaf 0 for a removal. So the
+ * array is in prefix order, equal sets are equal bytes, and an IPv4 override takes 8 bytes. The
+ * prefix of length 0 is kept elsewhere (see core.h: fallback).
+ *
+ * An array never changes once made; an edit makes another.
+ */
+#ifndef LPM_OVER_H
+#define LPM_OVER_H
+
+#include "lpm/routes.h"
+
+#define LPM_OVER_WORDS4 2
+#define LPM_OVER_WORDS6 5
+
+struct lpm_overs {
+    const uint32_t *words;
+    size_t count;
+    unsigned width; /* words of one override */
+};
+
+struct lpm_over {
+    lpm_key key;
+    unsigned length;
+    uint32_t leaf; /* 0: removed */
+};
+
+static inline unsigned lpm_over_width(enum lpm_family family)
+{
+    return family == LPM_IPV4 ? LPM_OVER_WORDS4 : LPM_OVER_WORDS6;
+}
+
+static inline size_t lpm_overs_bytes(const struct lpm_overs *overs)
+{
+    return overs->count * overs->width * sizeof(uint32_t);
+}
+
+static inline struct lpm_over lpm_over_at(const struct lpm_overs *overs, size_t i)
+{
+    const uint32_t *words = overs->words + i * overs->width;
+    uint32_t last = words[overs->width - 1];
+    lpm_key key = (lpm_key)words[0] << 96;
+
+    if (overs->width == LPM_OVER_WORDS6)
+        key |= (lpm_key)words[1] << 64 | (lpm_key)words[2] << 32 | words[3];
+    return (struct lpm_over){.key = key, .length = last >> 24, .leaf = last & LPM_LEAF_MAX};
+}
+
+/* Last address of a prefix. */
+static inline lpm_key lpm_key_last(lpm_key key, unsigned length)
+{
+    return length ? key | ~(lpm_key)0 >> (length - 1) >> 1 : ~(lpm_key)0;
+}
+
+/* The first bits of key; length <= 128. */
+static inline lpm_key lpm_key_cut(lpm_key key, unsigned length)
+{
+    return length ? key & ~(lpm_key)0 << (128 - length) : 0;
+}
+
+/* How many bits of key are 0 before the first 1. key is not 0. */
+static inline unsigned lpm_key_leading(lpm_key key)
+{
+    uint64_t high = (uint64_t)(key >> 64);
+
+    return high ? (unsigned)__builtin_clzll(high) : 64 + (unsigned)__builtin_clzll((uint64_t)key);
+}
+
+/* <0, 0, >0: prefix order of two prefixes. */
+static inline int lpm_key_compare(lpm_key a, unsigned length_a, lpm_key b, unsigned length_b)
+{
+    if (a != b)
+        return a < b ? -1 : 1;
+    return (int)length_a - (int)length_b;
+}
+
+/* Place of the first override that is not before key/length in prefix order. */
+size_t lpm_overs_find(const struct lpm_overs *overs, lpm_key key, unsigned length);
+/* The override of this very prefix. False: there is none. */
+bool lpm_overs_get(const struct lpm_overs *overs, lpm_key key, unsigned length,
+                   struct lpm_over *over);
+/* The longest override that is shorter than below and covers key, which has no bit set from below
+ * on. False: there is none. */
+bool lpm_overs_longest(const struct lpm_overs *overs, lpm_key key, unsigned below,
+                       struct lpm_over *over);
+/* Does an override cover the prefix or lie inside it? */
+bool lpm_overs_intersect(const struct lpm_overs *overs, lpm_key key, unsigned length);
+
+/* Writes to words (room for from->count + n overrides) what from becomes by changes to prefixes
+ * longer than 0, applied in order; returns how many overrides that is. Sorts the changes. */
+struct lpm_over_change {
+    lpm_key key;
+    uint32_t place; /* in the order of the caller: the last of one prefix wins */
+    uint32_t leaf;  /* 0: removed */
+    uint8_t length;
+    bool inherit; /* no override any more */
+};
+size_t lpm_overs_edit(const struct lpm_overs *from, struct lpm_over_change *changes, size_t n,
+                      uint32_t *words);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * Searching ranges one address at a time, and making them; the sweep that finds them is in sweep.c.
+ */
+#include "lpm/ranges.h"
+
+#include "lpm/sweep.h"
+
+#include <stdlib.h>
+
+/* --- Searching --------------------------------------------------------------------------------- */
+
+static const struct lpm_slow *slow_of(const struct lpm_ranges *ranges)
+{
+    return (const struct lpm_slow *)(const void *)lpm_ranges_place(ranges, ranges->slow_at);
+}
+
+static uint32_t settle_deep(const struct lpm_ranges *ranges, uint32_t index, uint64_t low)
+{
+    const struct lpm_slow *slow = slow_of(ranges);
+    const struct lpm_deep *deep =
+        (const struct lpm_deep *)(const void *)lpm_ranges_place(ranges, slow->deeps_at) + index;
+    const uint64_t *lows = (const uint64_t *)(const void *)lpm_ranges_place(ranges, slow->lows_at);
+    const uint32_t *values =
+        (const uint32_t *)(const void *)lpm_ranges_place(ranges, slow->values_at);
+    uint32_t at = deep->first;
+
+    /* The first begins at 0; halve the rest. */
+    for (uint32_t count = deep->count; count > 1;) {
+        uint32_t half = count / 2;
+
+        if (lows[at + half] <= low)
+            at += half;
+        count -= half;
+    }
+    return values[at];
+}
+
+static uint32_t settle_cover(const struct lpm_ranges *ranges, uint32_t index, lpm_key address,
+                             const char *window, const _Atomic uint32_t *routes)
+{
+    const struct lpm_cover *cover = (const struct lpm_cover *)(const void *)lpm_ranges_place(
+                                        ranges, slow_of(ranges)->covers_at) +
+                                    index;
+    uint32_t root = atomic_load_explicit(routes, memory_order_acquire);
+    unsigned length = 0;
+    uint32_t leaf = lpm_routes_longest(window, root, address, 129, &length);
+
+    return length > cover->length ? leaf : cover->leaf;
+}
+
+uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_key address,
+                           const char *window, const _Atomic uint32_t *routes)
+{
+    if (value & LPM_VALUE_DEEP)
+        value = settle_deep(ranges, value & LPM_VALUE_INDEX, (uint64_t)address);
+    if (value & LPM_VALUE_COVER)
+        value = settle_cover(ranges, value & LPM_VALUE_INDEX, address, window, routes);
+    return value;
+}
+
+uint32_t lpm_ranges_look_up(const struct lpm_ranges *ranges, enum lpm_family family,
+                            lpm_key address, const char *window, const _Atomic uint32_t *routes)
+{
+    uint64_t high = (uint64_t)(address >> 64);
+    uint32_t node = 0;
+    uint32_t value;
+
+    if (family == LPM_IPV4) {
+        uint32_t address4 = (uint32_t)(high >> 32);
+
+        for (uint32_t level = ranges->levels; level-- > 0;)
+            node = lpm_ranges_descend4(ranges, level, node, address4);
+        value = lpm_bottom4_value(lpm_ranges_bottom4(ranges, node), address4);
+    } else {
+        for (uint32_t level = ranges->levels; level-- > 0;)
+            node = lpm_ranges_descend6(ranges, level, node, high);
+        value = lpm_bottom6_value(lpm_ranges_bottom6(ranges, node), high);
+    }
+    return value & LPM_VALUE_SLOW ? lpm_ranges_settle(ranges, value, address, window, routes)
+                                  : value;
+}
+
+/* --- Layout ------------------------------------------------------------------------------------ */
+
+static size_t round_up(size_t size)
+{
+    return (size + LPM_RANGES_ALIGNMENT - 1) / LPM_RANGES_ALIGNMENT * LPM_RANGES_ALIGNMENT;
+}
+
+static size_t nodes_for(size_t places)
+{
+    return (places + LPM_FANOUT - 1) / LPM_FANOUT;
+}
+
+/* What there is to lay out. */
+struct content {
+    const struct lpm_sweep *sweep;
+    size_t key_bytes; /* 4 or 8 */
+    size_t bottom_bytes;
+};
+
+static size_t slow_bytes(const struct lpm_sweep *sweep)
+{
+    if (sweep->covers_count == 0 && sweep->deeps_count == 0)
+        return 0;
+    return sizeof(struct lpm_slow) + sweep->covers_count * sizeof(struct lpm_cover) +
+           sweep->deeps_count * sizeof(struct lpm_deep) +
+           sweep->lows_count * (sizeof(uint64_t) + sizeof(uint32_t));
+}
+
+/* Fills in where everything begins; false where that is beyond 32 bits or the levels. */
+static bool lay_out(struct lpm_ranges *head, const struct content *content)
+{
+    const struct lpm_sweep *sweep = content->sweep;
+    size_t nodes[LPM_LEVELS + 1] = {nodes_for(sweep->count)};
+    size_t at = sizeof(*head);
+
+    while (nodes[head->levels] > 1) {
+        if (head->levels == LPM_LEVELS)
+            return false;
+        nodes[head->levels + 1] = nodes_for(nodes[head->levels]);
+        head->levels++;
+    }
+    for (uint32_t level = head->levels; level-- > 0;) {
+        head->levels_at[level] = (uint32_t)at;
+        at += nodes[level + 1] * LPM_FANOUT * content->key_bytes;
+    }
+    head->bottom_at = (uint32_t)at;
+    at += nodes[0] * content->bottom_bytes;
+    if (slow_bytes(sweep)) {
+        head->slow_at = (uint32_t)at;
+        at += slow_bytes(sweep);
+    }
+    head->size = (uint32_t)round_up(at);
+    return at <= UINT32_MAX - LPM_RANGES_ALIGNMENT;
+}
+
+static char *place_of(struct lpm_ranges *ranges, uint32_t at)
+{
+    return (char *)ranges + at;
+}
+
+/* Last address of range i, as a key. */
+static uint64_t last_of(const struct content *content, size_t i)
+{
+    const struct lpm_sweep *sweep = content->sweep;
+
+    if (i + 1 < sweep->count)
+        return sweep->items[i + 1].first - 1;
+    return content->key_bytes == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
+}
+
+static void put_key(const struct content *content, char *where, uint64_t key)
+{
+    uint32_t key4 = (uint32_t)key;
+
+    if (content->key_bytes == sizeof(key4))
+        memcpy(where, &key4, sizeof(key4));
+    else
+        memcpy(where, &key, sizeof(key));
+}
+
+/* A key of a level stands for span ranges: the last address of the last of them. What is beyond the
+ * last range is padding. */
+static void fill_level(struct lpm_ranges *ranges, const struct content *content, uint32_t level,
+                       size_t span)
+{
+    char *where = place_of(ranges, ranges->levels_at[level]);
+    size_t count = content->sweep->count;
+    size_t keys = nodes_for((count + span - 1) / span) * LPM_FANOUT;
+
+    for (size_t i = 0; i < keys; i++) {
+        size_t last = (i + 1) * span - 1;
+
+        put_key(content, where + i * content->key_bytes,
+                last_of(content, last < count ? last : count - 1));
+    }
+}
+
+static void fill_bottom(struct lpm_ranges *ranges, const struct content *content)
+{
+    const struct lpm_sweep *sweep = content->sweep;
+
+    for (size_t node = 0; node < nodes_for(sweep->count); node++) {
+        char *where = place_of(ranges, ranges->bottom_at) + node * content->bottom_bytes;
+        char *values = where + LPM_FANOUT * content->key_bytes;
+
+        for (size_t i = 0; i < LPM_FANOUT; i++) {
+            size_t at = node * LPM_FANOUT + i;
+
+            if (at >= sweep->count)
+                at = sweep->count - 1;
+            put_key(content, where + i * content->key_bytes, last_of(content, at));
+            memcpy(values + i * sizeof(uint32_t), &sweep->items[at].value, sizeof(uint32_t));
+        }
+    }
+}
+
+static void *copy(struct lpm_ranges *ranges, uint32_t *at, const void *from, size_t bytes)
+{
+    void *to = place_of(ranges, *at);
+
+    if (bytes)
+        memcpy(to, from, bytes);
+    *at += (uint32_t)bytes;
+    return to;
+}
+
+/* The lower halves, of 8 bytes, come first: what is before them is whole cache lines and a header of
+ * 16 bytes. */
+static void fill_slow(struct lpm_ranges *ranges, const struct lpm_sweep *sweep)
+{
+    struct lpm_slow slow;
+    uint32_t at = ranges->slow_at + (uint32_t)sizeof(slow);
+
+    if (!ranges->slow_at)
+        return;
+    slow.lows_at = at;
+    copy(ranges, &at, sweep->lows, sweep->lows_count * sizeof(uint64_t));
+    slow.values_at = at;
+    copy(ranges, &at, sweep->low_values, sweep->lows_count * sizeof(uint32_t));
+    slow.covers_at = at;
+    copy(ranges, &at, sweep->covers, sweep->covers_count * sizeof(struct lpm_cover));
+    slow.deeps_at = at;
+    copy(ranges, &at, sweep->deeps, sweep->deeps_count * sizeof(struct lpm_deep));
+    memcpy(place_of(ranges, ranges->slow_at), &slow, sizeof(slow));
+}
+
+static struct lpm_ranges *pack(struct lpm_memory *memory, const struct content *content)
+{
+    struct lpm_ranges head = {.memory = memory};
+    struct lpm_ranges *ranges;
+    size_t span = LPM_FANOUT;
+
+    if (!lay_out(&head, content))
+        return NULL;
+    ranges = lpm_memory_block(memory, LPM_MEMORY_LOOKUP, head.size);
+    if (!ranges)
+        return NULL;
+    *ranges = head;
+    for (uint32_t level = 0; level < head.levels; level++, span *= LPM_FANOUT)
+        fill_level(ranges, content, level, span);
+    fill_bottom(ranges, content);
+    fill_slow(ranges, content->sweep);
+    return ranges;
+}
+
+/* --- Life -------------------------------------------------------------------------------------- */
+
+struct lpm_ranges *lpm_ranges_make(const struct lpm_ranges_source *source)
+{
+    bool narrow = source->overs.width == LPM_OVER_WORDS4;
+    struct lpm_sweep sweep = {.memory = source->memory};
+    struct content content = {
+        .sweep = &sweep,
+        .key_bytes = narrow ? sizeof(uint32_t) : sizeof(uint64_t),
+        .bottom_bytes = narrow ? LPM_BOTTOM4 : LPM_BOTTOM6,
+    };
+    struct lpm_ranges *ranges = NULL;
+
+    if (lpm_sweep_run(&sweep, &source->overs, source->routes) == 0)
+        ranges = pack(source->memory, &content);
+    lpm_sweep_end(&sweep);
+    return ranges;
+}
+
+void lpm_ranges_free(struct lpm_ranges *ranges)
+{
+    if (ranges)
+        lpm_memory_free_block(ranges->memory, LPM_MEMORY_LOOKUP, ranges, ranges->size);
+}
+
+static void reclaim(struct lpm_rcu_head *head)
+{
+    struct lpm_ranges *ranges =
+        (struct lpm_ranges *)(void *)((char *)head - offsetof(struct lpm_ranges, rcu));
+
+    lpm_memory_free_deferred(ranges->memory, ranges, ranges->size);
+}
+
+void lpm_ranges_defer(struct lpm_ranges *ranges)
+{
+    lpm_memory_defer_block(ranges->memory, LPM_MEMORY_LOOKUP, ranges->size);
+    lpm_rcu_defer(&ranges->rcu, reclaim);
+}

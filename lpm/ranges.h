@@ -1,0 +1,164 @@
+/*
+ * Ranges: what a derived FIB shows where it differs from its base, as readers search it.
+ *
+ * The address space is cut into ranges; each has a value:
+ *
+ *      a leaf               (0: no route, that is, the fallback)
+ *      LPM_ENTRY_INHERIT    no override reaches here: the base decides
+ *      LPM_VALUE_COVER | i  an override reaches here, and so do too many longer routes of the base to
+ *                           copy them: the base's longest match if that is longer than covers[i],
+ *                           else the leaf of covers[i]
+ *      LPM_VALUE_DEEP | i   IPv6: cut again, by the lower halves of the addresses, in deeps[i]
+ *
+ * Ranges are searched by a static B+ tree of 16 keys a node (Khuong and Morin, "Array Layouts for
+ * Comparison-Based Searching", 2017), one or two cache lines each. A key is the last address of a
+ * range, or of all ranges below a node; the number of keys that are less than an address is the place
+ * to go on to. Counting them is free of branches, and two nodes find one of 256 ranges.
+ *
+ *      struct lpm_ranges | top node | ... | bottom nodes: 16 keys, then their 16 values
+ *
+ * Keys are 32 bits for IPv4 and the upper 64 bits for IPv6. A node that is not full is padded with
+ * the highest key, which is less than no address. Ranges are never changed once published: they are
+ * replaced.
+ */
+#ifndef LPM_RANGES_H
+#define LPM_RANGES_H
+
+#include "lpm/node.h"
+#include "lpm/over.h"
+
+#define LPM_VALUE_COVER 0x20000000u
+#define LPM_VALUE_DEEP  0x10000000u
+#define LPM_VALUE_SLOW  (LPM_VALUE_COVER | LPM_VALUE_DEEP)
+#define LPM_VALUE_INDEX 0x0fffffffu
+
+#define LPM_FANOUT 16
+#define LPM_LEVELS 5 /* of nodes above the bottom, for 16^6 ranges */
+
+#define LPM_RANGES_ALIGNMENT 64
+
+struct lpm_cover {
+    uint32_t leaf;
+    uint32_t length;
+};
+
+struct lpm_deep {
+    uint32_t first; /* in lows and values */
+    uint32_t count;
+};
+
+/* Where the tables of the slow values begin. */
+struct lpm_slow {
+    uint32_t covers_at; /* struct lpm_cover */
+    uint32_t deeps_at;  /* struct lpm_deep */
+    uint32_t lows_at;   /* first lower halves, uint64_t */
+    uint32_t values_at; /* their values */
+};
+
+/* "At" is in bytes from here. One cache line, and the top node is the next. */
+struct lpm_ranges {
+    uint32_t levels_at[LPM_LEVELS]; /* that above the bottom first */
+    uint32_t bottom_at;
+    uint32_t slow_at; /* struct lpm_slow; 0: no slow values */
+    uint32_t levels;  /* above the bottom */
+    /* The writer's. */
+    uint32_t size; /* of everything */
+    struct lpm_memory *memory;
+    struct lpm_rcu_head rcu;
+} __attribute__((aligned(LPM_RANGES_ALIGNMENT)));
+
+/* What ranges show: a base's routes with overrides laid upon them. */
+struct lpm_ranges_source {
+    struct lpm_memory *memory;
+    struct lpm_overs overs;
+    uint32_t routes; /* of the base */
+};
+
+/* NULL when there is no memory. */
+struct lpm_ranges *lpm_ranges_make(const struct lpm_ranges_source *source);
+/* For ranges that no reader has seen; NULL is allowed. */
+void lpm_ranges_free(struct lpm_ranges *ranges);
+/* After a grace period. */
+void lpm_ranges_defer(struct lpm_ranges *ranges);
+
+/* --- Searching (readers) ----------------------------------------------------------------------- */
+
+static inline const char *lpm_ranges_place(const struct lpm_ranges *ranges, uint32_t at)
+{
+    return (const char *)ranges + at;
+}
+
+static inline unsigned lpm_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < LPM_FANOUT; i++)
+        count += keys[i] < address;
+    return count;
+}
+
+static inline unsigned lpm_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < LPM_FANOUT; i++)
+        count += keys[i] < address;
+    return count;
+}
+
+#define LPM_BOTTOM4 (LPM_FANOUT * (sizeof(uint32_t) + sizeof(uint32_t)))
+#define LPM_BOTTOM6 (LPM_FANOUT * (sizeof(uint64_t) + sizeof(uint32_t)))
+
+/* The node to go on to from node of level (0: that above the bottom). */
+static inline uint32_t lpm_ranges_descend4(const struct lpm_ranges *ranges, uint32_t level,
+                                           uint32_t node, uint32_t address)
+{
+    const uint32_t *keys =
+        (const uint32_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]);
+
+    return node * LPM_FANOUT + lpm_keys4_before(keys + node * LPM_FANOUT, address);
+}
+
+static inline uint32_t lpm_ranges_descend6(const struct lpm_ranges *ranges, uint32_t level,
+                                           uint32_t node, uint64_t address)
+{
+    const uint64_t *keys =
+        (const uint64_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]);
+
+    return node * LPM_FANOUT + lpm_keys6_before(keys + node * LPM_FANOUT, address);
+}
+
+static inline const char *lpm_ranges_bottom4(const struct lpm_ranges *ranges, uint32_t node)
+{
+    return lpm_ranges_place(ranges, ranges->bottom_at) + (size_t)node * LPM_BOTTOM4;
+}
+
+static inline const char *lpm_ranges_bottom6(const struct lpm_ranges *ranges, uint32_t node)
+{
+    return lpm_ranges_place(ranges, ranges->bottom_at) + (size_t)node * LPM_BOTTOM6;
+}
+
+static inline uint32_t lpm_bottom4_value(const char *bottom, uint32_t address)
+{
+    const uint32_t *keys = (const uint32_t *)(const void *)bottom;
+
+    return keys[LPM_FANOUT + lpm_keys4_before(keys, address)];
+}
+
+static inline uint32_t lpm_bottom6_value(const char *bottom, uint64_t address)
+{
+    const uint64_t *keys = (const uint64_t *)(const void *)bottom;
+    const uint32_t *values = (const uint32_t *)(const void *)(keys + LPM_FANOUT);
+
+    return values[lpm_keys6_before(keys, address)];
+}
+
+/* A leaf or LPM_ENTRY_INHERIT, for any value. routes: the base's, as the writer has them. */
+uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_key address,
+                           const char *window, const _Atomic uint32_t *routes);
+
+/* The value at address, LPM_ENTRY_INHERIT or a leaf. */
+uint32_t lpm_ranges_look_up(const struct lpm_ranges *ranges, enum lpm_family family,
+                            lpm_key address, const char *window, const _Atomic uint32_t *routes);
+
+#endif
