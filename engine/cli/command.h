@@ -22,7 +22,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_advertised, cli_bench, cli_check, cli_demo, cli_learned,
-    cli_replay, cli_routes, cli_run, cli_trace;
+    cli_mrt, cli_replay, cli_routes, cli_run, cli_trace;
 
 /* Prints usage and help to standard output. */
 void cli_help(const struct cli_command *command);
