@@ -200,6 +200,7 @@ struct fabric_bgp_peer {
     enum fabric_key_type key_type;
     unsigned key_id; /* SendID and RecvID (RFC 5925) */
     struct fabric_transport transport;
+    bool extended_messages;
     uint16_t hold_time_s, keepalive_s; /* defaults 180, 60 */
     struct fabric_bfd bfd;
     struct fabric_max_prefixes max_prefixes;

@@ -24,11 +24,11 @@
 #include "engine/live/peer.h"
 #include "engine/live/socket.h"
 
-/* What is pulled from the speaker at once. Twice that is the buffer: what a session that closes
- * still has to say (its fixed buffer, a few kilobytes) must fit behind bytes that the socket did
- * not take yet. */
-#define OUTPUT_CHUNK  (16u * 1024)
-#define OUTPUT_BUFFER (2 * OUTPUT_CHUNK)
+/* What is pulled from the speaker at once, and so the buffer. */
+#define OUTPUT_CHUNK (16u * 1024)
+/* Of a session that closes: behind bytes that the socket did not take yet stand the rest of a
+ * message that was begun (RFC 8654), and the last words (a fixed buffer, a few kilobytes). */
+#define PARTING_BUFFER (OUTPUT_CHUNK + BGP_EXTENDED_MESSAGE_MAX + 8u * 1024)
 /* Bytes sent to one peer before the others get their turn. */
 #define OUTPUT_SLICE (64u * 1024)
 
@@ -45,7 +45,7 @@ struct live_connection {
     bool ended; /* parting: our direction is shut down */
     uint64_t part_by_ms;
     size_t head, tail; /* bytes[head..tail) wait for the socket */
-    uint8_t bytes[OUTPUT_BUFFER];
+    uint8_t *bytes;    /* OUTPUT_CHUNK of them */
 };
 
 static void connection_event(uv_poll_t *poll, int status, int events);
@@ -64,12 +64,13 @@ static struct live_connection *create(struct live_peer *peer, enum bgp_direction
                                       enum phase phase)
 {
     struct live_connection *connection = calloc(1, sizeof(*connection));
-    if (!connection)
-        return NULL;
-    if (uv_poll_init(&peer->live->loop, &connection->poll, fd) != 0) {
+    uint8_t *bytes = malloc(OUTPUT_CHUNK);
+    if (!connection || !bytes || uv_poll_init(&peer->live->loop, &connection->poll, fd) != 0) {
         free(connection);
+        free(bytes);
         return NULL;
     }
+    connection->bytes = bytes;
     connection->poll.data = connection;
     connection->peer = peer;
     connection->direction = direction;
@@ -82,7 +83,9 @@ static struct live_connection *create(struct live_peer *peer, enum bgp_direction
 
 static void free_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct live_connection *connection = handle->data;
+    free(connection->bytes);
+    free(connection);
 }
 
 static void destroy(struct live_connection *connection)
@@ -187,6 +190,24 @@ static void part_on(struct live_connection *connection)
     watch(connection, UV_READABLE);
 }
 
+/* All that the session still has to say, behind what the socket did not take yet. Without memory
+ * it is what fits: the peer sees the connection end, as it would anyway. */
+static void take_last_words(struct live_connection *connection)
+{
+    size_t room = OUTPUT_CHUNK;
+    uint8_t *larger = realloc(connection->bytes, PARTING_BUFFER);
+    if (larger) {
+        connection->bytes = larger;
+        room = PARTING_BUFFER;
+    }
+    memmove(connection->bytes, connection->bytes + connection->head,
+            connection->tail - connection->head);
+    connection->tail -= connection->head;
+    connection->head = 0;
+    while (connection->tail < room && pull(connection, room - connection->tail) > 0)
+        ;
+}
+
 /* The session is done with this connection. All that it still has to say is taken now: it may be
  * given another connection at any time. */
 static void part(struct live_connection *connection)
@@ -196,16 +217,7 @@ static void part(struct live_connection *connection)
         destroy(connection);
         return;
     }
-    /* Room for the last words behind what the socket did not take yet; messages may not be torn. */
-    if (connection->head) {
-        memmove(connection->bytes, connection->bytes + connection->head,
-                connection->tail - connection->head);
-        connection->tail -= connection->head;
-        connection->head = 0;
-    }
-    while (connection->tail < OUTPUT_BUFFER &&
-           pull(connection, OUTPUT_BUFFER - connection->tail) > 0)
-        ;
+    take_last_words(connection);
     connection->phase = PARTING;
     connection->part_by_ms = live_now() + LIVE_PARTING_MS;
     /* One at a time: a peer that comes and goes quickly cannot pile them up. */

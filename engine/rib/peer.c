@@ -135,6 +135,7 @@ static int create_session(struct speaker_peer *peer)
         .peer_asn = config->asn,
         .identifier = config->identifier,
         .passive = config->passive,
+        .extended_messages = config->extended_messages,
         .hold_time_s = config->hold_time_s,
         .keepalive_s = config->keepalive_s,
         .connect_retry_s = config->connect_retry_s,

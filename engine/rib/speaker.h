@@ -114,6 +114,7 @@ struct speaker_peer_config {
     uint32_t identifier;               /* this end's BGP identifier, host order, not 0 */
     uint32_t asn;                      /* the peer's */
     bool passive;                      /* never connect, only accept */
+    bool extended_messages;            /* offered: messages of up to 65,535 octets (RFC 8654) */
     uint16_t hold_time_s;              /* 0 or >= 3; default 180 is the caller's to give */
     uint16_t keepalive_s;              /* 0: a third of the negotiated hold time */
     uint16_t connect_retry_s;

@@ -229,9 +229,10 @@ static void put_transport(FILE *out, const struct fabric_bgp_peer *peer)
 {
     const struct fabric_transport *transport = &peer->transport;
 
-    put(out, "  transport key=%d/%u connect=%d ttl=%u/%u port=%u interface=%s",
-        (int)peer->key_type, peer->key_id, (int)transport->connect, transport->ttl,
-        transport->ttl_security_hops, transport->port, text_or_dash(transport->interface));
+    put(out, "  transport extended=%d key=%d/%u connect=%d ttl=%u/%u port=%u interface=%s",
+        peer->extended_messages, (int)peer->key_type, peer->key_id, (int)transport->connect,
+        transport->ttl, transport->ttl_security_hops, transport->port,
+        text_or_dash(transport->interface));
     put_addresses(out, "local", transport->local_addresses, transport->local_address_count);
     put(out, "\n");
 }

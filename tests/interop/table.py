@@ -1,0 +1,67 @@
+"""The matrix: which daemons, what each cannot do and where that is written, and the page that shows it."""
+import subprocess
+
+import cases
+from bird import Bird
+from exabgp import ExaBgp
+from frr import Frr
+from gobgp import GoBgp
+from openbgpd import OpenBgpd
+
+DAEMONS = [Bird, Frr, GoBgp, ExaBgp, OpenBgpd]
+
+# (feature, daemon) -> why it cannot be tried, with the place in its documentation.
+NOT_SUPPORTED = {
+    ("extended-message", "GoBGP"): "its README and docs/sources name no RFC 8654, and its OPEN does not offer capability 6",
+    ("extended-message", "OpenBGPD"): "bgpd.conf(5) of 7.7 has no `announce extended`: it came with 8.1",
+    ("route-refresh", "GoBGP"): "it keeps its Adj-RIB-In and never asks: `softresetin` of docs/sources/"
+                                "cli-command-syntax.md runs the policy over what is kept",
+    ("two-octet", "GoBGP"): "it always offers 4-octet AS numbers; docs/sources/configuration.md has no key for less",
+}
+
+
+def cells():
+    """Every (feature, daemon), in the order of the page."""
+    return [(feature, daemon) for feature in cases.FEATURES for daemon in DAEMONS]
+
+
+def version(daemon):
+    """As its package says; the daemons' own answers take five forms."""
+    package = {"BIRD": "bird2", "FRR": "frr", "GoBGP": "gobgpd", "ExaBGP": "exabgp", "OpenBGPD": "openbgpd"}[daemon.name]
+    said = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return said.stdout.split("-")[0] or "not installed"
+
+
+HEAD = """# Interop: real BGP daemons against the engine
+
+Each cell is a test: the daemon and `fingerpost run` in network namespaces of their own, often with a third speaker that
+reads and writes the wire byte by byte. The scenes are drawn in [tests/interop/cases.py](../tests/interop/cases.py).
+
+    sudo tests/interop/interop --fingerpost build/fingerpost                          # all cells, as TAP
+    sudo tests/interop/interop --fingerpost build/fingerpost --only 'BIRD: md5*'      # some of them
+    sudo tests/interop/interop --fingerpost build/fingerpost --table docs/interop.md  # and this page anew
+
+**yes**: proven by the last run. **no**: tried and failed. A number stands where the daemon cannot do it; its documentation is
+named below, by number.
+
+"""
+
+
+def _mark(feature, daemon, results, notes):
+    reason = NOT_SUPPORTED.get((feature, daemon.name))
+    if reason:
+        if reason not in notes:
+            notes.append(reason)
+        return f"not supported by it ({notes.index(reason) + 1})"
+    return {"yes": "yes", "no": "**no**", "absent": "not installed"}[results.get((feature, daemon.name), ("no",))[0]]
+
+
+def markdown(results):
+    notes = []
+    lines = ["| feature | RFC | " + " | ".join(f"{d.name} {version(d)}" for d in DAEMONS) + " |",
+             "|---|---|" + "---|" * len(DAEMONS)]
+    for feature, (title, rfc) in cases.FEATURES.items():
+        marks = [_mark(feature, daemon, results, notes) for daemon in DAEMONS]
+        lines.append(f"| `{feature}`: {title} | {rfc} | " + " | ".join(marks) + " |")
+    lines += ["", *(f"{number}. {note}." for number, note in enumerate(notes, 1))]
+    return HEAD + "\n".join(lines) + "\n"
