@@ -2,8 +2,8 @@
  * fingerpost check: reads a fabric file, runs it in the twin, and says what is wrong with it.
  *
  * Errors make a file unusable. Findings are what a good design does not have: warnings of the
- * loader, keys that this version reads but does not act on, and sessions that do not come up in the
- * twin. Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
+ * loader, keys that this version reads but does not act on, sessions that do not come up in the
+ * twin, and packets that loop there or get lost (faults.c). Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
  * version does not do; they do not count as findings.
  */
 #include <jansson.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
+#include "engine/cli/faults.h"
 #include "engine/cli/source.h"
 #include "engine/cli/twin.h"
 
@@ -70,6 +71,12 @@ static void take_sessions(struct checking *checking, struct twin *twin)
     }
 }
 
+static void take_fault(void *context, const struct fabric_problem *problem)
+{
+    struct checking *checking = context;
+    json_array_append_new(checking->findings, finding_json(problem));
+}
+
 /* Runs the fabric, which it takes over, in the twin. Returns 0 or the exit code of a failure. */
 static int run_twin(struct checking *checking, struct fabric *fabric)
 {
@@ -78,8 +85,10 @@ static int run_twin(struct checking *checking, struct fabric *fabric)
     if (code)
         return code;
     take_sessions(checking, &twin);
+    if (faults_find(&twin, take_fault, checking))
+        code = cli_error(&cli_check, "no memory to follow packets through the twin");
     twin_close(&twin);
-    return 0;
+    return code;
 }
 
 static void print_list(json_t *list, const char *prefix)

@@ -199,8 +199,12 @@ static int apply_base(struct batch *batch)
 /* Step 3. */
 static int apply_late(struct batch *batch, const struct program_table *table)
 {
-    const struct lpm_change *late = &batch->vnet->late[table->late_first];
-    int error = table->late_count ? lpm_update(table->fib, late, table->late_count) : 0;
+    const struct lpm_change *late;
+    int error;
+    if (table->late_count == 0)
+        return 0;
+    late = &batch->vnet->late[table->late_first];
+    error = lpm_update(table->fib, late, table->late_count);
     for (size_t i = 0; i < table->late_count && !error; i++)
         program_groups_release(batch->vnet->groups, late[i].leaf);
     return error;

@@ -192,6 +192,32 @@ def trace_goes_through_a_router_by_the_leg_that_its_own_routes_name():
 
 
 @case
+def check_follows_packets_and_finds_loops_black_holes_and_lost_answers():
+    good = pathlib.Path(EXAMPLE).read_text()
+    azure = good.replace("mode: native", "mode: azure")
+    with tempfile.TemporaryDirectory() as folder:
+        def rules(name, text, code=1):
+            findings = document("check", write(folder, name, text), code=code)["findings"]
+            return {(finding["rule"], finding["object"]) for finding in findings
+                    if finding["rule"] in ("loop", "blackhole", "asymmetry")}, findings
+
+        assert rules("azure.yaml", azure)[0] == set()
+        # Without a route table of their own the NVAs get their own default route back.
+        loops, findings = rules("loop.yaml", azure.replace(", route_table: nva-egress", ""))
+        assert loops == {("loop", "nics[nva1]"), ("loop", "nics[nva2]")}, findings
+        assert any("198.51.100.1" in finding["message"] and finding["line"] > 0 for finding in findings)
+        # Each direction hashes alone, so half of the answers come to the firewall that knows nothing of them.
+        lost, findings = rules("stateful.yaml", azure.replace("    nic: nva1\n", "    nic: nva1\n    stateful: true\n")
+                               .replace("    nic: nva2\n", "    nic: nva2\n    stateful: true\n"))
+        assert lost == {("asymmetry", "nics[nva1]"), ("asymmetry", "nics[nva2]")}, findings
+        # A spoke that refuses what others forward.
+        holes, findings = rules("hole.yaml", good.replace("spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}",
+                                                          "spoke2: {use_remote_gateways: true}"))
+        assert {rule for rule, _ in holes} == {"blackhole"}, findings
+        assert any("forwarded-traffic-not-allowed" in finding["message"] for finding in findings)
+
+
+@case
 def learned_and_advertised_of_both_ends():
     def networks(rows, family):
         return {row["network"]: row for row in rows if (":" in row["network"]) == (family == 6)}
