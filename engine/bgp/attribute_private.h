@@ -36,7 +36,6 @@ enum attribute_type {
     ATTRIBUTE_OTC = 35,
 };
 
-#define ATTRIBUTE_DEFAULT_LOCAL_PREF 100u
 /* Canonical bytes of one set, at most: what an extended message can carry beside one prefix. */
 #define ATTRIBUTES_SIZE_MAX (65535u - 19u - 4u - 64u)
 
@@ -71,6 +70,8 @@ struct bgp_attribute_builder {
     uint32_t med, local_pref;
     struct lpm_address next_hop;
     uint8_t link_local[16];
+    const struct bgp_attributes *received; /* with BGP_HAS_RECEIVED in flags */
+    uint32_t weight;
     struct attribute_bits present, partial;
     struct bytes_buffer as_path;        /* segments with 4-octet AS numbers */
     struct bytes_buffer communities[3]; /* by enum bgp_community_kind; sorted, each once */
@@ -100,6 +101,7 @@ uint8_t community_attribute(enum bgp_community_kind kind);
 /* The kind that an attribute type carries; false when it carries none. */
 bool community_kind(uint8_t attribute, enum bgp_community_kind *kind);
 void community_store(const struct bgp_community *community, uint8_t *bytes);
+struct bgp_community community_load(enum bgp_community_kind kind, const uint8_t *bytes);
 
 /* --- Header of an attribute ------------------------------------------------------------------- */
 

@@ -143,10 +143,33 @@ static struct bgp_attributes *writable(const struct bgp_attributes *attributes)
     return (struct bgp_attributes *)(uintptr_t)attributes;
 }
 
-/* The link-local next hop is rare (IPv6 on a shared link), so it costs nothing where it is not. */
-static size_t tail_size(const struct bgp_attributes *attributes)
+/* What stands behind the bytes of a set that policy made. */
+struct tail {
+    const struct bgp_attributes *received; /* one reference held */
+    uint32_t weight;
+};
+#define TAIL_RECEIVED (sizeof(const struct bgp_attributes *) + sizeof(uint32_t))
+
+static size_t link_local_size(const struct bgp_attributes *attributes)
 {
     return attributes->flags & BGP_HAS_LINK_LOCAL ? 16 : 0;
+}
+
+/* The link-local next hop is rare (IPv6 on a shared link), and so are sets that policy changed: they
+ * cost nothing where they are not. */
+static size_t tail_size(const struct bgp_attributes *attributes)
+{
+    return link_local_size(attributes) + (attributes->flags & BGP_HAS_RECEIVED ? TAIL_RECEIVED : 0);
+}
+
+/* By copy: nothing aligns what stands behind the bytes. */
+static struct tail tail_of(const struct bgp_attributes *attributes)
+{
+    const uint8_t *at = attributes->bytes + attributes->size + link_local_size(attributes);
+    struct tail tail;
+    memcpy(&tail.received, at, sizeof tail.received);
+    memcpy(&tail.weight, at + sizeof tail.received, sizeof tail.weight);
+    return tail;
 }
 
 const struct bgp_attributes *bgp_attributes_hold(const struct bgp_attributes *attributes)
@@ -171,7 +194,20 @@ void bgp_attributes_release(struct bgp_attribute_table *table,
     *link = attributes->next;
     table->count--;
     table->bytes -= sizeof *attributes + attributes->size + tail_size(attributes);
+    const struct bgp_attributes *received =
+        attributes->flags & BGP_HAS_RECEIVED ? tail_of(attributes).received : NULL;
     free(writable(attributes));
+    bgp_attributes_release(table, received); /* as received, so this goes no deeper */
+}
+
+const struct bgp_attributes *bgp_attributes_received(const struct bgp_attributes *attributes)
+{
+    return attributes->flags & BGP_HAS_RECEIVED ? tail_of(attributes).received : attributes;
+}
+
+uint32_t bgp_attributes_weight(const struct bgp_attributes *attributes)
+{
+    return attributes->flags & BGP_HAS_RECEIVED ? tail_of(attributes).weight : 0;
 }
 
 bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t address[16])
@@ -286,7 +322,29 @@ static uint8_t reach_of(const struct bytes_buffer *communities)
     return reach;
 }
 
-/* Fills scratch with the canonical bytes (and the link-local next hop), *set with the fields. */
+/* Appends what stands behind the bytes. The pointer is part of what makes two sets differ, as it must
+ * be: each leads back to what it was made of. */
+static int put_tail(struct bgp_attribute_builder *builder)
+{
+    struct bytes_buffer *scratch = &builder->scratch;
+    int error = 0;
+    if (builder->flags & BGP_HAS_LINK_LOCAL) {
+        error = bytes_buffer_append(scratch, builder->link_local, sizeof builder->link_local);
+    }
+    if (error == 0 && builder->flags & BGP_HAS_RECEIVED) {
+        error = bytes_buffer_reserve(scratch, TAIL_RECEIVED);
+    }
+    if (error != 0 || !(builder->flags & BGP_HAS_RECEIVED)) {
+        return error;
+    }
+    memcpy(scratch->bytes + scratch->size, &builder->received, sizeof builder->received);
+    scratch->size += sizeof builder->received;
+    memcpy(scratch->bytes + scratch->size, &builder->weight, sizeof builder->weight);
+    scratch->size += sizeof builder->weight;
+    return 0;
+}
+
+/* Fills scratch with the canonical bytes and what stands behind them, *set with the fields. */
 static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attributes *set)
 {
     builder->scratch.size = 0;
@@ -308,7 +366,7 @@ static int canonicalise(struct bgp_attribute_builder *builder, struct bgp_attrib
     set->next_hop = builder->next_hop;
     set->reach = reach_of(&builder->communities[BGP_COMMUNITY]);
     set->as_path_length = (uint16_t)as_path_length(&path);
-    return bytes_buffer_append(&builder->scratch, builder->link_local, tail_size(set));
+    return put_tail(builder);
 }
 
 /* The next hop goes in as the seed: it is a field, not bytes, and most sets differ in little
@@ -353,6 +411,9 @@ int bgp_builder_intern(struct bgp_attribute_builder *builder, struct bgp_attribu
     set.next = *bucket;
     *made = set;
     memcpy(made->bytes, builder->scratch.bytes, builder->scratch.size);
+    if (made->flags & BGP_HAS_RECEIVED) {
+        bgp_attributes_hold(builder->received);
+    }
     *bucket = made;
     table->bytes += sizeof *made + builder->scratch.size;
     if (++table->count > table->round + table->split) {

@@ -38,6 +38,9 @@ enum bgp_segment { BGP_AS_SET = 1, BGP_AS_SEQUENCE, BGP_AS_CONFED_SEQUENCE, BGP_
 #define BGP_HAS_ATOMIC_AGGREGATE 0x04u
 #define BGP_HAS_LINK_LOCAL       0x08u
 #define BGP_HAS_AS_SET           0x10u
+#define BGP_HAS_RECEIVED         0x20u /* import policy made this set of another one */
+
+#define BGP_DEFAULT_LOCAL_PREF 100u
 
 /* How far well-known communities let the routes go (RFC 1997), seen once for each set because it is
  * asked for each route and peer. */
@@ -55,7 +58,7 @@ struct bgp_attributes {
     uint32_t references;
     uint32_t hash;
     uint32_t med;            /* 0 without BGP_HAS_MED: the value that RFC 4271 9.1.2.2 c compares */
-    uint32_t local_pref;     /* 100 without BGP_HAS_LOCAL_PREF */
+    uint32_t local_pref;     /* BGP_DEFAULT_LOCAL_PREF without BGP_HAS_LOCAL_PREF */
     uint16_t as_path_length; /* RFC 4271 9.1.2.2 a: a set counts as one */
     uint8_t origin;          /* enum bgp_origin */
     uint8_t flags;           /* BGP_HAS_... */
@@ -63,7 +66,9 @@ struct bgp_attributes {
     uint8_t reach;               /* BGP_REACH_...: what its well-known communities forbid */
     uint16_t size;               /* canonical bytes */
     struct bgp_span as_path, communities, extended_communities, large_communities;
-    uint8_t bytes[]; /* size bytes, then the link-local next hop (16) with BGP_HAS_LINK_LOCAL */
+    /* size bytes; then the link-local next hop (16) with BGP_HAS_LINK_LOCAL; then, with
+     * BGP_HAS_RECEIVED, what bgp_attributes_received() and _weight() read */
+    uint8_t bytes[];
 };
 
 /* --- Table ------------------------------------------------------------------------------------ */
@@ -87,6 +92,12 @@ void bgp_attributes_release(struct bgp_attribute_table *table,
 
 /* The link-local next hop beside a global one (RFC 2545); false without. */
 bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t address[16]);
+
+/* The set as it came from the peer, when import policy made this one of it (held as long as this
+ * one); else the set itself. */
+const struct bgp_attributes *bgp_attributes_received(const struct bgp_attributes *attributes);
+/* What policy says of the route in this speaker alone: the higher wins before all else. 0: nothing. */
+uint32_t bgp_attributes_weight(const struct bgp_attributes *attributes);
 
 /* --- AS_PATH ---------------------------------------------------------------------------------- */
 
@@ -199,12 +210,22 @@ void bgp_builder_prepend(struct bgp_attribute_builder *builder, uint32_t asn, un
 void bgp_builder_replace_as(struct bgp_attribute_builder *builder, uint32_t from, uint32_t to);
 /* Every asn leaves the path. */
 void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn);
+/* Every AS number set aside for private use (RFC 6996) leaves the path. */
+void bgp_builder_remove_private_as(struct bgp_attribute_builder *builder);
 void bgp_builder_add_community(struct bgp_attribute_builder *builder,
                                const struct bgp_community *community);
 void bgp_builder_remove_community(struct bgp_attribute_builder *builder,
                                   const struct bgp_community *community);
+/* Those of a kind for which drop() is true. */
+void bgp_builder_drop_communities(
+    struct bgp_attribute_builder *builder, enum bgp_community_kind kind,
+    bool (*drop)(const void *context, const struct bgp_community *community), const void *context);
 void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
                                    enum bgp_community_kind kind);
+/* Says that the set is made of `received` (of the table that it will be interned in, and itself as it
+ * was received) and has this weight. bgp_builder_load() copies neither; received NULL: neither. */
+void bgp_builder_set_received(struct bgp_attribute_builder *builder,
+                              const struct bgp_attributes *received, uint32_t weight);
 /* What encoding with this export would put on the wire, as a set. */
 void bgp_builder_export(struct bgp_attribute_builder *builder, const struct bgp_export *export);
 

@@ -55,7 +55,7 @@ void builder_clear(struct bgp_attribute_builder *builder)
     builder->origin = BGP_ORIGIN_IGP;
     builder->flags = 0;
     builder->med = 0;
-    builder->local_pref = ATTRIBUTE_DEFAULT_LOCAL_PREF;
+    builder->local_pref = BGP_DEFAULT_LOCAL_PREF;
     builder->next_hop = (struct lpm_address){0};
     builder->present = (struct attribute_bits){0};
     builder->partial = (struct attribute_bits){0};
@@ -113,7 +113,7 @@ void bgp_builder_set_local_pref(struct bgp_attribute_builder *builder, uint32_t 
 
 void bgp_builder_clear_local_pref(struct bgp_attribute_builder *builder)
 {
-    builder->local_pref = ATTRIBUTE_DEFAULT_LOCAL_PREF;
+    builder->local_pref = BGP_DEFAULT_LOCAL_PREF;
     builder->flags &= (uint8_t)~BGP_HAS_LOCAL_PREF;
     attribute_bit_clear(&builder->present, ATTRIBUTE_LOCAL_PREF);
 }
@@ -166,8 +166,20 @@ void bgp_builder_replace_as(struct bgp_attribute_builder *builder, uint32_t from
     edit_as_path(builder, &edit);
 }
 
+static bool is_same_as(uint32_t asn, uint32_t other)
+{
+    return asn == other;
+}
+
+static bool is_private_as(uint32_t asn, uint32_t unused)
+{
+    (void)unused;
+    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+}
+
 /* In place: what is kept only ever moves towards the front. */
-void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
+static void remove_from_path(struct bgp_attribute_builder *builder,
+                             bool (*leaves)(uint32_t asn, uint32_t argument), uint32_t argument)
 {
     uint8_t *bytes = builder->as_path.bytes;
     size_t to = 0;
@@ -176,7 +188,7 @@ void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
         uint8_t type = bytes[from];
         from += 2;
         for (size_t i = 0; i < count; i++, from += 4) {
-            if (bytes_get32(bytes + from) != asn) {
+            if (!leaves(bytes_get32(bytes + from), argument)) {
                 memmove(bytes + header + 2 + kept++ * 4, bytes + from, 4);
             }
         }
@@ -187,6 +199,16 @@ void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
         }
     }
     builder->as_path.size = to;
+}
+
+void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn)
+{
+    remove_from_path(builder, is_same_as, asn);
+}
+
+void bgp_builder_remove_private_as(struct bgp_attribute_builder *builder)
+{
+    remove_from_path(builder, is_private_as, 0);
 }
 
 /* --- Attributes kept as they are -------------------------------------------------------------- */
@@ -242,7 +264,8 @@ void bgp_builder_load(struct bgp_attribute_builder *builder,
 {
     builder_clear(builder);
     builder->origin = attributes->origin;
-    builder->flags = attributes->flags & (uint8_t)~BGP_HAS_AS_SET; /* worked out at intern */
+    /* Sets are worked out at intern; what was received is of a table that need not be ours. */
+    builder->flags = attributes->flags & (uint8_t) ~(BGP_HAS_AS_SET | BGP_HAS_RECEIVED);
     builder->med = attributes->med;
     builder->local_pref = attributes->local_pref;
     builder->next_hop = attributes->next_hop;
@@ -253,6 +276,18 @@ void bgp_builder_load(struct bgp_attribute_builder *builder,
         const uint8_t *value = at + (wide ? 4 : 3);
         load_attribute(builder, at[0], at[1], value, length);
         at = value + length;
+    }
+}
+
+void bgp_builder_set_received(struct bgp_attribute_builder *builder,
+                              const struct bgp_attributes *received, uint32_t weight)
+{
+    builder->received = received;
+    builder->weight = weight;
+    if (received != NULL) {
+        builder->flags |= BGP_HAS_RECEIVED;
+    } else {
+        builder->flags &= (uint8_t)~BGP_HAS_RECEIVED;
     }
 }
 

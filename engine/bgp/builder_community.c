@@ -78,6 +78,24 @@ void bgp_builder_remove_community(struct bgp_attribute_builder *builder,
     }
 }
 
+/* One pass, whatever the number: a peer chooses how many there are. */
+void bgp_builder_drop_communities(
+    struct bgp_attribute_builder *builder, enum bgp_community_kind kind,
+    bool (*drop)(const void *context, const struct bgp_community *community), const void *context)
+{
+    struct bytes_buffer *held = &builder->communities[kind];
+    size_t size = community_size(kind), kept = 0;
+    for (size_t at = 0; at < held->size; at += size) {
+        struct bgp_community community = community_load(kind, held->bytes + at);
+        if (!drop(context, &community)) {
+            memmove(held->bytes + kept, held->bytes + at, size);
+            kept += size;
+        }
+    }
+    held->size = kept;
+    communities_changed(builder, kind);
+}
+
 void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
                                    enum bgp_community_kind kind)
 {

@@ -77,7 +77,7 @@ void community_store(const struct bgp_community *community, uint8_t *bytes)
 }
 
 /* ... and this the way out. */
-static struct bgp_community community_load(enum bgp_community_kind kind, const uint8_t *bytes)
+struct bgp_community community_load(enum bgp_community_kind kind, const uint8_t *bytes)
 {
     struct bgp_community community = {.kind = kind};
     switch (kind) {
