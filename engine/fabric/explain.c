@@ -107,6 +107,12 @@ static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *ou
         return FABRIC_RULE_NEXT_HOP;
     case RIB_FILTERED_MARTIAN:
         return FABRIC_RULE_MARTIAN;
+    case RIB_LOST_WEIGHT:
+        *outcome = FABRIC_LOST;
+        return FABRIC_RULE_WEIGHT;
+    case RIB_LOST_LOCAL_PREF:
+        *outcome = FABRIC_LOST;
+        return FABRIC_RULE_LOCAL_PREFERENCE;
     case RIB_LOST_PREFERENCE:
         *outcome = FABRIC_LOST;
         return FABRIC_RULE_HUB_ROUTING_PREFERENCE;

@@ -25,6 +25,8 @@
 #define FABRIC_RULE_ORIGINATED           "originated-by-route-server"
 
 /* BGP routes that the route server did not choose. */
+#define FABRIC_RULE_WEIGHT                 "weight"
+#define FABRIC_RULE_LOCAL_PREFERENCE       "local-preference"
 #define FABRIC_RULE_HUB_ROUTING_PREFERENCE "hub-routing-preference"
 #define FABRIC_RULE_AS_PATH_LENGTH         "as-path-length"
 #define FABRIC_RULE_AS_LOOP                "as-loop"

@@ -6,10 +6,13 @@
  * of that is known when a path arrives, so it is packed into one number there (rib_rank()) and the
  * decision is a search for the lowest number.
  *
- *   rank   30     21..20   17..1             0
- *          peer   class    AS_PATH length    not ExpressRoute (preference AS path only)
+ *   rank   30     29                20      16..1             0
+ *          peer   has preference    class   AS_PATH length    not ExpressRoute (preference AS path only)
  *
- * Equal ranks are the ECMP set, each next hop once. MED, origin and router id do not count. The one
+ * Before the rank of learned paths come the weight and the local preference, the higher first. Nearly
+ * no path has either, so they stay in the attributes, and a bit of the rank says where to look.
+ *
+ * Equals are the ECMP set, each next hop once. MED, origin and router id do not count. The one
  * best stays what it was while it is among the equals (RFC 5004: no flapping between equal
  * externals); else it is the first in the order of peers.
  *
@@ -19,6 +22,7 @@
 #include "engine/rib/internal.h"
 
 #define RANK_PEER         (1u << 30)
+#define RANK_PREFERENCE   (1u << 29)
 #define RANK_CLASS_SHIFT  20
 #define RANK_LENGTH_SHIFT 1
 
@@ -26,6 +30,8 @@ const char *rib_verdict_text(enum rib_verdict verdict)
 {
     static const char *const texts[] = {
         [RIB_CHOSEN] = "chosen",
+        [RIB_LOST_WEIGHT] = "lost: lower weight",
+        [RIB_LOST_LOCAL_PREF] = "lost: lower local preference",
         [RIB_LOST_PREFERENCE] = "lost: hub routing preference",
         [RIB_LOST_AS_PATH] = "lost: longer AS path",
         [RIB_FILTERED_AS_LOOP] = "filtered: own AS in AS path",
@@ -53,6 +59,13 @@ static uint32_t class_of(enum rib_preference preference, enum rib_source source)
     return 0;
 }
 
+/* Weight or local preference is not what a path without them has. */
+static bool has_preference(const struct bgp_attributes *attributes)
+{
+    return attributes->local_pref != BGP_DEFAULT_LOCAL_PREF ||
+           bgp_attributes_weight(attributes) != 0;
+}
+
 uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
                   const struct bgp_attributes *attributes)
 {
@@ -62,8 +75,40 @@ uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
     if (source == RIB_SOURCE_LOCAL)
         return 0;
     tie = preference == RIB_PREFER_AS_PATH && source != RIB_SOURCE_EXPRESS_ROUTE;
-    return RANK_PEER | class_of(preference, source) << RANK_CLASS_SHIFT |
+    return RANK_PEER | (has_preference(attributes) ? RANK_PREFERENCE : 0) |
+           class_of(preference, source) << RANK_CLASS_SHIFT |
            (uint32_t)attributes->as_path_length << RANK_LENGTH_SHIFT | tie;
+}
+
+static int compare_numbers(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* By weight, then by local preference; the higher is better. An own route is before all learned ones
+ * and has neither. */
+static int compare_weights(const struct rib_stored_path *a, const struct rib_stored_path *b)
+{
+    if (!((a->rank | b->rank) & RANK_PREFERENCE) || !(a->rank & b->rank & RANK_PEER))
+        return 0;
+    return compare_numbers(bgp_attributes_weight(b->attributes),
+                           bgp_attributes_weight(a->attributes));
+}
+
+static int compare_local_prefs(const struct rib_stored_path *a, const struct rib_stored_path *b)
+{
+    if (!((a->rank | b->rank) & RANK_PREFERENCE) || !(a->rank & b->rank & RANK_PEER))
+        return 0;
+    return compare_numbers(b->attributes->local_pref, a->attributes->local_pref);
+}
+
+int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b)
+{
+    int order = compare_weights(a, b);
+
+    if (order == 0)
+        order = compare_local_prefs(a, b);
+    return order != 0 ? order : compare_numbers(a->rank, b->rank);
 }
 
 enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_stored_path *path)
@@ -121,10 +166,12 @@ static const struct rib_stored_path *find_best(const struct speaker *speaker,
     const struct rib_stored_path *best = NULL;
 
     for (unsigned i = 0; i < entry->n_paths; i++) {
+        int order;
+
         if (!eligible(&paths[i], learned_only))
             continue;
-        if (best == NULL || paths[i].rank < best->rank ||
-            (paths[i].rank == best->rank && paths[i].flags & RIB_PATH_BEST))
+        order = best != NULL ? rib_path_order(&paths[i], best) : -1;
+        if (order < 0 || (order == 0 && paths[i].flags & RIB_PATH_BEST))
             best = &paths[i];
     }
     /* Paths of one neighbour stand side by side. */
@@ -143,11 +190,10 @@ static void decide(const struct speaker *speaker, const struct rib_entry *entry,
     decision->n = 0;
     if (best == NULL)
         return;
-    decision->rank = best->rank;
     decision->chosen[decision->n++] = best;
     limit = set_limit(speaker, best);
     for (unsigned i = 0; i < entry->n_paths && decision->n < limit; i++)
-        if (eligible(&paths[i], learned_only) && paths[i].rank == best->rank &&
+        if (eligible(&paths[i], learned_only) && rib_path_order(&paths[i], best) == 0 &&
             !next_hop_chosen(decision, &paths[i]))
             decision->chosen[decision->n++] = &paths[i];
 }
@@ -164,16 +210,28 @@ void rib_decide_learned(const struct speaker *speaker, const struct rib_entry *e
     decide(speaker, entry, true, decision);
 }
 
+/* What is own and what is not, and the class. */
+static uint32_t class_bits(const struct rib_stored_path *path)
+{
+    return path->rank >> RANK_CLASS_SHIFT;
+}
+
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
                                 const struct rib_stored_path *path)
 {
+    const struct rib_stored_path *best = decision->chosen[0];
+
     if (path->filter != RIB_CHOSEN)
         return path->filter;
-    if (path->rank >> RANK_CLASS_SHIFT != decision->rank >> RANK_CLASS_SHIFT)
+    if (compare_weights(path, best) != 0)
+        return RIB_LOST_WEIGHT;
+    if (compare_local_prefs(path, best) != 0)
+        return RIB_LOST_LOCAL_PREF;
+    if (class_bits(path) != class_bits(best))
         return RIB_LOST_PREFERENCE;
-    if (path->rank >> RANK_LENGTH_SHIFT != decision->rank >> RANK_LENGTH_SHIFT)
+    if (path->rank >> RANK_LENGTH_SHIFT != best->rank >> RANK_LENGTH_SHIFT)
         return RIB_LOST_AS_PATH;
-    if (path->rank != decision->rank)
+    if (path->rank != best->rank)
         return RIB_LOST_PREFERENCE;
     for (unsigned i = 0; i < decision->n; i++)
         if (decision->chosen[i] == path)

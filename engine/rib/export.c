@@ -96,26 +96,48 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
            a->config.source == b->config.source && a->config.prepend == b->config.prepend &&
            a->config.as_override == b->config.as_override &&
            (!a->config.as_override || a->config.asn == b->config.asn) &&
+           a->export_policy == b->export_policy &&
            encoding_a->four_octet_as == encoding_b->four_octet_as &&
            encoding_a->message_max == encoding_b->message_max;
 }
 
-/* The path's attributes with the mark, as a set of their own. */
-static int mark(struct speaker *speaker, const struct rib_stored_path *path,
-                const struct bgp_attributes **attributes)
+/* Replaces *attributes, a reference, by the same with the mark, a set of its own. */
+static int mark(struct speaker *speaker, const struct bgp_attributes **attributes)
 {
+    const struct bgp_attributes *plain = *attributes;
+    int error;
     const struct bgp_community community = {.kind = BGP_COMMUNITY, .standard = REFLECTED_COMMUNITY};
 
-    bgp_builder_load(speaker->builder, path->attributes);
+    bgp_builder_load(speaker->builder, plain);
     bgp_builder_add_community(speaker->builder, &community);
-    return bgp_builder_intern(speaker->builder, speaker->attributes, attributes);
+    error = bgp_builder_intern(speaker->builder, speaker->attributes, attributes);
+    bgp_attributes_release(speaker->attributes, plain);
+    return error;
 }
 
-int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family,
+/* What policy gave by hand is sent as it gave it. */
+static int apply_policy(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                        const struct rib_stored_path *path, struct rib_outgoing *outgoing)
+{
+    struct rib_policy_outcome outcome;
+    int error = rib_export_apply(peer, peer->export_policy, family, id, path, &outcome);
+
+    if (error < 0)
+        return error;
+    outgoing->attributes = outcome.attributes;
+    if (outcome.changed & RIB_SET_NEXT_HOP)
+        outgoing->export.next_hop = (struct lpm_address){0};
+    if (outcome.changed & RIB_SET_MED)
+        outgoing->export.keep_med = true;
+    return 0;
+}
+
+int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                        const struct rib_stored_path *path, struct rib_outgoing *outgoing)
 {
     const struct speaker_config *config = &peer->speaker->config;
     struct bgp_export *export = &outgoing->export;
+    int error = 0;
 
     memset(outgoing, 0, sizeof(*outgoing));
     export->internal = peer->internal;
@@ -130,10 +152,31 @@ int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family,
             export->replace_to = config->asn;
         }
     }
-    if (is_marked(peer, path))
-        return mark(peer->speaker, path, &outgoing->attributes);
-    outgoing->attributes = bgp_attributes_hold(path->attributes);
-    return 0;
+    if (peer->export_policy != NULL)
+        error = apply_policy(peer, family, id, path, outgoing);
+    else
+        outgoing->attributes = bgp_attributes_hold(path->attributes);
+    if (error == 0 && is_marked(peer, path))
+        error = mark(peer->speaker, &outgoing->attributes);
+    return error;
+}
+
+/* Without a policy the words follow from the path alone. */
+bool rib_export_same_words(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                           const struct rib_stored_path *path, const struct rib_outgoing *outgoing)
+{
+    struct rib_outgoing other;
+    bool same;
+
+    if (peer->export_policy == NULL)
+        return true;
+    if (rib_export_prepare(peer, family, id, path, &other) < 0)
+        return false;
+    same = other.attributes == outgoing->attributes &&
+           other.export.keep_med == outgoing->export.keep_med &&
+           lpm_address_equal(&other.export.next_hop, &outgoing->export.next_hop);
+    bgp_attributes_release(peer->speaker->attributes, other.attributes);
+    return same;
 }
 
 /* Orders sets by what is in them, the next hop left out. */

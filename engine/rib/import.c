@@ -249,6 +249,72 @@ static enum rib_verdict filter_of(const struct speaker_peer *peer,
     return RIB_CHOSEN;
 }
 
+/* Fills what the peer's words mean to us: attributes after import policy (a reference of the caller's
+ * own), filter, rank. Loops and next hops are looked for after policy, which may have taken the own AS
+ * out. -ENOMEM. */
+static int judge(const struct speaker_peer *peer, const struct lpm_prefix *prefix,
+                 const struct bgp_attributes *received, struct rib_stored_path *path)
+{
+    struct speaker *speaker = peer->speaker;
+    const struct rib_policy_route route = {
+        .prefix = prefix, .attributes = received, .source = peer->config.source, .import = true};
+    struct rib_policy_outcome outcome = {.accepted = true};
+    int error = 0;
+
+    if (peer->import_policy != NULL)
+        error = rib_policy_apply(peer->import_policy, speaker->policy, speaker->builder,
+                                 speaker->attributes, &route, &outcome);
+    else if (speaker->config.require_policy && !peer->internal)
+        outcome.accepted = false; /* RFC 8212 */
+    if (error < 0)
+        return error;
+    path->attributes = outcome.attributes;
+    if (path->attributes == NULL)
+        path->attributes = bgp_attributes_hold(received);
+    if (is_martian(prefix))
+        path->filter = RIB_FILTERED_MARTIAN;
+    else
+        path->filter =
+            outcome.accepted ? (uint8_t)filter_of(peer, path->attributes) : RIB_FILTERED_POLICY;
+    path->rank = rib_rank(speaker, peer->config.source, path->attributes);
+    return 0;
+}
+
+/* Judges one route and puts it into its place. */
+static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix,
+                const struct bgp_attributes *received)
+{
+    struct rib_stored_path path = {0};
+    int error = judge(peer, prefix, received, &path);
+
+    if (error < 0)
+        return error;
+    error = rib_path_set(peer->speaker, peer->index, prefix, &path);
+    bgp_attributes_release(peer->speaker->attributes, path.attributes);
+    return error;
+}
+
+void rib_import_again(struct speaker_peer *peer)
+{
+    struct speaker *speaker = peer->speaker;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct rib_bitset *learned = &peer->tables[family].learned;
+
+        for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
+             id = rib_bitset_next(learned, id + 1)) {
+            struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+            struct lpm_prefix prefix = rib_entry_prefix(&speaker->tables[family], entry);
+            const struct bgp_attributes *received = bgp_attributes_hold(
+                bgp_attributes_received(rib_entry_path(entry, peer->index)->attributes));
+
+            if (take(peer, &prefix, received) < 0)
+                rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+            bgp_attributes_release(speaker->attributes, received);
+        }
+    }
+}
+
 /* False when the peer is over its limit; it will be reset, so the rest of its routes is not read.
  */
 static bool within_limit(struct speaker_peer *peer)
@@ -285,13 +351,19 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
     };
     struct bgp_nlri announced = routes->announced, ahead = announced;
     uint8_t filter = path.filter;
+    bool judged = peer->import_policy == NULL && !peer->speaker->config.require_policy;
     struct lpm_prefix prefix;
+    int error;
 
     prefetch(peer, &ahead, PREFETCH);
     while (bgp_nlri_next(&announced, &prefix)) {
         prefetch(peer, &ahead, 1);
         path.filter = is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
-        if (rib_path_set(peer->speaker, peer->index, &prefix, &path) < 0) {
+        if (judged)
+            error = rib_path_set(peer->speaker, peer->index, &prefix, &path);
+        else
+            error = take(peer, &prefix, attributes);
+        if (error < 0) {
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
             return;
         }

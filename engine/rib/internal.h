@@ -119,6 +119,7 @@ struct speaker_peer {
     struct rib_batch *batch;      /* NULL while nothing is pending */
     unsigned at;                  /* ids of the batch below this are done */
     unsigned message;             /* of the batch: the first that has not been copied */
+    struct rib_policy *import_policy, *export_policy; /* NULL: none; one reference held of each */
 };
 
 struct speaker {
@@ -126,6 +127,8 @@ struct speaker {
     uint64_t now_ms;
     struct bgp_attribute_table *attributes;
     struct bgp_attribute_builder *builder; /* scratch */
+    struct rib_policy_scratch *policy;     /* scratch; rib_finish() clears it */
+    unsigned n_filtered;                   /* peers with an export policy */
     struct speaker_peer **peers;
     unsigned n_peers; /* with the NULL at 0 */
     struct speaker_peer **established;
@@ -141,12 +144,14 @@ struct speaker {
 
 /* --- decision.c ------------------------------------------------------------------------------- */
 
-/* How good a path with these attributes is; lower is better. Equal ranks make an ECMP set. */
+/* How good a path with these attributes is; lower is better. To be compared by rib_path_order(). */
 uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
                   const struct bgp_attributes *attributes);
 
+/* <0: a is better than b; 0: they are equals, an ECMP set. */
+int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b);
+
 struct rib_decision {
-    uint32_t rank;                                      /* of the chosen paths */
     unsigned n;                                         /* 0: no path is usable */
     const struct rib_stored_path *chosen[RIB_ECMP_MAX]; /* [0]: the best */
 };
@@ -173,6 +178,8 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
                  const struct rib_stored_path *path);
 /* False when there was none. */
 bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix);
+/* Judges all of the Adj-RIB-In anew, by the present import policy. */
+void rib_import_again(struct speaker_peer *peer);
 /* Removes every path of peer. */
 void rib_forget_learned(struct speaker_peer *peer);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
@@ -208,14 +215,42 @@ bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_
 /* Both together. */
 bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
                         const struct rib_stored_path *path);
-/* For a path that is allowed. -ENOMEM; drop the reference with bgp_attributes_release(). */
-int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family,
+/* For a path to entry id that rib_export_best() gave. -ENOMEM; drop the reference with
+ * bgp_attributes_release(). */
+int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                        const struct rib_stored_path *path, struct rib_outgoing *outgoing);
 /* Would both be sent to peer in the same words? True allows one message for both. */
 bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_path *a,
                       const struct rib_stored_path *b);
+/* The same of a path to entry id and what was prepared for another prefix; asked when
+ * rib_export_alike() says yes. */
+bool rib_export_same_words(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                           const struct rib_stored_path *path, const struct rib_outgoing *outgoing);
 /* An order in which paths that rib_export_alike() says are alike stand together. */
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
+
+/* --- export_policy.c -------------------------------------------------------------------------- */
+
+/* Is what the peer is sent a matter of policy? */
+static inline bool rib_export_filtered(const struct speaker_peer *peer)
+{
+    return peer->export_policy != NULL || (peer->speaker->config.require_policy && !peer->internal);
+}
+/* The path to entry id that the peers of member's group are to have, but for one whose own it is; or
+ * NULL. The best one; where there is a policy, the best of those that it accepts, so that no path hides
+ * another (RFC 7947 2.3). */
+const struct rib_stored_path *rib_export_best(const struct speaker_peer *peer,
+                                              enum bgp_family family, uint32_t id);
+/* The usable path that comes after `last` (NULL: the first of all), or NULL. Equals stand in the order
+ * of their peers, behind the one that was decided to be best. */
+const struct rib_stored_path *rib_export_next(const struct rib_entry *entry,
+                                              const struct rib_stored_path *last);
+/* What an export policy makes of a path to entry id that it accepts. -ENOMEM. */
+int rib_export_apply(const struct speaker_peer *peer, const struct rib_policy *policy,
+                     enum bgp_family family, uint32_t id, const struct rib_stored_path *path,
+                     struct rib_policy_outcome *outcome);
+/* Takes over a new export policy, which may be NULL; marks what it makes different. */
+void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *policy);
 
 /* --- mark.c ----------------------------------------------------------------------------------- */
 
@@ -224,6 +259,11 @@ int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Spreads what was noted over the members; entry.waiting is right from here on. */
 void rib_spread(struct speaker *speaker, enum bgp_family family);
+/* Paths of an entry changed, but not the best one: the same for the groups whose policy does not let
+ * them have the best. */
+void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id);
+/* Marks one entry for one peer. */
+void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 /* Marks the whole table of a family for one peer (session up, route refresh). */
 void rib_mark_table(struct speaker_peer *peer, enum bgp_family family);
 /* One peer need not be told any more that a prefix is gone; may free the entry. */
@@ -267,6 +307,11 @@ bool rib_batch_keep(struct speaker_peer *peer, const struct rib_message *message
 
 /* handler.fill_updates of a session; context is the peer. */
 size_t rib_fill_updates(void *context, uint8_t *bytes, size_t capacity);
+
+/* --- question.c ------------------------------------------------------------------------------- */
+
+/* The path as others see it. */
+struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_stored_path *path);
 
 /* --- peer.c ----------------------------------------------------------------------------------- */
 

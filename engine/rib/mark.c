@@ -36,19 +36,38 @@ static void note(struct rib_group *group, struct rib_bitset *set, uint32_t id)
         out_of_memory(peer);
 }
 
+/* Notes what follows for a group from path being its choice. */
+static void note_choice(struct rib_group *group, enum bgp_family family, uint32_t id,
+                        const struct rib_stored_path *path)
+{
+    if (!rib_export_group_allowed(group->members, family, path))
+        note(group, &group->withhold[family], id);
+    else
+        note(group, &group->tell[family][path->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED], id);
+}
+
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-    const struct rib_stored_path *best = rib_best(entry);
 
     if (entry->n_paths == 0)
         entry->waiting = 0; /* counted anew by rib_spread() */
+    for (struct rib_group *group = speaker->groups; group != NULL; group = group->next)
+        note_choice(group, family, id, rib_export_best(group->members, family, id));
+}
+
+void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id)
+{
+    const struct rib_stored_path *best;
+
+    if (speaker->n_filtered == 0)
+        return;
+    best = rib_best(rib_table_entry(&speaker->tables[family], id));
     for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
-        if (!rib_export_group_allowed(group->members, family, best))
-            note(group, &group->withhold[family], id);
-        else
-            note(group, &group->tell[family][best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED],
-                 id);
+        const struct rib_stored_path *choice = rib_export_best(group->members, family, id);
+
+        if (choice != best)
+            note_choice(group, family, id, choice);
     }
 }
 
@@ -90,7 +109,6 @@ static void withhold_word(struct speaker_peer *peer, enum bgp_family family, uin
 static uint64_t own_bits(const struct speaker_peer *peer, enum bgp_family family, uint32_t word,
                          uint64_t bits)
 {
-    const struct rib_table *table = &peer->speaker->tables[family];
     const struct speaker_peer *session = peer;
     uint64_t learned = 0, own = 0;
 
@@ -101,7 +119,7 @@ static uint64_t own_bits(const struct speaker_peer *peer, enum bgp_family family
     for (bits &= learned; bits != 0; bits &= bits - 1) {
         uint32_t id = word * 64u + (uint32_t)__builtin_ctzll(bits);
 
-        if (rib_export_is_own(peer, rib_best(rib_table_entry(table, id))))
+        if (rib_export_is_own(peer, rib_export_best(peer, family, id)))
             own |= bits & -bits;
     }
     return own;
@@ -174,21 +192,25 @@ static void remind_withheld(struct speaker_peer *peer, enum bgp_family family, u
         out_of_memory(peer);
 }
 
+void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    const struct rib_stored_path *best = rib_export_best(peer, family, id);
+    uint64_t bit = UINT64_C(1) << (id % 64u);
+
+    if (!rib_export_allowed(peer, family, best))
+        remind_withheld(peer, family, id);
+    else
+        tell_word(peer, family, best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED, id / 64u, bit);
+    wake(peer);
+}
+
 void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
 {
     const struct rib_table *table = &peer->speaker->tables[family];
 
     for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
-         id = rib_table_next(table, id + 1)) {
-        const struct rib_stored_path *best = rib_best(rib_table_entry(table, id));
-        uint64_t bit = UINT64_C(1) << (id % 64u);
-
-        if (!rib_export_allowed(peer, family, best))
-            remind_withheld(peer, family, id);
-        else
-            tell_word(peer, family, best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED, id / 64u,
-                      bit);
-    }
+         id = rib_table_next(table, id + 1))
+        rib_mark_entry(peer, family, id);
     wake(peer);
 }
 

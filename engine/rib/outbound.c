@@ -48,7 +48,7 @@ static enum need need_of(const struct speaker_peer *peer, uint32_t id,
 
     if (!is_pending(peer, id))
         return NEED_NOTHING; /* told since the batch was made, or no longer to be told */
-    *best = rib_best(rib_table_entry(&peer->speaker->tables[family], id));
+    *best = rib_export_best(peer, family, id);
     return rib_export_allowed(peer, family, *best) ? NEED_ANNOUNCEMENT : NEED_WITHDRAWAL;
 }
 
@@ -85,7 +85,7 @@ static size_t write_withdrawals(struct draft *draft)
 
 /* Adds the run of prefixes that are sent in the words of first. */
 static void add_alike(struct draft *draft, const struct rib_stored_path *first,
-                      struct bgp_update_writer *writer)
+                      const struct rib_outgoing *outgoing, struct bgp_update_writer *writer)
 {
     const struct rib_batch *batch = draft->peer->batch;
     const struct rib_stored_path *best;
@@ -97,6 +97,7 @@ static void add_alike(struct draft *draft, const struct rib_stored_path *first,
         if (need == NEED_NOTHING)
             continue;
         if (need != NEED_ANNOUNCEMENT || !rib_export_alike(draft->peer, first, best) ||
+            !rib_export_same_words(draft->peer, batch->family, id, best, outgoing) ||
             !add_prefix(draft->peer, writer, id))
             return;
     }
@@ -111,7 +112,7 @@ static size_t write_announcements(struct draft *draft, const struct rib_stored_p
     struct bgp_update_writer writer;
     struct rib_outgoing outgoing;
     size_t n = 0;
-    int error = rib_export_prepare(peer, family, first, &outgoing);
+    int error = rib_export_prepare(peer, family, peer->batch->ids[draft->end], first, &outgoing);
 
     draft->withdraws = false;
     if (error == -ENOMEM)
@@ -120,7 +121,7 @@ static size_t write_announcements(struct draft *draft, const struct rib_stored_p
         return 0;
     if (bgp_update_begin(&writer, bgp_session_encoding(peer->session), family, outgoing.attributes,
                          &outgoing.export, draft->bytes, draft->capacity)) {
-        add_alike(draft, first, &writer);
+        add_alike(draft, first, &outgoing, &writer);
         n = bgp_update_end(&writer);
     }
     bgp_attributes_release(peer->speaker->attributes, outgoing.attributes);

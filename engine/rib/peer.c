@@ -260,6 +260,8 @@ void rib_peer_destroy(struct speaker_peer *peer)
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             rib_bitset_free(&tables->pending[turn]);
     }
+    rib_policy_release(peer->import_policy);
+    rib_policy_release(peer->export_policy);
     free((char *)(uintptr_t)peer->config.name);
     free(peer);
 }
@@ -276,6 +278,22 @@ void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8
 {
     speaker->now_ms = now_ms;
     bgp_session_stop(peer->session, cease_subcode, NULL, now_ms);
+    rib_finish(speaker);
+}
+
+void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *peer,
+                               struct rib_policy *import, struct rib_policy *export,
+                               uint64_t now_ms)
+{
+    struct rib_policy *old = peer->import_policy;
+
+    speaker->now_ms = now_ms;
+    peer->import_policy = rib_policy_hold(import);
+    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
+    rib_policy_release(old);
+    rib_import_again(peer);
+    rib_finish(speaker); /* what follows compares with what is decided */
+    rib_export_change_policy(peer, export);
     rib_finish(speaker);
 }
 

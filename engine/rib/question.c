@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static struct rib_path public_path(const struct speaker *speaker,
-                                   const struct rib_stored_path *path)
+struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_stored_path *path)
 {
     return (struct rib_path){
         .attributes = path->attributes,
@@ -34,7 +33,7 @@ static bool fill_choice(const struct speaker *speaker, const struct rib_entry *e
     decide(speaker, entry, &decision);
     choice->n = decision.n;
     for (unsigned i = 0; i < decision.n; i++)
-        choice->paths[i] = public_path(speaker, decision.chosen[i]);
+        choice->paths[i] = rib_public_path(speaker, decision.chosen[i]);
     return choice->n > 0;
 }
 
@@ -114,7 +113,7 @@ each_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix, r
     decide(speaker, entry, &decision);
     paths = rib_entry_paths_const(entry);
     for (unsigned i = 0; result == 0 && i < entry->n_paths; i++) {
-        struct rib_path path = public_path(speaker, &paths[i]);
+        struct rib_path path = rib_public_path(speaker, &paths[i]);
 
         result = visit(context, &path, rib_verdict_of(&decision, &paths[i]));
     }
@@ -173,7 +172,7 @@ int speaker_each_learned(const struct speaker *speaker, const struct speaker_pee
             const struct rib_entry *entry = rib_table_entry(table, ids[i]);
             const struct rib_stored_path *stored = path_of(entry, peer->index);
             struct lpm_prefix prefix = rib_entry_prefix(table, entry);
-            struct rib_path path = public_path(speaker, stored);
+            struct rib_path path = rib_public_path(speaker, stored);
 
             rib_decide(speaker, entry, &decision);
             result = visit(context, &prefix, &path, rib_verdict_of(&decision, stored));
@@ -184,12 +183,12 @@ int speaker_each_learned(const struct speaker *speaker, const struct speaker_pee
 }
 
 /* Makes what the peer is sent of path a set of its own, as the peer will see it. */
-static int sent_attributes(const struct speaker_peer *peer, enum bgp_family family,
+static int sent_attributes(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                            const struct rib_stored_path *path, const struct bgp_attributes **sent)
 {
     struct speaker *speaker = peer->speaker;
     struct rib_outgoing outgoing;
-    int error = rib_export_prepare(peer, family, path, &outgoing);
+    int error = rib_export_prepare(peer, family, id, path, &outgoing);
 
     if (error < 0)
         return error;
@@ -212,14 +211,14 @@ static int visit_advertised(const struct speaker_peer *peer, enum bgp_family fam
     struct speaker *speaker = peer->speaker;
     const struct rib_table *table = &speaker->tables[family];
     const struct rib_entry *entry = rib_table_entry(table, id);
-    const struct rib_stored_path *best = rib_best(entry);
+    const struct rib_stored_path *best = rib_export_best(peer, family, id);
     struct lpm_prefix prefix = rib_entry_prefix(table, entry);
     const struct bgp_attributes *sent;
     int result;
 
     if (!rib_export_allowed(peer, family, best))
         return 0; /* waits to be withdrawn */
-    result = sent_attributes(peer, family, best, &sent);
+    result = sent_attributes(peer, family, id, best, &sent);
     if (result < 0)
         return result;
     result = visit->visit(visit->context, &prefix, sent, &sent->next_hop);
@@ -247,5 +246,6 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
             result = visit_advertised(peer, family, ids[i], &how);
         free(ids);
     }
+    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
     return result;
 }

@@ -72,6 +72,8 @@ static bool settle(struct speaker *speaker, enum bgp_family family, uint32_t id)
      * earlier: the count shared its place with a path meanwhile. */
     if (best_changed || entry->n_paths == 0)
         rib_mark(speaker, family, id);
+    else
+        rib_mark_filtered(speaker, family, id);
     return changed;
 }
 
@@ -184,4 +186,5 @@ void rib_finish(struct speaker *speaker)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         tell_all(speaker, family);
     wake_all(speaker);
+    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
 }

@@ -21,10 +21,11 @@ struct speaker *speaker_create(const struct speaker_config *config)
     speaker->config.name = strdup(config->name != NULL ? config->name : "");
     speaker->attributes = bgp_attribute_table_create();
     speaker->builder = bgp_builder_create();
+    speaker->policy = rib_policy_scratch_create();
     speaker->peers = calloc(1, sizeof(struct speaker_peer *));
     speaker->n_peers = 1; /* the place of RIB_LOCAL */
     if (speaker->config.name != NULL && speaker->attributes != NULL && speaker->builder != NULL &&
-        speaker->peers != NULL)
+        speaker->policy != NULL && speaker->peers != NULL)
         return speaker;
     speaker_destroy(speaker);
     errno = ENOMEM;
@@ -58,6 +59,7 @@ void speaker_destroy(struct speaker *speaker)
     free(speaker->peers);
     free(speaker->established);
     free(speaker->addresses);
+    rib_policy_scratch_destroy(speaker->policy, speaker->attributes);
     if (speaker->builder != NULL)
         bgp_builder_destroy(speaker->builder);
     if (speaker->attributes != NULL)

@@ -23,6 +23,7 @@
 
 #include "engine/bgp/attributes.h"
 #include "engine/bgp/session.h"
+#include "engine/rib/policy.h"
 #include "lpm/lpm.h"
 
 struct speaker;
@@ -50,6 +51,8 @@ struct rib_path {
 /* Why a candidate is, or is not, in the ECMP set. */
 enum rib_verdict {
     RIB_CHOSEN,           /* member of the ECMP set */
+    RIB_LOST_WEIGHT,      /* a lower weight (policy) */
+    RIB_LOST_LOCAL_PREF,  /* a lower local preference (policy, or an iBGP neighbour) */
     RIB_LOST_PREFERENCE,  /* a higher class by hub routing preference */
     RIB_LOST_AS_PATH,     /* a shorter AS_PATH */
     RIB_FILTERED_AS_LOOP, /* own ASN in AS_PATH */
@@ -98,7 +101,8 @@ struct speaker_config {
      * server of azure mode does. */
     bool mark_reflected;
     bool single_express_route_path; /* no ECMP over ExpressRoute paths (quirk single_er_path) */
-    unsigned ecmp_max; /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
+    unsigned ecmp_max;   /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
+    bool require_policy; /* RFC 8212: an eBGP peer without a policy gives, or gets, no route */
     struct speaker_handler handler;
 };
 
@@ -139,6 +143,13 @@ void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint
  * speaker_peer_start(). */
 void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
                        uint64_t now_ms);
+
+/* The policies of a peer from now on; NULL: none. References of the speaker's own are taken. What the
+ * peer announced is judged anew from what it said (nothing is asked of it again), and it is told only
+ * what the new export policy makes different. The session stays. */
+void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *peer,
+                               struct rib_policy *import, struct rib_policy *export,
+                               uint64_t now_ms);
 
 /* Where this speaker's attribute sets are interned; a good place for those to be originated. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
@@ -221,6 +232,29 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
                                          const struct bgp_attributes *attributes,
                                          const struct lpm_address *next_hop),
                             void *context);
+
+/* What policy said of a route. */
+struct rib_policy_verdict {
+    bool accepted;
+    bool missing;                  /* there is none, and RFC 8212 wants one */
+    bool changed;                  /* the route is not as it was */
+    struct rib_policy_place place; /* where that is written; policy NULL: there is no policy */
+};
+/* Of a path in the Adj-RIB-In of its peer (not an own route): the import policy. */
+void speaker_explain_import(const struct speaker *speaker, const struct lpm_prefix *prefix,
+                            const struct rib_path *path, struct rib_policy_verdict *verdict);
+/* Of the paths to prefix, best first, that peer might be sent: the export policy's verdict on each,
+ * until one is accepted. */
+int speaker_explain_export(const struct speaker *speaker, const struct speaker_peer *peer,
+                           const struct lpm_prefix *prefix,
+                           int (*visit)(void *context, const struct rib_path *path,
+                                        const struct rib_policy_verdict *verdict),
+                           void *context);
+/* The prefixes that an Established peer is not sent because its export policy accepts no path to them.
+ * In prefix order; -ENOMEM. */
+int speaker_each_withheld(const struct speaker *speaker, const struct speaker_peer *peer,
+                          int (*visit)(void *context, const struct lpm_prefix *prefix),
+                          void *context);
 
 int speaker_each_peer(const struct speaker *speaker,
                       int (*visit)(void *context, struct speaker_peer *peer), void *context);

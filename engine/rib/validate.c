@@ -52,7 +52,8 @@ static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family,
     if (!peer->established)
         return !first && !reflected && !advertised;
     /* A prefix that it may have can be neither, when its attributes fit in no message. */
-    return rib_export_allowed(peer, family, rib_best(entry)) || (first || reflected) == advertised;
+    return rib_export_allowed(peer, family, rib_export_best(peer, family, id)) ||
+           (first || reflected) == advertised;
 }
 
 static bool entry_valid(const struct speaker *speaker, enum bgp_family family, uint32_t id)
@@ -109,5 +110,6 @@ bool speaker_validate(const struct speaker *speaker)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (!family_valid(speaker, family))
             return false;
+    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
     return bgp_attribute_table_validate(speaker->attributes);
 }

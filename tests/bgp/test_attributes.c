@@ -362,3 +362,61 @@ Test(attributes, communities_come_back_as_they_went_in)
     bgp_attributes_release(bench.table, fresh);
     bench_close(&bench);
 }
+
+/* A set that was made of another leads back to it and keeps it; the other sets do not. */
+Test(attributes, what_was_received_is_kept_by_what_was_made_of_it)
+{
+    struct bench bench = bench_open();
+    uint32_t path[] = {65001};
+    const struct bgp_attributes *received = path_set(&bench, path, 1), *made, *again, *heavier;
+    bgp_builder_load(bench.builder, received);
+    bgp_builder_set_med(bench.builder, 7);
+    bgp_builder_set_received(bench.builder, received, 0);
+    made = interned(&bench);
+    again = interned(&bench);
+    bgp_builder_set_received(bench.builder, received, 5);
+    heavier = interned(&bench);
+    cr_assert_eq(made, again);
+    cr_assert_neq(made, heavier);
+    cr_assert_eq(bgp_attributes_received(made), received);
+    cr_assert_eq(bgp_attributes_received(received), received);
+    cr_assert_eq(bgp_attributes_weight(heavier), 5);
+    cr_assert_eq(bgp_attributes_weight(received), 0);
+    bgp_attributes_release(bench.table, received);
+    cr_assert_eq(bgp_attribute_table_count(bench.table), 3, "held by what was made of it");
+    bgp_builder_load(bench.builder, heavier);
+    received = interned(&bench);
+    cr_assert_eq(bgp_attributes_weight(received), 0, "a copy is a set of its own");
+    cr_assert(bgp_attribute_table_validate(bench.table));
+    bgp_attributes_release(bench.table, received);
+    bgp_attributes_release(bench.table, made);
+    bgp_attributes_release(bench.table, again);
+    bgp_attributes_release(bench.table, heavier);
+    bench_close(&bench);
+}
+
+static bool is_odd(const void *context, const struct bgp_community *community)
+{
+    (void)context;
+    return community->standard & 1;
+}
+
+Test(attributes, many_leave_in_one_pass)
+{
+    struct bench bench = bench_open();
+    uint32_t path[] = {64512, 65001, 1, 65535, 4200000000u, 4294967295u, 65534};
+    const struct bgp_attributes *set;
+    bgp_builder_originate(bench.builder, BGP_ORIGIN_IGP);
+    bgp_builder_set_as_path(bench.builder, path, 7);
+    bgp_builder_remove_private_as(bench.builder);
+    for (uint32_t i = 1; i <= 5; i++)
+        bgp_builder_add_community(bench.builder, &(struct bgp_community){.standard = i});
+    bgp_builder_drop_communities(bench.builder, BGP_COMMUNITY, is_odd, NULL);
+    set = interned(&bench);
+    assert_path(set, "1-65535-4294967295");
+    cr_assert_eq(bgp_community_count(set, BGP_COMMUNITY), 2);
+    cr_assert(bgp_attributes_has_standard(set, 2) && bgp_attributes_has_standard(set, 4));
+    bgp_builder_drop_communities(bench.builder, BGP_LARGE_COMMUNITY, is_odd, NULL);
+    bgp_attributes_release(bench.table, set);
+    bench_close(&bench);
+}
