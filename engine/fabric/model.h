@@ -173,6 +173,7 @@ struct fabric_max_prefixes {
 struct fabric_bfd {
     bool enabled;
     unsigned interval_ms, multiplier;
+    bool multihop; /* RFC 5883; else RFC 5881 */
 };
 
 enum fabric_connect { FABRIC_CONNECT_EITHER, FABRIC_CONNECT_ACTIVE, FABRIC_CONNECT_PASSIVE };

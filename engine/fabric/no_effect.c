@@ -36,7 +36,6 @@ static const struct key_without_effect {
     {"route_servers", "dynamic_peers", NULL},
     {"route_servers.limits", "prefixes", NULL, "the route server takes any number of prefixes",
      "Give each peer a max_prefixes.limit, and take the key out."},
-    {"route_servers.peers", "bfd", NULL},
     {"route_servers.peers", "import", NULL,
      "every route of the peer is accepted; 'run' refuses such a file",
      "Let the peer announce only what it may, and take the key out."},

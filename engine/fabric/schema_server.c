@@ -66,6 +66,10 @@ static const struct fabric_key bfd_keys[] = {
      .most = 255,
      FABRIC_FIELD(fabric_bfd, multiplier),
      .fallback = "3"},
+    {.name = "multihop",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_bfd, multihop),
+     .fallback = "false"},
 };
 static const struct fabric_schema bfd_schema = {
     .title = "route_servers.peers.bfd", .word = "BFD session", FABRIC_KEYS(bfd_keys)};

@@ -16,6 +16,9 @@
 #include "engine/fabric/route_server.h"
 #include "engine/program/bgp_view.h"
 
+/* How long after its BGP session a BFD session begins. */
+#define BFD_DELAY_US 500000u
+
 struct server {
     struct controller *controller;
     uint32_t index;
@@ -31,6 +34,8 @@ struct controller {
     size_t peer_count;
     struct program_bgp_view *view;
     struct program *program;
+    struct bfd_table *bfd;
+    bool bfd_close_due; /* of any peer */
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };
@@ -61,17 +66,45 @@ static const struct lpm_address *address_of(const struct controller_peer *peer)
     return &fabric->route_servers[peer->route_server].peers[peer->index].address;
 }
 
-/* Does any instance of the route server still hold a session with this neighbour? */
+/* Does any instance of the route server still hold a session with this neighbour, as far as BFD
+ * knows too? */
 static bool neighbor_reachable(const struct controller_peer *peer)
 {
     const struct controller *controller = peer->controller;
     for (size_t i = 0; i < controller->peer_count; i++) {
         const struct controller_peer *other = &controller->peers[i];
         if (other->route_server == peer->route_server && other->index == peer->index &&
-            other->established)
+            other->established && !other->bfd_failed)
             return true;
     }
     return false;
+}
+
+/* Swaps the groups when the neighbour came or went. */
+static void note_reachability(const struct controller_peer *peer, bool was_reachable)
+{
+    struct controller *controller = peer->controller;
+    bool is_reachable = neighbor_reachable(peer);
+    if (!controller->program || was_reachable == is_reachable)
+        return;
+    int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
+    if (error < 0)
+        controller->error = error;
+    note_flush(controller);
+}
+
+/* Daemons set their end of BFD up anew when BGP comes up (FRR at that moment, BIRD just before) and
+ * say nothing on the session that was: one that was Up by then would be taken for a failure. So BFD
+ * is off without a BGP session, and waits until the peer has got there too. */
+static void follow_session(const struct controller_peer *peer, uint64_t now_us)
+{
+    struct bfd_table *table = peer->controller->bfd;
+    if (!peer->bfd)
+        return;
+    if (peer->established)
+        bfd_table_start(table, peer->bfd, now_us, BFD_DELAY_US);
+    else
+        bfd_table_stop(table, peer->bfd, now_us);
 }
 
 static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
@@ -82,15 +115,26 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     struct controller *controller = peer->controller;
     bool was_reachable = neighbor_reachable(peer);
     peer->established = state == BGP_ESTABLISHED;
-    bool is_reachable = neighbor_reachable(peer);
-    if (controller->program && was_reachable != is_reachable) {
-        int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
-        if (error < 0)
-            controller->error = error;
-        note_flush(controller);
-    }
+    peer->bfd_failed = false;
+    follow_session(peer, bgp_session_since(speaker_peer_session(speaker_peer)) * 1000);
+    note_reachability(peer, was_reachable);
     if (controller->shell.peer_changed)
         controller->shell.peer_changed(controller->shell.context, peer, state, reason);
+}
+
+/* Only the groups are swapped here: several peers may fail in one turn, and none shall wait for
+ * another's routes. */
+static void on_bfd_changed(void *context, void *user, const struct bfd_change *change)
+{
+    struct controller *controller = context;
+    struct controller_peer *peer = user;
+    if (change->failed && !peer->bfd_failed) {
+        bool was_reachable = neighbor_reachable(peer);
+        peer->bfd_failed = peer->bfd_close_due = controller->bfd_close_due = true;
+        note_reachability(peer, was_reachable);
+    }
+    if (controller->shell.bfd_changed)
+        controller->shell.bfd_changed(controller->shell.context, peer, change);
 }
 
 static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
@@ -123,6 +167,22 @@ static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
     shell->output_ready(shell->context, speaker_peer_user(speaker_peer), direction);
 }
 
+/* An instance without an address of the peer's family has no session with it. */
+static int add_bfd(struct controller_peer *peer)
+{
+    struct bfd_table *table = peer->controller->bfd;
+    const struct fabric_bfd *bfd =
+        &peer->controller->fabric->route_servers[peer->route_server].peers[peer->index].bfd;
+    const struct bfd_path path = {fabric_route_server_local(peer->controller->fabric,
+                                                            peer->route_server, peer->instance,
+                                                            peer->index),
+                                  *address_of(peer), bfd->multihop};
+    if (!bfd->enabled || path.local.family != path.remote.family)
+        return 0;
+    return bfd_table_add(table, &path, bfd->interval_ms * 1000, (uint8_t)bfd->multiplier, peer,
+                         &peer->bfd);
+}
+
 static int add_peers(struct controller *controller, struct server *server)
 {
     const struct fabric_route_server *model = &controller->fabric->route_servers[server->index];
@@ -140,6 +200,8 @@ static int add_peers(struct controller *controller, struct server *server)
                 fabric_route_server_peer(controller->fabric, server->index, instance, i);
             config.user = peer;
             int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
+            if (!error)
+                error = add_bfd(peer);
             if (error)
                 return error;
         }
@@ -183,7 +245,9 @@ static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT]
             (size_t)fabric->route_servers[i].instance_count * fabric->route_servers[i].peer_count;
     controller->servers = calloc(fabric->route_servers_count + 1, sizeof(*controller->servers));
     controller->peers = calloc(peers + 1, sizeof(*controller->peers));
-    if (!controller->servers || !controller->peers) {
+    const struct bfd_table_config bfd = {controller->shell.seed, on_bfd_changed, controller};
+    controller->bfd = bfd_table_create(&bfd);
+    if (!controller->servers || !controller->peers || !controller->bfd) {
         snprintf(error, DP_ERROR_TEXT, "no memory for %zu BGP sessions", peers);
         return -ENOMEM;
     }
@@ -250,6 +314,7 @@ void controller_destroy(struct controller *controller)
     for (uint32_t i = 0; controller->servers && i < controller->fabric->route_servers_count; i++)
         for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)
             speaker_destroy(controller->servers[i].speakers[j]);
+    bfd_table_destroy(controller->bfd);
     free(controller->servers);
     free(controller->peers);
     free(controller);
@@ -261,11 +326,37 @@ void controller_start(struct controller *controller, uint64_t now_ms)
         speaker_peer_start(controller->peers[i].speaker, controller->peers[i].peer, now_ms);
 }
 
+/* BFD first: AdminDown tells the peer that what follows is no failure of the path. */
 void controller_stop(struct controller *controller, uint64_t now_ms)
 {
+    bfd_table_stop_all(controller->bfd, now_ms * 1000);
     for (size_t i = 0; i < controller->peer_count; i++)
         speaker_peer_stop(controller->peers[i].speaker, controller->peers[i].peer,
                           BGP_CEASE_SHUTDOWN, now_ms);
+}
+
+struct bfd_table *controller_bfd(struct controller *controller)
+{
+    return controller->bfd;
+}
+
+unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms)
+{
+    unsigned n = 0;
+    if (!controller->bfd_close_due)
+        return 0;
+    controller->bfd_close_due = false;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = &controller->peers[i];
+        if (!peer->bfd_close_due)
+            continue;
+        peer->bfd_close_due = false;
+        speaker_peer_reset(peer->speaker, peer->peer, BGP_CEASE_BFD_DOWN, now_ms);
+        /* A session that had no connection changes no state; what is to come is a new one. */
+        peer->bfd_failed = false;
+        n++;
+    }
+    return n;
 }
 
 int controller_flush(struct controller *controller)

@@ -9,13 +9,17 @@
  *
  * A session that goes down takes its neighbour's next hop out of every group at once (unless the
  * other instance still has a session with that neighbour); the prefixes follow at
- * controller_flush().
+ * controller_flush(). Where a peer has BFD, its failure counts as the session's at the moment it is
+ * noticed: first every group is swapped, then, in controller_bfd_settle(), the BGP sessions are
+ * closed, which is work that grows with the number of routes. BFD begins a moment after its BGP
+ * session is Established, and ends with it.
  *
  * Control thread only.
  */
 #ifndef ENGINE_PROGRAM_CONTROLLER_H
 #define ENGINE_PROGRAM_CONTROLLER_H
 
+#include "engine/bgp/bfd_table.h"
 #include "engine/fabric/effective.h"
 #include "engine/program/program.h"
 
@@ -31,6 +35,9 @@ struct controller_peer {
     unsigned instance;
     uint32_t index; /* in its peers[] */
     bool established;
+    const struct bfd_session *bfd; /* NULL: the peer has none */
+    bool bfd_failed;               /* since the BGP session last changed its state */
+    bool bfd_close_due;            /* the same, and controller_bfd_settle() was not called yet */
     void *shell;
 };
 
@@ -47,6 +54,10 @@ struct controller_shell {
     void (*connect)(void *context, struct controller_peer *peer);
     void (*close)(void *context, struct controller_peer *peer, enum bgp_direction direction);
     void (*output_ready)(void *context, struct controller_peer *peer, enum bgp_direction direction);
+    /* For the log; may be NULL. */
+    void (*bfd_changed)(void *context, struct controller_peer *peer,
+                        const struct bfd_change *change);
+    uint64_t seed; /* of BFD's discriminators and jitter: where strangers may send, a secret one */
 };
 
 /* Makes speakers, peers and originated prefixes, and programs the fabric's static routes. No
@@ -67,6 +78,14 @@ void controller_stop(struct controller *controller, uint64_t now_ms);
 /* Applies what changed to the data plane. Returns how many FIB entries changed, or -errno (call
  * again). */
 int controller_flush(struct controller *controller);
+
+/* The BFD sessions, for the shell's datagrams and timer (user pointers: struct controller_peer).
+ * Whatever a speaker is given may move bfd_table_deadline(). After the shell has given the table
+ * what came and pulled what goes, it calls controller_bfd_settle(). */
+struct bfd_table *controller_bfd(struct controller *controller);
+/* Closes the BGP sessions of peers whose BFD session failed, with Cease / BFD Down (RFC 9384); they
+ * start again by themselves, whether or not BFD does (RFC 5882 section 4.3). Returns how many. */
+unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
 
 /* Every session, grouped by route server, then instance. */
 size_t controller_peer_count(const struct controller *controller);

@@ -297,6 +297,15 @@ void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *pee
     rib_finish(speaker);
 }
 
+void speaker_peer_reset(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
+                        uint64_t now_ms)
+{
+    speaker->now_ms = now_ms;
+    if (bgp_session_state(peer->session) >= BGP_OPEN_SENT)
+        bgp_session_reset(peer->session, cease_subcode, NULL, now_ms);
+    rib_finish(speaker);
+}
+
 /* --- Transport -------------------------------------------------------------------------------- */
 
 void speaker_connected(struct speaker *speaker, struct speaker_peer *peer,

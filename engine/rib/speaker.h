@@ -151,6 +151,11 @@ void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *pee
                                struct rib_policy *import, struct rib_policy *export,
                                uint64_t now_ms);
 
+/* Ends the session with this Cease subcode (RFC 4486, RFC 9384), routes withdrawn; it starts again by
+ * itself after a pause. No effect on a session that has no connection. */
+void speaker_peer_reset(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
+                        uint64_t now_ms);
+
 /* Where this speaker's attribute sets are interned; a good place for those to be originated. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
 /* Originates (or replaces) a route. attributes is taken as is (AS_PATH empty for an own route); it

@@ -39,6 +39,7 @@ struct sim_link {
     void *touched_context;
     struct end ends[2];
     struct connection connections[2]; /* by the end that opened it */
+    struct sim_wire *wire;
 };
 
 static uint64_t pack(const struct sim_link *link, unsigned connection, unsigned end)
@@ -91,6 +92,11 @@ struct sim_link *sim_link_create(struct sim_clock *clock, uint32_t delay_ms,
     link->delay_ms = delay_ms;
     link->touched = touched;
     link->touched_context = context;
+    link->wire = sim_wire_create(clock, delay_ms);
+    if (!link->wire) {
+        free(link);
+        return NULL;
+    }
     return link;
 }
 
@@ -101,6 +107,7 @@ void sim_link_destroy(struct sim_link *link)
     sim_clock_forget(link->clock, link);
     reset_connection(link, 0);
     reset_connection(link, 1);
+    sim_wire_destroy(link->wire);
     free(link);
 }
 
@@ -290,11 +297,17 @@ static void resume(struct sim_link *link, unsigned connection, unsigned end)
 void sim_link_cut(struct sim_link *link, bool cut)
 {
     link->cut = cut;
+    sim_wire_cut(link->wire, cut);
     if (cut)
         return;
     for (unsigned connection = 0; connection < 2; connection++)
         for (unsigned end = 0; end < 2; end++)
             resume(link, connection, end);
+}
+
+struct sim_wire *sim_link_wire(struct sim_link *link)
+{
+    return link->wire;
 }
 
 bool sim_link_quiet(const struct sim_link *link)

@@ -13,6 +13,7 @@
 
 #include "engine/rib/speaker.h"
 #include "engine/sim/clock.h"
+#include "engine/sim/wire.h"
 
 struct sim_link;
 
@@ -28,8 +29,10 @@ void sim_link_attach(struct sim_link *link, unsigned end, struct speaker *speake
                      struct speaker_peer *peer);
 /* The process at this end is gone: its kernel closes its connections, later ones are refused. */
 void sim_link_detach(struct sim_link *link, unsigned end);
-/* Cut: nothing crosses, nobody is told. Healed: what was under way arrives. */
+/* Cut: nothing crosses, nobody is told. Healed: what was under way arrives (datagrams do not). */
 void sim_link_cut(struct sim_link *link, bool cut);
+/* The same link for datagrams. */
+struct sim_wire *sim_link_wire(struct sim_link *link);
 
 /* The three wishes of struct speaker_handler, of the speaker at `end`. */
 void sim_link_connect(struct sim_link *link, unsigned end);

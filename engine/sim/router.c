@@ -79,10 +79,100 @@ static int add_sessions(struct sim_router *router)
         int error = speaker_peer_add(router->speaker, &config, &peer);
         if (error)
             return error;
+        session->peer = peer;
         sim_link_attach(session->link, 1, router->speaker, peer);
     }
     return 0;
 }
+
+/* --- BFD -------------------------------------------------------------------------------------- */
+
+static struct sim_bfd_port *port_of(void *context, void *user)
+{
+    (void)context;
+    struct sim_router_session *session = user;
+    return &session->bfd_port;
+}
+
+static void on_bfd_changed(void *context, void *user, const struct bfd_change *change)
+{
+    (void)context;
+    struct sim_router_session *session = user;
+    session->bfd_failed |= change->failed;
+}
+
+static void settle_bfd(void *context)
+{
+    struct sim_router *router = context;
+    for (unsigned i = 0; i < router->session_count; i++) {
+        struct sim_router_session *session = &router->sessions[i];
+        if (!session->bfd_failed)
+            continue;
+        session->bfd_failed = false;
+        speaker_peer_reset(router->speaker, session->peer, BGP_CEASE_BFD_DOWN,
+                           sim_clock_now_ms(router->clock));
+        router->touched(router->touched_context, router->speaker);
+    }
+}
+
+/* The far end's session in the mirror. */
+static int add_bfd(struct sim_router_session *session)
+{
+    struct sim_router *router = session->router;
+    const struct controller_peer *remote = session->remote;
+    const struct fabric_bfd *bfd =
+        &router->fabric->route_servers[remote->route_server].peers[remote->index].bfd;
+    const struct bfd_session *added;
+    if (!remote->bfd)
+        return 0;
+    const struct bfd_path *path = bfd_table_path(controller_bfd(remote->controller), remote->bfd);
+    session->bfd_failed = false;
+    session->bfd_port = (struct sim_bfd_port){
+        .bfd = &router->bfd,
+        .wire = sim_link_wire(session->link),
+        .end = 1,
+        .path = {path->remote, path->local, path->multihop},
+    };
+    sim_bfd_attach(&session->bfd_port);
+    int error = bfd_table_add(router->bfd.table, &session->bfd_port.path, bfd->interval_ms * 1000,
+                              (uint8_t)bfd->multiplier, session, &added);
+    if (!error)
+        bfd_table_start(router->bfd.table, added, sim_clock_now_ms(router->clock) * 1000, 0);
+    return error;
+}
+
+static int open_bfd(struct sim_router *router)
+{
+    /* Any seed but those of the other tables: the same in every run. */
+    const struct bfd_table_config config = {router->index + 1, on_bfd_changed, router};
+    router->bfd = (struct sim_bfd){
+        .clock = router->clock,
+        .table = bfd_table_create(&config),
+        .port_of = port_of,
+        .settle = settle_bfd,
+        .context = router,
+        .armed_ms = UINT64_MAX,
+    };
+    if (!router->bfd.table)
+        return -ENOMEM;
+    for (unsigned i = 0; i < router->session_count; i++) {
+        int error = add_bfd(&router->sessions[i]);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static void close_bfd(struct sim_router *router)
+{
+    for (unsigned i = 0; i < router->session_count; i++)
+        sim_wire_attach(sim_link_wire(router->sessions[i].link), 1, NULL, NULL);
+    sim_bfd_forget(&router->bfd);
+    bfd_table_destroy(router->bfd.table);
+    router->bfd.table = NULL;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static int start_peer(void *context, struct speaker_peer *peer)
 {
@@ -119,23 +209,30 @@ int sim_router_start(struct sim_router *router)
         fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
     if (!error)
         error = add_sessions(router);
+    if (!error)
+        error = open_bfd(router);
     if (error) {
         sim_router_kill(router);
         return error;
     }
+    sim_bfd_run(&router->bfd);
     return speaker_each_peer(router->speaker, start_peer, router);
 }
 
 void sim_router_cease(struct sim_router *router)
 {
-    if (router->speaker)
-        speaker_each_peer(router->speaker, stop_peer, router);
+    if (!router->speaker)
+        return;
+    bfd_table_stop_all(router->bfd.table, sim_clock_now_ms(router->clock) * 1000);
+    sim_bfd_run(&router->bfd);
+    speaker_each_peer(router->speaker, stop_peer, router);
 }
 
 void sim_router_kill(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++)
         sim_link_detach(router->sessions[i].link, 1);
+    close_bfd(router);
     speaker_destroy(router->speaker);
     router->speaker = NULL;
 }

@@ -1,12 +1,14 @@
 /*
  * A modelled router: a BGP speaker that announces what the fabric file says, at its end of the
- * links to the route servers that it names as neighbours.
+ * links to the route servers that it names as neighbours. Where a route server's peer entry has BFD,
+ * the router has it too, with the same intervals.
  */
 #ifndef ENGINE_SIM_ROUTER_H
 #define ENGINE_SIM_ROUTER_H
 
 #include "engine/fabric/model.h"
 #include "engine/program/controller.h"
+#include "engine/sim/bfd.h"
 #include "engine/sim/link.h"
 
 struct sim_router;
@@ -18,6 +20,9 @@ struct sim_router_session {
     struct sim_link *link;
     struct controller_peer *remote;
     const struct fabric_neighbor *neighbor;
+    struct speaker_peer *peer;    /* while the router runs */
+    struct sim_bfd_port bfd_port; /* where the session has BFD */
+    bool bfd_failed;              /* and the BGP session was not closed yet */
 };
 
 struct sim_router {
@@ -27,6 +32,9 @@ struct sim_router {
     struct speaker *speaker; /* NULL: not running */
     struct sim_router_session *sessions;
     unsigned session_count;
+    struct sim_bfd bfd; /* what the far ends have BFD for */
+    sim_link_touched *touched;
+    void *touched_context;
 };
 
 /* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */

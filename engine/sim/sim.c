@@ -45,6 +45,8 @@ struct sim {
     struct condition *conditions; /* of routers */
     struct timer *timers;
     size_t timer_count;
+    struct sim_bfd bfd;             /* of the route servers */
+    struct sim_bfd_port *bfd_ports; /* by link */
     bool flush_queued;
     int error; /* of a flush; told by the run */
 };
@@ -61,6 +63,7 @@ static void on_timer(void *context, uint64_t argument)
     timer->armed_ms = UINT64_MAX;
     speaker_tick(timer->speaker, sim_clock_now_ms(timer->sim->clock));
     arm(timer);
+    sim_bfd_arm(&timer->sim->bfd);
 }
 
 static void arm(struct timer *timer)
@@ -78,6 +81,8 @@ static void on_touched(void *context, struct speaker *speaker)
     for (size_t i = 0; i < sim->timer_count; i++)
         if (sim->timers[i].speaker == speaker)
             arm(&sim->timers[i]);
+    /* A BGP session that came or went has BFD begin or end. */
+    sim_bfd_arm(&sim->bfd);
 }
 
 /* Every speaker has its own slot: the route servers' first, then one a router. */
@@ -132,6 +137,53 @@ static void on_output_ready(void *context, struct controller_peer *peer,
 {
     (void)context;
     sim_link_output_ready(peer->shell, 0, direction);
+}
+
+/* --- BFD of the route servers ----------------------------------------------------------------- */
+
+static struct sim_bfd_port *port_of(void *context, void *user)
+{
+    struct sim *sim = context;
+    const struct controller_peer *peer = user;
+    return &sim->bfd_ports[peer - controller_peer(sim->controller, 0)];
+}
+
+static void settle_bfd(void *context)
+{
+    struct sim *sim = context;
+    if (controller_bfd_settle(sim->controller, sim_clock_now_ms(sim->clock)) == 0)
+        return;
+    for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
+        on_touched(sim, controller_speaker(sim->controller, i));
+}
+
+/* After the links. */
+static int open_bfd(struct sim *sim)
+{
+    size_t n = controller_peer_count(sim->controller);
+    sim->bfd = (struct sim_bfd){
+        .clock = sim->clock,
+        .table = controller_bfd(sim->controller),
+        .port_of = port_of,
+        .settle = settle_bfd,
+        .context = sim,
+        .armed_ms = UINT64_MAX,
+    };
+    sim->bfd_ports = calloc(n + 1, sizeof(*sim->bfd_ports));
+    if (!sim->bfd_ports)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct controller_peer *peer = controller_peer(sim->controller, i);
+        if (!peer->bfd)
+            continue;
+        sim->bfd_ports[i] = (struct sim_bfd_port){
+            .bfd = &sim->bfd,
+            .wire = sim_link_wire(sim->links[i]),
+            .path = *bfd_table_path(sim->bfd.table, peer->bfd),
+        };
+        sim_bfd_attach(&sim->bfd_ports[i]);
+    }
+    return 0;
 }
 
 /* --- Building --------------------------------------------------------------------------------- */
@@ -205,8 +257,11 @@ static int make_routers(struct sim *sim)
     if (!sim->routers || !sim->conditions || !sim->timers)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++)
-        sim->routers[i] =
-            (struct sim_router){.fabric = sim->fabric, .clock = sim->clock, .index = i};
+        sim->routers[i] = (struct sim_router){.fabric = sim->fabric,
+                                              .clock = sim->clock,
+                                              .index = i,
+                                              .touched = on_touched,
+                                              .touched_context = sim};
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
         int error = add_session(sim, i);
         if (error)
@@ -262,6 +317,8 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
     if (!failed)
         failed = make_links(sim);
     if (!failed)
+        failed = open_bfd(sim);
+    if (!failed)
         failed = make_routers(sim);
     if (!failed)
         failed = start_all(sim);
@@ -281,11 +338,13 @@ void sim_destroy(struct sim *sim)
         sim_router_kill(&sim->routers[i]);
         free(sim->routers[i].sessions);
     }
+    sim_bfd_forget(&sim->bfd);
     for (size_t i = 0; sim->links && sim->links[i]; i++)
         sim_link_destroy(sim->links[i]);
     controller_destroy(sim->controller);
     sim_clock_destroy(sim->clock);
     free(sim->links);
+    free(sim->bfd_ports);
     free(sim->routers);
     free(sim->conditions);
     free(sim->timers);
@@ -294,12 +353,27 @@ void sim_destroy(struct sim *sim)
 
 /* --- Running ---------------------------------------------------------------------------------- */
 
+/* Up at the intervals of the file: until the peer has told its own, it would be missed late. */
+static bool bfd_as_expected(const struct sim *sim, const struct controller_peer *peer)
+{
+    const struct fabric_bfd *bfd =
+        &sim->fabric->route_servers[peer->route_server].peers[peer->index].bfd;
+    struct bfd_info info;
+    if (!peer->bfd)
+        return true;
+    bfd_session_info(peer->bfd, &info);
+    return info.state == BFD_UP && !info.polling &&
+           info.detection_us == UINT64_C(1000) * bfd->interval_ms * bfd->multiplier;
+}
+
 static bool session_as_expected(struct sim *sim, size_t i)
 {
     struct controller_peer *peer = controller_peer(sim->controller, i);
     uint32_t router;
     bool up = answering(sim->fabric, peer, &router) && sim->routers[router].speaker &&
               !sim->conditions[router].silenced;
+    if (up && !bfd_as_expected(sim, peer))
+        return false;
     return peer->established == up && (!up || sim_link_quiet(sim->links[i]));
 }
 

@@ -217,9 +217,9 @@ static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
     put(out, " asn=%u", peer->asn);
     put_index(out, "nic", peer->nic);
     put_index(out, "router", peer->router);
-    put(out, " key=%s hold=%u keepalive=%u bfd=%d/%u/%u", text_or_dash(peer->key_file),
+    put(out, " key=%s hold=%u keepalive=%u bfd=%d/%u/%u/%d", text_or_dash(peer->key_file),
         peer->hold_time_s, peer->keepalive_s, peer->bfd.enabled, peer->bfd.interval_ms,
-        peer->bfd.multiplier);
+        peer->bfd.multiplier, peer->bfd.multihop);
     put(out, " max=%u/%d/%u/%d/%u import=%s export=%s\n", most->limit, most->count_azure,
         most->warn_percent, (int)most->action, most->idle_minutes,
         text_or_dash(peer->import_policy), text_or_dash(peer->export_policy));

@@ -101,9 +101,7 @@ Test(load_bgp, route_servers)
          "base.yaml:36: error: route_servers[rs1].peers[nva1].bfd: there is no BFD with quirk "
          "no_bfd\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].key_file: there are no keys with "
-         "quirk no_md5\n"
-         "base.yaml:36: warning no-effect: 'route_servers.peers.bfd' is read and checked but has "
-         "no effect in this version\n"},
+         "quirk no_md5\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},

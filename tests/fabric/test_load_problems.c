@@ -129,10 +129,10 @@ static const char warned[] =
     "    addresses: [10.0.0.4]\n"
     "    peers:\n"
     "      - {name: a, address: 10.0.1.4, asn: 65001, hold_time_s: 9, keepalive_s: 4}\n"
-    "      - {name: b, address: 10.0.1.77, asn: 65001, bfd: {}}\n"
+    "      - {name: b, address: 10.0.1.77, asn: 65001}\n"
     "      - {name: c, address: 10.0.1.6, asn: 65001}\n"
     "routers:\n"
-    "  - {name: ra, nic: nva, asn: 65001}\n"
+    "  - {name: ra, nic: nva, asn: 65001, role: msee}\n"
     "  - {name: rb, nic: nvb, asn: 65001, neighbors: [{route_server: rs}]}\n";
 
 static const struct fabric_problem *find(const struct fabric_problems *problems, const char *rule,
@@ -161,7 +161,7 @@ Test(load_problems, a_warning_says_what_it_is_about_and_what_would_be_right)
         {"keepalive", "route_servers[rs].peers[a]", "a third", 22},
         {"one-sided-session", "route_servers[rs].peers[a]", "neighbors", 22},
         {"peer-without-nic", "route_servers[rs].peers[b]", "NIC", 23},
-        {"no-effect", "route_servers[rs].peers[b].bfd", "Take the key out", 23},
+        {"no-effect", "routers[ra].role", "Take the key out", 26},
         {"one-sided-session", "routers[rb]", "Add a peer", 27},
     };
     struct fabric_problems problems = files_problems(warned);
