@@ -13,7 +13,7 @@
 #include "engine/cli/twin.h"
 
 struct replaying {
-    const char *nic, *map, *in, *out, *router, *at;
+    const char *nic, *map, *in, *out, *router, *at, *how;
     bool source_check, json;
 };
 
@@ -64,16 +64,32 @@ static int print_report(const struct replaying *replaying, const struct failing 
     return CLI_FINE;
 }
 
+static bool parse_failure(const char *text, enum sim_failure *failure)
+{
+    static const char *const words[] = {
+        [SIM_STOP] = "stop", [SIM_KILL] = "kill", [SIM_SILENCE] = "silence"};
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *failure = (enum sim_failure)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int plan_failure(const struct replaying *replaying, struct failing *failing)
 {
-    if (!replaying->router && replaying->at)
-        return cli_error(&cli_replay, "--fail-at says when, --fail must say who");
+    if (!replaying->router && (replaying->at || replaying->how))
+        return cli_error(&cli_replay, "--fail-at and --fail-how say when and how, --fail must say "
+                                      "who");
     if (!replaying->router)
         return 0;
     failing->router = failing_find_router(&cli_replay, failing->twin->fabric, replaying->router);
-    failing->failure = SIM_KILL;
     if (failing->router == FABRIC_NONE)
         return CLI_BAD_USE;
+    if (!parse_failure(replaying->how ? replaying->how : "kill", &failing->failure))
+        return cli_error(&cli_replay, "--fail-how: '%s' is not kill, stop or silence",
+                         replaying->how);
     return parse_packet(replaying->at ? replaying->at : "0", &failing->at_packet);
 }
 
@@ -128,6 +144,7 @@ static int run(int argc, char **argv)
                                          {.name = "source-check", .flag = &replaying.source_check},
                                          {.name = "fail", .value = &replaying.router},
                                          {.name = "fail-at", .value = &replaying.at},
+                                         {.name = "fail-how", .value = &replaying.how},
                                          {.name = "json", .flag = &replaying.json},
                                          {0}};
     int code = cli_arguments(&cli_replay, argc, argv, options, &path, 1);
@@ -150,7 +167,7 @@ const struct cli_command cli_replay = {
     .name = "replay",
     .summary = "Forward a packet trace by the FIB of a NIC, and report",
     .usage = "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
-             "                  [--fail ROUTER [--fail-at N]] [--json]",
+             "                  [--fail ROUTER [--fail-at N] [--fail-how HOW]] [--json]",
     .help =
         "FABRIC   a fabric file, or a directory of them\n\n"
         "  --nic NIC        whose packets the trace holds: every frame counts as sent by it,\n"
@@ -160,8 +177,11 @@ const struct cli_command cli_replay = {
         "  --in FILE        pcap or pcapng of Ethernet frames\n"
         "  --out FILE       pcap of what is forwarded, in order, as it would leave\n"
         "  --source-check   drop packets whose source is not the NIC's own\n"
-        "  --fail ROUTER    kill this modelled router ...\n"
+        "  --fail ROUTER    fail this modelled router ...\n"
         "  --fail-at N      ... just before packet number N, from 0 (default 0)\n"
+        "  --fail-how HOW   kill: its daemon dies and its kernel closes the sessions (default);\n"
+        "                   stop: the daemon takes its leave; silence: nothing gets through to it\n"
+        "                   or from it, which BFD or else the hold time notices\n"
         "  --json           the report as one JSON document\n\n"
         "The fabric is run in the twin until BGP has converged; no port of the file is opened.\n"
         "received = forwarded + answered + every drop reason. Two runs give equal files but for\n"

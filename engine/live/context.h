@@ -5,6 +5,7 @@
  *                ├─ plane: lpm, forwarding, controller, engine   plane.c
  *                ├─ neighbors[]   keys of configured peers       neighbor.c
  *                ├─ listeners[]   one per local address          listener.c
+ *                ├─ bfd           UDP sockets and timer          bfd.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
  *                     └─ parting[outgoing, incoming]: closed for the session, still sending its
@@ -40,6 +41,7 @@
 #define LIVE_HOUSEKEEPING_MS 100u
 
 struct live;
+struct live_bfd;
 struct live_connection;
 
 struct live_listener {
@@ -74,6 +76,8 @@ struct live_peer {
     uint64_t came_up_ms; /* 0: not Established */
     uint64_t notice_ms;  /* of the last notice in the log */
     uint64_t notices_left_out;
+    uint64_t bfd_lines_second; /* lines about its BFD in the log, in that second */
+    unsigned bfd_lines;
     char label[96];      /* "rs1/0 nva1 10.0.1.4" */
     char last_line[200]; /* the last thing said about it in the log: not said twice in a row */
 };
@@ -94,6 +98,7 @@ struct live {
     struct live_peer *peers;
     size_t peer_count;
     struct live_peer *work;
+    struct live_bfd *bfd;      /* NULL: no peer has BFD */
     unsigned connection_count; /* open sockets of peers, parting ones included */
     bool flush_wanted;
     uint64_t flush_since_ns;

@@ -1,7 +1,7 @@
 /*
  * Start, the turns of the loop, and the stop of the live engine. See live.h and context.h.
  *
- * Start: signals, listening sockets, forwarding state, ports, sessions. What fails most (an address
+ * Start: signals, listening sockets, forwarding state, BFD's sockets, ports, sessions. What fails most (an address
  * that is not there, a port that is taken) comes before what is slow (EAL).
  *
  * Stop: state kept for the report, listening ends, Cease to all; when every socket has said its
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/live/bfd.h"
 #include "engine/live/context.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
@@ -73,6 +74,7 @@ static void tick_speakers(struct live *live, uint64_t now_ms)
 
 void live_breathe(struct live *live)
 {
+    live_bfd_breathe(live);
     uint64_t now_ns = uv_hrtime();
     if (live->tick_due_ms <= now_ns / 1000000u) {
         tick_speakers(live, now_ns / 1000000u);
@@ -120,6 +122,7 @@ static void live_settle(uv_prepare_t *prepare)
      * replaced. */
     lpm_rcu_poll();
     set_timer(live);
+    live_bfd_settle(live);
     if (live->stopping && live->connection_count == 0)
         uv_stop(&live->loop);
 }
@@ -160,6 +163,7 @@ static void begin_stop(struct live *live, int signal_number)
     live->stop_by_ms = now_ms + LIVE_PARTING_MS;
     live_listeners_close(live);
     controller_stop(live->plane.controller, now_ms);
+    live_bfd_serve(live);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -221,6 +225,7 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
 {
     struct controller_shell shell = {.context = live, .flush_wanted = on_flush_wanted};
     live_peers_shell(&shell);
+    live_bfd_shell(&shell);
     char plane_error[DP_ERROR_TEXT] = "";
     int status = open_loop(live, error);
     if (!status)
@@ -233,6 +238,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
         live_plane_create(&live->plane, live->fabric, &shell, live->options.verbose, plane_error);
     if (!status)
         status = live_peers_create(live);
+    if (!status)
+        status = live_bfd_open(live, plane_error);
     if (!status)
         status = live_plane_start(&live->plane, live->fabric, live->options.verbose, plane_error);
     if (status)
@@ -280,6 +287,7 @@ static void finish(struct live *live)
 {
     live_peers_cut(live, 0, true);
     live_listeners_close(live);
+    live_bfd_close(live->bfd);
     if (live->loop_open) {
         uv_walk(&live->loop, close_handle, NULL);
         uv_run(&live->loop, UV_RUN_DEFAULT);
@@ -290,6 +298,7 @@ static void finish(struct live *live)
     live_neighbors_destroy(live);
     free(live->listeners);
     free(live->peers);
+    live_bfd_free(live->bfd);
     free(live);
 }
 

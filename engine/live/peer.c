@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/live/bfd.h"
 #include "engine/live/connection.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
@@ -161,6 +162,7 @@ void live_peers_work(struct live *live)
         struct live_peer *peer = live->work;
         live->work = peer->next;
         peer->listed = false;
+        live_bfd_breathe(live);
         if (peer->connect_wanted)
             connect_out(peer);
         for (unsigned direction = 0; direction < 2; direction++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/bgp/session.h"
+#include "engine/live/bfd.h"
 
 /* --- Document --------------------------------------------------------------------------------- */
 
@@ -42,6 +43,8 @@ static json_t *session_row(const struct live *live, const struct live_peer *peer
     json_object_set_new(row, "updates_out", number(counters.updates_out));
     json_object_set_new(row, "established", number(bgp_session_counters(bgp)->established));
     json_object_set_new(row, "reason", json_string(bgp_session_last_reason(bgp)));
+    if (session->bfd)
+        json_object_set_new(row, "bfd", live_bfd_report(session));
     return row;
 }
 
@@ -149,6 +152,8 @@ json_t *live_report_state(const struct live *live)
 {
     json_t *state = json_object();
     json_object_set_new(state, "sessions", session_rows(live));
+    if (live->bfd)
+        json_object_set_new(state, "bfd", live_bfd_report_all(live));
     json_object_set_new(state, "ports", port_rows(live));
     json_object_set_new(state, "programmed", programmed(live));
     return state;
@@ -210,6 +215,29 @@ static void print_sessions(FILE *file, const json_t *rows)
     }
 }
 
+static double real_of(const json_t *row, const char *key)
+{
+    return json_real_value(json_object_get(row, key));
+}
+
+static void print_bfd(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *bfd = json_object_get(row, "bfd");
+        if (bfd)
+            fprintf(file,
+                    "BFD %s/%lld %s: %s, peer %s, every %.1f ms, detection %.1f ms, up %lld times, "
+                    "last down: %s\n",
+                    text_of(row, "route_server"), count_of(row, "instance"), text_of(row, "peer"),
+                    text_of(bfd, "state"), text_of(bfd, "remote_state"), real_of(bfd, "transmit_ms"),
+                    real_of(bfd, "detection_ms"), count_of(bfd, "went_up"),
+                    text_of(bfd, "last_down"));
+    }
+}
+
 static void print_nics(FILE *file, const json_t *rows)
 {
     size_t i;
@@ -261,6 +289,7 @@ void live_report_print(FILE *file, const json_t *report)
     fprintf(file, "fabric %s, %.1f s\n", text_of(report, "fabric"),
             json_real_value(json_object_get(report, "seconds")));
     print_sessions(file, json_object_get(report, "sessions"));
+    print_bfd(file, json_object_get(report, "sessions"));
     print_nics(file, json_object_get(report, "nics"));
     print_next_hops(file, json_object_get(report, "next_hops"));
     print_ports(file, json_object_get(report, "ports"));

@@ -3,13 +3,17 @@
  *
  *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
  *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds",
- * "learned", "advertised", "updates_in", "updates_out", "established", "reason"}], "nics": [{"nic",
+ * "learned", "advertised", "updates_in", "updates_out", "established", "reason", "bfd": {"state",
+ * "since_seconds", "diagnostic", "discriminator", "remote_state", "remote_diagnostic",
+ * "remote_discriminator", "transmit_ms", "detection_ms", "packets_in", "packets_out", "went_up",
+ * "went_down", "last_down"}}], "bfd": {"taken", "discarded": {reason: n}, "send_errors",
+ * "late_ms_most"}, "nics": [{"nic",
  * "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}], "next_hops":
  * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
  * "rx_missed", "rx_errors", "tx_errors"}], "programmed": {"scopes", "fibs", "derived_fibs",
  * "groups", "routes"}}
  *
- * Frames that no NIC owns are in the row of "nics" whose "nic" is null.
+ * Both "bfd" are there only with BFD. Frames that no NIC owns are in the row of "nics" whose "nic" is null.
  */
 #ifndef ENGINE_LIVE_REPORT_H
 #define ENGINE_LIVE_REPORT_H

@@ -15,52 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/live/socket_address.h"
+
 #define LISTEN_BACKLOG 128
 #define TTL_MAX        255
 /* The largest saved SYN: both headers with all their options. */
 #define SYN_BYTES 128
-
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in ip4;
-    struct sockaddr_in6 ip6;
-    struct sockaddr_storage storage;
-};
-
-/* A link-local address is complete only with the link, which is the device. */
-static socklen_t to_socket_address(const struct live_endpoint *endpoint, union socket_address *out)
-{
-    memset(out, 0, sizeof(*out));
-    if (endpoint->address.family == LPM_IPV4) {
-        out->ip4.sin_family = AF_INET;
-        out->ip4.sin_port = htons(endpoint->port);
-        memcpy(&out->ip4.sin_addr, endpoint->address.bytes, 4);
-        return sizeof(out->ip4);
-    }
-    out->ip6.sin6_family = AF_INET6;
-    out->ip6.sin6_port = htons(endpoint->port);
-    memcpy(&out->ip6.sin6_addr, endpoint->address.bytes, 16);
-    if (endpoint->interface && IN6_IS_ADDR_LINKLOCAL(&out->ip6.sin6_addr))
-        out->ip6.sin6_scope_id = if_nametoindex(endpoint->interface);
-    return sizeof(out->ip6);
-}
-
-static void from_socket_address(const union socket_address *in, struct lpm_address *out)
-{
-    memset(out, 0, sizeof(*out));
-    if (in->any.sa_family == AF_INET) {
-        out->family = LPM_IPV4;
-        memcpy(out->bytes, &in->ip4.sin_addr, 4);
-    } else if (in->any.sa_family == AF_INET6) {
-        out->family = LPM_IPV6;
-        memcpy(out->bytes, &in->ip6.sin6_addr, 16);
-    }
-}
-
-static int set_number(int fd, int level, int option, int value)
-{
-    return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
-}
 
 /* RFC 5082: a sender at most so many hops away began with 255. */
 static int least_ttl(const struct live_socket_options *options)
@@ -71,47 +31,26 @@ static int least_ttl(const struct live_socket_options *options)
 static int set_ttl(int fd, uint8_t family, const struct live_socket_options *options)
 {
     bool ip4 = family == LPM_IPV4;
-    int error = ip4 ? set_number(fd, IPPROTO_IP, IP_TTL, options->ttl)
-                    : set_number(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, options->ttl);
+    int error = ip4 ? live_set_number(fd, IPPROTO_IP, IP_TTL, options->ttl)
+                    : live_set_number(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, options->ttl);
     if (error || !options->ttl_security_hops)
         return error;
-    return ip4 ? set_number(fd, IPPROTO_IP, IP_MINTTL, least_ttl(options))
-               : set_number(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, least_ttl(options));
+    return ip4 ? live_set_number(fd, IPPROTO_IP, IP_MINTTL, least_ttl(options))
+               : live_set_number(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, least_ttl(options));
 }
 
 /* Options that both ends of a session want. The traffic class is a courtesy: its failure is none.
  */
 static int set_session_options(int fd, uint8_t family, const struct live_socket_options *options)
 {
-    int error = set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int error = live_set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (error)
         return error;
     if (family == LPM_IPV4)
-        set_number(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6);
+        live_set_number(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6);
     else
-        set_number(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6);
+        live_set_number(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6);
     return set_ttl(fd, family, options);
-}
-
-/* Replies leave by this device too, whatever the routing table says: the management link stays the
- * way. */
-static int bind_to_device(int fd, const char *interface)
-{
-    if (!interface)
-        return 0;
-    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) < 0
-               ? -errno
-               : 0;
-}
-
-static int bind_to(int fd, const struct live_endpoint *local)
-{
-    int error = bind_to_device(fd, local->interface);
-    if (error)
-        return error;
-    union socket_address address;
-    socklen_t length = to_socket_address(local, &address);
-    return bind(fd, &address.any, length) < 0 ? -errno : 0;
 }
 
 int live_socket_make(const struct live_endpoint *local, const struct live_socket_options *options)
@@ -123,11 +62,11 @@ int live_socket_make(const struct live_endpoint *local, const struct live_socket
     int error = set_session_options(fd, local->address.family, options);
     /* Sessions of a former run linger in TIME_WAIT and must not keep the new one from listening. */
     if (!error)
-        error = set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        error = live_set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!error && !ip4)
-        error = set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        error = live_set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (!error)
-        error = bind_to(fd, local);
+        error = live_bind_to(fd, local);
     if (!error)
         return fd;
     close(fd);
@@ -137,14 +76,14 @@ int live_socket_make(const struct live_endpoint *local, const struct live_socket
 int live_socket_listen(int fd)
 {
     /* Only for its TTL, so a kernel that does not save it is no reason to fail. */
-    set_number(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
+    live_set_number(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1);
     return listen(fd, LISTEN_BACKLOG) == 0 ? 0 : -errno;
 }
 
 int live_socket_connect(int fd, const struct live_endpoint *remote)
 {
     union socket_address address;
-    socklen_t length = to_socket_address(remote, &address);
+    socklen_t length = live_to_socket_address(remote, &address);
     return connect(fd, &address.any, length) == 0 || errno == EINPROGRESS ? 0 : -errno;
 }
 
@@ -168,7 +107,7 @@ int live_socket_accept(int listener, struct lpm_address *source, uint8_t *ttl)
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return -errno;
-    from_socket_address(&address, source);
+    live_from_socket_address(&address, source);
     *ttl = syn_ttl(fd, source->family);
     return fd;
 }
@@ -177,7 +116,7 @@ int live_socket_adopt(int fd, uint8_t family, const struct live_socket_options *
 {
     /* Class and TCP_NODELAY come from the listening socket. */
     int error = set_ttl(fd, family, options);
-    return error ? error : bind_to_device(fd, options->interface);
+    return error ? error : live_bind_to_device(fd, options->interface);
 }
 
 bool live_socket_near_enough(const struct live_socket_options *options, uint8_t ttl)

@@ -6,6 +6,7 @@ test_cli.py FINGERPOST TOP_DIRECTORY
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -297,6 +298,23 @@ def a_failed_nva_moves_only_its_own_flows():
         assert "400 flows seen on both sides" in text and ", 0 of them needlessly" in text, text
         report = document("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail", "nva1-os")
         assert [m["next_hop"] for m in report["members"]] == ["10.0.1.5"]
+
+
+@case
+def a_silent_nva_is_noticed_by_bfd_or_by_the_hold_time():
+    frames = [udp4("10.1.0.4", "10.9.1.1", 1000 + i) for i in range(10)]
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write(folder, "in.pcap", pcap(frames))
+        text = pathlib.Path(EXAMPLE).read_text()
+        with_bfd = write(folder, "bfd.yaml", re.sub(r"(address: 10\.0\.1\.[45], asn: 65001)",
+                                                    r"\1, bfd: {interval_ms: 50, multiplier: 3}", text).encode())
+        took = []
+        for fabric in (EXAMPLE, with_bfd):
+            said = run("replay", fabric, "--nic", "vm1", "--in", trace, "--fail", "nva1-os", "--fail-how", "silence")
+            took.append(int(re.search(r"converged in (\d+) ms of virtual time", said.stdout).group(1)))
+        assert took[0] > 20000 and took[1] <= 152, took
+        said = run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--fail", "nva1-os", "--fail-how", "x", code=2)
+        assert "kill, stop or silence" in said.stderr
 
 
 @case
