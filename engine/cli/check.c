@@ -10,16 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/cli/command.h"
+#include "engine/cli/check.h"
+
 #include "engine/cli/faults.h"
 #include "engine/cli/source.h"
-#include "engine/cli/twin.h"
 
 #define RULE_NOTICE "mode-no-effect"
-
-struct checking {
-    json_t *errors, *findings, *notices;
-};
 
 static json_t *finding_json(const struct fabric_problem *problem)
 {
@@ -29,7 +25,7 @@ static json_t *finding_json(const struct fabric_problem *problem)
                      "line", (int)problem->line);
 }
 
-static void take_problems(struct checking *checking, const struct fabric_problems *problems)
+void check_problems(struct checking *checking, const struct fabric_problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++) {
         const struct fabric_problem *problem = &problems->items[i];
@@ -77,6 +73,14 @@ static void take_fault(void *context, const struct fabric_problem *problem)
     json_array_append_new(checking->findings, finding_json(problem));
 }
 
+int check_twin(const struct cli_command *command, struct checking *checking, struct twin *twin)
+{
+    take_sessions(checking, twin);
+    if (faults_find(twin, take_fault, checking))
+        return cli_error(command, "no memory to follow packets through the twin");
+    return 0;
+}
+
 /* Runs the fabric, which it takes over, in the twin. Returns 0 or the exit code of a failure. */
 static int run_twin(struct checking *checking, struct fabric *fabric)
 {
@@ -84,9 +88,7 @@ static int run_twin(struct checking *checking, struct fabric *fabric)
     int code = twin_raise(&cli_check, fabric, &twin);
     if (code)
         return code;
-    take_sessions(checking, &twin);
-    if (faults_find(&twin, take_fault, checking))
-        code = cli_error(&cli_check, "no memory to follow packets through the twin");
+    code = check_twin(&cli_check, checking, &twin);
     twin_close(&twin);
     return code;
 }
@@ -127,7 +129,7 @@ static int run(int argc, char **argv)
     struct checking checking = {json_array(), json_array(), json_array()};
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
-    take_problems(&checking, &problems);
+    check_problems(&checking, &problems);
     fabric_problems_free(&problems);
     code = fabric ? run_twin(&checking, fabric) : CLI_BAD_USE;
     if (code == 0 && json_array_size(checking.findings) > 0)

@@ -76,7 +76,7 @@ def frames_of(path):
 @case
 def help_of_every_command():
     text = run("--help").stdout
-    for command in ("check", "routes", "trace", "learned", "advertised", "mrt", "replay", "run", "demo", "bench"):
+    for command in ("check", "routes", "trace", "diff", "learned", "advertised", "mrt", "replay", "run", "demo", "bench"):
         assert command in text
         assert f"fingerpost {command}" in run(command, "--help").stdout
 
@@ -216,6 +216,33 @@ def check_follows_packets_and_finds_loops_black_holes_and_lost_answers():
                                                           "spoke2: {use_remote_gateways: true}"))
         assert {rule for rule, _ in holes} == {"blackhole"}, findings
         assert any("forwarded-traffic-not-allowed" in finding["message"] for finding in findings)
+
+
+@case
+def diff_shows_routes_paths_and_findings_that_change():
+    good = pathlib.Path(EXAMPLE).read_text()
+    assert document("diff", EXAMPLE, EXAMPLE) == {"routes": [], "paths": [], "findings_added": [], "findings_removed": []}
+    with tempfile.TemporaryDirectory() as folder:
+        # A spoke that refuses what others forward: no route changes, but packets get lost.
+        refusing = write(folder, "refusing.yaml", good.replace(
+            "spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}", "spoke2: {use_remote_gateways: true}"))
+        there = document("diff", EXAMPLE, refusing, code=1)
+        assert there["routes"] == [] and there["findings_removed"] == []
+        assert {finding["rule"] for finding in there["findings_added"]} == {"blackhole"}
+        change = next(path for path in there["paths"] if path["ends"].startswith("vm1 to vm2 (10."))
+        assert all(way.endswith("vm2: delivered") for way in change["before"]), change
+        assert all(way.endswith("forwarded-traffic-not-allowed") for way in change["after"]), change
+        back = document("diff", refusing, EXAMPLE, code=1)
+        assert back["findings_removed"] == there["findings_added"] and back["findings_added"] == []
+        # One prefix less, one NIC more.
+        text = good.replace("[10.0.0.0/8, ", "[").replace(
+            "nics:\n", "nics:\n  - {name: vm9, subnet: spoke1/vms, addresses: [10.1.0.9]}\n", 1)
+        routes = document("diff", EXAMPLE, write(folder, "less.yaml", text), code=1)["routes"]
+        gone = next(row for row in routes if (row["nic"], row["prefix"]) == ("vm1", "10.0.0.0/8"))
+        assert gone["before"]["nextHopIpAddress"] == ["10.0.1.4", "10.0.1.5"] and gone["after"] is None
+        assert any(row["nic"] == "vm9" and row["before"] is None for row in routes)
+        assert "+ " in run("diff", EXAMPLE, refusing, code=1).stdout
+        run("diff", EXAMPLE, str(pathlib.Path(folder, "none.yaml")), code=2)
 
 
 @case
