@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/live/bfd.h"
@@ -221,11 +222,23 @@ static int open_loop(struct live *live, char error[LIVE_ERROR_TEXT])
     return status;
 }
 
+/* A thousand peers need more descriptors than the usual soft limit allows. Where it cannot be
+ * raised, the listeners pause when it is reached. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int start(struct live *live, char error[LIVE_ERROR_TEXT])
 {
     struct controller_shell shell = {.context = live, .flush_wanted = on_flush_wanted};
     live_peers_shell(&shell);
     live_bfd_shell(&shell);
+    raise_descriptor_limit();
     char plane_error[DP_ERROR_TEXT] = "";
     int status = open_loop(live, error);
     if (!status)
