@@ -12,7 +12,9 @@
 
 #include "engine/cli/check.h"
 
+#include "engine/cli/annotate.h"
 #include "engine/cli/faults.h"
+#include "engine/cli/report.h"
 #include "engine/cli/source.h"
 
 #define RULE_NOTICE "mode-no-effect"
@@ -117,41 +119,71 @@ static void print_text(const struct checking *checking, const char *path)
         printf("%s: nothing to complain about\n", path);
 }
 
-static int run(int argc, char **argv)
-{
-    const char *path;
-    bool json = false;
-    const struct cli_option options[] = {{.name = "json", .flag = &json}, {0}};
-    int code = cli_arguments(&cli_check, argc, argv, options, &path, 1);
-    if (code >= 0)
-        return code;
+/* How the answer is written. */
+struct form {
+    bool json, github, sarif;
+};
 
+static void print_json(const struct checking *checking)
+{
+    report_json(json_pack("{s:O, s:O, s:O}", "errors", checking->errors, "findings",
+                          checking->findings, "notices", checking->notices));
+}
+
+static void print_form(const struct checking *checking, const char *path, const struct form *form)
+{
+    if (form->json)
+        print_json(checking);
+    else if (form->sarif)
+        annotate_sarif(checking);
+    else if (form->github)
+        annotate_github(checking);
+    else
+        print_text(checking, path);
+}
+
+static int check(const char *path, const struct form *form)
+{
     struct checking checking = {json_array(), json_array(), json_array()};
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
+    int code;
     check_problems(&checking, &problems);
     fabric_problems_free(&problems);
     code = fabric ? run_twin(&checking, fabric) : CLI_BAD_USE;
     if (code == 0 && json_array_size(checking.findings) > 0)
         code = CLI_FOUND;
-    if (!json)
-        print_text(&checking, path);
-    json_t *document = json_pack("{s:o, s:o, s:o}", "errors", checking.errors, "findings",
-                                 checking.findings, "notices", checking.notices);
-    if (json && document) {
-        json_dumpf(document, stdout, JSON_INDENT(2));
-        putchar('\n');
-    }
-    json_decref(document);
+    print_form(&checking, path, form);
+    json_decref(checking.errors);
+    json_decref(checking.findings);
+    json_decref(checking.notices);
     return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *path;
+    struct form form = {0};
+    const struct cli_option options[] = {{.name = "json", .flag = &form.json},
+                                         {.name = "github", .flag = &form.github},
+                                         {.name = "sarif", .flag = &form.sarif},
+                                         {0}};
+    int code = cli_arguments(&cli_check, argc, argv, options, &path, 1);
+    if (code >= 0)
+        return code;
+    if (form.json + form.github + form.sarif > 1)
+        return cli_error(&cli_check, "--json, --github and --sarif exclude each other");
+    return check(path, &form);
 }
 
 const struct cli_command cli_check = {
     .name = "check",
     .summary = "Say what is wrong with a fabric file",
-    .usage = "check FABRIC [--json]",
+    .usage = "check FABRIC [--json | --github | --sarif]",
     .help = "FABRIC   a fabric file, or a directory of them\n\n"
-            "  --json   print {\"errors\": …, \"findings\": …, \"notices\": …}\n\n"
+            "  --json     print {\"errors\": …, \"findings\": …, \"notices\": …}\n"
+            "  --github   print GitHub's annotations, which show at the lines of a pull request\n"
+            "  --sarif    print SARIF 2.1.0, which code scanning takes\n\n"
             "Every line names the file and the line and says what would be right. Exit code: 0\n"
             "nothing found, 1 findings, 2 errors (no other command takes the file then).\n\n"
             "Example: fingerpost check docs/examples/hub-spoke.yaml\n",

@@ -219,6 +219,26 @@ def check_follows_packets_and_finds_loops_black_holes_and_lost_answers():
 
 
 @case
+def check_speaks_to_code_hosts():
+    good = pathlib.Path(EXAMPLE).read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(folder, "a,b.yaml", good.replace(
+            "spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}", "spoke2: {use_remote_gateways: true}"))
+        lines = run("check", path, "--github", code=1).stdout.splitlines()
+        assert lines and all(line.startswith("::warning file=") and "a%2Cb.yaml,line=" in line for line in lines), lines
+        assert any(",title=blackhole::" in line for line in lines)
+        sarif = json.loads(run("check", path, "--sarif", code=1).stdout)
+        results = sarif["runs"][0]["results"]
+        assert sarif["version"] == "2.1.0" and {result["ruleId"] for result in results} == {"blackhole"}
+        place = results[0]["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == path and place["region"]["startLine"] > 1
+        assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {"blackhole"}
+        bad = write(folder, "bad.yaml", "fabric: x\nvnetz: 7\n")
+        assert run("check", bad, "--github", code=2).stdout.startswith("::error file=")
+        run("check", path, "--github", "--json", code=2)
+
+
+@case
 def diff_shows_routes_paths_and_findings_that_change():
     good = pathlib.Path(EXAMPLE).read_text()
     assert document("diff", EXAMPLE, EXAMPLE) == {"routes": [], "paths": [], "findings_added": [], "findings_removed": []}

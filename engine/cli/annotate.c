@@ -1,0 +1,112 @@
+/*
+ * The same lists, written twice more.
+ */
+#include "engine/cli/annotate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cli/report.h"
+
+#define SARIF_SCHEMA "https://json.schemastore.org/sarif-2.1.0.json"
+
+static const char *text_of(json_t *item, const char *key)
+{
+    const char *text = json_string_value(json_object_get(item, key));
+    return text ? text : "";
+}
+
+/* Line 0 is the file as a whole; code hosts count from 1. */
+static json_int_t line_of(json_t *item)
+{
+    json_int_t line = json_integer_value(json_object_get(item, "line"));
+    return line > 0 ? line : 1;
+}
+
+/* "rule", of an error "error". */
+static const char *rule_of(json_t *item)
+{
+    const char *rule = text_of(item, "rule");
+    return *rule ? rule : "error";
+}
+
+/* --- GitHub ------------------------------------------------------------------------------------- */
+
+/* What would end a value is written as its code; in properties that goes for ':' and ',' too. */
+static void print_escaped(const char *text, bool property)
+{
+    for (; *text; text++) {
+        if (*text == '%' || *text == '\n' || *text == '\r' ||
+            (property && (*text == ':' || *text == ',')))
+            printf("%%%02X", (unsigned char)*text);
+        else
+            putchar(*text);
+    }
+}
+
+static void print_github(const char *command, json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const char *remedy = text_of(item, "remedy");
+        printf("::%s file=", command);
+        print_escaped(text_of(item, "file"), true);
+        printf(",line=%lld,title=", (long long)line_of(item));
+        print_escaped(rule_of(item), true);
+        printf("::");
+        print_escaped(text_of(item, "message"), false);
+        printf(*remedy ? ". " : "");
+        print_escaped(remedy, false);
+        putchar('\n');
+    }
+}
+
+void annotate_github(const struct checking *checking)
+{
+    print_github("error", checking->errors);
+    print_github("warning", checking->findings);
+    print_github("notice", checking->notices);
+}
+
+/* --- SARIF -------------------------------------------------------------------------------------- */
+
+static void add_rule(json_t *rules, const char *name)
+{
+    size_t i;
+    json_t *rule;
+    json_array_foreach(rules, i, rule)
+    {
+        if (strcmp(text_of(rule, "id"), name) == 0)
+            return;
+    }
+    json_array_append_new(rules, json_pack("{s:s}", "id", name));
+}
+
+static void add_results(json_t *results, json_t *rules, const char *level, json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        add_rule(rules, rule_of(item));
+        json_array_append_new(results,
+                              json_pack("{s:s, s:s, s:{s:s}, s:[{s:{s:{s:s}, s:{s:I}}}]}", "ruleId",
+                                        rule_of(item), "level", level, "message", "text",
+                                        text_of(item, "message"), "locations", "physicalLocation",
+                                        "artifactLocation", "uri", text_of(item, "file"), "region",
+                                        "startLine", line_of(item)));
+    }
+}
+
+void annotate_sarif(const struct checking *checking)
+{
+    json_t *results = json_array(), *rules = json_array();
+    add_results(results, rules, "error", checking->errors);
+    add_results(results, rules, "warning", checking->findings);
+    add_results(results, rules, "note", checking->notices);
+    report_json(json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:o}}, s:o}]}", "$schema", SARIF_SCHEMA,
+                          "version", "2.1.0", "runs", "tool", "driver", "name", "fingerpost",
+                          "rules", rules, "results", results));
+}
