@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/cli/feed.h"
 #include "engine/cli/source.h"
 
 static void say_sessions_down(const struct cli_command *command, struct twin *twin)
@@ -44,6 +45,10 @@ int twin_raise(const struct cli_command *command, struct fabric *fabric, struct 
         twin->sim = sim_create(fabric, twin->forwarding, error);
     if (!twin->sim) {
         cli_error(command, "%s", error);
+        twin_close(twin);
+        return CLI_BAD_USE;
+    }
+    if (twin_feed(command, twin)) {
         twin_close(twin);
         return CLI_BAD_USE;
     }

@@ -307,6 +307,15 @@ struct fabric_router_health {
     const char *name;
     struct fabric_prefixes withdraw; /* while the check is down */
 };
+/* The paths that a router announces out of MRT files. */
+struct fabric_router_table {
+    bool present;
+    const char *mrt, *updates; /* files; updates may be NULL */
+    struct lpm_address peer;   /* whose paths; family 0: peer_place */
+    uint32_t peer_place;       /* in the table's list, plus 1; 0: the first path of each prefix */
+    bool full_speed;           /* of updates; else as recorded */
+    uint32_t updates_after_s;
+};
 struct fabric_router {
     const char *name;
     struct fabric_place place;
@@ -324,6 +333,7 @@ struct fabric_router {
     uint32_t health_count;
     struct fabric_router_host *hosts;
     uint32_t host_count;
+    struct fabric_router_table table;
 };
 
 struct fabric_tunnel {

@@ -3,6 +3,7 @@
  */
 #include "engine/fabric/schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- Neighbors -------------------------------------------------------------------------------- */
@@ -170,6 +171,57 @@ static const struct fabric_schema router_host_schema = {.title = "routers.hosts"
                                                         .size = sizeof(struct fabric_router_host),
                                                         .named = true};
 
+/* An address, or a place in the table's list of peers. */
+static bool read_table_peer(struct fabric_loader *loader, const struct fabric_key *key,
+                            const struct fabric_node *node, void *object,
+                            const struct fabric_path *path)
+{
+    struct fabric_router_table *table = object;
+    char *end;
+
+    (void)key;
+    if (node->kind == FABRIC_NODE_SCALAR && lpm_address_parse(node->text, &table->peer) == 0)
+        return true;
+    if (node->kind == FABRIC_NODE_SCALAR && node->text[0] >= '0' && node->text[0] <= '9') {
+        unsigned long value = strtoul(node->text, &end, 10);
+        table->peer_place = (uint32_t)value + 1;
+        if (*end == '\0' && value <= UINT16_MAX)
+            return true;
+    }
+    return fabric_expected(loader, node, path,
+                           "an IPv4 or IPv6 address, or a number between 0 and 65535");
+}
+
+static const struct fabric_word table_speeds[] = {{"recorded", false}, {"full", true}, {NULL, 0}};
+static const struct fabric_key table_keys[] = {
+    {.name = "mrt",
+     .type = FABRIC_TYPE_STRING,
+     .required = true,
+     FABRIC_FIELD(fabric_router_table, mrt)},
+    {.name = "peer",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_table_peer,
+     .shape = "an address or a number 0-65535",
+     .otherwise = "any: the first path of each prefix"},
+    {.name = "updates",
+     .type = FABRIC_TYPE_STRING,
+     FABRIC_FIELD(fabric_router_table, updates),
+     .otherwise = "none"},
+    {.name = "speed",
+     .type = FABRIC_TYPE_WORD,
+     .words = table_speeds,
+     FABRIC_FIELD(fabric_router_table, full_speed),
+     .fallback = "recorded"},
+    {.name = "updates_after_s",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 0,
+     .most = 86400,
+     FABRIC_FIELD(fabric_router_table, updates_after_s),
+     .fallback = "10"},
+};
+static const struct fabric_schema table_schema = {
+    .title = "routers.table", .word = "table", FABRIC_KEYS(table_keys)};
+
 /* One role so far. It is kept as text, as whoever acts upon it compares words. */
 static bool read_role(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, void *object, const struct fabric_path *path)
@@ -234,6 +286,11 @@ static const struct fabric_key router_keys[] = {
      .object = &router_host_schema,
      FABRIC_ITEMS(fabric_router, hosts, host_count),
      .otherwise = "none"},
+    {.name = "table",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &table_schema,
+     FABRIC_FIELD(fabric_router, table),
+     .present_offset = offsetof(struct fabric_router, table.present)},
 };
 const struct fabric_schema fabric_schema_router = {.title = "routers",
                                                    .word = "router",

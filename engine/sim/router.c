@@ -207,6 +207,8 @@ int sim_router_start(struct sim_router *router)
         return -errno;
     int error =
         fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
+    if (!error && router->feed)
+        error = sim_feed_announce(router->feed, router->speaker, router->fed);
     if (!error)
         error = add_sessions(router);
     if (!error)

@@ -9,6 +9,7 @@
 #include "engine/fabric/model.h"
 #include "engine/program/controller.h"
 #include "engine/sim/bfd.h"
+#include "engine/sim/feed.h"
 #include "engine/sim/link.h"
 
 struct sim_router;
@@ -35,6 +36,8 @@ struct sim_router {
     struct sim_bfd bfd; /* what the far ends have BFD for */
     sim_link_touched *touched;
     void *touched_context;
+    struct sim_feed *feed; /* routes out of MRT files; NULL: none */
+    size_t fed;            /* changes of the feed that are done */
 };
 
 /* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */

@@ -337,6 +337,7 @@ void sim_destroy(struct sim *sim)
     for (uint32_t i = 0; sim->routers && i < sim->fabric->routers_count; i++) {
         sim_router_kill(&sim->routers[i]);
         free(sim->routers[i].sessions);
+        sim_feed_destroy(sim->routers[i].feed);
     }
     sim_bfd_forget(&sim->bfd);
     for (size_t i = 0; sim->links && sim->links[i]; i++)
@@ -349,6 +350,69 @@ void sim_destroy(struct sim *sim)
     free(sim->conditions);
     free(sim->timers);
     free(sim);
+}
+
+/* --- Feeds ------------------------------------------------------------------------------------ */
+
+static bool is_feed_over(const struct sim_router *router)
+{
+    return !router->feed || router->fed == sim_feed_changes(router->feed);
+}
+
+/* Does the changes that are due, and comes back for the next. A router that is down misses them, and
+ * starts from where they lead. */
+static void on_feed(void *context, uint64_t argument)
+{
+    struct sim *sim = context;
+    struct sim_router *router = &sim->routers[argument];
+    int error = 0;
+    while (!error && !is_feed_over(router) &&
+           sim_feed_due_ms(router->feed, router->fed) <= sim_now_ms(sim)) {
+        if (router->speaker)
+            error = sim_feed_change(router->feed, router->speaker, router->fed);
+        router->fed++;
+    }
+    if (error)
+        sim->error = error;
+    if (router->speaker)
+        on_touched(sim, router->speaker);
+    if (!error && !is_feed_over(router))
+        sim_clock_at(sim->clock, sim_feed_due_ms(router->feed, router->fed), on_feed, sim,
+                     argument);
+}
+
+int sim_set_feed(struct sim *sim, uint32_t router, struct sim_feed *feed)
+{
+    struct sim_router *fed = &sim->routers[router];
+    sim_feed_destroy(fed->feed);
+    fed->feed = feed;
+    fed->fed = 0;
+    int error = fed->speaker ? sim_feed_announce(feed, fed->speaker, 0) : 0;
+    if (!error && sim_feed_changes(feed) > 0)
+        sim_clock_at(sim->clock, sim_feed_due_ms(feed, 0), on_feed, sim, router);
+    return error;
+}
+
+static bool feeds_are_over(const struct sim *sim)
+{
+    bool over = true;
+    for (uint32_t i = 0; over && i < sim->fabric->routers_count; i++)
+        over = is_feed_over(&sim->routers[i]);
+    return over;
+}
+
+/* When the last change of any feed is due. */
+static uint64_t feeds_end_ms(const struct sim *sim)
+{
+    uint64_t end_ms = 0;
+    for (uint32_t i = 0; i < sim->fabric->routers_count; i++) {
+        const struct sim_router *router = &sim->routers[i];
+        if (is_feed_over(router))
+            continue;
+        uint64_t due_ms = sim_feed_due_ms(router->feed, sim_feed_changes(router->feed) - 1);
+        end_ms = due_ms > end_ms ? due_ms : end_ms;
+    }
+    return end_ms;
 }
 
 /* --- Running ---------------------------------------------------------------------------------- */
@@ -379,7 +443,7 @@ static bool session_as_expected(struct sim *sim, size_t i)
 
 static bool settled(struct sim *sim)
 {
-    if (sim->flush_queued)
+    if (sim->flush_queued || !feeds_are_over(sim))
         return false;
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
         if (!session_as_expected(sim, i))
@@ -397,7 +461,8 @@ static int run_error(const struct sim *sim)
 
 int sim_settle(struct sim *sim, uint64_t limit_ms)
 {
-    uint64_t end_ms = sim_now_ms(sim) + limit_ms;
+    uint64_t last_ms = feeds_end_ms(sim), now_ms = sim_now_ms(sim);
+    uint64_t end_ms = (last_ms > now_ms ? last_ms : now_ms) + limit_ms;
     while (!run_error(sim)) {
         /* Asked only when time moves on: everything due now has been done. */
         if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && settled(sim))

@@ -27,9 +27,15 @@ struct controller *sim_controller(struct sim *sim);
 /* The speaker of a modelled router; NULL while it is down or when it has no BGP neighbours. */
 struct speaker *sim_router_speaker(struct sim *sim, uint32_t router);
 
+/* Gives a router routes out of MRT files, announced at once and after each restart; its changes are
+ * played in their time, whether the router runs or not. The feed becomes the sim's, even on failure.
+ * Once a router. -ENOMEM. */
+struct sim_feed;
+int sim_set_feed(struct sim *sim, uint32_t router, struct sim_feed *feed);
+
 /* Runs until every session that can come up has, and nothing more is under way: no bytes, no route
- * to send, nothing to program. Returns 0; -ETIMEDOUT after limit_ms of virtual time; -errno of what
- * failed. */
+ * to send, nothing to program, no update of a feed to play. Returns 0; -ETIMEDOUT after limit_ms of
+ * virtual time beyond the last update; -errno of what failed. */
 int sim_settle(struct sim *sim, uint64_t limit_ms);
 
 /* Failures of a modelled router. */

@@ -330,6 +330,13 @@ static void put_policies(FILE *out, const struct fabric *fabric)
     }
 }
 
+static void put_table(FILE *out, const struct fabric_router_table *table)
+{
+    put(out, " table=%s place=%u updates=%s full=%d after=%u", table->mrt, table->peer_place,
+        text_or_dash(table->updates), table->full_speed, table->updates_after_s);
+    put_address(out, "peer", &table->peer);
+}
+
 static void put_router(FILE *out, const struct fabric_router *router)
 {
     char text[LPM_PREFIX_TEXT];
@@ -338,7 +345,10 @@ static void put_router(FILE *out, const struct fabric_router *router)
     put_numbers(out, "nics", router->nics, router->nic_count);
     put(out, " role=%s asn=%u", text_or_dash(router->role), router->asn);
     put_prefixes(out, "originate", &router->originate);
-    put(out, " stateful=%d source_nat=%d\n", router->stateful, router->source_nat);
+    put(out, " stateful=%d source_nat=%d", router->stateful, router->source_nat);
+    if (router->table.present)
+        put_table(out, &router->table);
+    put(out, "\n");
     put_neighbors(out, router->neighbors, router->neighbor_count);
     for (uint32_t j = 0; j < router->static_count; j++) {
         put(out, "  static %s gateway=%d", lpm_prefix_format(&router->statics[j].prefix, text),

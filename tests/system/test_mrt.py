@@ -10,6 +10,7 @@ import lzma
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -191,6 +192,131 @@ def a_dump_needs_a_file_and_a_node_that_is_there():
         run("dump", EXAMPLE, "--out", os.path.join(folder, "no/such/folder"), code=2)
         run("dump", EXAMPLE, "--out", path, "--node", "nva1-os")
         assert {row["sourcePeer"] for row in routes(shown(path))} >= {"0.0.0.0", "10.0.0.4"}
+
+
+def record(seconds, kind, subtype, body):
+    return struct.pack(">IHHI", seconds, kind, subtype, len(body)) + body
+
+
+def path_of(*asns):
+    return struct.pack(">BB", 2, len(asns)) + b"".join(struct.pack(">I", asn) for asn in asns)
+
+
+def attributes_of(*asns):
+    path = path_of(*asns)
+    return bytes([0x40, 1, 1, 0, 0x40, 2, len(path)]) + path + bytes([0x40, 3, 4, 192, 0, 2, 1])
+
+
+def prefix_of(text):
+    address, length = text.split("/")
+    return bytes([int(length)]) + bytes(map(int, address.split(".")))[: (int(length) + 7) // 8]
+
+
+PEERS = {"192.0.2.1": 64601, "192.0.2.2": 64602}
+
+
+def table(*rows):
+    """A table of two peers; rows: prefix, {peer's place: AS path}."""
+    index = struct.pack(">IHH", 1, 0, len(PEERS))
+    for address, asn in PEERS.items():
+        packed = bytes(map(int, address.split(".")))
+        index += b"\2" + packed + packed + struct.pack(">I", asn)
+    data = record(1, 13, 1, index)
+    for prefix, paths in rows:
+        body = struct.pack(">I", 0) + prefix_of(prefix) + struct.pack(">H", len(paths))
+        for place, asns in paths.items():
+            attributes = attributes_of(*asns)
+            body += struct.pack(">HIH", place, 1, len(attributes)) + attributes
+        data += record(1, 13, 2, body)
+    return data
+
+
+def update(seconds, peer, withdrawn=(), announced=(), asns=()):
+    gone = b"".join(map(prefix_of, withdrawn))
+    attributes = attributes_of(*asns) if announced else b""
+    body = struct.pack(">H", len(gone)) + gone + struct.pack(">H", len(attributes)) + attributes
+    body += b"".join(map(prefix_of, announced))
+    message = b"\xff" * 16 + struct.pack(">HB", 19 + len(body), 2) + body
+    ends = struct.pack(">IIHH", PEERS[peer], 65000, 0, 1) + bytes(map(int, peer.split("."))) + bytes([10, 0, 0, 9])
+    return record(seconds, 16, 4, ends + message)
+
+
+def fabric_with(folder, key):
+    """The example, with a table for nva1's router."""
+    text = pathlib.Path(EXAMPLE).read_text()
+    assert "  - name: nva1-os\n" in text
+    path = pathlib.Path(folder, "fabric.yaml")
+    path.write_text(text.replace("  - name: nva1-os\n", f"  - name: nva1-os\n    table: {key}\n"))
+    return str(path)
+
+
+def fingerpost(*arguments, code=0):
+    done = subprocess.run([FINGERPOST, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+    return done
+
+
+def learned(path):
+    """What the route server has from nva1: network -> AS path."""
+    document = json.loads(fingerpost("learned", path, "rs1", "nva1", "--json").stdout)
+    return {row["network"]: row["asPath"] for row in document["RouteServiceRole_IN_0"]}
+
+
+TABLE = table(("198.51.100.0/24", {0: (64601, 64610), 1: (64602, 64611)}), ("203.0.113.0/24", {1: (64602,)}),
+              ("198.18.0.0/15", {0: (64601,)}))
+
+
+@case
+def a_router_announces_the_paths_of_the_peer_that_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "rib.mrt").write_bytes(TABLE)
+        for peer in ("192.0.2.2", "1"):
+            found = learned(fabric_with(folder, f"{{mrt: rib.mrt, peer: {peer}}}"))
+            assert found["198.51.100.0/24"] == "65001-64602-64611" and found["203.0.113.0/24"] == "65001-64602", found
+            assert "198.18.0.0/15" not in found and found["10.0.0.0/8"] == "65001", found
+        found = learned(fabric_with(folder, "{mrt: rib.mrt}"))
+        assert found["198.51.100.0/24"] == "65001-64601-64610" and len(found) >= 5, found
+
+
+@case
+def the_tables_routes_reach_the_nics():
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "rib.mrt").write_bytes(TABLE)
+        path = fabric_with(folder, "{mrt: rib.mrt, peer: 192.0.2.1}")
+        rows = json.loads(fingerpost("routes", path, "vm1", "--json").stdout)["value"]
+        row = [row for row in rows if row["addressPrefix"] == ["198.18.0.0/15"]]
+        assert row and row[0]["nextHopIpAddress"] == ["10.0.1.4"], rows
+
+
+@case
+def updates_are_played_at_either_speed():
+    updates = (update(1000, "192.0.2.1", withdrawn=["198.51.100.0/24"])
+               + update(1001, "192.0.2.2", withdrawn=["198.18.0.0/15"])  # another peer's
+               + update(4000, "192.0.2.1", announced=["100.64.7.0/24"], asns=(64601, 64620))
+               + update(3999, "192.0.2.1", announced=["198.18.0.0/15"], asns=(64601, 64621)))
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "rib.mrt").write_bytes(TABLE)
+        pathlib.Path(folder, "updates.mrt.gz").write_bytes(gzip.compress(updates))
+        for speed in ("full", "recorded"):
+            found = learned(fabric_with(
+                folder, f"{{mrt: rib.mrt, peer: 192.0.2.1, updates: updates.mrt.gz, speed: {speed}}}"))
+            assert "198.51.100.0/24" not in found and found["100.64.7.0/24"] == "65001-64601-64620", found
+            assert found["198.18.0.0/15"] == "65001-64601-64621", found
+
+
+@case
+def a_table_that_cannot_be_had_is_an_error_at_its_line():
+    with tempfile.TemporaryDirectory() as folder:
+        path = fabric_with(folder, "{mrt: rib.mrt, peer: 192.0.2.9}")
+        assert f"{path}:" in fingerpost("routes", path, "vm1", code=2).stderr
+        pathlib.Path(folder, "rib.mrt").write_bytes(TABLE)
+        said = fingerpost("routes", path, "vm1", code=2).stderr
+        assert "no routes for this router; its peers are: 192.0.2.1, 192.0.2.2" in said, said
+        pathlib.Path(folder, "rib.mrt").write_bytes(TABLE + TABLE[:-2])
+        path = fabric_with(folder, "{mrt: rib.mrt, peer: 192.0.2.1}")
+        assert "ends within a record" in fingerpost("routes", path, "vm1").stderr
+        path = fabric_with(folder, "{mrt: rib.mrt, peer: 70000}")
+        assert "table.peer: expected" in fingerpost("routes", path, "vm1", code=2).stderr
 
 
 def main():
