@@ -125,8 +125,10 @@ static int run_trial(struct bench_bgp_run *run, const struct bench_daemon_kind *
     result = trial->loader ? come_up(trial) : bench_fail(trial->error, -ENOMEM, "out of memory");
     if (result == 0)
         result = work->run(trial);
-    if (result == 0)
+    if (result == 0) {
         trial->sample.wrong = bench_loader_wrong(trial->loader);
+        trial->sample.slice_ms = bench_daemon_slice_ms(&trial->daemon);
+    }
     bench_loader_destroy(trial->loader);
     bench_daemon_stop(&trial->daemon);
     return result;
@@ -137,7 +139,7 @@ static int run_trial(struct bench_bgp_run *run, const struct bench_daemon_kind *
 /* The figures of one daemon, a round each. */
 struct figures {
     double seconds[BENCH_ROUNDS_MAX], cpu_s[BENCH_ROUNDS_MAX], rss_mb[BENCH_ROUNDS_MAX];
-    double rss_idle_mb[BENCH_ROUNDS_MAX], extra[BENCH_ROUNDS_MAX];
+    double rss_idle_mb[BENCH_ROUNDS_MAX], extra[BENCH_ROUNDS_MAX], slice_ms[BENCH_ROUNDS_MAX];
     size_t wrong;
     bool has_extra;
     struct bench_summary time;
@@ -151,6 +153,7 @@ static void note_sample(struct figures *figures, unsigned round,
     figures->rss_mb[round] = sample->rss_mb;
     figures->rss_idle_mb[round] = sample->rss_idle_mb;
     figures->extra[round] = sample->bytes_per_extra_path;
+    figures->slice_ms[round] = sample->slice_ms;
     figures->has_extra = sample->bytes_per_extra_path > 0;
     figures->wrong += sample->wrong;
 }
@@ -192,6 +195,9 @@ static json_t *make_row(const struct bench_bgp_run *run, const struct bench_bgp_
     if (figures->has_extra)
         json_object_set_new(row, "bytes_per_extra_path",
                             json_real(bench_summarize(figures->extra, n).median));
+    if (figures->slice_ms[0] > 0)
+        json_object_set_new(row, "longest_slice_ms",
+                            json_real(bench_summarize(figures->slice_ms, n).max));
     json_object_set_new(row, "ratio_to_best_peer",
                         best_peer > 0 ? json_real(figures->time.median / best_peer) : json_null());
     return row;

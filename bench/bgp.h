@@ -38,6 +38,7 @@ struct bench_bgp_run {
 struct bench_bgp_sample {
     double seconds, cpu_s, rss_mb, rss_idle_mb;
     double bytes_per_extra_path; /* 0: not measured */
+    double slice_ms;             /* 0: not measured */
     size_t wrong;
 };
 

@@ -48,5 +48,8 @@ void bench_daemon_stop(struct bench_daemon *daemon);
 /* Of all its processes and threads. */
 double bench_daemon_cpu_s(const struct bench_daemon *daemon);
 double bench_daemon_rss_mb(const struct bench_daemon *daemon);
+/* Our own engine's answer to SIGUSR1: the longest that it worked without a look at its timers, in
+ * milliseconds. 0: another daemon, or no answer. */
+double bench_daemon_slice_ms(const struct bench_daemon *daemon);
 
 #endif

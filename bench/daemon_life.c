@@ -6,9 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,4 +235,43 @@ double bench_daemon_cpu_s(const struct bench_daemon *daemon)
 double bench_daemon_rss_mb(const struct bench_daemon *daemon)
 {
     return sum(daemon, process_rss_mb);
+}
+
+/* The first line of the status that the log has behind `from`; 0: not there yet. */
+static double find_slice(const char *path, long from)
+{
+    static const char words[] = "at most ";
+    FILE *in = fopen(path, "r");
+    char line[256];
+    double slice = 0;
+
+    if (!in)
+        return 0;
+    fseek(in, from, SEEK_SET);
+    while (slice == 0 && fgets(line, sizeof(line), in)) {
+        const char *at = strstr(line, words);
+
+        if (strncmp(line, "fabric ", 7) == 0 && at)
+            slice = strtod(at + sizeof(words) - 1, NULL);
+    }
+    fclose(in);
+    return slice;
+}
+
+double bench_daemon_slice_ms(const struct bench_daemon *daemon)
+{
+    uint64_t end = bench_now_ns() + PART_WAIT_NS;
+    char path[128];
+    double slice = 0;
+    struct stat status;
+
+    snprintf(path, sizeof(path), "%s/" LOG, daemon->directory);
+    if (daemon->kind->programs[0] || stat(path, &status) < 0)
+        return 0;
+    kill(daemon->parts[0], SIGUSR1);
+    while (slice == 0 && bench_now_ns() < end) {
+        usleep(5000);
+        slice = find_slice(path, (long)status.st_size);
+    }
+    return slice;
 }

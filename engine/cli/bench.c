@@ -96,11 +96,12 @@ static void share_row(struct table *table, const json_t *row)
 
 static void bgp_row(struct table *table, const json_t *row)
 {
-    char extra[32], ratio[32];
-    table_row(table, "%s|%lld|%s|%.3f|%.3f - %.3f|%.3f|%.0f|%s|%s", text(row, "work"),
+    char extra[32], slice[32], ratio[32];
+    table_row(table, "%s|%lld|%s|%.3f|%.3f - %.3f|%.3f|%.0f|%s|%s|%s", text(row, "work"),
               whole(row, "prefixes"), text(row, "engine"), real(row, "seconds_median"),
               real(row, "seconds_min"), real(row, "seconds_max"), real(row, "cpu_s"),
               real(row, "rss_mb"), number(row, "bytes_per_extra_path", 0, extra),
+              number(row, "longest_slice_ms", 1, slice),
               number(row, "ratio_to_best_peer", 2, ratio));
 }
 
@@ -121,7 +122,8 @@ static const struct work works[] = {
      ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change us|>if overridden",
      share_row},
     {"bgp", bench_bgp,
-     "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>To best peer",
+     "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>Slice ms|>To best "
+     "peer",
      bgp_row},
 };
 

@@ -103,6 +103,8 @@ struct live {
     bool flush_wanted;
     uint64_t flush_since_ns;
     bool flush_fails;
+    uint64_t slice_began_ns;   /* CPU time of this thread at the last look at timers */
+    uint64_t slice_longest_ns; /* what it ever worked between two such looks */
     uint64_t tick_due_ms; /* what the timer is set to */
     uint64_t started_ms;
     bool stopping;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/live/bfd.h"
@@ -73,8 +74,26 @@ static void tick_speakers(struct live *live, uint64_t now_ms)
     }
 }
 
+/* CPU time: neither sleep nor other programs count, so what is measured is ours. */
+static uint64_t thread_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Timers and peers are looked at now: keepalives waited no longer than since the last time. */
+static void end_slice(struct live *live)
+{
+    uint64_t now_ns = thread_ns();
+    if (now_ns - live->slice_began_ns > live->slice_longest_ns)
+        live->slice_longest_ns = now_ns - live->slice_began_ns;
+    live->slice_began_ns = now_ns;
+}
+
 void live_breathe(struct live *live)
 {
+    end_slice(live);
     live_bfd_breathe(live);
     uint64_t now_ns = uv_hrtime();
     if (live->tick_due_ms <= now_ns / 1000000u) {
@@ -90,6 +109,7 @@ void live_breathe(struct live *live)
 static void on_tick(uv_timer_t *timer)
 {
     struct live *live = timer->data;
+    end_slice(live);
     tick_speakers(live, live_now());
 }
 
@@ -116,6 +136,7 @@ static void set_timer(struct live *live)
 static void live_settle(uv_prepare_t *prepare)
 {
     struct live *live = prepare->data;
+    end_slice(live);
     live_peers_work(live);
     if (live->flush_wanted)
         flush(live);
@@ -263,6 +284,7 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
 static void run(struct live *live)
 {
     live->started_ms = live_now();
+    live->slice_began_ns = thread_ns();
     uv_prepare_start(&live->prepare, live_settle);
     uv_timer_start(&live->housekeeping, on_housekeeping, LIVE_HOUSEKEEPING_MS,
                    LIVE_HOUSEKEEPING_MS);

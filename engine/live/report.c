@@ -168,6 +168,8 @@ json_t *live_report(const struct live *live, json_t *state)
                         json_string(live->fabric->name ? live->fabric->name : ""));
     json_object_set_new(report, "seconds",
                         json_real((double)(live_now() - live->started_ms) / 1000.0));
+    json_object_set_new(report, "longest_slice_ms",
+                        json_real((double)live->slice_longest_ns / 1e6));
     add_counters(report, &total);
     json_object_set_new(report, "nics", nic_rows(live));
     json_object_set_new(report, "next_hops", next_hop_rows(live));
@@ -286,8 +288,9 @@ static void print_ports(FILE *file, const json_t *rows)
 void live_report_print(FILE *file, const json_t *report)
 {
     const json_t *size = json_object_get(report, "programmed");
-    fprintf(file, "fabric %s, %.1f s\n", text_of(report, "fabric"),
-            json_real_value(json_object_get(report, "seconds")));
+    fprintf(file, "fabric %s, %.1f s; at most %.1f ms of work between two looks at the timers\n",
+            text_of(report, "fabric"), json_real_value(json_object_get(report, "seconds")),
+            json_real_value(json_object_get(report, "longest_slice_ms")));
     print_sessions(file, json_object_get(report, "sessions"));
     print_bfd(file, json_object_get(report, "sessions"));
     print_nics(file, json_object_get(report, "nics"));

@@ -12,6 +12,8 @@
 
 /* As many loads as a core has under way at once. */
 #define PREFETCH 12u
+/* Paths of a dead peer that are removed in one go: a few milliseconds of work, with what follows. */
+#define LEAVE_SLICE 4096u
 
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
 {
@@ -173,19 +175,60 @@ bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_p
     return true;
 }
 
-void rib_forget_learned(struct speaker_peer *peer)
+/* Removes up to `most` paths of one family; returns how many there were to remove. */
+static size_t forget_some(struct speaker_peer *peer, enum bgp_family family, size_t most)
 {
     struct speaker *speaker = peer->speaker;
+    struct rib_bitset *learned = &peer->tables[family].learned;
+    size_t n = 0;
 
-    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
-        struct rib_bitset *learned = &peer->tables[family].learned;
-
-        for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
-             id = rib_bitset_next(learned, id + 1))
-            erase(speaker, family, id,
-                  rib_entry_path(rib_table_entry(&speaker->tables[family], id), peer->index));
-        rib_bitset_free(learned);
+    for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END && n < most;
+         id = rib_bitset_next(learned, id + 1), n++) {
+        rib_bitset_clear(learned, id);
+        erase(speaker, family, id,
+              rib_entry_path(rib_table_entry(&speaker->tables[family], id), peer->index));
     }
+    return n;
+}
+
+/* True: there is nothing left. */
+static bool forget_slice(struct speaker_peer *peer, size_t most)
+{
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        most -= forget_some(peer, family, most);
+        if (peer->tables[family].learned.count > 0)
+            return false;
+    }
+    return true;
+}
+
+void rib_leave(struct speaker_peer *peer)
+{
+    peer->leaving = !forget_slice(peer, LEAVE_SLICE);
+    peer->speaker->n_leaving += peer->leaving;
+}
+
+void rib_leave_on(struct speaker *speaker)
+{
+    unsigned i = 1;
+
+    if (speaker->n_leaving == 0)
+        return;
+    while (!speaker->peers[i]->leaving)
+        i++;
+    if (!forget_slice(speaker->peers[i], LEAVE_SLICE))
+        return;
+    speaker->peers[i]->leaving = false;
+    speaker->n_leaving--;
+}
+
+void rib_leave_whole(struct speaker_peer *peer)
+{
+    if (!peer->leaving)
+        return;
+    forget_slice(peer, SIZE_MAX);
+    peer->leaving = false;
+    peer->speaker->n_leaving--;
 }
 
 /* Can the address be that of a router? */

@@ -101,6 +101,7 @@ struct speaker_peer {
     struct speaker *speaker;
     uint16_t index;
     bool established;
+    bool leaving;                              /* down, and paths of it are left */
     bool internal;                             /* iBGP */
     uint32_t families;                         /* negotiated */
     struct lpm_address self[BGP_FAMILY_COUNT]; /* own next hop by family; family 0: none */
@@ -133,6 +134,7 @@ struct speaker {
     unsigned n_peers; /* with the NULL at 0 */
     struct speaker_peer **established;
     unsigned n_established;
+    unsigned n_leaving; /* peers */
     struct rib_group *groups, *spare_groups; /* together as many as there are peers */
     struct speaker_peer *wake;               /* peers that got something pending in this call */
     bool faults;                             /* some peer has a fault */
@@ -180,8 +182,13 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
 bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix);
 /* Judges all of the Adj-RIB-In anew, by the present import policy. */
 void rib_import_again(struct speaker_peer *peer);
-/* Removes every path of peer. */
-void rib_forget_learned(struct speaker_peer *peer);
+/* The peer is gone and its paths go, a slice now and the rest in slices of speaker_tick(): taking a
+ * million at once would keep every other peer waiting. */
+void rib_leave(struct speaker_peer *peer);
+/* The next slice, of some peer. */
+void rib_leave_on(struct speaker *speaker);
+/* All of it now, before the peer comes back. */
+void rib_leave_whole(struct speaker_peer *peer);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
 

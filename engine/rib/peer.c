@@ -19,6 +19,7 @@ static void peer_up(struct speaker_peer *peer)
 {
     struct speaker *speaker = peer->speaker;
 
+    rib_leave_whole(peer);
     peer->established = true;
     peer->families = bgp_session_negotiated(peer->session)->families;
     speaker->established[speaker->n_established++] = peer;
@@ -42,7 +43,7 @@ static void peer_down(struct speaker_peer *peer)
     speaker->established[at] = speaker->established[--speaker->n_established];
     rib_forget_advertised(peer);
     rib_group_leave(peer);
-    rib_forget_learned(peer);
+    rib_leave(peer);
 }
 
 static void on_state(void *context, enum bgp_state state, const char *reason)

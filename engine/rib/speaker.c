@@ -119,12 +119,13 @@ void speaker_tick(struct speaker *speaker, uint64_t now_ms)
     for (unsigned i = 1; i < speaker->n_peers; i++)
         if (bgp_session_deadline(speaker->peers[i]->session) <= now_ms)
             bgp_session_tick(speaker->peers[i]->session, now_ms);
+    rib_leave_on(speaker);
     rib_finish(speaker);
 }
 
 uint64_t speaker_deadline(const struct speaker *speaker)
 {
-    uint64_t deadline = UINT64_MAX;
+    uint64_t deadline = speaker->n_leaving > 0 ? speaker->now_ms : UINT64_MAX;
 
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         uint64_t wanted = bgp_session_deadline(speaker->peers[i]->session);
@@ -147,6 +148,8 @@ int speaker_each_peer(const struct speaker *speaker,
 
 bool speaker_settled(const struct speaker *speaker)
 {
+    if (speaker->n_leaving > 0)
+        return false;
     for (unsigned i = 0; i < speaker->n_established; i++) {
         const struct speaker_peer *peer = speaker->established[i];
         enum bgp_direction direction = bgp_session_negotiated(peer->session)->direction;

@@ -183,7 +183,8 @@ void speaker_input(struct speaker *speaker, struct speaker_peer *peer, enum bgp_
 size_t speaker_output(struct speaker *speaker, struct speaker_peer *peer,
                       enum bgp_direction direction, uint8_t *bytes, size_t capacity,
                       uint64_t now_ms);
-/* Runs timers. Call when now_ms >= speaker_deadline(). */
+/* Runs timers, and a slice of what is left to do of a large change (a peer with many routes died); until
+ * that is done, speaker_deadline() is in the past. Call when now_ms >= speaker_deadline(). */
 void speaker_tick(struct speaker *speaker, uint64_t now_ms);
 /* When speaker_tick() is wanted next; UINT64_MAX: never. */
 uint64_t speaker_deadline(const struct speaker *speaker);

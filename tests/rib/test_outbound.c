@@ -362,3 +362,33 @@ Test(outbound, carries_ten_thousand_prefixes_through_a_peers_death_and_return)
     cr_assert_eq(held_right(&scene), MANY);
     world_destroy(scene.world);
 }
+
+/* A dead peer's routes go in slices, so that a large table keeps nobody waiting; in between everything
+ * holds together. */
+Test(outbound, lets_a_dead_peers_routes_go_in_slices)
+{
+    struct scene scene = make_scene();
+    struct speaker *server = scene.server->speaker;
+    struct speaker_peer *left = scene.left_link->ends[0].peer;
+    struct speaker_peer_counters counters;
+    size_t before = MANY;
+    unsigned slices = 0;
+
+    announce_many(&scene, 0, MANY, 64900);
+    speaker_closed(server, left, bgp_session_negotiated(speaker_peer_session(left))->direction,
+                   "gone", scene.world->now);
+    for (;; slices++) {
+        cr_assert(speaker_validate(server));
+        speaker_peer_counters(left, &counters);
+        cr_assert_lt(counters.held, before);
+        before = counters.held;
+        if (before == 0)
+            break;
+        cr_assert_not(speaker_settled(server));
+        cr_assert_leq(speaker_deadline(server), scene.world->now);
+        speaker_tick(server, scene.world->now);
+    }
+    cr_assert_geq(slices, 1);
+    cr_assert_eq(bgp_attribute_table_count(speaker_attribute_table(server)), 0);
+    world_destroy(scene.world);
+}

@@ -270,6 +270,15 @@ static bool step_link(struct world *world, struct link *link)
     return moved;
 }
 
+/* A speaker that has more to do of a large change says so by a deadline that is over. */
+static bool step_node(struct world *world, struct node *node)
+{
+    if (speaker_deadline(node->speaker) > world->now)
+        return false;
+    speaker_tick(node->speaker, world->now);
+    return true;
+}
+
 void world_settle(struct world *world)
 {
     bool moved = true;
@@ -278,6 +287,8 @@ void world_settle(struct world *world)
         moved = false;
         for (unsigned i = 0; i < world->n_links; i++)
             moved |= step_link(world, &world->links[i]);
+        for (unsigned i = 0; i < world->n_nodes; i++)
+            moved |= step_node(world, &world->nodes[i]);
     }
 }
 
