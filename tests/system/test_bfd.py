@@ -355,30 +355,33 @@ def other_kinds(network):
                 engine.stop()
 
 
+def detection_times(interval):
+    """Of both instances, from the moment that BIRD is halted to the engine's line, which is written after the groups are
+    swapped; and how late the engine was at worst. A new engine each time: one that saw failures waits ever longer."""
+    with tempfile.TemporaryDirectory(prefix="fp-bfd-") as directory:
+        engine = Engine(directory, f"{{interval_ms: {interval}, multiplier: 3}}")
+        bird = Bird(directory, interval)
+        times = []
+        try:
+            if established(engine, "bird", 2):
+                time.sleep(0.5 + 0.01 * (os.getpid() % 10))
+                since = time.time()
+                bird.process.send_signal(signal.SIGSTOP)
+                engine.says(r" bird \S+ BFD Down: Control", since, 2, 3)
+                times = [(at - since) * 1000 for at in engine.lines(r" bird \S+ BFD Down: Control", since)]
+        finally:
+            bird.stop()
+            report = engine.stop()
+        return times, report["bfd"]["late_ms_most"]
+
+
 def measure():
-    """From the moment that BIRD is halted to the engine's line about it, which is written after the groups are swapped."""
     for interval in (10, 50, 100):
-        with tempfile.TemporaryDirectory(prefix="fp-bfd-") as directory:
-            engine = Engine(directory, f"{{interval_ms: {interval}, multiplier: 3}}")
-            bird = Bird(directory, interval)
-            times, since = [], 0.0
-            try:
-                for _ in range(9):
-                    if not established(engine, "bird", 2, since):
-                        break
-                    time.sleep(1)
-                    since = time.time()
-                    bird.process.send_signal(signal.SIGSTOP)
-                    engine.says(r" bird \S+ BFD Down: Control", since, 2)
-                    times += [(at - since) * 1000 for at in engine.lines(r" bird \S+ BFD Down: Control", since)]
-                    since = time.time()
-                    bird.process.send_signal(signal.SIGCONT)
-            finally:
-                bird.stop()
-                report = engine.stop()
-            print(f"{interval} ms x 3: {len(times)} detections, median {statistics.median(times):.0f} ms, "
-                  f"{min(times):.0f} to {max(times):.0f}; served late by {report['bfd']['late_ms_most']:.1f} ms at most",
-                  flush=True)
+        rounds = [detection_times(interval) for _ in range(5)]
+        times = [at for of_round, _ in rounds for at in of_round]
+        print(f"{interval} ms x 3: {len(times)} detections, median {statistics.median(times):.0f} ms, "
+              f"{min(times):.0f} to {max(times):.0f}; served late by {max(late for _, late in rounds):.1f} ms at most",
+              flush=True)
 
 
 def main():
