@@ -25,14 +25,15 @@
 
 #define LPM_STAGE static inline __attribute__((always_inline))
 
+/* Lanes of a burst. Not of bytes, which might be anything else in memory to the compiler. */
 struct lpm_list {
     unsigned count;
-    uint8_t lanes[LPM_LANES + 1]; /* one more, which a lane that is not listed is written to */
+    uint16_t lanes[LPM_LANES + 1]; /* one more, which a lane that is not listed is written to */
 };
 
 LPM_STAGE void lpm_list_add(struct lpm_list *list, unsigned lane, bool listed)
 {
-    list->lanes[list->count] = (uint8_t)lane;
+    list->lanes[list->count] = (uint16_t)lane;
     list->count += listed;
 }
 
@@ -41,40 +42,103 @@ struct lpm_lanes {
     const struct lpm_layer *layer[LPM_LANES];
     const struct lpm_node *node[LPM_LANES];
     uint32_t fallback[LPM_LANES];
+    uint32_t slot[LPM_LANES];
+    uint32_t bit[LPM_LANES];  /* of the touched ones */
     uint64_t high[LPM_LANES]; /* IPv6: the address */
     uint64_t low[LPM_LANES];
     struct lpm_list touched; /* by their layer */
-    struct lpm_list small;   /* of bases without a direct table */
+    uint64_t small;          /* bit: the base was found without a direct table */
     uint64_t settled;        /* bit: the layer has decided */
 };
 
 /* --- Layers ------------------------------------------------------------------------------------ */
 
-LPM_STAGE void lpm_load_layers(struct lpm_lanes *lanes, const struct lpm_fib *const *fibs,
+/* True when all FIBs have one base. */
+LPM_STAGE bool lpm_load_layers(struct lpm_lanes *lanes, const struct lpm_fib *const *fibs,
                                unsigned n)
 {
-    lanes->touched.count = lanes->small.count = 0;
-    lanes->settled = 0;
+    uintptr_t difference = 0;
+
     for (unsigned i = 0; i < n; i++) {
         lanes->layer[i] = lpm_fib_layer(fibs[i]);
         __builtin_prefetch(lanes->layer[i]);
     }
+    for (unsigned i = 1; i < n; i++)
+        difference |= (uintptr_t)lanes->layer[i]->table ^ (uintptr_t)lanes->layer[0]->table;
+    return difference == 0;
+}
+
+/* The words of a base. */
+struct lpm_base_words {
+    const char *window;
+    uint32_t fallback;
+    const _Atomic uint32_t *direct;
+};
+
+LPM_STAGE struct lpm_base_words lpm_load_base(const struct lpm_table *table)
+{
+    return (struct lpm_base_words){
+        .window = table->window,
+        .fallback = atomic_load_explicit(&table->fallback, memory_order_acquire),
+        .direct = atomic_load_explicit(&table->direct, memory_order_acquire),
+    };
+}
+
+/* The lanes of the list touched, on their way through the ranges. */
+struct lpm_search {
+    const struct lpm_ranges *ranges[LPM_LANES];
+    const char *bottom[LPM_LANES];
+};
+
+/* Which lanes their layers touch, and the ranges of those. */
+LPM_STAGE void lpm_load_ranges(struct lpm_lanes *lanes, struct lpm_search *search, unsigned n)
+{
+    struct lpm_list *touched = &lanes->touched;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        touched->lanes[count] = (uint16_t)i;
+        count += lpm_layer_touches(lanes->layer[i], lanes->bit[i]);
+    }
+    touched->count = count;
+    for (unsigned j = 0; j < count; j++) {
+        search->ranges[j] = lpm_rcu_dereference(&lanes->layer[touched->lanes[j]]->ranges);
+        __builtin_prefetch(search->ranges[j]);
+        __builtin_prefetch(search->ranges[j] + 1);
+    }
 }
 
 /* A base without a direct table gets the node of "no route" for now. */
-LPM_STAGE void lpm_load_slot(struct lpm_lanes *lanes, unsigned i, unsigned bit, uint32_t slot)
+LPM_STAGE void lpm_load_slots(struct lpm_lanes *lanes, unsigned n, bool one_base)
 {
-    const struct lpm_layer *layer = lanes->layer[i];
-    const struct lpm_table *table = layer->table;
-    uint32_t fallback = atomic_load_explicit(&table->fallback, memory_order_acquire);
-    const _Atomic uint32_t *direct = atomic_load_explicit(&table->direct, memory_order_acquire);
-    uint32_t named = direct ? lpm_direct_load(direct, slot) : 0;
+    struct lpm_base_words base = {0};
+    uint64_t small = 0;
 
-    lanes->fallback[i] = layer->fallback == LPM_ENTRY_INHERIT ? fallback : layer->fallback;
-    lanes->node[i] = lpm_direct_node(table->window, named);
-    __builtin_prefetch(lanes->node[i]);
-    lpm_list_add(&lanes->touched, i, lpm_layer_touches(layer, bit));
-    lpm_list_add(&lanes->small, i, !direct);
+    for (unsigned i = 0; i < n; i++) {
+        const struct lpm_layer *layer = lanes->layer[i];
+
+        if (!one_base || i == 0)
+            base = lpm_load_base(layer->table);
+        lanes->fallback[i] = layer->fallback == LPM_ENTRY_INHERIT ? base.fallback : layer->fallback;
+        lanes->node[i] = lpm_direct_node(
+            base.window, base.direct ? lpm_direct_load(base.direct, lanes->slot[i]) : 0);
+        __builtin_prefetch(lanes->node[i]);
+        small |= (uint64_t)!base.direct << i;
+    }
+    lanes->small = small;
+    lanes->settled = 0;
+}
+
+LPM_STAGE void lpm_load_bases(struct lpm_lanes *lanes, struct lpm_search *search,
+                              const struct lpm_fib *const *fibs, unsigned n)
+{
+    bool one_base = lpm_load_layers(lanes, fibs, n);
+
+    lpm_load_ranges(lanes, search, n);
+    if (one_base)
+        lpm_load_slots(lanes, n, true);
+    else
+        lpm_load_slots(lanes, n, false);
 }
 
 LPM_STAGE void lpm_fall_back(const struct lpm_lanes *lanes, uint32_t *leaves, unsigned n)
@@ -85,34 +149,18 @@ LPM_STAGE void lpm_fall_back(const struct lpm_lanes *lanes, uint32_t *leaves, un
 
 /* --- Ranges ------------------------------------------------------------------------------------ */
 
-/* The lanes of the list touched, on their way through the ranges. */
-struct lpm_search {
-    const struct lpm_ranges *ranges[LPM_LANES];
-    const char *bottom[LPM_LANES];
-};
-
-LPM_STAGE void lpm_load_ranges(const struct lpm_lanes *lanes, struct lpm_search *search)
+LPM_STAGE uint32_t lpm_settled_value(const struct lpm_layer *layer, uint32_t value, lpm_key address,
+                                     const struct lpm_ranges *ranges)
 {
-    for (unsigned j = 0; j < lanes->touched.count; j++) {
-        search->ranges[j] = lpm_rcu_dereference(&lanes->layer[lanes->touched.lanes[j]]->ranges);
-        __builtin_prefetch(search->ranges[j]);
-        __builtin_prefetch(search->ranges[j] + 1);
-    }
-}
-
-LPM_STAGE void lpm_take_value(struct lpm_lanes *lanes, const struct lpm_ranges *ranges,
-                              unsigned lane, uint32_t value, lpm_key address, uint32_t *leaves)
-{
-    const struct lpm_table *table = lanes->layer[lane]->table;
+    const struct lpm_table *table = layer->table;
 
     if (__builtin_expect(value & LPM_VALUE_SLOW, 0))
-        value = lpm_ranges_settle(ranges, value, address, table->window, &table->routes);
-    leaves[lane] = value == LPM_ENTRY_INHERIT ? leaves[lane] : value;
-    lanes->settled |= (uint64_t)(value != LPM_ENTRY_INHERIT) << lane;
+        return lpm_ranges_settle(ranges, value, address, table->window, &table->routes);
+    return value;
 }
 
-LPM_STAGE void lpm_search4(struct lpm_lanes *lanes, struct lpm_search *search,
-                           const uint32_t *addresses, uint32_t *leaves)
+LPM_STAGE void lpm_descend4(const struct lpm_lanes *lanes, struct lpm_search *search,
+                            const uint32_t *addresses)
 {
     const struct lpm_list *touched = &lanes->touched;
 
@@ -126,16 +174,27 @@ LPM_STAGE void lpm_search4(struct lpm_lanes *lanes, struct lpm_search *search,
         __builtin_prefetch(search->bottom[j]);
         __builtin_prefetch(search->bottom[j] + LPM_LINE);
     }
-    for (unsigned j = 0; j < touched->count; j++) {
-        unsigned lane = touched->lanes[j];
-
-        lpm_take_value(lanes, search->ranges[j], lane,
-                       lpm_bottom4_value(search->bottom[j], addresses[lane]),
-                       (lpm_key)addresses[lane] << 96, leaves);
-    }
 }
 
-LPM_STAGE void lpm_search6(struct lpm_lanes *lanes, struct lpm_search *search, uint32_t *leaves)
+LPM_STAGE void lpm_settle4(struct lpm_lanes *lanes, const struct lpm_search *search,
+                           const uint32_t *addresses, uint32_t *leaves)
+{
+    const struct lpm_list *touched = &lanes->touched;
+    uint64_t settled = 0;
+
+    for (unsigned j = 0; j < touched->count; j++) {
+        unsigned lane = touched->lanes[j];
+        uint32_t value = lpm_settled_value(lanes->layer[lane],
+                                           lpm_bottom4_value(search->bottom[j], addresses[lane]),
+                                           (lpm_key)addresses[lane] << 96, search->ranges[j]);
+
+        leaves[lane] = value == LPM_ENTRY_INHERIT ? leaves[lane] : value;
+        settled |= (uint64_t)(value != LPM_ENTRY_INHERIT) << lane;
+    }
+    lanes->settled = settled;
+}
+
+LPM_STAGE void lpm_descend6(const struct lpm_lanes *lanes, struct lpm_search *search)
 {
     const struct lpm_list *touched = &lanes->touched;
 
@@ -149,23 +208,31 @@ LPM_STAGE void lpm_search6(struct lpm_lanes *lanes, struct lpm_search *search, u
         for (unsigned at = 0; at < LPM_BOTTOM6; at += LPM_LINE)
             __builtin_prefetch(search->bottom[j] + at);
     }
+}
+
+LPM_STAGE void lpm_settle6(struct lpm_lanes *lanes, const struct lpm_search *search,
+                           uint32_t *leaves)
+{
+    const struct lpm_list *touched = &lanes->touched;
+    uint64_t settled = 0;
+
     for (unsigned j = 0; j < touched->count; j++) {
         unsigned lane = touched->lanes[j];
+        uint32_t value = lpm_settled_value(
+            lanes->layer[lane], lpm_bottom6_value(search->bottom[j], lanes->high[lane]),
+            (lpm_key)lanes->high[lane] << 64 | lanes->low[lane], search->ranges[j]);
 
-        lpm_take_value(lanes, search->ranges[j], lane,
-                       lpm_bottom6_value(search->bottom[j], lanes->high[lane]),
-                       (lpm_key)lanes->high[lane] << 64 | lanes->low[lane], leaves);
+        leaves[lane] = value == LPM_ENTRY_INHERIT ? leaves[lane] : value;
+        settled |= (uint64_t)(value != LPM_ENTRY_INHERIT) << lane;
     }
+    lanes->settled = settled;
 }
 
 /* --- Walks ------------------------------------------------------------------------------------- */
 
 /* The six bits at depth, which all lanes have reached alike. */
-LPM_STAGE unsigned lpm_chunk_at(const struct lpm_lanes *lanes, unsigned lane, unsigned depth)
+LPM_STAGE unsigned lpm_chunk_at(uint64_t high, uint64_t low, unsigned depth)
 {
-    uint64_t high = lanes->high[lane];
-    uint64_t low = lanes->low[lane];
-
     if (depth + LPM_STRIDE <= 64)
         return high >> (64 - LPM_STRIDE - depth) & (LPM_SLOTS - 1);
     if (depth >= 64)
@@ -178,36 +245,40 @@ LPM_STAGE unsigned lpm_chunk_at(const struct lpm_lanes *lanes, unsigned lane, un
 LPM_STAGE void lpm_walk(const struct lpm_lanes *lanes, struct lpm_list *list, unsigned depth,
                         uint32_t *leaves)
 {
-    for (; list->count > 0; depth += LPM_STRIDE) {
-        unsigned count = list->count;
+    unsigned count = list->count;
 
-        list->count = 0;
+    for (; count > 0; depth += LPM_STRIDE) {
+        unsigned left = 0;
+
         for (unsigned j = 0; j < count; j++) {
             unsigned lane = list->lanes[j];
             const char *window = lanes->layer[lane]->table->window;
+            uint32_t entry =
+                lpm_node_slot(lpm_node_at(window, leaves[lane]),
+                              lpm_chunk_at(lanes->high[lane], lanes->low[lane], depth));
 
-            leaves[lane] =
-                lpm_node_slot(lpm_node_at(window, leaves[lane]), lpm_chunk_at(lanes, lane, depth));
-            lpm_node_prefetch(window, leaves[lane]);
-            lpm_list_add(list, lane, lpm_entry_is_node(leaves[lane]));
+            leaves[lane] = entry;
+            lpm_node_prefetch(window, entry);
+            list->lanes[left] = (uint16_t)lane;
+            left += lpm_entry_is_node(entry);
         }
+        count = left;
     }
 }
 
 /* The lanes of bases without a direct table that no layer has settled, from the root. */
-LPM_STAGE void lpm_walk_small(struct lpm_lanes *lanes, uint32_t *leaves)
+LPM_STAGE void lpm_walk_small(struct lpm_lanes *lanes, uint32_t *leaves, unsigned n)
 {
     struct lpm_list list = {0};
 
-    for (unsigned j = 0; j < lanes->small.count; j++) {
-        unsigned lane = lanes->small.lanes[j];
-        const struct lpm_table *table = lanes->layer[lane]->table;
-        bool open = !(lanes->settled >> lane & 1);
+    for (unsigned i = 0; i < n; i++) {
+        const struct lpm_table *table = lanes->layer[i]->table;
+        bool open = (lanes->small & ~lanes->settled) >> i & 1;
         uint32_t root = atomic_load_explicit(&table->root, memory_order_acquire);
 
-        leaves[lane] = open ? root : leaves[lane];
-        lpm_node_prefetch(table->window, leaves[lane]);
-        lpm_list_add(&list, lane, lpm_entry_is_node(leaves[lane]));
+        leaves[i] = open ? root : leaves[i];
+        lpm_node_prefetch(table->window, leaves[i]);
+        lpm_list_add(&list, i, lpm_entry_is_node(leaves[i]));
     }
     lpm_walk(lanes, &list, 0, leaves);
 }
@@ -231,7 +302,8 @@ LPM_STAGE void lpm_walk4(struct lpm_lanes *lanes, const uint32_t *addresses, uin
         lpm_list_add(&list, i, lpm_entry_is_node(leaves[i]));
     }
     lpm_walk(lanes, &list, LPM_DIRECT_BITS + LPM_STRIDE, leaves);
-    lpm_walk_small(lanes, leaves);
+    if (lanes->small)
+        lpm_walk_small(lanes, leaves, n);
 }
 
 LPM_STAGE void lpm_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
@@ -241,17 +313,18 @@ LPM_STAGE void lpm_look_up4(const struct lpm_fib *const *fibs, const uint32_t *a
     struct lpm_search search;
     uint32_t any = 0;
 
-    lpm_load_layers(&lanes, fibs, n);
-    for (unsigned i = 0; i < n; i++)
-        lpm_load_slot(&lanes, i, lpm_touched_bit4(addresses[i]),
-                      addresses[i] >> (32 - LPM_DIRECT_BITS));
-    lpm_load_ranges(&lanes, &search);
+    for (unsigned i = 0; i < n; i++) {
+        lanes.bit[i] = lpm_touched_bit4(addresses[i]);
+        lanes.slot[i] = addresses[i] >> (32 - LPM_DIRECT_BITS);
+    }
+    lpm_load_bases(&lanes, &search, fibs, n);
+    lpm_descend4(&lanes, &search, addresses);
     for (unsigned i = 0; i < n; i++) {
         leaves[i] = lpm_node_slot(lanes.node[i], lpm_chunk4(addresses[i]));
         any |= leaves[i];
     }
-    lpm_search4(&lanes, &search, addresses, leaves);
-    if (lpm_entry_is_node(any) || lanes.small.count > 0)
+    lpm_settle4(&lanes, &search, addresses, leaves);
+    if (lpm_entry_is_node(any) || lanes.small)
         lpm_walk4(&lanes, addresses, leaves, n);
     lpm_fall_back(&lanes, leaves, n);
 }
@@ -312,26 +385,27 @@ LPM_STAGE void lpm_look_up6(const struct lpm_fib *const *fibs, const uint8_t (*a
     struct lpm_search search;
     struct lpm_list list = {0};
 
-    lpm_load_layers(&lanes, fibs, n);
     for (unsigned i = 0; i < n; i++) {
         lpm_key key = lpm_key_of(addresses[i]);
 
         lanes.high[i] = (uint64_t)(key >> 64);
         lanes.low[i] = (uint64_t)key;
-        lpm_load_slot(&lanes, i, lpm_touched_bit6(lanes.high[i]),
-                      (uint32_t)(lanes.high[i] >> (64 - LPM_DIRECT_BITS)));
+        lanes.bit[i] = lpm_touched_bit6(lanes.high[i]);
+        lanes.slot[i] = (uint32_t)(lanes.high[i] >> (64 - LPM_DIRECT_BITS));
     }
-    lpm_load_ranges(&lanes, &search);
+    lpm_load_bases(&lanes, &search, fibs, n);
+    lpm_descend6(&lanes, &search);
     for (unsigned i = 0; i < n; i++) {
-        leaves[i] = lpm_node_slot(lanes.node[i], lpm_chunk_at(&lanes, i, LPM_DIRECT_BITS));
+        leaves[i] = lpm_node_slot(lanes.node[i],
+                                  lpm_chunk_at(lanes.high[i], lanes.low[i], LPM_DIRECT_BITS));
         lpm_node_prefetch(lanes.layer[i]->table->window, leaves[i]);
     }
-    lpm_search6(&lanes, &search, leaves);
+    lpm_settle6(&lanes, &search, leaves);
     for (unsigned i = 0; i < n; i++)
         lpm_list_add(&list, i, lpm_entry_is_node(leaves[i]));
     lpm_walk(&lanes, &list, LPM_DIRECT_BITS + LPM_STRIDE, leaves);
-    if (lanes.small.count > 0)
-        lpm_walk_small(&lanes, leaves);
+    if (lanes.small)
+        lpm_walk_small(&lanes, leaves, n);
     lpm_fall_back(&lanes, leaves, n);
 }
 

@@ -20,40 +20,57 @@ AVX512 static void avx512_look_up4(const struct lpm_fib *const *fibs, const uint
     lpm_look_up4(fibs, addresses, leaves, n);
 }
 
-/* The slots of eight addresses, then their nodes, then the leaves. */
-AVX512 static inline __m256i look_up_eight(const char *window, const _Atomic uint32_t *direct,
-                                           __m256i addresses)
+#define WIDTH   8
+#define VECTORS (LPM_LANES / WIDTH)
+
+/* The nodes of eight slots, as distances from the window. */
+AVX512 static inline __m512i nodes_at(const _Atomic uint32_t *direct, __m256i addresses)
 {
-    const char *first = window + offsetof(struct lpm_node, entries) - sizeof(uint32_t);
     __m256i slots = _mm256_srli_epi32(addresses, 32 - LPM_DIRECT_BITS);
     __m256i named = _mm256_i32gather_epi32((const int *)(uintptr_t)direct, slots, 4);
     __m256i cells = _mm256_andnot_si256(_mm256_set1_epi32((int)LPM_ENTRY_NODE), named);
-    __m512i at = _mm512_slli_epi64(_mm512_cvtepu32_epi64(cells), 3);
-    __m512i runs = _mm512_i64gather_epi64(at, window, 1);
-    /* Shifts up what is beyond the chunk. */
+
+    return _mm512_slli_epi64(_mm512_cvtepu32_epi64(cells), 3);
+}
+
+/* What they show. */
+AVX512 static inline __m256i entries_at(const char *window, __m512i nodes, __m256i addresses)
+{
+    const char *first = window + offsetof(struct lpm_node, entries) - sizeof(uint32_t);
+    __m512i runs = _mm512_i64gather_epi64(nodes, window, 1);
+    /* Shifts out what is beyond the chunk: a shift takes the lowest six bits. */
     __m512i beyond = _mm512_cvtepu32_epi64(
         _mm256_andnot_si256(_mm256_srli_epi32(addresses, 32 - LPM_DIRECT_BITS - LPM_STRIDE),
                             _mm256_set1_epi32(LPM_SLOTS - 1)));
     __m512i place = _mm512_popcnt_epi64(_mm512_sllv_epi64(runs, beyond));
 
     /* Places count from 1. */
-    return _mm512_i64gather_epi32(_mm512_add_epi64(at, _mm512_slli_epi64(place, 2)), first, 1);
+    return _mm512_i64gather_epi32(_mm512_add_epi64(nodes, _mm512_slli_epi64(place, 2)), first, 1);
 }
 
+AVX512 static inline __mmask8 lanes_from(unsigned i, unsigned n)
+{
+    return n - i < WIDTH ? (__mmask8)((1u << (n - i)) - 1) : 0xff;
+}
+
+/* Lanes beyond the last look address 0 up, in vain. */
 AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
                                        const _Atomic uint32_t *direct, const uint32_t *addresses,
                                        uint32_t *leaves, unsigned n)
 {
     uint32_t fallback = atomic_load_explicit(&table->fallback, memory_order_acquire);
-    __m256i any = _mm256_setzero_si256();
+    __m256i keys[VECTORS], any = _mm256_setzero_si256();
+    __m512i nodes[VECTORS];
 
-    for (unsigned i = 0; i < n; i += 8) {
-        __mmask8 lanes = n - i < 8 ? (__mmask8)((1u << (n - i)) - 1) : 0xff;
-        __m256i entries =
-            look_up_eight(table->window, direct, _mm256_maskz_loadu_epi32(lanes, addresses + i));
+    for (unsigned i = 0; i < n; i += WIDTH) {
+        keys[i / WIDTH] = _mm256_maskz_loadu_epi32(lanes_from(i, n), addresses + i);
+        nodes[i / WIDTH] = nodes_at(direct, keys[i / WIDTH]);
+    }
+    for (unsigned i = 0; i < n; i += WIDTH) {
+        __m256i entries = entries_at(table->window, nodes[i / WIDTH], keys[i / WIDTH]);
 
-        entries = _mm256_maskz_mov_epi32(lanes, entries);
-        _mm256_mask_storeu_epi32(leaves + i, lanes, entries);
+        entries = _mm256_maskz_mov_epi32(lanes_from(i, n), entries);
+        _mm256_mask_storeu_epi32(leaves + i, lanes_from(i, n), entries);
         any = _mm256_or_si256(any, entries);
     }
     lpm_finish_one4(table, fallback, _mm256_movepi32_mask(any) ? LPM_ENTRY_NODE : 0, addresses,
