@@ -2,9 +2,9 @@
  * bench share: what many FIBs over one base cost, how fast they are, and what a change of the base
  * costs under them.
  *
- * A change of the base is measured twice: of a route whose place no FIB overrides, which is one
- * store whatever the number of FIBs, and of a route that every FIB has an override inside of, which
- * has to be worked into each of them.
+ * A change of the base is measured three times: of a route whose place no FIB overrides; of a route
+ * that every FIB has an override inside of, each another, which none of them is concerned by either;
+ * and of a route that every FIB has an override around, which has to be worked into each of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ struct world {
     struct bench_run *run;
     struct bench_many many;
     const char *work;
-    double change_us, change_overridden_us;
+    double change_us, change_overridden_us, change_covered_us;
 };
 
 /* --- Places that FIBs override ---------------------------------------------------------------- */
@@ -128,13 +128,14 @@ static int median_change(const struct world *world, const struct lpm_route *fixe
     return 0;
 }
 
-/* Gives every FIB an override of its own inside route: its first half. */
-static int override_all(struct bench_many *many, const struct lpm_route *route)
+/* Gives every FIB an override of its own: the first half of route, or what it is a half of. */
+static int override_all(struct bench_many *many, const struct lpm_route *route, bool around)
 {
     struct lpm_change change = {LPM_SET, route->prefix, 0};
     int result = 0;
 
-    change.prefix.length++;
+    change.prefix.length = (uint8_t)(around ? change.prefix.length - 1 : change.prefix.length + 1);
+    lpm_prefix_mask(&change.prefix);
     for (size_t i = 0; result == 0 && i < many->n; i++) {
         change.leaf = BENCH_PRIVATE_LEAF + (uint32_t)i;
         result = lpm_update(many->fibs[i], &change, 1);
@@ -147,7 +148,16 @@ static int override_all(struct bench_many *many, const struct lpm_route *route)
     return result;
 }
 
-/* The second measurement changes the FIBs, so it comes after all others. */
+/* Changes of a route that all FIBs have overridden. */
+static int overridden_change(struct world *world, const struct lpm_route *route, bool around,
+                             const uint8_t *marks, double *median_us)
+{
+    int result = override_all(&world->many, route, around);
+
+    return result < 0 ? result : median_change(world, route, marks, median_us);
+}
+
+/* From the second measurement on they change the FIBs, so they come after all others. */
 static int measure_changes(struct world *world)
 {
     struct bench_random random = {.state = CHANGE_SEED};
@@ -155,17 +165,16 @@ static int measure_changes(struct world *world)
     const struct lpm_route *route;
     int result;
 
-    world->change_us = world->change_overridden_us = -1;
+    world->change_us = world->change_overridden_us = world->change_covered_us = -1;
     bench_run_say(world->run, "%zu FIBs: changes of the base", world->many.n);
     if (!marks)
         return -ENOMEM;
     result = median_change(world, NULL, marks, &world->change_us);
     route = pick_route(&world->many, marks, &random);
-    if (result == 0 && route) {
-        result = override_all(&world->many, route);
-        if (result == 0)
-            result = median_change(world, route, marks, &world->change_overridden_us);
-    }
+    if (result == 0 && route)
+        result = overridden_change(world, route, false, marks, &world->change_overridden_us);
+    if (result == 0 && route)
+        result = overridden_change(world, route, true, marks, &world->change_covered_us);
     free(marks);
     return result;
 }
@@ -197,6 +206,8 @@ static void finish_rows(const struct world *world, size_t first, json_t *rows)
         json_object_set_new(row, "base_change_us", unless_unknown(world->change_us));
         json_object_set_new(row, "base_change_overridden_us",
                             unless_unknown(world->change_overridden_us));
+        json_object_set_new(row, "base_change_covered_us",
+                            unless_unknown(world->change_covered_us));
     }
 }
 

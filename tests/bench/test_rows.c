@@ -130,6 +130,7 @@ Test(rows, of_share_have_their_fields)
         "nmlps_median",
         "?base_change_us",
         "?base_change_overridden_us",
+        "?base_change_covered_us",
         "nbytes_per_fib",
         "iwrong",
         NULL,
@@ -142,6 +143,7 @@ Test(rows, of_share_have_their_fields)
     expect_nothing_wrong(rows);
     cr_assert_gt(real(json_array_get(rows, 0), "base_change_us"), 0);
     cr_assert_gt(real(json_array_get(rows, 0), "base_change_overridden_us"), 0);
+    cr_assert_gt(real(json_array_get(rows, 0), "base_change_covered_us"), 0);
     json_decref(rows);
 }
 
