@@ -10,10 +10,11 @@ class Bird(Daemon):
 
     def _session(self):
         s = self.setup
-        lines = [f"local {s.local} as {s.asn};", f"neighbor {s.neighbor} as {s.neighbor_asn};",
+        lines = [f"local {s.local} as {s.asn};", f"neighbor {s.scoped(s.neighbor)} as {s.neighbor_asn};",
                  "hold time 30; keepalive time 10; connect retry time 1; connect delay time 1; error wait time 1, 2;",
                  "allow local as 0;"]
-        lines.append("multihop 1; ttl security on;" if s.ttl_security else "multihop;")
+        if not s.link_local:
+            lines.append("multihop 1; ttl security on;" if s.ttl_security else "multihop;")
         lines += [f'password "{s.key}";'] if s.key else []
         lines += ["enable as4 off;"] if s.two_octet else []
         lines += ["enable extended messages on;"] if s.extended_message else []

@@ -206,6 +206,27 @@ def over_ipv6(scene):
     yield "session-ipv6"
 
 
+feature("session-link-local", "session between link-local addresses", "4291")
+
+
+@case("session-link-local")
+def over_link_local(scene):
+    """
+        daemon fe80::4%eth0 ── fe80::1%br0 engine      next hops stay global
+    """
+    scene.lab.ip("rs", "-6 address add fe80::1/64 dev br0 nodad")
+    scene.raise_engine(address="fe80::4", keys=', transport: {local_addresses: ["fe80::1"], interface: br0}')
+    scene.lab.ip("peer", "-6 address add fe80::4/64 dev eth0 nodad")
+    scene.lab.ip("peer", "-6 address add fd00:10::104/64 dev eth0 nodad")  # next hops must be on the link for BIRD
+    daemon = scene.raise_daemon(local="fe80::4", neighbor="fe80::1", families=("ipv6",))
+    scene.up()
+    witness = scene.raise_witness()
+    witness.wait_route(PLAIN6)
+    witness.announce("2600:30::/48")
+    expect(daemon.wait_route("2600:30::/48")["next_hop"] == RS6, "next hop of the IPv6 route")
+    yield "session-link-local"
+
+
 feature("active", "we connect, it waits", "4271")
 feature("passive", "it connects, we wait", "4271")
 
@@ -323,6 +344,34 @@ def extended_message(scene):
     # Some show only the first of so many. The route itself is the proof: no shorter message could carry it.
     expect(there["communities"] and set(there["communities"]) <= set(many), f"at the daemon: {there['communities'][:9]}")
     yield "extended-message"
+
+
+# --- Failure ----------------------------------------------------------------------------------------------------------
+
+feature("bfd", "BFD, 50 ms x 3", "5880, 5883")
+
+
+@case("bfd")
+def bfd(scene):
+    """
+        daemon ──x── engine      the link is cut: BFD must end the session long before the hold time of 30 s
+    """
+    scene.raise_engine(keys=", bfd: {interval_ms: 50, multiplier: 3, multihop: true}")
+    scene.raise_daemon(bfd=True, families=("ipv4",))
+    scene.up()
+    wait_for(15, lambda: f"BFD up at the engine: {scene.engine.session('nva1')}",
+             lambda: scene.engine.session("nva1").get("bfd", {}).get("state") == "Up")
+    witness = scene.raise_witness()
+    witness.wait_route(PLAIN)
+    time.sleep(1)
+    expect(scene.engine.session("nva1")["bfd"]["went_down"] == 0, "no failure while nothing failed")
+    scene.lab.ip("rs", "link set peer down")
+    witness.wait_gone(PLAIN, 10)
+    scene.engine.says("BFD")
+    scene.lab.ip("rs", "link set peer up")
+    scene.engine.wait_state("nva1", seconds=60)
+    witness.wait_route(PLAIN)
+    yield "bfd"
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------

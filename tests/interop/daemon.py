@@ -32,6 +32,14 @@ class Setup:
     more: int = 0                 # so many prefixes 21.0.N.0/24 besides
     passive: bool = False
 
+    @property
+    def link_local(self):
+        return self.neighbor.startswith("fe80:")
+
+    def scoped(self, address):
+        """A link-local address with its link, as most daemons want it."""
+        return f"{address}%eth0" if address.startswith("fe80:") else address
+
     def own_next_hop(self):
         return self.local if ":" not in self.local else "10.0.1.4"
 

@@ -1,5 +1,6 @@
 """The engine under test: a fabric file for the case, `fingerpost run` on it, and what it says about itself."""
 import json
+import os
 import signal
 import time
 
@@ -40,7 +41,7 @@ class Engine:
     """peers: [(name, address, asn, "further keys")]."""
 
     def __init__(self, lab, program, peers, policies="", server="", ports=False):
-        self.lab, self.program = lab, program
+        self.lab, self.program = lab, os.path.abspath(program)
         text = HEAD.format(policies=policies, address=RS4, server=server,
                            nva1_port=', mac: "02:00:00:00:00:14", port: p-nva1' if ports else "",
                            vm1_port=', mac: "02:00:00:00:02:04", port: p-vm1' if ports else "",

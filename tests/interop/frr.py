@@ -16,14 +16,15 @@ class Frr(Daemon):
         s, n = self.setup, f" neighbor {self.setup.neighbor}"
         lines = [f"{n} remote-as {s.neighbor_asn}", f"{n} timers 10 30", f"{n} timers connect 1",
                  f"{n} advertisement-interval 0"]
-        lines.append(f"{n} ttl-security hops 1" if s.ttl_security else f"{n} ebgp-multihop 8")
-        lines += [f"{n} update-source {s.local}"]
+        if not s.link_local:
+            lines.append(f"{n} ttl-security hops 1" if s.ttl_security else f"{n} ebgp-multihop 8")
+        lines += [f"{n} interface eth0" if s.link_local else f"{n} update-source {s.local}"]
         lines += [f"{n} password {s.key}"] if s.key else []
         lines += [f"{n} dont-capability-negotiate"] if s.two_octet else []
         lines += [f"{n} capability extended-nexthop"] if s.extended_next_hop else []
         lines += [f"{n} local-role {s.role}"] if s.role else []
         lines += [f"{n} graceful-restart"] if s.graceful_restart else []
-        lines += [f"{n} bfd 3 50 50", f"{n} bfd"][:1] if s.bfd else []
+        lines += [f"{n} bfd 3 50 50"] if s.bfd else []
         lines += [f"{n} passive"] if s.passive else []
         return "\n".join(lines)
 
@@ -85,7 +86,7 @@ route-map hop4 permit 10
                                                 f"{self.folder}/zserv", "--vty_socket", str(self.folder), "-P", "0",
                                                 "--bfdctl", f"{self.folder}/bfdd.sock"], "bfdd")
         self.process = self.lab.start(self.namespace,
-                                      self._command("bgpd", "-n", "-p", "179", "-l", self.setup.local), "bgpd")
+                                      self._command("bgpd", "-n", "-p", "179", "-l", "::" if self.setup.link_local else self.setup.local), "bgpd")
 
     def ask(self, *commands):
         words = [word for command in commands for word in ("-c", command)]

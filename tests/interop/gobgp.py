@@ -20,7 +20,7 @@ router-id = "10.0.1.4"
 port = {179 if s.passive else -1}
 [[neighbors]]
 [neighbors.config]
-neighbor-address = "{s.neighbor}"
+neighbor-address = "{s.scoped(s.neighbor)}"
 peer-as = {s.neighbor_asn}
 {f'auth-password = "{s.key}"' if s.key else ''}
 {hops}
@@ -31,7 +31,7 @@ keepalive-interval = 10
 connect-retry = 1
 idle-hold-time-after-reset = 1
 [neighbors.transport.config]
-local-address = "{s.local}"
+local-address = "{s.scoped(s.local)}"
 {'passive-mode = true' if s.passive else ''}
 """
         for family in s.families:
@@ -75,7 +75,7 @@ local-address = "{s.local}"
             return {}
 
     def neighbor(self):
-        return self.ask_json("neighbor", self.setup.neighbor)
+        return self.ask_json("neighbor", self.setup.scoped(self.setup.neighbor))
 
     def describe(self):
         return json.dumps(self.neighbor(), indent=1)
@@ -86,7 +86,7 @@ local-address = "{s.local}"
     def _table(self, *words):
         found = {}
         for family in self.setup.families:
-            table = self.ask_json("neighbor", self.setup.neighbor, "adj-in", *words, "-a", family)
+            table = self.ask_json("neighbor", self.setup.scoped(self.setup.neighbor), "adj-in", *words, "-a", family)
             found.update(table if isinstance(table, dict) else {})
         return found
 
@@ -112,8 +112,8 @@ local-address = "{s.local}"
         return sorted(self._table())
 
     def ask_refresh(self):
-        self.ask("neighbor", self.setup.neighbor, "softresetin")
+        self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "softresetin")
 
     def shut(self, text):
-        self.ask("neighbor", self.setup.neighbor, "shutdown", "--reason", text)
+        self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "shutdown", "--reason", text)
         return text

@@ -12,7 +12,7 @@ class OpenBgpd(Daemon):
     def configure(self):
         s = self.setup
         os.makedirs("/run/openbgpd", exist_ok=True)  # its chroot, which the package leaves to systemd
-        lines = [f"remote-as {s.neighbor_asn}", f"local-address {s.local}", "enforce neighbor-as no"]
+        lines = [f"remote-as {s.neighbor_asn}", f"local-address {s.scoped(s.local)}", "enforce neighbor-as no"]
         lines.append("ttl-security yes" if s.ttl_security else "multihop 8")
         lines += [f"tcp md5sig password {s.key}"] if s.key else []
         lines += ["announce as-4byte no"] if s.two_octet else []
@@ -28,7 +28,7 @@ class OpenBgpd(Daemon):
         self.lab.write("openbgpd.conf", f"""AS {s.asn}
 router-id 10.0.1.4
 fib-update no
-listen on {s.local}
+listen on {s.scoped(s.local)}
 socket "{self.lab.folder}/openbgpd.sock"
 holdtime 30
 connect-retry 1
@@ -38,7 +38,7 @@ network {LARGE} set {{ large-community 65001:1:2 }}
 network {EXTENDED} set {{ ext-community rt 65001:100 }}
 {more}
 {v6}
-neighbor {s.neighbor} {{
+neighbor {s.scoped(s.neighbor)} {{
 {chr(10).join(chr(9) + line for line in lines)}
 }}
 allow from any
@@ -58,7 +58,7 @@ allow to any
             return {}
 
     def neighbor(self):
-        return (self.ask_json("show", "neighbor", self.setup.neighbor).get("neighbors") or [{}])[0]
+        return (self.ask_json("show", "neighbor", self.setup.scoped(self.setup.neighbor)).get("neighbors") or [{}])[0]
 
     def describe(self):
         return json.dumps(self.neighbor(), indent=1)
@@ -67,7 +67,7 @@ allow to any
         return self.neighbor().get("state") == "Established"
 
     def _rib(self, *words):
-        return self.ask_json("show", "rib", "neighbor", self.setup.neighbor, *words).get("rib", [])
+        return self.ask_json("show", "rib", "neighbor", self.setup.scoped(self.setup.neighbor), *words).get("rib", [])
 
     def route(self, prefix, all_paths=False):
         paths = [self._parse(path) for path in self._rib("detail", prefix) if path["prefix"] == prefix]
@@ -80,7 +80,7 @@ allow to any
             "communities": path.get("communities", []),
             "large": path.get("large_communities", []),
             "extended": [text.replace("rt ", "rt:") for text in path.get("extended_communities", [])],
-            "next_hop": path.get("true_nexthop", path.get("exit_nexthop", "")),
+            "next_hop": path.get("exit_nexthop", ""),
             "stale": path.get("stale", False),
         }
 
@@ -88,8 +88,8 @@ allow to any
         return sorted({path["prefix"] for path in self._rib()})
 
     def ask_refresh(self):
-        self.ask("neighbor", self.setup.neighbor, "refresh")
+        self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "refresh")
 
     def shut(self, text):
-        self.ask("neighbor", self.setup.neighbor, "down", text)
+        self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "down", text)
         return text

@@ -12,6 +12,10 @@ DAEMONS = [Bird, Frr, GoBgp, ExaBgp, OpenBgpd]
 
 # (feature, daemon) -> why it cannot be tried, with the place in its documentation.
 NOT_SUPPORTED = {
+    ("session-link-local", "ExaBGP"): "exabgp.conf(5): local-address and the neighbor are addresses without a link",
+    ("bfd", "GoBGP"): "it has no BFD: https://github.com/osrg/gobgp of 3.10, docs/sources, names none",
+    ("bfd", "ExaBGP"): "it has no BFD of its own: exabgp.conf(5)",
+    ("bfd", "OpenBGPD"): "it has no BFD of its own: bgpd.conf(5)",
     ("extended-message", "GoBGP"): "its README and docs/sources name no RFC 8654, and its OPEN does not offer capability 6",
     ("extended-message", "OpenBGPD"): "bgpd.conf(5) of 7.7 has no `announce extended`: it came with 8.1",
     ("route-refresh", "GoBGP"): "it keeps its Adj-RIB-In and never asks: `softresetin` of docs/sources/"

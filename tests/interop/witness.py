@@ -3,6 +3,7 @@
 It knows messages and attributes, has no policy and no decision, so what it reports is what was on the wire.
 """
 import ipaddress
+import select
 import socket
 import struct
 import threading
@@ -155,15 +156,23 @@ class Witness:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.settimeout(3)
         if self.key:
-            packed = ipaddress.ip_address(self.remote).packed
-            place = (struct.pack("=HH4s", socket.AF_INET, 0, packed) if len(packed) == 4
-                     else struct.pack("=HHI16s", socket.AF_INET6, 0, 0, packed))
-            key = self.key.encode()
-            sock.setsockopt(socket.IPPROTO_TCP, MD5_OPTION,
-                            place.ljust(128, b"\0") + struct.pack("=BBHi80s", 0, 0, len(key), 0, key))
+            self._sign(sock, self.key)
         sock.bind((self.address, 0))
         sock.connect((self.remote, 179))
         return sock
+
+    def _sign(self, sock, key):
+        """struct tcp_md5sig: the other side's address, then the key."""
+        packed = ipaddress.ip_address(self.remote).packed
+        place = (struct.pack("=HH4s", socket.AF_INET, 0, packed) if len(packed) == 4
+                 else struct.pack("=HHI16s", socket.AF_INET6, 0, 0, packed))
+        sock.setsockopt(socket.IPPROTO_TCP, MD5_OPTION,
+                        place.ljust(128, b"\0") + struct.pack("=BBHi80s", 0, 0, len(key), 0, key.encode()))
+
+    def set_key(self, key):
+        """A new key for the open connection."""
+        self.key = key
+        self._sign(self.socket, key)
 
     def _open(self):
         options = b"".join(bytes([code, len(data)]) + data for code, data in self.capabilities)
@@ -230,19 +239,15 @@ class Witness:
     def _listen(self):
         """The thread of an established session: reads, and keeps it alive."""
         interval, due = (self.hold / 3 if self.hold else 3600), 0.0
-        self.socket.settimeout(0.2)
         while not self.closed:
             try:
                 if time.monotonic() >= due:
                     self.send(KEEPALIVE, b"")
                     due = time.monotonic() + interval
-                first = self.socket.recv(1, socket.MSG_PEEK)
-                self.socket.settimeout(10)
-                kind, body = self._read() if first else (None, b"")
-                self.socket.settimeout(0.2)
-            except TimeoutError:
-                continue
-            except OSError:
+                if not select.select([self.socket], [], [], 0.2)[0]:
+                    continue
+                kind, body = self._read()
+            except (OSError, ValueError):  # the end of the connection, ours or the peer's
                 kind = None
             if kind is None:
                 break
