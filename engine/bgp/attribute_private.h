@@ -95,6 +95,12 @@ void builder_remove_other(struct bgp_attribute_builder *builder, uint8_t type);
 void builder_set_communities(struct bgp_attribute_builder *builder, enum bgp_community_kind kind,
                              const uint8_t *value, size_t length);
 
+/* Extended communities (RFC 4360): the first octet, the second of a two-octet AS specific one. */
+enum {
+    EXTENDED_NOT_TRANSITIVE = 0x40,
+    EXTENDED_LINK_BANDWIDTH = 0x04,
+};
+
 /* Octets of one community of a kind, and the attribute that carries them. */
 size_t community_size(enum bgp_community_kind kind);
 uint8_t community_attribute(enum bgp_community_kind kind);
@@ -125,6 +131,12 @@ static inline uint8_t *attribute_header_put(uint8_t *at, uint8_t flags, uint8_t 
 }
 
 /* --- AS_PATH values --------------------------------------------------------------------------- */
+
+/* Set aside for private use (RFC 6996). */
+static inline bool as_is_private(uint32_t asn)
+{
+    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+}
 
 /* A path value as segments of width-octet AS numbers, well-formed. */
 struct as_path_view {

@@ -126,6 +126,19 @@ size_t bgp_as_path_format(const struct bgp_attributes *attributes, char separato
  * -ENOSPC when there are more than capacity. */
 int bgp_as_path_parse(const char *text, uint32_t *asns, size_t capacity);
 
+/* --- Attributes that few ask for -------------------------------------------------------------- */
+
+/* Only to Customer (RFC 9234): the AS that set it; 0: there is none. */
+uint32_t bgp_attributes_otc(const struct bgp_attributes *attributes);
+/* ORIGINATOR_ID (RFC 4456), host order; 0: there is none. */
+uint32_t bgp_attributes_originator_id(const struct bgp_attributes *attributes);
+/* Does CLUSTER_LIST (RFC 4456) have this one? */
+bool bgp_attributes_has_cluster(const struct bgp_attributes *attributes, uint32_t cluster_id);
+/* Is there an extended community that must not leave the AS (RFC 4360 section 6)? */
+bool bgp_attributes_has_non_transitive(const struct bgp_attributes *attributes);
+/* The link-bandwidth extended community (draft-ietf-idr-link-bandwidth): bytes a second, 0: none. */
+float bgp_attributes_link_bandwidth(const struct bgp_attributes *attributes);
+
 /* --- Communities ------------------------------------------------------------------------------ */
 
 enum bgp_community_kind { BGP_COMMUNITY, BGP_EXTENDED_COMMUNITY, BGP_LARGE_COMMUNITY };
@@ -156,6 +169,7 @@ bool bgp_attributes_has_standard(const struct bgp_attributes *attributes, uint32
 
 #define BGP_COMMUNITY_TEXT 48
 /* "65001:100", "no-export" and the other names above; "rt:65001:100", "ro:...",
+ * "lb:65001:125000" (link bandwidth in bytes a second),
  * "0x0123456789abcdef" (extended); "65001:1:2" (large). Both return text or 0; parse returns
  * -EINVAL. */
 char *bgp_community_format(const struct bgp_community *community, char text[BGP_COMMUNITY_TEXT]);
@@ -210,8 +224,15 @@ void bgp_builder_prepend(struct bgp_attribute_builder *builder, uint32_t asn, un
 void bgp_builder_replace_as(struct bgp_attribute_builder *builder, uint32_t from, uint32_t to);
 /* Every asn leaves the path. */
 void bgp_builder_remove_as(struct bgp_attribute_builder *builder, uint32_t asn);
-/* Every AS number set aside for private use (RFC 6996) leaves the path. */
+/* Every AS number of RFC 6996 leaves the path, or becomes asn. */
 void bgp_builder_remove_private_as(struct bgp_attribute_builder *builder);
+void bgp_builder_replace_private_as(struct bgp_attribute_builder *builder, uint32_t asn);
+/* Sets Only to Customer (RFC 9234). */
+void bgp_builder_set_otc(struct bgp_attribute_builder *builder, uint32_t asn);
+/* What a route reflector adds (RFC 4456 section 8): the originator, unless there is one already, and
+ * its own cluster in front of the list. */
+void bgp_builder_reflect(struct bgp_attribute_builder *builder, uint32_t originator_id,
+                         uint32_t cluster_id);
 void bgp_builder_add_community(struct bgp_attribute_builder *builder,
                                const struct bgp_community *community);
 void bgp_builder_remove_community(struct bgp_attribute_builder *builder,
@@ -226,6 +247,8 @@ void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
  * was received) and has this weight. bgp_builder_load() copies neither; received NULL: neither. */
 void bgp_builder_set_received(struct bgp_attribute_builder *builder,
                               const struct bgp_attributes *received, uint32_t weight);
+/* Removes extended communities that must not leave the AS (RFC 4360 section 6). */
+void bgp_builder_clear_non_transitive(struct bgp_attribute_builder *builder);
 /* What encoding with this export would put on the wire, as a set. */
 void bgp_builder_export(struct bgp_attribute_builder *builder, const struct bgp_export *export);
 

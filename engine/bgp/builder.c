@@ -174,7 +174,7 @@ static bool is_same_as(uint32_t asn, uint32_t other)
 static bool is_private_as(uint32_t asn, uint32_t unused)
 {
     (void)unused;
-    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+    return as_is_private(asn);
 }
 
 /* In place: what is kept only ever moves towards the front. */

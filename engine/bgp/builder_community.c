@@ -103,6 +103,21 @@ void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
     communities_changed(builder, kind);
 }
 
+/* In place: what is kept only ever moves towards the front, so the order stays. */
+void bgp_builder_clear_non_transitive(struct bgp_attribute_builder *builder)
+{
+    struct bytes_buffer *communities = &builder->communities[BGP_EXTENDED_COMMUNITY];
+    size_t to = 0;
+    for (size_t from = 0; from < communities->size; from += 8) {
+        if (!(communities->bytes[from] & EXTENDED_NOT_TRANSITIVE)) {
+            memmove(communities->bytes + to, communities->bytes + from, 8);
+            to += 8;
+        }
+    }
+    communities->size = to;
+    communities_changed(builder, BGP_EXTENDED_COMMUNITY);
+}
+
 /* Network order makes the order of bytes the order of numbers. One function a size, because
  * qsort() passes no context. */
 static int compare4(const void *a, const void *b)

@@ -166,11 +166,30 @@ static void format_standard(uint32_t value, char text[BGP_COMMUNITY_TEXT])
     snprintf(text, BGP_COMMUNITY_TEXT, "%u:%u", value >> 16, value & 0xffff);
 }
 
-/* Of the many types only the two that people write by hand have names. The rest is shown as a
+/* A link bandwidth (draft-ietf-idr-link-bandwidth) with a whole number of bytes a second. */
+static bool format_bandwidth(uint64_t value, char text[BGP_COMMUNITY_TEXT])
+{
+    uint32_t bits = (uint32_t)value;
+    float bandwidth;
+    memcpy(&bandwidth, &bits, sizeof bandwidth);
+    if (value >> 48 != (EXTENDED_NOT_TRANSITIVE << 8 | EXTENDED_LINK_BANDWIDTH) ||
+        !(bandwidth >= 0 && bandwidth < 4294967296.0f) || bandwidth != (float)(uint32_t)bandwidth ||
+        (bits & 0x80000000u)) {
+        return false;
+    }
+    snprintf(text, BGP_COMMUNITY_TEXT, "lb:%u:%u", (unsigned)(value >> 32 & 0xffff),
+             (unsigned)bandwidth);
+    return true;
+}
+
+/* Of the many types only those that people write by hand have names. The rest is shown as a
  * number, which parses back to the same value. */
 static void format_extended(uint64_t value, char text[BGP_COMMUNITY_TEXT])
 {
     uint8_t type = (uint8_t)(value >> 56), subtype = (uint8_t)(value >> 48);
+    if (format_bandwidth(value, text)) {
+        return;
+    }
     for (unsigned i = 0; i < sizeof extended_names / sizeof extended_names[0]; i++) {
         if (extended_names[i].subtype != subtype) {
             continue;
@@ -282,6 +301,20 @@ static int parse_extended(const char *text, uint8_t subtype, uint64_t *value)
     return 0;
 }
 
+/* The float keeps 24 bits: text and value agree for what a bandwidth is written with. */
+static int parse_bandwidth(const char *text, uint64_t *value)
+{
+    uint32_t numbers[3], bits;
+    if (parse_numbers(text, numbers) != 2 || numbers[0] > UINT16_MAX) {
+        return -EINVAL;
+    }
+    float bandwidth = (float)numbers[1];
+    memcpy(&bits, &bandwidth, sizeof bits);
+    *value = (uint64_t)(EXTENDED_NOT_TRANSITIVE << 8 | EXTENDED_LINK_BANDWIDTH) << 48 |
+             (uint64_t)numbers[0] << 32 | bits;
+    return 0;
+}
+
 static int parse_plain(const char *text, struct bgp_community *community)
 {
     uint32_t numbers[3];
@@ -312,6 +345,8 @@ int bgp_community_parse(const char *text, struct bgp_community *community)
         error = 0;
     } else if (text[0] == '0' && text[1] == 'x') {
         error = parse_hexadecimal(text + 2, &parsed.extended);
+    } else if (strncmp(text, "lb:", 3) == 0) {
+        error = parse_bandwidth(text + 3, &parsed.extended);
     } else if (isdigit((unsigned char)text[0])) {
         error = parse_plain(text, &parsed);
     } else {

@@ -1,0 +1,56 @@
+/*
+ * What a route server or reflector changes in a set as it passes it on: roles (RFC 9234),
+ * reflection (RFC 4456), private AS numbers, communities that stay within an AS.
+ */
+#include "engine/bgp/attribute_private.h"
+
+void bgp_builder_set_otc(struct bgp_attribute_builder *builder, uint32_t asn)
+{
+    uint8_t value[4];
+    bytes_put32(value, asn);
+    builder_set_other(builder, ATTRIBUTE_OTC, ATTRIBUTE_OPTIONAL | ATTRIBUTE_TRANSITIVE, value,
+                      sizeof value);
+}
+
+/* The cluster goes in front of those that were passed before (RFC 4456 section 8). The list is
+ * copied out first: builder_set_other() appends to the buffer that it stands in. */
+void bgp_builder_reflect(struct bgp_attribute_builder *builder, uint32_t originator_id,
+                         uint32_t cluster_id)
+{
+    uint8_t value[4];
+    if (!attribute_bit(&builder->present, ATTRIBUTE_ORIGINATOR_ID)) {
+        bytes_put32(value, originator_id);
+        builder_set_other(builder, ATTRIBUTE_ORIGINATOR_ID, ATTRIBUTE_OPTIONAL, value,
+                          sizeof value);
+    }
+    size_t length = attribute_bit(&builder->present, ATTRIBUTE_CLUSTER_LIST)
+                        ? builder->other[ATTRIBUTE_CLUSTER_LIST].length
+                        : 0;
+    bytes_put32(value, cluster_id);
+    builder->scratch.size = 0;
+    builder_check(builder, bytes_buffer_append(&builder->scratch, value, sizeof value));
+    if (length > 0) {
+        builder_check(builder,
+                      bytes_buffer_append(&builder->scratch,
+                                          builder->others.bytes +
+                                              builder->other[ATTRIBUTE_CLUSTER_LIST].offset,
+                                          length));
+    }
+    builder_set_other(builder, ATTRIBUTE_CLUSTER_LIST, ATTRIBUTE_OPTIONAL, builder->scratch.bytes,
+                      builder->scratch.size);
+}
+
+/* In place: AS numbers of a builder are all of one width. */
+void bgp_builder_replace_private_as(struct bgp_attribute_builder *builder, uint32_t asn)
+{
+    uint8_t *at = builder->as_path.bytes, *end = at + builder->as_path.size;
+    while (at < end) {
+        unsigned count = at[1];
+        at += 2;
+        for (unsigned i = 0; i < count; i++, at += 4) {
+            if (as_is_private(bytes_get32(at))) {
+                bytes_put32(at, asn);
+            }
+        }
+    }
+}
