@@ -121,17 +121,11 @@ static void add_ends(json_t *row, const struct speaker_peer *peer)
                         json_string(lpm_address_format(&config->peer_address, address)));
 }
 
-static bool is_filtered(enum rib_verdict verdict)
-{
-    return verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
-           verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
-}
-
 static int take_learned(void *context, const struct lpm_prefix *prefix, const struct rib_path *path,
                         enum rib_verdict verdict)
 {
     struct asking *asking = context;
-    if (is_filtered(verdict) && !asking->all)
+    if (rib_verdict_filtered(verdict) && !asking->all)
         return 0;
     json_t *row = row_json(prefix, &path->next_hop, path->attributes);
     add_ends(row, path->peer);
@@ -145,10 +139,12 @@ static int take_learned(void *context, const struct lpm_prefix *prefix, const st
 
 static int take_advertised(void *context, const struct lpm_prefix *prefix,
                            const struct bgp_attributes *attributes,
-                           const struct lpm_address *next_hop)
+                           const struct lpm_address *next_hop, uint32_t path_id)
 {
     struct asking *asking = context;
     json_t *row = row_json(prefix, next_hop, attributes);
+    if (path_id)
+        json_object_set_new(row, "pathId", json_integer(path_id));
     json_object_set_new(row, "origin", json_string(bgp_origin_text(attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
     return json_array_append_new(asking->rows, row);

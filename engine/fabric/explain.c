@@ -97,38 +97,27 @@ static int explain_user(struct explaining *explaining)
 /* The route server's own reason, or NULL for a path that it chose. */
 static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *outcome)
 {
-    *outcome = FABRIC_FILTERED;
-    switch (verdict) {
-    case RIB_FILTERED_AS_LOOP:
-        return FABRIC_RULE_AS_LOOP;
-    case RIB_FILTERED_POLICY:
-        return FABRIC_RULE_POLICY;
-    case RIB_FILTERED_NEXT_HOP:
-        return FABRIC_RULE_NEXT_HOP;
-    case RIB_FILTERED_MARTIAN:
-        return FABRIC_RULE_MARTIAN;
-    case RIB_LOST_WEIGHT:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_WEIGHT;
-    case RIB_LOST_LOCAL_PREF:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_LOCAL_PREFERENCE;
-    case RIB_LOST_PREFERENCE:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_HUB_ROUTING_PREFERENCE;
-    case RIB_LOST_AS_PATH:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_AS_PATH_LENGTH;
-    case RIB_DUPLICATE_NEXT_HOP:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_DUPLICATE_NEXT_HOP;
-    case RIB_LOST_LIMIT:
-        *outcome = FABRIC_LOST;
-        return FABRIC_RULE_ECMP_LIMIT;
-    case RIB_CHOSEN:
-        break;
-    }
-    return NULL;
+    static const char *const rules[] = {
+        [RIB_FILTERED_AS_LOOP] = FABRIC_RULE_AS_LOOP,
+        [RIB_FILTERED_POLICY] = FABRIC_RULE_POLICY,
+        [RIB_FILTERED_NEXT_HOP] = FABRIC_RULE_NEXT_HOP,
+        [RIB_FILTERED_MARTIAN] = FABRIC_RULE_MARTIAN,
+        [RIB_FILTERED_AS_PATH_LENGTH] = FABRIC_RULE_MAX_AS_PATH,
+        [RIB_FILTERED_FIRST_AS] = FABRIC_RULE_FIRST_AS,
+        [RIB_FILTERED_REFLECTION_LOOP] = FABRIC_RULE_REFLECTION_LOOP,
+        [RIB_FILTERED_ROUTE_LEAK] = FABRIC_RULE_ROUTE_LEAK,
+        [RIB_LOST_SHUTDOWN] = FABRIC_RULE_GRACEFUL_SHUTDOWN,
+        [RIB_LOST_WEIGHT] = FABRIC_RULE_WEIGHT,
+        [RIB_LOST_LOCAL_PREF] = FABRIC_RULE_LOCAL_PREFERENCE,
+        [RIB_LOST_PREFERENCE] = FABRIC_RULE_HUB_ROUTING_PREFERENCE,
+        [RIB_LOST_AS_PATH] = FABRIC_RULE_AS_PATH_LENGTH,
+        [RIB_LOST_ORIGIN] = FABRIC_RULE_ORIGIN,
+        [RIB_LOST_MED] = FABRIC_RULE_MED,
+        [RIB_DUPLICATE_NEXT_HOP] = FABRIC_RULE_DUPLICATE_NEXT_HOP,
+        [RIB_LOST_LIMIT] = FABRIC_RULE_ECMP_LIMIT,
+    };
+    *outcome = rules[verdict] && !rib_verdict_filtered(verdict) ? FABRIC_LOST : FABRIC_FILTERED;
+    return rules[verdict];
 }
 
 /* Which filter between route server and NIC keeps this chosen path out? NULL: none. In the order in

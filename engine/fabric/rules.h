@@ -35,5 +35,13 @@
 #define FABRIC_RULE_MARTIAN                "martian"
 #define FABRIC_RULE_DUPLICATE_NEXT_HOP     "duplicate-next-hop"
 #define FABRIC_RULE_ECMP_LIMIT             "ecmp-limit"
+#define FABRIC_RULE_GRACEFUL_SHUTDOWN      "graceful-shutdown"
+#define FABRIC_RULE_LOCAL_PREFERENCE       "local-preference"
+#define FABRIC_RULE_ORIGIN                 "origin"
+#define FABRIC_RULE_MED                    "med"
+#define FABRIC_RULE_MAX_AS_PATH            "max-as-path"
+#define FABRIC_RULE_FIRST_AS               "first-as"
+#define FABRIC_RULE_REFLECTION_LOOP        "reflection-loop"
+#define FABRIC_RULE_ROUTE_LEAK             "route-leak"
 
 #endif

@@ -56,16 +56,10 @@ struct announcement {
     bool found;
 };
 
-static bool accepted(enum rib_verdict verdict)
-{
-    return verdict != RIB_FILTERED_AS_LOOP && verdict != RIB_FILTERED_POLICY &&
-           verdict != RIB_FILTERED_NEXT_HOP && verdict != RIB_FILTERED_MARTIAN;
-}
-
 static int find_announcement(void *context, const struct rib_path *path, enum rib_verdict verdict)
 {
     struct announcement *announcement = context;
-    if (path->peer && accepted(verdict) &&
+    if (path->peer && !rib_verdict_filtered(verdict) &&
         lpm_address_equal(&speaker_peer_config(path->peer)->peer_address, announcement->address))
         announcement->found = true;
     return announcement->found;

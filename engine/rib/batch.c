@@ -184,6 +184,15 @@ static bool load(struct speaker_peer *peer, enum bgp_family family, enum rib_tur
     return true;
 }
 
+/* The same where the peer is sent a selection of its own. */
+static bool load_selection(struct speaker_peer *peer, enum bgp_family family, enum rib_turn turn)
+{
+    uint32_t ids[RIB_BATCH_MAX];
+    unsigned n = gather(&peer->tables[family], turn, ids);
+
+    return rib_selection_load(peer, family, ids, n);
+}
+
 void rib_batch_drop(struct speaker_peer *peer)
 {
     if (peer->batch != NULL)
@@ -198,7 +207,8 @@ bool rib_batch_next(struct speaker_peer *peer)
     for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
         for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
             if (peer->tables[family].pending[turn].count > 0)
-                return load(peer, family, turn);
+                return rib_selects(peer, family) ? load_selection(peer, family, turn)
+                                                 : load(peer, family, turn);
     return false;
 }
 

@@ -1,18 +1,22 @@
 /*
  * The decision: which paths to a prefix make the ECMP set, and which one of them is advertised.
  *
- * The order is that of the route server: own routes; the class by hub routing preference; the
- * shorter AS_PATH; where the class does not count, ExpressRoute before others at equal length. All
- * of that is known when a path arrives, so it is packed into one number there (rib_rank()) and the
- * decision is a search for the lowest number.
+ * The order is that of the route server: own routes; paths that are not being drained (RFC 8326); the
+ * class by hub routing preference; the shorter AS_PATH; where the class does not count, ExpressRoute
+ * before others at equal length; the lower ORIGIN where the speaker compares it. All of that is known
+ * when a path arrives, so it is packed into one number there (rib_rank()) and the decision is a search
+ * for the lowest number.
  *
- *   rank   30     29                20      16..1             0
- *          peer   has preference    class   AS_PATH length    not ExpressRoute (preference AS path only)
+ *   rank   31     30        29               20      19..4            3              2..1
+ *          peer   drained   has preference   class   AS_PATH length   not ER, where  ORIGIN
+ *                                                                     it counts
  *
- * Before the rank of learned paths come the weight and the local preference, the higher first. Nearly
- * no path has either, so they stay in the attributes, and a bit of the rank says where to look.
+ * Among paths that are drained alike come the weight and the local preference before the rest, the
+ * higher first. Nearly no path has either, so they stay in the attributes, and a bit of the rank says
+ * where to look.
  *
- * Equals are the ECMP set, each next hop once. MED, origin and router id do not count. The one
+ * Equals are the ECMP set, each next hop once. MED is compared among them where the speaker is told to:
+ * which paths it tells apart depends on the others. The router id does not count. The one
  * best stays what it was while it is among the equals (RFC 5004: no flapping between equal
  * externals); else it is the first in the order of peers.
  *
@@ -21,10 +25,13 @@
  */
 #include "engine/rib/internal.h"
 
-#define RANK_PEER         (1u << 30)
+#define RANK_PEER         (1u << 31)
+#define RANK_DRAINED      (1u << 30)
 #define RANK_PREFERENCE   (1u << 29)
 #define RANK_CLASS_SHIFT  20
-#define RANK_LENGTH_SHIFT 1
+#define RANK_LENGTH_SHIFT 4
+#define RANK_TIE_SHIFT    3
+#define RANK_ORIGIN_SHIFT 1
 
 const char *rib_verdict_text(enum rib_verdict verdict)
 {
@@ -40,9 +47,33 @@ const char *rib_verdict_text(enum rib_verdict verdict)
         [RIB_FILTERED_MARTIAN] = "filtered: no unicast route may have this prefix",
         [RIB_DUPLICATE_NEXT_HOP] = "same next hop as a chosen path",
         [RIB_LOST_LIMIT] = "equal, but the ECMP set is full",
+        [RIB_LOST_SHUTDOWN] = "lost: drained by graceful shutdown",
+        [RIB_LOST_ORIGIN] = "lost: higher origin",
+        [RIB_LOST_MED] = "lost: higher MED",
+        [RIB_FILTERED_AS_PATH_LENGTH] = "filtered: AS path too long",
+        [RIB_FILTERED_FIRST_AS] = "filtered: AS path does not begin with the peer's AS",
+        [RIB_FILTERED_REFLECTION_LOOP] = "filtered: reflected by this router before",
+        [RIB_FILTERED_ROUTE_LEAK] = "filtered: route leak (Only to Customer)",
     };
 
     return (unsigned)verdict < sizeof(texts) / sizeof(texts[0]) ? texts[verdict] : "unknown";
+}
+
+bool rib_verdict_filtered(enum rib_verdict verdict)
+{
+    switch (verdict) {
+    case RIB_FILTERED_AS_LOOP:
+    case RIB_FILTERED_POLICY:
+    case RIB_FILTERED_NEXT_HOP:
+    case RIB_FILTERED_MARTIAN:
+    case RIB_FILTERED_AS_PATH_LENGTH:
+    case RIB_FILTERED_FIRST_AS:
+    case RIB_FILTERED_REFLECTION_LOOP:
+    case RIB_FILTERED_ROUTE_LEAK:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* 0 wins over 1. */
@@ -66,18 +97,31 @@ static bool has_preference(const struct bgp_attributes *attributes)
            bgp_attributes_weight(attributes) != 0;
 }
 
-uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
+/* The neighbour says so, or we were told to drain it. */
+static bool is_drained(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
+{
+    return peer->config.graceful_shutdown ||
+           (attributes->communities.length > 0 &&
+            bgp_attributes_has_standard(attributes, BGP_GRACEFUL_SHUTDOWN));
+}
+
+uint32_t rib_rank(const struct speaker *speaker, const struct speaker_peer *peer,
                   const struct bgp_attributes *attributes)
 {
     enum rib_preference preference = speaker->config.preference;
-    uint32_t tie;
+    enum rib_source source;
+    uint32_t tie, origin;
 
-    if (source == RIB_SOURCE_LOCAL)
+    if (peer == NULL)
         return 0;
+    source = peer->config.source;
     tie = preference == RIB_PREFER_AS_PATH && source != RIB_SOURCE_EXPRESS_ROUTE;
-    return RANK_PEER | (has_preference(attributes) ? RANK_PREFERENCE : 0) |
+    origin = speaker->config.compare_origin ? attributes->origin : 0;
+    return RANK_PEER | (is_drained(peer, attributes) ? RANK_DRAINED : 0) |
+           (has_preference(attributes) ? RANK_PREFERENCE : 0) |
            class_of(preference, source) << RANK_CLASS_SHIFT |
-           (uint32_t)attributes->as_path_length << RANK_LENGTH_SHIFT | tie;
+           (uint32_t)attributes->as_path_length << RANK_LENGTH_SHIFT | tie << RANK_TIE_SHIFT |
+           origin << RANK_ORIGIN_SHIFT;
 }
 
 static int compare_numbers(uint32_t a, uint32_t b)
@@ -104,8 +148,10 @@ static int compare_local_prefs(const struct rib_stored_path *a, const struct rib
 
 int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b)
 {
-    int order = compare_weights(a, b);
+    int order = compare_numbers(a->rank & RANK_DRAINED, b->rank & RANK_DRAINED);
 
+    if (order == 0)
+        order = compare_weights(a, b);
     if (order == 0)
         order = compare_local_prefs(a, b);
     return order != 0 ? order : compare_numbers(a->rank, b->rank);
@@ -142,20 +188,56 @@ static bool next_hop_chosen(const struct rib_decision *decision, const struct ri
     return false;
 }
 
+bool rib_same_neighbor(const struct speaker *speaker, const struct rib_stored_path *a,
+                       const struct rib_stored_path *b)
+{
+    if (a->peer == b->peer || a->peer == RIB_LOCAL || b->peer == RIB_LOCAL)
+        return a->peer == b->peer;
+    return lpm_address_equal(&speaker->peers[a->peer]->config.peer_address,
+                             &speaker->peers[b->peer]->config.peer_address);
+}
+
 bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
                const struct rib_stored_path *b)
 {
-    if (a->attributes != b->attributes || a->rank != b->rank || a->filter != b->filter ||
-        a->peer == RIB_LOCAL || b->peer == RIB_LOCAL)
-        return false;
-    return lpm_address_equal(&speaker->peers[a->peer]->config.peer_address,
-                             &speaker->peers[b->peer]->config.peer_address);
+    return a->attributes == b->attributes && a->rank == b->rank && a->filter == b->filter &&
+           a->peer != RIB_LOCAL && rib_same_neighbor(speaker, a, b);
+}
+
+/* Paths of one neighbour stand together, but its twins need not stand side by side. */
+static const struct rib_stored_path *first_twin(const struct speaker *speaker,
+                                                const struct rib_stored_path *paths,
+                                                const struct rib_stored_path *path)
+{
+    const struct rib_stored_path *first = path;
+
+    for (const struct rib_stored_path *at = path;
+         at > paths && rib_same_neighbor(speaker, at - 1, path); at--)
+        if (rib_twins(speaker, at - 1, path))
+            first = at - 1;
+    return first;
 }
 
 /* Is the path one to decide about? */
 static bool eligible(const struct rib_stored_path *path, bool learned_only)
 {
     return path->filter == RIB_CHOSEN && !(learned_only && path->peer == RIB_LOCAL);
+}
+
+/* Does another path that is equal so far, and comparable by MED, have a lower one? */
+static bool beaten_by_med(const struct speaker *speaker, const struct rib_entry *entry,
+                          const struct rib_stored_path *path, bool learned_only)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    enum rib_med mode = speaker->config.med;
+
+    for (unsigned i = 0; mode != RIB_MED_IGNORED && i < entry->n_paths; i++)
+        if (eligible(&paths[i], learned_only) && rib_path_order(&paths[i], path) == 0 &&
+            paths[i].attributes->med < path->attributes->med &&
+            (mode == RIB_MED_ALWAYS ||
+             bgp_as_path_first(paths[i].attributes) == bgp_as_path_first(path->attributes)))
+            return true;
+    return false;
 }
 
 /* The path that leads: lowest rank, then the present best, then the first. NULL: none is usable. */
@@ -171,13 +253,11 @@ static const struct rib_stored_path *find_best(const struct speaker *speaker,
         if (!eligible(&paths[i], learned_only))
             continue;
         order = best != NULL ? rib_path_order(&paths[i], best) : -1;
-        if (order < 0 || (order == 0 && paths[i].flags & RIB_PATH_BEST))
+        if ((order < 0 || (order == 0 && paths[i].flags & RIB_PATH_BEST)) &&
+            !beaten_by_med(speaker, entry, &paths[i], learned_only))
             best = &paths[i];
     }
-    /* Paths of one neighbour stand side by side. */
-    while (best != NULL && best > paths && rib_twins(speaker, best - 1, best))
-        best--;
-    return best;
+    return best != NULL ? first_twin(speaker, paths, best) : NULL;
 }
 
 static void decide(const struct speaker *speaker, const struct rib_entry *entry, bool learned_only,
@@ -187,6 +267,9 @@ static void decide(const struct speaker *speaker, const struct rib_entry *entry,
     const struct rib_stored_path *best = find_best(speaker, entry, learned_only);
     unsigned limit;
 
+    decision->speaker = speaker;
+    decision->entry = entry;
+    decision->learned_only = learned_only;
     decision->n = 0;
     if (best == NULL)
         return;
@@ -194,7 +277,8 @@ static void decide(const struct speaker *speaker, const struct rib_entry *entry,
     limit = set_limit(speaker, best);
     for (unsigned i = 0; i < entry->n_paths && decision->n < limit; i++)
         if (eligible(&paths[i], learned_only) && rib_path_order(&paths[i], best) == 0 &&
-            !next_hop_chosen(decision, &paths[i]))
+            !next_hop_chosen(decision, &paths[i]) &&
+            !beaten_by_med(speaker, entry, &paths[i], learned_only))
             decision->chosen[decision->n++] = &paths[i];
 }
 
@@ -213,7 +297,7 @@ void rib_decide_learned(const struct speaker *speaker, const struct rib_entry *e
 /* What is own and what is not, and the class. */
 static uint32_t class_bits(const struct rib_stored_path *path)
 {
-    return path->rank >> RANK_CLASS_SHIFT;
+    return (path->rank & ~RANK_PREFERENCE) >> RANK_CLASS_SHIFT;
 }
 
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
@@ -223,6 +307,8 @@ enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
 
     if (path->filter != RIB_CHOSEN)
         return path->filter;
+    if ((path->rank & RANK_DRAINED) != (best->rank & RANK_DRAINED) && best->rank & RANK_PEER)
+        return RIB_LOST_SHUTDOWN;
     if (compare_weights(path, best) != 0)
         return RIB_LOST_WEIGHT;
     if (compare_local_prefs(path, best) != 0)
@@ -231,12 +317,25 @@ enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
         return RIB_LOST_PREFERENCE;
     if (path->rank >> RANK_LENGTH_SHIFT != best->rank >> RANK_LENGTH_SHIFT)
         return RIB_LOST_AS_PATH;
-    if (path->rank != best->rank)
+    if (path->rank >> RANK_TIE_SHIFT != best->rank >> RANK_TIE_SHIFT)
         return RIB_LOST_PREFERENCE;
+    if (path->rank != best->rank)
+        return RIB_LOST_ORIGIN;
     for (unsigned i = 0; i < decision->n; i++)
         if (decision->chosen[i] == path)
             return RIB_CHOSEN;
-    return next_hop_chosen(decision, path) ? RIB_DUPLICATE_NEXT_HOP : RIB_LOST_LIMIT;
+    if (next_hop_chosen(decision, path))
+        return RIB_DUPLICATE_NEXT_HOP;
+    return beaten_by_med(decision->speaker, decision->entry, path, decision->learned_only)
+               ? RIB_LOST_MED
+               : RIB_LOST_LIMIT;
+}
+
+uint32_t rib_cluster_id(const struct speaker_peer *peer)
+{
+    uint32_t configured = peer->speaker->config.cluster_id;
+
+    return configured != 0 ? configured : peer->config.identifier;
 }
 
 const struct rib_stored_path *rib_best(const struct rib_entry *entry)

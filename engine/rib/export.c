@@ -8,7 +8,7 @@
  *   LOCAL_PREF        absent               absent                present
  *
  * An own route's next hop is self unless it was originated with one. as_override goes before the
- * prepend. The session does the dressing as it encodes (struct bgp_export), so no second set of
+ * prepend. The session does this dressing as it encodes (struct bgp_export), so no second set of
  * attributes is kept; only the mark on reflected routes needs one, and that is made when wanted.
  */
 #include "engine/rib/internal.h"
@@ -18,12 +18,36 @@
 /* What the route server of azure mode attaches to an NVA's route towards other NVAs. */
 #define REFLECTED_COMMUNITY (65517u << 16 | 65517u)
 
+/* Does the peer, an external one, see routes as if we were not there (RFC 7947)? */
+static bool is_transparent(const struct speaker_peer *peer)
+{
+    return peer->config.transparent || !peer->speaker->config.prepend_own_asn;
+}
+
 /* Is the next hop replaced by our own address? */
 static bool next_hop_is_self(const struct speaker_peer *peer, const struct rib_stored_path *path)
 {
     if (path->peer == RIB_LOCAL)
         return path->attributes->next_hop.family == 0;
-    return peer->speaker->config.prepend_own_asn && !peer->internal;
+    return !is_transparent(peer) && !peer->internal;
+}
+
+/* Our own address as next hop of the family; family 0: none. */
+static const struct lpm_address *self_of(const struct speaker_peer *peer, enum bgp_family family)
+{
+    bool over_ipv6 =
+        family == BGP_IPV4_UNICAST && peer->self[family].family == 0 && peer->extended_next_hop;
+
+    return &peer->self[over_ipv6 ? BGP_IPV6_UNICAST : family];
+}
+
+/* Can the peer take this next hop for a route of the family? IPv4 routes may have an IPv6 one where
+ * that was agreed on (RFC 8950). */
+static bool next_hop_fits(const struct speaker_peer *peer, enum bgp_family family,
+                          const struct lpm_address *next_hop)
+{
+    return next_hop->family == bgp_family_info(family)->lpm_family ||
+           (next_hop->family == LPM_IPV6 && peer->extended_next_hop);
 }
 
 static bool is_marked(const struct speaker_peer *peer, const struct rib_stored_path *path)
@@ -53,15 +77,39 @@ bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_
            lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address);
 }
 
+/* RFC 9234 section 5, egress: what is for customers only goes to nobody else. */
+static bool role_allows(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
+{
+    bool upwards = peer->role == BGP_ROLE_CUSTOMER || peer->role == BGP_ROLE_PEER ||
+                   peer->role == BGP_ROLE_RS_CLIENT;
+
+    return !upwards || bgp_attributes_otc(attributes) == 0;
+}
+
+bool rib_discards(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
+{
+    return peer->config.accept_blackhole && attributes->communities.length > 0 &&
+           bgp_attributes_has_standard(attributes, BGP_BLACKHOLE);
+}
+
 static bool reflection_allowed(const struct speaker_peer *peer, const struct rib_stored_path *path)
 {
     const struct speaker *speaker = peer->speaker;
 
-    if (!speaker->config.reflect)
+    const struct speaker_peer *origin = speaker->peers[path->peer];
+
+    /* What a neighbour wants dropped is dropped here; others would draw its traffic (RFC 7999 3.2). */
+    if (rib_discards(origin, path->attributes))
         return false;
-    if (speaker->peers[path->peer]->internal && peer->internal)
-        return false; /* RFC 4271 9.2: iBGP speakers hear it from the border router itself */
-    return communities_allow(peer, path->attributes);
+    if (origin->internal && peer->internal) {
+        /* RFC 4271 9.2: iBGP speakers hear it from the border router itself; or from us, when one
+         * of the two is our client (RFC 4456 section 6). */
+        if (!origin->config.reflect_client && !peer->config.reflect_client)
+            return false;
+    } else if (!speaker->config.reflect) {
+        return false;
+    }
+    return communities_allow(peer, path->attributes) && role_allows(peer, path->attributes);
 }
 
 bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
@@ -73,8 +121,9 @@ bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family
         return false;
     if (path->peer != RIB_LOCAL && !reflection_allowed(member, path))
         return false;
-    next_hop = next_hop_is_self(member, path) ? &member->self[family] : &path->attributes->next_hop;
-    return next_hop->family == bgp_family_info(family)->lpm_family;
+    next_hop =
+        next_hop_is_self(member, path) ? self_of(member, family) : &path->attributes->next_hop;
+    return next_hop_fits(member, family, next_hop);
 }
 
 bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
@@ -83,7 +132,19 @@ bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
     return rib_export_group_allowed(peer, family, path) && !rib_export_is_own(peer, path);
 }
 
-/* A peer's own AS counts only where it is replaced: the others' paths are sent with it. */
+/* The settings that bear on what a peer is sent. A peer's own AS counts only where it is replaced:
+ * the others' paths are sent with it. */
+static bool configured_alike(const struct speaker_peer_config *a,
+                             const struct speaker_peer_config *b)
+{
+    return a->source == b->source && a->prepend == b->prepend && a->as_override == b->as_override &&
+           (!a->as_override || a->asn == b->asn) && a->transparent == b->transparent &&
+           a->private_as == b->private_as && a->remove_as_count == b->remove_as_count &&
+           (a->remove_as_count == 0 ||
+            memcmp(a->remove_as, b->remove_as, a->remove_as_count * sizeof(*a->remove_as)) == 0) &&
+           a->reflect_client == b->reflect_client && a->graceful_shutdown == b->graceful_shutdown;
+}
+
 bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
 {
     const struct bgp_encoding *encoding_a = bgp_session_encoding(a->session);
@@ -92,28 +153,104 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (!lpm_address_equal(&a->self[family], &b->self[family]))
             return false;
-    return a->internal == b->internal && a->families == b->families &&
-           a->config.source == b->config.source && a->config.prepend == b->config.prepend &&
-           a->config.as_override == b->config.as_override &&
-           (!a->config.as_override || a->config.asn == b->config.asn) &&
-           a->export_policy == b->export_policy &&
+    return a->internal == b->internal && a->families == b->families && a->role == b->role &&
+           a->extended_next_hop == b->extended_next_hop && a->selections == 0 &&
+           b->selections == 0 && rib_cluster_id(a) == rib_cluster_id(b) &&
+           configured_alike(&a->config, &b->config) && a->export_policy == b->export_policy &&
            encoding_a->four_octet_as == encoding_b->four_octet_as &&
            encoding_a->message_max == encoding_b->message_max;
 }
 
-/* Replaces *attributes, a reference, by the same with the mark, a set of its own. */
-static int mark(struct speaker *speaker, const struct bgp_attributes **attributes)
+/* --- Changes that need a set of their own ----------------------------------------------------- */
+
+/* What depends on the path; all zero: nothing. Compared as bytes. */
+struct dress {
+    uint32_t originator; /* ORIGINATOR_ID of a reflected route (RFC 4456); 0: not reflected */
+    bool marked;
+    bool otc;    /* our ASN as Only to Customer (RFC 9234) */
+    bool border; /* non-transitive extended communities stay within the AS (RFC 4360 section 6) */
+    bool paths;  /* AS numbers leave the AS_PATH */
+};
+
+static bool adds_otc(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
+{
+    bool downwards =
+        peer->role == BGP_ROLE_PROVIDER || peer->role == BGP_ROLE_PEER || peer->role == BGP_ROLE_RS;
+
+    return downwards && bgp_attributes_otc(attributes) == 0;
+}
+
+static struct dress dress_of(const struct speaker_peer *peer, const struct rib_stored_path *path,
+                             const struct bgp_attributes *attributes)
+{
+    const struct speaker_peer *origin = peer->speaker->peers[path->peer];
+    struct dress dress;
+
+    memset(&dress, 0, sizeof(dress));
+    dress.marked = is_marked(peer, path);
+    dress.otc = adds_otc(peer, attributes);
+    if (origin != NULL && origin->internal && peer->internal)
+        dress.originator = bgp_session_negotiated(origin->session)->peer_identifier;
+    if (!peer->internal) {
+        dress.border = origin != NULL && bgp_attributes_has_non_transitive(attributes);
+        dress.paths =
+            peer->config.private_as != RIB_PRIVATE_AS_KEPT || peer->config.remove_as_count > 0;
+    }
+    return dress;
+}
+
+static bool is_dressed(const struct speaker_peer *peer, const struct dress *dress)
+{
+    static const struct dress plain;
+
+    return peer->config.graceful_shutdown || memcmp(dress, &plain, sizeof(plain)) != 0;
+}
+
+static void add_standard(struct bgp_attribute_builder *builder, uint32_t standard)
+{
+    const struct bgp_community community = {.kind = BGP_COMMUNITY, .standard = standard};
+
+    bgp_builder_add_community(builder, &community);
+}
+
+static void edit_path(const struct speaker_peer *peer, struct bgp_attribute_builder *builder)
+{
+    if (peer->config.private_as == RIB_PRIVATE_AS_REMOVED)
+        bgp_builder_remove_private_as(builder);
+    else if (peer->config.private_as == RIB_PRIVATE_AS_REPLACED)
+        bgp_builder_replace_private_as(builder, peer->speaker->config.asn);
+    for (unsigned i = 0; i < peer->config.remove_as_count; i++)
+        bgp_builder_remove_as(builder, peer->config.remove_as[i]);
+}
+
+/* Replaces *attributes, a reference, by the same in this dress, a set of its own. */
+static int put_on(const struct speaker_peer *peer, const struct dress *dress,
+                  const struct bgp_attributes **attributes)
 {
     const struct bgp_attributes *plain = *attributes;
+    struct speaker *speaker = peer->speaker;
+    struct bgp_attribute_builder *builder = speaker->builder;
     int error;
-    const struct bgp_community community = {.kind = BGP_COMMUNITY, .standard = REFLECTED_COMMUNITY};
 
-    bgp_builder_load(speaker->builder, plain);
-    bgp_builder_add_community(speaker->builder, &community);
-    error = bgp_builder_intern(speaker->builder, speaker->attributes, attributes);
+    bgp_builder_load(builder, plain);
+    if (dress->marked)
+        add_standard(builder, REFLECTED_COMMUNITY);
+    if (peer->config.graceful_shutdown)
+        add_standard(builder, BGP_GRACEFUL_SHUTDOWN);
+    if (dress->otc)
+        bgp_builder_set_otc(builder, speaker->config.asn);
+    if (dress->originator != 0)
+        bgp_builder_reflect(builder, dress->originator, rib_cluster_id(peer));
+    if (dress->border)
+        bgp_builder_clear_non_transitive(builder);
+    if (dress->paths)
+        edit_path(peer, builder);
+    error = bgp_builder_intern(builder, speaker->attributes, attributes);
     bgp_attributes_release(speaker->attributes, plain);
     return error;
 }
+
+/* --- The whole -------------------------------------------------------------------------------- */
 
 /* What policy gave by hand is sent as it gave it. */
 static int apply_policy(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
@@ -137,16 +274,17 @@ int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, 
 {
     const struct speaker_config *config = &peer->speaker->config;
     struct bgp_export *export = &outgoing->export;
+    struct dress dress;
     int error = 0;
 
     memset(outgoing, 0, sizeof(*outgoing));
     export->internal = peer->internal;
-    export->keep_med = path->peer == RIB_LOCAL || !config->prepend_own_asn;
+    export->keep_med = path->peer == RIB_LOCAL || is_transparent(peer);
     if (next_hop_is_self(peer, path))
-        export->next_hop = peer->self[family];
+        export->next_hop = *self_of(peer, family);
     if (!peer->internal) {
         export->prepend_asn = config->asn;
-        export->prepend_count = (config->prepend_own_asn ? 1 : 0) + peer->config.prepend;
+        export->prepend_count = (is_transparent(peer) ? 0 : 1) + peer->config.prepend;
         if (peer->config.as_override) {
             export->replace_from = peer->config.asn;
             export->replace_to = config->asn;
@@ -156,9 +294,10 @@ int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, 
         error = apply_policy(peer, family, id, path, outgoing);
     else
         outgoing->attributes = bgp_attributes_hold(path->attributes);
-    if (error == 0 && is_marked(peer, path))
-        error = mark(peer->speaker, &outgoing->attributes);
-    return error;
+    if (error < 0)
+        return error;
+    dress = dress_of(peer, path, outgoing->attributes);
+    return is_dressed(peer, &dress) ? put_on(peer, &dress, &outgoing->attributes) : 0;
 }
 
 /* Without a policy the words follow from the path alone. */
@@ -190,8 +329,13 @@ static int compare_bytes(const struct bgp_attributes *a, const struct bgp_attrib
 bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_path *a,
                       const struct rib_stored_path *b)
 {
-    if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL) ||
-        is_marked(peer, a) != is_marked(peer, b))
+    struct dress of_a, of_b;
+
+    if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL))
+        return false;
+    of_a = dress_of(peer, a, a->attributes);
+    of_b = dress_of(peer, b, b->attributes);
+    if (memcmp(&of_a, &of_b, sizeof(of_a)) != 0)
         return false;
     if (a->attributes == b->attributes)
         return true;
@@ -199,16 +343,18 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
            compare_bytes(a->attributes, b->attributes) == 0;
 }
 
+int rib_attributes_compare(const struct bgp_attributes *a, const struct bgp_attributes *b)
+{
+    int order = compare_bytes(a, b);
+
+    return order != 0 ? order : lpm_address_compare(&a->next_hop, &b->next_hop);
+}
+
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b)
 {
-    int order;
-
     if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL))
         return a->peer == RIB_LOCAL ? -1 : 1;
     if (a->attributes == b->attributes)
         return 0;
-    order = compare_bytes(a->attributes, b->attributes);
-    if (order != 0)
-        return order;
-    return lpm_address_compare(&a->attributes->next_hop, &b->attributes->next_hop);
+    return rib_attributes_compare(a->attributes, b->attributes);
 }

@@ -86,6 +86,8 @@ const struct rib_stored_path *rib_export_best(const struct speaker_peer *peer,
     const struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
     struct told told;
 
+    if (rib_selects(peer, family))
+        return rib_selection_best(peer, family, id);
     if (!rib_export_filtered(peer))
         return rib_best(entry);
     /* Without memory to judge by, nothing is said: a route may not slip past its policy. */
@@ -165,7 +167,7 @@ void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *poli
             continue;
         for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
              id = rib_table_next(table, id + 1)) {
-            if (is_pending(&peer->tables[family], id))
+            if (is_pending(&peer->tables[family], id) || rib_selects(peer, family))
                 rib_mark_entry(peer, family, id); /* it may have to wait in the other turn */
             else
                 mark_difference(peer, old, family, id);

@@ -28,15 +28,20 @@ int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
     return order != 0 ? order : (int)a - (int)b;
 }
 
-/* Position where a path of peers[index] belongs. */
+/* Position where the path of peers[index] with this identifier belongs. */
 static unsigned position_of(const struct speaker *speaker, const struct rib_entry *entry,
-                            unsigned index)
+                            unsigned index, uint32_t path_id)
 {
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
     unsigned position = entry->n_paths;
 
-    while (position > 0 && rib_peer_compare(speaker, index, paths[position - 1].peer) < 0)
-        position--;
+    for (; position > 0; position--) {
+        const struct rib_stored_path *before = &paths[position - 1];
+        int order = rib_peer_compare(speaker, index, before->peer);
+
+        if (order > 0 || (order == 0 && path_id > before->path_id))
+            break;
+    }
     return position;
 }
 
@@ -87,20 +92,23 @@ static void count_loop(struct speaker *speaker, const struct rib_stored_path *pa
 }
 
 /* The place of the peer's path in entry id, all zero when it is new; NULL: no memory. */
-static struct rib_stored_path *path_place(struct speaker *speaker, unsigned index,
+static struct rib_stored_path *path_place(struct speaker *speaker, unsigned index, uint32_t path_id,
                                           enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-    struct rib_stored_path *path = rib_entry_path(entry, (uint16_t)index);
+    struct rib_stored_path *path = rib_entry_path(entry, (uint16_t)index, path_id);
     struct rib_bitset *learned;
+    int added = 0;
 
     if (path != NULL)
         return path;
     learned = index == RIB_LOCAL ? NULL : &speaker->peers[index]->tables[family].learned;
-    if (learned != NULL && rib_bitset_set(learned, id) < 0)
+    if (learned != NULL)
+        added = rib_bitset_set(learned, id);
+    if (added < 0)
         return NULL;
-    path = rib_entry_insert(entry, position_of(speaker, entry, index));
-    if (path == NULL && learned != NULL)
+    path = rib_entry_insert(entry, position_of(speaker, entry, index, path_id));
+    if (path == NULL && added > 0)
         rib_bitset_clear(learned, id);
     return path;
 }
@@ -117,7 +125,7 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
 
     if (id == RIB_NO_ENTRY)
         return -ENOMEM;
-    place = path_place(speaker, index, family, id);
+    place = path_place(speaker, index, path->path_id, family, id);
     if (place == NULL) {
         rib_entry_release(speaker, family, id);
         return -ENOMEM;
@@ -158,35 +166,47 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
     rib_touch(speaker, family, id);
 }
 
-bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix)
+bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+                     uint32_t path_id)
 {
     enum bgp_family family = bgp_family_of(prefix);
     uint32_t id = rib_table_find(&speaker->tables[family], prefix);
     struct rib_stored_path *path;
+    struct rib_entry *entry;
 
     if (id == RIB_NO_ENTRY)
         return false;
-    path = rib_entry_path(rib_table_entry(&speaker->tables[family], id), (uint16_t)index);
+    entry = rib_table_entry(&speaker->tables[family], id);
+    path = rib_entry_path(entry, (uint16_t)index, path_id);
     if (path == NULL)
         return false;
-    if (index != RIB_LOCAL)
+    if (index != RIB_LOCAL && rib_entry_peer_paths(entry, (uint16_t)index) == 1)
         rib_bitset_clear(&speaker->peers[index]->tables[family].learned, id);
     erase(speaker, family, id, path);
     return true;
 }
 
-/* Removes up to `most` paths of one family; returns how many there were to remove. */
+/* Removes every path of the peer to entry id. From the last to the first: erasing moves those behind. */
+static void erase_all(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    unsigned i = entry->n_paths;
+
+    while (i-- > 0)
+        if (rib_entry_paths(entry)[i].peer == peer->index)
+            erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
+}
+
+/* Removes the paths to up to `most` prefixes of one family; returns how many there were to remove. */
 static size_t forget_some(struct speaker_peer *peer, enum bgp_family family, size_t most)
 {
-    struct speaker *speaker = peer->speaker;
     struct rib_bitset *learned = &peer->tables[family].learned;
     size_t n = 0;
 
     for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END && n < most;
          id = rib_bitset_next(learned, id + 1), n++) {
         rib_bitset_clear(learned, id);
-        erase(speaker, family, id,
-              rib_entry_path(rib_table_entry(&speaker->tables[family], id), peer->index));
+        erase_all(peer, family, id);
     }
     return n;
 }
@@ -280,13 +300,73 @@ static bool is_martian(const struct lpm_prefix *prefix)
     return false;
 }
 
+/* RFC 4456 section 8. With merged instances the router has several identifiers. */
+static bool was_reflected_here(const struct speaker *speaker, const struct speaker_peer *peer,
+                               const struct bgp_attributes *attributes)
+{
+    uint32_t originator = bgp_attributes_originator_id(attributes);
+
+    for (unsigned i = 1; originator != 0 && i < speaker->n_peers; i++)
+        if (speaker->peers[i]->config.identifier == originator)
+            return true;
+    return bgp_attributes_has_cluster(attributes, rib_cluster_id(peer));
+}
+
+/* RFC 9234 section 5, ingress: a customer may not send what was meant for customers only, a peer
+ * nothing of the kind but its own. */
+static bool is_leak(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
+{
+    uint32_t only_to_customer;
+
+    if (peer->role == BGP_ROLE_NONE)
+        return false;
+    only_to_customer = bgp_attributes_otc(attributes);
+    switch (peer->role) {
+    case BGP_ROLE_PROVIDER:
+    case BGP_ROLE_RS:
+        return only_to_customer != 0;
+    case BGP_ROLE_PEER:
+        return only_to_customer != 0 && only_to_customer != peer->config.asn;
+    default:
+        return false;
+    }
+}
+
+/* From a provider, peer or route server, a route without the mark gets the sender's (RFC 9234
+ * section 5). Returns a reference of the caller's own; NULL: no memory. */
+static const struct bgp_attributes *marked_for_customers(const struct speaker_peer *peer,
+                                                         const struct bgp_attributes *attributes)
+{
+    struct speaker *speaker = peer->speaker;
+    const struct bgp_attributes *marked = NULL;
+    bool marks = peer->role == BGP_ROLE_CUSTOMER || peer->role == BGP_ROLE_PEER ||
+                 peer->role == BGP_ROLE_RS_CLIENT;
+
+    if (!marks || bgp_attributes_otc(attributes) != 0)
+        return bgp_attributes_hold(attributes);
+    bgp_builder_load(speaker->builder, attributes);
+    bgp_builder_set_otc(speaker->builder, peer->config.asn);
+    if (bgp_builder_intern(speaker->builder, speaker->attributes, &marked) < 0)
+        return NULL;
+    return marked;
+}
+
 static enum rib_verdict filter_of(const struct speaker_peer *peer,
                                   const struct bgp_attributes *attributes)
 {
     const struct speaker *speaker = peer->speaker;
+    const struct speaker_peer_config *config = &peer->config;
 
-    if (bgp_as_path_count(attributes, speaker->config.asn) > peer->config.allow_own_as)
+    if (bgp_as_path_count(attributes, speaker->config.asn) > config->allow_own_as)
         return RIB_FILTERED_AS_LOOP;
+    if (config->max_as_path > 0 && attributes->as_path_length > config->max_as_path)
+        return RIB_FILTERED_AS_PATH_LENGTH;
+    if (config->check_first_as && !peer->internal && bgp_as_path_first(attributes) != config->asn)
+        return RIB_FILTERED_FIRST_AS;
+    if (peer->internal && was_reflected_here(speaker, peer, attributes))
+        return RIB_FILTERED_REFLECTION_LOOP;
+    if (is_leak(peer, attributes))
+        return RIB_FILTERED_ROUTE_LEAK;
     if (!next_hop_is_valid(speaker, &attributes->next_hop))
         return RIB_FILTERED_NEXT_HOP;
     return RIB_CHOSEN;
@@ -319,15 +399,15 @@ static int judge(const struct speaker_peer *peer, const struct lpm_prefix *prefi
     else
         path->filter =
             outcome.accepted ? (uint8_t)filter_of(peer, path->attributes) : RIB_FILTERED_POLICY;
-    path->rank = rib_rank(speaker, peer->config.source, path->attributes);
+    path->rank = rib_rank(speaker, peer, path->attributes);
     return 0;
 }
 
 /* Judges one route and puts it into its place. */
-static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix,
+static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix, uint32_t path_id,
                 const struct bgp_attributes *received)
 {
-    struct rib_stored_path path = {0};
+    struct rib_stored_path path = {.path_id = path_id};
     int error = judge(peer, prefix, received, &path);
 
     if (error < 0)
@@ -337,24 +417,34 @@ static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix,
     return error;
 }
 
-void rib_import_again(struct speaker_peer *peer)
+/* Paths are replaced in their places, so the walk over them is not disturbed. */
+static void judge_again(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     struct speaker *speaker = peer->speaker;
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+    struct lpm_prefix prefix = rib_entry_prefix(&speaker->tables[family], entry);
 
+    for (unsigned i = 0; i < entry->n_paths; i++) {
+        const struct rib_stored_path *path = &rib_entry_paths(entry)[i];
+        const struct bgp_attributes *received;
+
+        if (path->peer != peer->index)
+            continue;
+        received = bgp_attributes_hold(bgp_attributes_received(path->attributes));
+        if (take(peer, &prefix, path->path_id, received) < 0)
+            rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+        bgp_attributes_release(speaker->attributes, received);
+    }
+}
+
+void rib_import_again(struct speaker_peer *peer)
+{
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_bitset *learned = &peer->tables[family].learned;
 
         for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
-             id = rib_bitset_next(learned, id + 1)) {
-            struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-            struct lpm_prefix prefix = rib_entry_prefix(&speaker->tables[family], entry);
-            const struct bgp_attributes *received = bgp_attributes_hold(
-                bgp_attributes_received(rib_entry_path(entry, peer->index)->attributes));
-
-            if (take(peer, &prefix, received) < 0)
-                rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
-            bgp_attributes_release(speaker->attributes, received);
-        }
+             id = rib_bitset_next(learned, id + 1))
+            judge_again(peer, family, id);
     }
 }
 
@@ -374,6 +464,22 @@ static bool within_limit(struct speaker_peer *peer)
     return false;
 }
 
+/* Several paths to a prefix are the peer's right, any number of them is not. */
+static bool within_path_limit(struct speaker_peer *peer, const struct lpm_prefix *prefix)
+{
+    struct rib_table *table = &peer->speaker->tables[bgp_family_of(prefix)];
+    uint32_t id = rib_table_find(table, prefix);
+    char text[sizeof(peer->fault_text)], name[LPM_PREFIX_TEXT];
+
+    if (id == RIB_NO_ENTRY ||
+        rib_entry_peer_paths(rib_table_entry(table, id), peer->index) <= RIB_PEER_PATHS_MAX)
+        return true;
+    snprintf(text, sizeof(text), "more than %u paths to %s", RIB_PEER_PATHS_MAX,
+             lpm_prefix_format(prefix, name));
+    rib_fault(peer, BGP_CEASE_MAX_PREFIXES, text);
+    return false;
+}
+
 /* Asks memory for the places of the next n prefixes: finding them one by one, each would wait for its
  * own. */
 static void prefetch(const struct speaker_peer *peer, struct bgp_nlri *ahead, unsigned n)
@@ -384,15 +490,15 @@ static void prefetch(const struct speaker_peer *peer, struct bgp_nlri *ahead, un
         rib_table_prefetch(&peer->speaker->tables[ahead->family], &prefix);
 }
 
-static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
+static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
+                     const struct bgp_attributes *attributes)
 {
-    const struct bgp_attributes *attributes = routes->attributes;
     struct rib_stored_path path = {
         .attributes = attributes,
         .filter = (uint8_t)filter_of(peer, attributes),
-        .rank = rib_rank(peer->speaker, peer->config.source, attributes),
+        .rank = rib_rank(peer->speaker, peer, attributes),
     };
-    struct bgp_nlri announced = routes->announced, ahead = announced;
+    struct bgp_nlri ahead = announced;
     uint8_t filter = path.filter;
     bool judged = peer->import_policy == NULL && !peer->speaker->config.require_policy;
     struct lpm_prefix prefix;
@@ -402,15 +508,16 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
     while (bgp_nlri_next(&announced, &prefix)) {
         prefetch(peer, &ahead, 1);
         path.filter = is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
+        path.path_id = announced.path_id;
         if (judged)
             error = rib_path_set(peer->speaker, peer->index, &prefix, &path);
         else
-            error = take(peer, &prefix, attributes);
+            error = take(peer, &prefix, announced.path_id, attributes);
         if (error < 0) {
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
             return;
         }
-        if (!within_limit(peer))
+        if (!within_limit(peer) || (announced.with_path_id && !within_path_limit(peer, &prefix)))
             return;
     }
 }
@@ -418,6 +525,7 @@ static void announce(struct speaker_peer *peer, const struct bgp_routes *routes)
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes)
 {
     struct bgp_nlri withdrawn = routes->withdrawn, ahead = withdrawn;
+    const struct bgp_attributes *attributes;
     struct lpm_prefix prefix;
 
     if (peer->fault != 0)
@@ -425,8 +533,15 @@ void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes)
     prefetch(peer, &ahead, PREFETCH);
     while (bgp_nlri_next(&withdrawn, &prefix)) {
         prefetch(peer, &ahead, 1);
-        rib_path_remove(peer->speaker, peer->index, &prefix);
+        rib_path_remove(peer->speaker, peer->index, &prefix, withdrawn.path_id);
     }
-    if (routes->attributes != NULL)
-        announce(peer, routes);
+    if (routes->attributes == NULL)
+        return;
+    attributes = marked_for_customers(peer, routes->attributes);
+    if (attributes == NULL) {
+        rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+        return;
+    }
+    announce(peer, routes->announced, attributes);
+    bgp_attributes_release(peer->speaker->attributes, attributes);
 }

@@ -43,13 +43,20 @@
 /* In which order a peer is told: withdrawals and own routes before reflected ones. */
 enum rib_turn { RIB_FIRST, RIB_REFLECTED, RIB_TURNS };
 
+struct rib_sent;
+struct rib_item;
+
 struct rib_peer_tables {
     struct rib_bitset learned;
     struct rib_bitset advertised;
     struct rib_bitset pending[RIB_TURNS];
     uint32_t cursor[RIB_TURNS]; /* where the next batch starts looking */
-    bool end_of_rib_due;        /* the initial table is still on its way */
-    bool passed;                /* pending has been walked to its end since the session came up */
+    /* By id, of a peer with a selection of its own; an id is in advertised exactly when it has a
+     * record here. */
+    struct rib_sent **sent;
+    uint32_t n_sent;     /* length of sent */
+    bool end_of_rib_due; /* the initial table is still on its way */
+    bool passed;         /* pending has been walked to its end since the session came up */
 };
 
 /* Wide enough to bring most of what can share a message together, small enough to sort in well
@@ -101,9 +108,13 @@ struct speaker_peer {
     struct speaker *speaker;
     uint16_t index;
     bool established;
-    bool leaving;                              /* down, and paths of it are left */
-    bool internal;                             /* iBGP */
-    uint32_t families;                         /* negotiated */
+    bool leaving;           /* down, and paths of it are left */
+    bool internal;          /* iBGP */
+    enum bgp_role role;     /* ours; none towards an internal peer */
+    bool extended_next_hop; /* negotiated */
+    uint32_t selections; /* families in which the peer is sent a selection of its own (selection.c)
+                            rather than the best path */
+    uint32_t families;   /* negotiated */
     struct lpm_address self[BGP_FAMILY_COUNT]; /* own next hop by family; family 0: none */
     bool to_wake;                              /* on the list speaker.wake */
     bool undrained[2];                         /* by direction: output may have bytes left */
@@ -121,6 +132,10 @@ struct speaker_peer {
     unsigned at;                  /* ids of the batch below this are done */
     unsigned message;             /* of the batch: the first that has not been copied */
     struct rib_policy *import_policy, *export_policy; /* NULL: none; one reference held of each */
+    /* Selections on their way out: items[items_at .. n_items), all of items_family. */
+    struct rib_item *items;
+    unsigned n_items, items_at, items_capacity;
+    enum bgp_family items_family;
 };
 
 struct speaker {
@@ -130,11 +145,12 @@ struct speaker {
     struct bgp_attribute_builder *builder; /* scratch */
     struct rib_policy_scratch *policy;     /* scratch; rib_finish() clears it */
     unsigned n_filtered;                   /* peers with an export policy */
+    unsigned n_selecting;                  /* Established peers with a selection of their own */
     struct speaker_peer **peers;
     unsigned n_peers; /* with the NULL at 0 */
     struct speaker_peer **established;
     unsigned n_established;
-    unsigned n_leaving; /* peers */
+    unsigned n_leaving;                      /* peers */
     struct rib_group *groups, *spare_groups; /* together as many as there are peers */
     struct speaker_peer *wake;               /* peers that got something pending in this call */
     bool faults;                             /* some peer has a fault */
@@ -146,14 +162,18 @@ struct speaker {
 
 /* --- decision.c ------------------------------------------------------------------------------- */
 
-/* How good a path with these attributes is; lower is better. To be compared by rib_path_order(). */
-uint32_t rib_rank(const struct speaker *speaker, enum rib_source source,
+/* How good a path with these attributes is; lower is better. To be compared by rib_path_order(). peer:
+ * whose; NULL: an own route. */
+uint32_t rib_rank(const struct speaker *speaker, const struct speaker_peer *peer,
                   const struct bgp_attributes *attributes);
 
 /* <0: a is better than b; 0: they are equals, an ECMP set. */
 int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b);
 
 struct rib_decision {
+    const struct speaker *speaker;
+    const struct rib_entry *entry;
+    bool learned_only;                                  /* own routes were passed over */
     unsigned n;                                         /* 0: no path is usable */
     const struct rib_stored_path *chosen[RIB_ECMP_MAX]; /* [0]: the best */
 };
@@ -163,9 +183,14 @@ rib_decider rib_decide;
 rib_decider rib_decide_learned; /* passes over the speaker's own route */
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
                                 const struct rib_stored_path *path);
+/* Paths of sessions with the same neighbour, or of the same session. */
+bool rib_same_neighbor(const struct speaker *speaker, const struct rib_stored_path *a,
+                       const struct rib_stored_path *b);
 /* Two paths that the same neighbour announced in the same words, in two sessions. */
 bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
                const struct rib_stored_path *b);
+/* Our cluster as the peer's reflector (RFC 4456). */
+uint32_t rib_cluster_id(const struct speaker_peer *peer);
 /* The best path as last decided, or NULL. */
 const struct rib_stored_path *rib_best(const struct rib_entry *entry);
 
@@ -173,13 +198,18 @@ enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_
 
 /* --- import.c --------------------------------------------------------------------------------- */
 
+/* Paths to one prefix that a peer may have: more would cost others time at every decision. */
+#define RIB_PEER_PATHS_MAX 64u
+
 /* Takes in what a peer announced and withdrew. */
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes);
-/* Sets the path of peers[index] to prefix, replacing an older one; takes a reference of its own. */
+/* Sets the path of peers[index] and path->path_id to prefix, replacing an older one; takes a
+ * reference of its own. */
 int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
                  const struct rib_stored_path *path);
 /* False when there was none. */
-bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix);
+bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+                     uint32_t path_id);
 /* Judges all of the Adj-RIB-In anew, by the present import policy. */
 void rib_import_again(struct speaker_peer *peer);
 /* The peer is gone and its paths go, a slice now and the rest in slices of speaker_tick(): taking a
@@ -211,6 +241,8 @@ struct rib_outgoing {
     const struct bgp_attributes *attributes; /* one reference held */
     struct bgp_export export;
 };
+/* Does this path of peer, with a BLACKHOLE that it may say, mean that packets are dropped? */
+bool rib_discards(const struct speaker_peer *peer, const struct bgp_attributes *attributes);
 /* Would the two peers be sent every path in the same words, but for what they announced themselves?
  * Whatever else in this file asks of a peer has to be compared there. */
 bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b);
@@ -233,6 +265,8 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
  * rib_export_alike() says yes. */
 bool rib_export_same_words(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                            const struct rib_stored_path *path, const struct rib_outgoing *outgoing);
+/* An order of sets by what is in them: the same in every run. */
+int rib_attributes_compare(const struct bgp_attributes *a, const struct bgp_attributes *b);
 /* An order in which paths that rib_export_alike() says are alike stand together. */
 int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
 
@@ -244,7 +278,7 @@ static inline bool rib_export_filtered(const struct speaker_peer *peer)
     return peer->export_policy != NULL || (peer->speaker->config.require_policy && !peer->internal);
 }
 /* The path to entry id that the peers of member's group are to have, but for one whose own it is; or
- * NULL. The best one; where there is a policy, the best of those that it accepts, so that no path hides
+ * NULL. The best one, or the first of a selection; where there is a policy, the best of those that it accepts, so that no path hides
  * another (RFC 7947 2.3). */
 const struct rib_stored_path *rib_export_best(const struct speaker_peer *peer,
                                               enum bgp_family family, uint32_t id);
@@ -259,6 +293,49 @@ int rib_export_apply(const struct speaker_peer *peer, const struct rib_policy *p
 /* Takes over a new export policy, which may be NULL; marks what it makes different. */
 void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *policy);
 
+/* --- selection.c ------------------------------------------------------------------------------ */
+
+/* One path that a peer with a selection of its own was sent. */
+struct rib_sent_path {
+    struct rib_outgoing said; /* attributes: a reference; NULL: to be said again whatever it is */
+    uint32_t path_id;         /* ours: what the peer knows the path by */
+    uint32_t from_id;         /* the path's name: its own identifier and peer */
+    uint16_t from;
+};
+struct rib_sent {
+    unsigned n; /* never 0 */
+    struct rib_sent_path paths[];
+};
+
+/* A path, or the withdrawal of one, on its way out. */
+struct rib_item {
+    struct lpm_prefix prefix;
+    uint32_t path_id;
+    struct rib_outgoing outgoing; /* attributes NULL: a withdrawal */
+};
+
+/* Does the peer have a selection of its own in this family? */
+static inline bool rib_selects(const struct speaker_peer *peer, enum bgp_family family)
+{
+    return (peer->selections & BGP_FAMILY_BIT(family)) != 0;
+}
+/* The first path of the peer's selection from entry id, or NULL. */
+const struct rib_stored_path *rib_selection_best(const struct speaker_peer *peer,
+                                                 enum bgp_family family, uint32_t id);
+/* Makes items of these ids, which are not pending any more then. False: memory is short, and the
+ * peer has a fault. */
+bool rib_selection_load(struct speaker_peer *peer, enum bgp_family family, const uint32_t *ids,
+                        unsigned n);
+/* Writes the next message of items; 0: there are no more. */
+size_t rib_selection_write(struct speaker_peer *peer, uint8_t *bytes, size_t capacity);
+/* Everything that was sent is to be sent again (route refresh). */
+void rib_selection_repeat(struct speaker_peer *peer, enum bgp_family family);
+/* Forgets what was sent and what is on its way. */
+void rib_selection_forget(struct speaker_peer *peer);
+/* What was sent of an entry; NULL: nothing. */
+const struct rib_sent *rib_selection_sent(const struct speaker_peer *peer, enum bgp_family family,
+                                          uint32_t id);
+
 /* --- mark.c ----------------------------------------------------------------------------------- */
 
 /* The best path of an entry changed, or its last path went: notes for each group what its members
@@ -267,7 +344,7 @@ void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Spreads what was noted over the members; entry.waiting is right from here on. */
 void rib_spread(struct speaker *speaker, enum bgp_family family);
 /* Paths of an entry changed, but not the best one: the same for the groups whose policy does not let
- * them have the best. */
+ * them have the best, and for peers with a selection of their own. */
 void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Marks one entry for one peer. */
 void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
@@ -296,7 +373,8 @@ void rib_group_leave(struct speaker_peer *peer);
 
 /* --- batch.c ---------------------------------------------------------------------------------- */
 
-/* Makes peer->batch hold what comes next; false when nothing is pending (or on a fault). */
+/* Makes peer->batch, or the peer's selection (peer->batch is NULL then), hold what comes next; false when
+ * nothing is pending (or on a fault). */
 bool rib_batch_next(struct speaker_peer *peer);
 /* Lets go of the peer's batch. */
 void rib_batch_drop(struct speaker_peer *peer);

@@ -60,13 +60,13 @@ void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t
 {
     const struct rib_stored_path *best;
 
-    if (speaker->n_filtered == 0)
+    if (speaker->n_filtered + speaker->n_selecting == 0)
         return;
     best = rib_best(rib_table_entry(&speaker->tables[family], id));
     for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
         const struct rib_stored_path *choice = rib_export_best(group->members, family, id);
 
-        if (choice != best)
+        if (choice != best || rib_selects(group->members, family))
             note_choice(group, family, id, choice);
     }
 }
@@ -208,6 +208,7 @@ void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
 {
     const struct rib_table *table = &peer->speaker->tables[family];
 
+    rib_selection_repeat(peer, family);
     for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
          id = rib_table_next(table, id + 1))
         rib_mark_entry(peer, family, id);
@@ -242,6 +243,7 @@ void rib_forget_advertised(struct speaker_peer *peer)
         tables->passed = false;
     }
     rib_batch_drop(peer);
+    rib_selection_forget(peer);
 }
 
 bool rib_pending(const struct speaker_peer *peer)
@@ -249,5 +251,5 @@ bool rib_pending(const struct speaker_peer *peer)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (rib_family_pending(&peer->tables[family]) || peer->tables[family].end_of_rib_due)
             return true;
-    return false;
+    return peer->items_at < peer->n_items;
 }

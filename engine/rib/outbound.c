@@ -8,6 +8,8 @@
  *                |                        |                          /
  *            announce (a run of like   withdraw (a run of them
  *            paths shares a message)   shares a message)
+ *
+ * A peer with a selection of its own in a family is served by selection.c in that family.
  */
 #include "engine/rib/internal.h"
 
@@ -256,11 +258,16 @@ static size_t write_next(struct speaker_peer *peer, uint8_t *bytes, size_t capac
     size_t n;
 
     while (peer->fault == 0) {
+        n = rib_selection_write(peer, bytes, capacity);
+        if (n > 0)
+            return n;
         if (peer->batch == NULL || peer->at == peer->batch->n) {
             n = write_end_of_rib(peer, bytes, capacity);
             if (n > 0 || !rib_batch_next(peer))
                 return n;
         }
+        if (peer->batch == NULL)
+            continue; /* what comes next is a selection */
         n = copy_kept(peer, bytes, capacity);
         if (n == 0)
             n = write_message(peer, bytes, capacity);

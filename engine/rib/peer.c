@@ -22,6 +22,11 @@ static void peer_up(struct speaker_peer *peer)
     rib_leave_whole(peer);
     peer->established = true;
     peer->families = bgp_session_negotiated(peer->session)->families;
+    peer->extended_next_hop = bgp_session_negotiated(peer->session)->extended_next_hop;
+    peer->selections = peer->config.transparent && !peer->internal
+                           ? peer->families
+                           : bgp_session_encoding(peer->session)->add_path;
+    speaker->n_selecting += peer->selections != 0;
     speaker->established[speaker->n_established++] = peer;
     rib_group_join(peer);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
@@ -38,6 +43,7 @@ static void peer_down(struct speaker_peer *peer)
     unsigned at = 0;
 
     peer->established = false;
+    speaker->n_selecting -= peer->selections != 0;
     while (speaker->established[at] != peer)
         at++;
     speaker->established[at] = speaker->established[--speaker->n_established];
@@ -140,6 +146,11 @@ static int create_session(struct speaker_peer *peer)
         .hold_time_s = config->hold_time_s,
         .keepalive_s = config->keepalive_s,
         .connect_retry_s = config->connect_retry_s,
+        .extended_next_hop = config->extended_next_hop,
+        .add_path = {.receive = config->add_path_receive ? BGP_FAMILIES_ALL : 0,
+                     .send = config->add_path_send ? BGP_FAMILIES_ALL : 0},
+        .role = config->role,
+        .role_strict = config->role_strict,
         .seed = seed_of(peer),
         .attributes = peer->speaker->attributes,
     };
@@ -158,14 +169,21 @@ static int create_session(struct speaker_peer *peer)
     return bgp_session_create(&session, &handler, &peer->session);
 }
 
-/* Copies config, the name too, and works out what follows from it. */
+/* Copies config, the name and the list too, and works out what follows from it. */
 static int take_config(struct speaker_peer *peer, const struct speaker_peer_config *config)
 {
+    size_t removed = config->remove_as_count * sizeof(*config->remove_as);
+    uint32_t *remove_as = malloc(removed + 1);
+
     peer->config = *config;
     peer->config.name = strdup(config->name != NULL ? config->name : "");
-    if (peer->config.name == NULL)
+    peer->config.remove_as = remove_as;
+    if (peer->config.name == NULL || remove_as == NULL)
         return -ENOMEM;
+    if (removed > 0)
+        memcpy(remove_as, config->remove_as, removed);
     peer->internal = config->asn == peer->speaker->config.asn;
+    peer->role = peer->internal ? BGP_ROLE_NONE : config->role;
     if (config->local_address.family == LPM_IPV4)
         peer->self[BGP_IPV4_UNICAST] = config->local_address;
     if (config->local_address6.family == LPM_IPV6)
@@ -261,6 +279,8 @@ void rib_peer_destroy(struct speaker_peer *peer)
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             rib_bitset_free(&tables->pending[turn]);
     }
+    rib_selection_forget(peer);
+    free((uint32_t *)(uintptr_t)peer->config.remove_as);
     rib_policy_release(peer->import_policy);
     rib_policy_release(peer->export_policy);
     free((char *)(uintptr_t)peer->config.name);

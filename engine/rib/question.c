@@ -9,11 +9,17 @@
 
 struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_stored_path *path)
 {
+    const struct speaker_peer *peer = speaker->peers[path->peer]; /* NULL for RIB_LOCAL */
+
     return (struct rib_path){
         .attributes = path->attributes,
-        .peer = speaker->peers[path->peer], /* NULL for RIB_LOCAL */
+        .peer = peer,
         .source = rib_path_source(speaker, path),
         .next_hop = path->attributes->next_hop,
+        .path_id = path->path_id,
+        .discard = peer != NULL && rib_discards(peer, path->attributes),
+        .bandwidth =
+            speaker->config.link_bandwidth ? bgp_attributes_link_bandwidth(path->attributes) : 0,
     };
 }
 
@@ -144,13 +150,28 @@ bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *
     return entry != NULL && entry->n_paths > 0 && rib_entry_paths_const(entry)->peer == RIB_LOCAL;
 }
 
-static const struct rib_stored_path *path_of(const struct rib_entry *entry, uint16_t peer)
+/* Visits the paths of the peer to one prefix. */
+static int visit_learned(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                         int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                      const struct rib_path *path, enum rib_verdict verdict),
+                         void *context)
 {
-    const struct rib_stored_path *path = rib_entry_paths_const(entry);
+    const struct speaker *speaker = peer->speaker;
+    const struct rib_table *table = &speaker->tables[family];
+    const struct rib_entry *entry = rib_table_entry(table, id);
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    struct lpm_prefix prefix = rib_entry_prefix(table, entry);
+    struct rib_decision decision;
+    int result = 0;
 
-    while (path->peer != peer)
-        path++;
-    return path;
+    rib_decide(speaker, entry, &decision);
+    for (unsigned i = 0; result == 0 && i < entry->n_paths; i++) {
+        struct rib_path path = rib_public_path(speaker, &paths[i]);
+
+        if (paths[i].peer == peer->index)
+            result = visit(context, &prefix, &path, rib_verdict_of(&decision, &paths[i]));
+    }
+    return result;
 }
 
 int speaker_each_learned(const struct speaker *speaker, const struct speaker_peer *peer,
@@ -158,78 +179,90 @@ int speaker_each_learned(const struct speaker *speaker, const struct speaker_pee
                                       const struct rib_path *path, enum rib_verdict verdict),
                          void *context)
 {
-    struct rib_decision decision;
     int result = 0;
 
     for (enum bgp_family family = 0; result == 0 && family < BGP_FAMILY_COUNT; family++) {
-        const struct rib_table *table = &speaker->tables[family];
         size_t n;
-        uint32_t *ids = rib_table_sorted(table, &peer->tables[family].learned, &n);
+        uint32_t *ids =
+            rib_table_sorted(&speaker->tables[family], &peer->tables[family].learned, &n);
 
         if (ids == NULL && n > 0)
             return -ENOMEM;
-        for (size_t i = 0; result == 0 && i < n; i++) {
-            const struct rib_entry *entry = rib_table_entry(table, ids[i]);
-            const struct rib_stored_path *stored = path_of(entry, peer->index);
-            struct lpm_prefix prefix = rib_entry_prefix(table, entry);
-            struct rib_path path = rib_public_path(speaker, stored);
-
-            rib_decide(speaker, entry, &decision);
-            result = visit(context, &prefix, &path, rib_verdict_of(&decision, stored));
-        }
+        for (size_t i = 0; result == 0 && i < n; i++)
+            result = visit_learned(peer, family, ids[i], visit, context);
         free(ids);
     }
     return result;
 }
 
-/* Makes what the peer is sent of path a set of its own, as the peer will see it. */
-static int sent_attributes(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
-                           const struct rib_stored_path *path, const struct bgp_attributes **sent)
-{
-    struct speaker *speaker = peer->speaker;
-    struct rib_outgoing outgoing;
-    int error = rib_export_prepare(peer, family, id, path, &outgoing);
-
-    if (error < 0)
-        return error;
-    bgp_builder_load(speaker->builder, outgoing.attributes);
-    bgp_builder_export(speaker->builder, &outgoing.export);
-    error = bgp_builder_intern(speaker->builder, speaker->attributes, sent);
-    bgp_attributes_release(speaker->attributes, outgoing.attributes);
-    return error;
-}
-
 struct advertised_visit {
     int (*visit)(void *context, const struct lpm_prefix *prefix,
-                 const struct bgp_attributes *attributes, const struct lpm_address *next_hop);
+                 const struct bgp_attributes *attributes, const struct lpm_address *next_hop,
+                 uint32_t path_id);
     void *context;
 };
+
+/* What is, or will be, said, as a set of its own: as the peer sees it. */
+static int visit_outgoing(const struct speaker_peer *peer, const struct lpm_prefix *prefix,
+                          const struct rib_outgoing *outgoing, uint32_t path_id,
+                          const struct advertised_visit *visit)
+{
+    struct speaker *speaker = peer->speaker;
+    const struct bgp_attributes *sent;
+    int result;
+
+    bgp_builder_load(speaker->builder, outgoing->attributes);
+    bgp_builder_export(speaker->builder, &outgoing->export);
+    result = bgp_builder_intern(speaker->builder, speaker->attributes, &sent);
+    if (result < 0)
+        return result;
+    result = visit->visit(visit->context, prefix, sent, &sent->next_hop, path_id);
+    bgp_attributes_release(speaker->attributes, sent);
+    return result;
+}
+
+/* By what was sent. A path that is to be sent again, and has not been yet, is left out. */
+static int visit_selection(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                           const struct lpm_prefix *prefix, const struct advertised_visit *visit)
+{
+    const struct rib_sent *sent = rib_selection_sent(peer, family, id);
+    bool with_ids = bgp_session_encoding(peer->session)->add_path & BGP_FAMILY_BIT(family);
+    int result = 0;
+
+    for (unsigned i = 0; sent != NULL && result == 0 && i < sent->n; i++)
+        if (sent->paths[i].said.attributes != NULL)
+            result = visit_outgoing(peer, prefix, &sent->paths[i].said,
+                                    with_ids ? sent->paths[i].path_id : 0, visit);
+    return result;
+}
 
 static int visit_advertised(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
                             const struct advertised_visit *visit)
 {
-    struct speaker *speaker = peer->speaker;
-    const struct rib_table *table = &speaker->tables[family];
+    const struct rib_table *table = &peer->speaker->tables[family];
     const struct rib_entry *entry = rib_table_entry(table, id);
-    const struct rib_stored_path *best = rib_export_best(peer, family, id);
     struct lpm_prefix prefix = rib_entry_prefix(table, entry);
-    const struct bgp_attributes *sent;
+    const struct rib_stored_path *best;
+    struct rib_outgoing outgoing;
     int result;
 
+    if (rib_selects(peer, family))
+        return visit_selection(peer, family, id, &prefix, visit);
+    best = rib_export_best(peer, family, id);
     if (!rib_export_allowed(peer, family, best))
         return 0; /* waits to be withdrawn */
-    result = sent_attributes(peer, family, id, best, &sent);
+    result = rib_export_prepare(peer, family, id, best, &outgoing);
     if (result < 0)
         return result;
-    result = visit->visit(visit->context, &prefix, sent, &sent->next_hop);
-    bgp_attributes_release(speaker->attributes, sent);
+    result = visit_outgoing(peer, &prefix, &outgoing, 0, visit);
+    bgp_attributes_release(peer->speaker->attributes, outgoing.attributes);
     return result;
 }
 
 int speaker_each_advertised(const struct speaker *speaker, const struct speaker_peer *peer,
                             int (*visit)(void *context, const struct lpm_prefix *prefix,
                                          const struct bgp_attributes *attributes,
-                                         const struct lpm_address *next_hop),
+                                         const struct lpm_address *next_hop, uint32_t path_id),
                             void *context)
 {
     const struct advertised_visit how = {.visit = visit, .context = context};

@@ -44,6 +44,17 @@ static bool has_own_route(const struct rib_entry *entry)
     return entry->n_paths > 1 && rib_entry_paths_const(entry)[0].peer == RIB_LOCAL;
 }
 
+/* How many paths the last decision chose, of those that are still there. */
+static unsigned chosen_before(const struct rib_entry *entry)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        n += (paths[i].flags & RIB_PATH_CHOSEN) != 0;
+    return n;
+}
+
 /* Writes the decision into the flags of the paths. *best_changed: another path, or another set of
  * attributes, is to be advertised. Returns whether the handler is to hear of it. */
 static bool decide(struct speaker *speaker, struct rib_entry *entry, bool *best_changed)
@@ -54,7 +65,8 @@ static bool decide(struct speaker *speaker, struct rib_entry *entry, bool *best_
     rib_decide(speaker, entry, &decision);
     *best_changed = entry->flags & RIB_ENTRY_BEST_TOUCHED ||
                     (decision.n > 0 && !had(speaker, entry, decision.chosen[0], RIB_PATH_BEST));
-    changed |= *best_changed;
+    /* MED can take a path out of the set without putting another one in. */
+    changed |= *best_changed || chosen_before(entry) != decision.n;
     for (unsigned i = 0; i < decision.n && !changed; i++)
         changed = !had(speaker, entry, decision.chosen[i], RIB_PATH_CHOSEN);
     write_flags(entry, &decision);

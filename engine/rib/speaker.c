@@ -93,7 +93,7 @@ int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
     error = bgp_builder_intern(speaker->builder, speaker->attributes, &path.attributes);
     if (error < 0)
         return error;
-    path.rank = rib_rank(speaker, RIB_SOURCE_LOCAL, path.attributes);
+    path.rank = rib_rank(speaker, NULL, path.attributes);
     error = rib_path_set(speaker, RIB_LOCAL, prefix, &path);
     bgp_attributes_release(speaker->attributes, path.attributes);
     rib_finish(speaker);
@@ -102,7 +102,7 @@ int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
 
 int speaker_withdraw(struct speaker *speaker, const struct lpm_prefix *prefix)
 {
-    bool found = is_prefix(prefix) && rib_path_remove(speaker, RIB_LOCAL, prefix);
+    bool found = is_prefix(prefix) && rib_path_remove(speaker, RIB_LOCAL, prefix, 0);
 
     rib_finish(speaker);
     return found ? 0 : -ENOENT;

@@ -46,6 +46,10 @@ struct rib_path {
     const struct speaker_peer *peer;         /* NULL for RIB_SOURCE_LOCAL */
     enum rib_source source;
     struct lpm_address next_hop;
+    uint32_t path_id; /* as the peer gave it (RFC 7911); 0 where it gives none */
+    bool discard;    /* BLACKHOLE (RFC 7999) of a peer that may say so: packets are to be dropped */
+    float bandwidth; /* bytes a second by its link-bandwidth community, where the speaker heeds
+                         those; 0: not said */
 };
 
 /* Why a candidate is, or is not, in the ECMP set. */
@@ -61,8 +65,27 @@ enum rib_verdict {
     RIB_DUPLICATE_NEXT_HOP, /* same next hop as a chosen path (the other instance's session, say) */
     RIB_FILTERED_MARTIAN,   /* a prefix that no unicast route may have (RFC 4271 6.3) */
     RIB_LOST_LIMIT,         /* equal to the chosen paths, but the ECMP set is full */
+    RIB_LOST_SHUTDOWN,      /* drained (RFC 8326), and another path is not */
+    RIB_LOST_ORIGIN,        /* a lower ORIGIN, where the speaker compares it */
+    RIB_LOST_MED,           /* a lower MED, where the speaker compares it */
+    RIB_FILTERED_AS_PATH_LENGTH,  /* longer than the peer's AS_PATH may be */
+    RIB_FILTERED_FIRST_AS,        /* does not begin with the peer's AS */
+    RIB_FILTERED_REFLECTION_LOOP, /* own ORIGINATOR_ID or cluster (RFC 4456) */
+    RIB_FILTERED_ROUTE_LEAK,      /* Only to Customer (RFC 9234) */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
+/* Not accepted at all, rather than accepted and not chosen. */
+bool rib_verdict_filtered(enum rib_verdict verdict);
+
+/* Whether paths that are equal so far are told apart by MED (RFC 4271 9.1.2.2 c). */
+enum rib_med {
+    RIB_MED_IGNORED,
+    RIB_MED_SAME_AS, /* among those of one neighbouring AS */
+    RIB_MED_ALWAYS,
+};
+
+/* What happens to private AS numbers (RFC 6996) in what an external peer is sent. */
+enum rib_private_as { RIB_PRIVATE_AS_KEPT, RIB_PRIVATE_AS_REMOVED, RIB_PRIVATE_AS_REPLACED };
 
 struct speaker_handler {
     void *context;
@@ -103,6 +126,10 @@ struct speaker_config {
     bool single_express_route_path; /* no ECMP over ExpressRoute paths (quirk single_er_path) */
     unsigned ecmp_max;   /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
     bool require_policy; /* RFC 8212: an eBGP peer without a policy gives, or gets, no route */
+    enum rib_med med;
+    bool compare_origin; /* IGP before EGP before Incomplete, at equal AS_PATH length */
+    bool link_bandwidth; /* heed link-bandwidth communities */
+    uint32_t cluster_id; /* as a route reflector (RFC 4456); 0: the session's identifier */
     struct speaker_handler handler;
 };
 
@@ -126,6 +153,26 @@ struct speaker_peer_config {
     bool as_override;      /* towards this peer: replace its ASN in AS_PATH by our own */
     unsigned prepend;      /* towards this peer: own ASN this many times more */
     unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
+    unsigned max_as_path;  /* a received AS_PATH of more ASes is filtered; 0: any length */
+    bool check_first_as;   /* a received AS_PATH must begin with the peer's ASN */
+    /* Towards this peer, an external one: private AS numbers, and these, leave the AS_PATH. */
+    enum rib_private_as private_as;
+    const uint32_t *remove_as; /* copied */
+    unsigned remove_as_count;
+    bool transparent;    /* towards this peer: nothing is prepended, next hop and MED stay, and the
+                           best of what it may have is sent where it may not have the best (RFC
+                           7947) */
+    bool reflect_client; /* an internal peer that routes of others are reflected to, and from which
+                            they are (RFC 4456) */
+    enum bgp_role role;  /* ours (RFC 9234) */
+    bool role_strict;
+    bool add_path_receive, add_path_send; /* offered (RFC 7911), in every family */
+    unsigned add_path_max;                /* paths to a prefix that are sent; 0: 1 */
+    bool extended_next_hop;               /* offered: IPv4 routes with IPv6 next hops (RFC 8950) */
+    bool accept_blackhole;                /* BLACKHOLE (RFC 7999) of this peer is heeded */
+    bool
+        graceful_shutdown; /* drained (RFC 8326): its paths come last, and it is told to do the same
+                               with ours */
     void *user;            /* speaker_peer_user() gives it back */
 };
 
@@ -228,7 +275,8 @@ bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *
 
 /* Adj-RIB-In of a peer, and what is advertised to it (attributes as sent), in prefix order. A
  * prefix whose change still waits for a slow peer shows what will be sent next; one that waits to
- * be withdrawn is left out. Both return -ENOMEM when there is no memory to sort. */
+ * be withdrawn is left out. path_id: as sent (RFC 7911), 0 where the peer takes none. Both return
+ * -ENOMEM when there is no memory to sort. */
 int speaker_each_learned(const struct speaker *speaker, const struct speaker_peer *peer,
                          int (*visit)(void *context, const struct lpm_prefix *prefix,
                                       const struct rib_path *path, enum rib_verdict verdict),
@@ -236,7 +284,7 @@ int speaker_each_learned(const struct speaker *speaker, const struct speaker_pee
 int speaker_each_advertised(const struct speaker *speaker, const struct speaker_peer *peer,
                             int (*visit)(void *context, const struct lpm_prefix *prefix,
                                          const struct bgp_attributes *attributes,
-                                         const struct lpm_address *next_hop),
+                                         const struct lpm_address *next_hop, uint32_t path_id),
                             void *context);
 
 /* What policy said of a route. */

@@ -10,10 +10,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-_Static_assert(sizeof(struct rib_stored_path) == 16, "a path is two words");
+_Static_assert(sizeof(struct rib_stored_path) == 24, "a path is three words");
 _Static_assert(RIB_NO_ENTRY == RIB_INDEX_NONE, "the index says so for the table");
-_Static_assert(offsetof(struct rib_entry, address) + 4 == 24, "the stride of IPv4 entries");
-_Static_assert(offsetof(struct rib_entry, address) + 16 <= 40, "the stride of IPv6 entries");
+_Static_assert(offsetof(struct rib_entry, address) + 4 == RIB_STRIDE_IPV4, "IPv4 entries");
+_Static_assert(offsetof(struct rib_entry, address) + 16 <= RIB_STRIDE_IPV6, "IPv6 entries");
 
 void rib_table_init(struct rib_table *table, enum lpm_family family)
 {
@@ -95,7 +95,7 @@ void rib_table_prefetch_removal(const struct rib_table *table, uint32_t id)
 
 static bool grow_chunks(struct rib_table *table)
 {
-    size_t stride = table->family == LPM_IPV4 ? 24 : 40;
+    size_t stride = table->family == LPM_IPV4 ? RIB_STRIDE_IPV4 : RIB_STRIDE_IPV6;
     uint8_t **chunks;
     uint8_t *chunk;
 
@@ -218,14 +218,24 @@ struct lpm_prefix rib_entry_prefix(const struct rib_table *table, const struct r
     return prefix;
 }
 
-struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer)
+struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer, uint32_t path_id)
 {
     struct rib_stored_path *paths = rib_entry_paths(entry);
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        if (paths[i].peer == peer)
+        if (paths[i].peer == peer && paths[i].path_id == path_id)
             return &paths[i];
     return NULL;
+}
+
+unsigned rib_entry_peer_paths(const struct rib_entry *entry, uint16_t peer)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        n += paths[i].peer == peer;
+    return n;
 }
 
 /* The array of an entry that gets its n-th path (n >= 2), or NULL. Capacity is a function of n, the

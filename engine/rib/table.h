@@ -10,11 +10,11 @@
  *
  * An entry is named by its id, 4 bytes, so that sets of prefixes are bitsets (bitset.h). An id is
  * used again only after rib_table_remove(). The index keeps hashes, so growing and deleting touch no
- * entry, and a probe that misses does not either. An IPv4 prefix with one path costs 24 bytes of
+ * entry, and a probe that misses does not either. An IPv4 prefix with one path costs 32 bytes of
  * entry and about 16 of index.
  *
- * Within an entry paths stand in the order of their peers (rib_peer_compare()), which makes every
- * walk over them deterministic whatever the order of arrival.
+ * Within an entry paths stand in the order of their peers (rib_peer_compare()) and path identifiers,
+ * which makes every walk over them deterministic whatever the order of arrival.
  */
 #ifndef ENGINE_RIB_TABLE_H
 #define ENGINE_RIB_TABLE_H
@@ -33,20 +33,23 @@ struct bgp_attributes;
 #define RIB_PATH_CHOSEN 0x01 /* in the ECMP set */
 #define RIB_PATH_BEST   0x02 /* the one to advertise; always chosen as well */
 
-/* One peer's path to a prefix: 16 bytes, of which a full table has millions. */
+/* One path to a prefix: 24 bytes, of which a full table has millions. A peer that sends path
+ * identifiers (RFC 7911) may have several; peer and path_id name one. */
 struct rib_stored_path {
     const struct bgp_attributes *attributes; /* one reference held */
+    uint32_t rank;                           /* rib_rank(), for rib_path_order() */
+    uint32_t path_id;                        /* as the peer gave it; 0 where it gives none */
     uint16_t peer;                           /* index in speaker.peers */
     uint8_t filter;                          /* enum rib_verdict: RIB_CHOSEN when not filtered */
     uint8_t flags;                           /* RIB_PATH_* */
-    uint32_t rank;                           /* rib_rank(): lower is better */
 };
 
 #define RIB_ENTRY_TOUCHED      0x01 /* a chosen path was replaced or removed since the last decision */
 #define RIB_ENTRY_BEST_TOUCHED 0x02 /* the best path was */
 #define RIB_ENTRY_USED         0x04 /* not on the free list */
 #define RIB_ENTRY_CHANGED      0x08 /* decided otherwise; the handler has yet to be told */
-#define RIB_ENTRY_NEIGHBORS    0x10 /* another set of neighbours has a usable path than at the last decision */
+#define RIB_ENTRY_NEIGHBORS                                                                        \
+    0x10 /* another set of neighbours has a usable path than at the last decision */
 
 struct rib_entry {
     union {
@@ -63,6 +66,9 @@ struct rib_entry {
 
 #define RIB_TABLE_CHUNK 4096u
 #define RIB_NO_ENTRY    UINT32_MAX
+/* Bytes from one entry to the next. */
+#define RIB_STRIDE_IPV4 32u
+#define RIB_STRIDE_IPV6 48u
 
 struct rib_table {
     enum lpm_family family;
@@ -86,7 +92,7 @@ static inline size_t rib_table_width(const struct rib_table *table)
 
 static inline struct rib_entry *rib_table_entry(const struct rib_table *table, uint32_t id)
 {
-    size_t stride = table->family == LPM_IPV4 ? 24 : 40;
+    size_t stride = table->family == LPM_IPV4 ? RIB_STRIDE_IPV4 : RIB_STRIDE_IPV6;
 
     return (struct rib_entry *)(void *)(table->chunks[id / RIB_TABLE_CHUNK] +
                                         stride * (id % RIB_TABLE_CHUNK));
@@ -120,8 +126,10 @@ static inline const struct rib_stored_path *rib_entry_paths_const(const struct r
     return entry->n_paths > 1 ? entry->many : &entry->one;
 }
 
-/* The path of this peer, or NULL. */
-struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer);
+/* The path of this name, or NULL. */
+struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer, uint32_t path_id);
+/* How many paths of this peer there are. */
+unsigned rib_entry_peer_paths(const struct rib_entry *entry, uint16_t peer);
 /* Makes room for a path at this position (0 .. n_paths), all zero; NULL when memory is short. */
 struct rib_stored_path *rib_entry_insert(struct rib_entry *entry, unsigned position);
 /* Takes the path out of the entry; path points into it. */

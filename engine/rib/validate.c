@@ -3,14 +3,12 @@
  */
 #include "engine/rib/internal.h"
 
-static size_t count_paths(const struct rib_entry *entry, unsigned peer)
+static bool stands_before(const struct speaker *speaker, const struct rib_stored_path *a,
+                          const struct rib_stored_path *b)
 {
-    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
-    size_t n = 0;
+    int order = rib_peer_compare(speaker, a->peer, b->peer);
 
-    for (unsigned i = 0; i < entry->n_paths; i++)
-        n += paths[i].peer == peer;
-    return n;
+    return order < 0 || (order == 0 && a->path_id < b->path_id);
 }
 
 /* Paths stand in order, are held, and carry the flags that the decision gives them. */
@@ -24,7 +22,7 @@ static bool paths_valid(const struct speaker *speaker, const struct rib_entry *e
         bool chosen = rib_verdict_of(&decision, &paths[i]) == RIB_CHOSEN;
         bool best = decision.n > 0 && decision.chosen[0] == &paths[i];
 
-        if (i > 0 && rib_peer_compare(speaker, paths[i - 1].peer, paths[i].peer) >= 0)
+        if (i > 0 && !stands_before(speaker, &paths[i - 1], &paths[i]))
             return false;
         if (paths[i].attributes == NULL || paths[i].attributes->references == 0)
             return false;
@@ -45,12 +43,14 @@ static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family,
     bool reflected = rib_bitset_test(&tables->pending[RIB_REFLECTED], id);
     bool advertised = rib_bitset_test(&tables->advertised, id);
 
-    if (count_paths(entry, peer->index) != rib_bitset_test(&tables->learned, id))
+    if ((rib_entry_peer_paths(entry, peer->index) > 0) != rib_bitset_test(&tables->learned, id))
         return false;
     if (first && reflected)
         return false;
     if (!peer->established)
         return !first && !reflected && !advertised;
+    if (rib_selects(peer, family) && advertised != (rib_selection_sent(peer, family, id) != NULL))
+        return false;
     /* A prefix that it may have can be neither, when its attributes fit in no message. */
     return rib_export_allowed(peer, family, rib_export_best(peer, family, id)) ||
            (first || reflected) == advertised;

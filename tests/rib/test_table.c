@@ -106,7 +106,8 @@ Test(table, keeps_an_entrys_paths_in_the_order_they_were_put)
             n++;
         } else {
             position %= n;
-            cr_assert_eq(rib_entry_path(entry, model[position]), rib_entry_paths(entry) + position);
+            cr_assert_eq(rib_entry_path(entry, model[position], 0),
+                         rib_entry_paths(entry) + position);
             rib_entry_erase(entry, rib_entry_paths(entry) + position);
             n--;
             memmove(model + position, model + position + 1, (n - position) * sizeof(*model));

@@ -80,18 +80,23 @@ static int append_learned(void *context, const struct lpm_prefix *prefix,
 
     append(context, "%s ", lpm_prefix_format(prefix, name));
     append_attributes(context, path->attributes, &path->next_hop);
-    append(context, " (%s)\n", rib_verdict_text(verdict));
+    append(context, " (%s)", rib_verdict_text(verdict));
+    if (path->path_id != 0)
+        append(context, " id %u", path->path_id);
+    append(context, "\n");
     return 0;
 }
 
 static int append_advertised(void *context, const struct lpm_prefix *prefix,
                              const struct bgp_attributes *attributes,
-                             const struct lpm_address *next_hop)
+                             const struct lpm_address *next_hop, uint32_t path_id)
 {
     char name[LPM_PREFIX_TEXT];
 
     append(context, "%s ", lpm_prefix_format(prefix, name));
     append_attributes(context, attributes, next_hop);
+    if (path_id != 0)
+        append(context, " id %u", path_id);
     append(context, "\n");
     return 0;
 }
