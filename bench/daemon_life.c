@@ -111,7 +111,9 @@ int bench_daemon_start(const struct bench_daemon_kind *kind, const char *self, u
 {
     int result = 0;
 
-    *daemon = (struct bench_daemon){.kind = kind, .directory = "/tmp/fingerpost-bench-XXXXXX"};
+    *daemon = (struct bench_daemon){.kind = kind};
+    snprintf(daemon->directory, sizeof(daemon->directory), "/tmp/fingerpost-bench-%d-XXXXXX",
+             (int)getpid());
     if (!mkdtemp(daemon->directory))
         return bench_fail(error, -errno, "cannot make a directory in /tmp: %s", strerror(errno));
     result = kind->configure(daemon->directory, routers);

@@ -111,9 +111,11 @@ static int write_batch(char *path, const struct bench_netns *netns, unsigned pee
 static int configure(const struct bench_netns *netns, unsigned peers, bool speaker,
                      struct bench_error *error)
 {
-    char path[] = "/tmp/fingerpost-bench-XXXXXX";
-    int result = write_batch(path, netns, peers, speaker);
+    char path[48];
+    int result;
 
+    snprintf(path, sizeof(path), "/tmp/fingerpost-bench-%d-XXXXXX", (int)getpid());
+    result = write_batch(path, netns, peers, speaker);
     if (result < 0)
         bench_fail(error, result, "%s: %s", path, strerror(-result));
     else

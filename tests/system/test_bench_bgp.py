@@ -22,14 +22,14 @@ def skip(reason):
 
 
 def bench(*arguments, code=0):
-    done = subprocess.run([sys.argv[1], "bench", "bgp", *arguments], capture_output=True, text=True, timeout=500,
-                          check=False)
-    assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
-    return done
-
-
-def left_behind():
-    return {path.name for path in pathlib.Path("/tmp").glob("fingerpost-bench-*")}
+    """What it printed on standard output and standard error; it must leave nothing behind."""
+    with subprocess.Popen([sys.argv[1], "bench", "bgp", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as running:
+        out, err = running.communicate(timeout=500)
+    assert running.returncode == code, (arguments, running.returncode, out[-2000:], err[-2000:])
+    left = list(pathlib.Path("/tmp").glob(f"fingerpost-bench-{running.pid}-*"))
+    assert not left, left
+    return out, err
 
 
 def main():
@@ -39,8 +39,7 @@ def main():
         skip("bird is not installed")
     if subprocess.run(["unshare", "-n", "true"], check=False).returncode != 0:
         skip("network namespaces cannot be made here")
-    before = left_behind()
-    rows = json.loads(bench("--prefixes", "600", "--peers", "bird", "--quick", "--json").stdout)
+    rows = json.loads(bench("--prefixes", "600", "--peers", "bird", "--quick", "--json")[0])
     assert [row["work"] for row in rows] == [work for work in WORKS for _ in range(2)], rows
     assert [row["engine"] for row in rows] == ["fingerpost", "bird"] * len(WORKS), rows
     for row in rows:
@@ -48,9 +47,8 @@ def main():
             assert isinstance(row[field], kind), (field, row)
         assert row["wrong"] == 0 and row["prefixes"] == 600 and row["seconds_median"] > 0, row
         assert row["ratio_to_best_peer"] > 0, row
-    assert left_behind() <= before, left_behind() - before
-    assert "no peer 'brid': bird, frr" in bench("--peers", "brid", code=2).stderr
-    assert "no work 'none'" in bench("--work", "none", code=2).stderr
+    assert "no peer 'brid': bird, frr" in bench("--peers", "brid", code=2)[1]
+    assert "no work 'none'" in bench("--work", "none", code=2)[1]
 
 
 main()
