@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
+#include "engine/cli/policy.h"
 #include "engine/cli/report.h"
 #include "engine/cli/table.h"
 #include "engine/cli/twin.h"
@@ -27,7 +28,8 @@ struct asking {
     bool advertised;
     bool all; /* what was filtered on the way in, too */
     struct asked_session sessions[INSTANCES_MAX];
-    json_t *rows; /* of the session at hand */
+    const struct asked_session *session; /* at hand */
+    json_t *rows;                        /* of it */
 };
 
 /* --- Finding the sessions ----------------------------------------------------------------------- */
@@ -107,8 +109,11 @@ static json_t *row_json(const struct lpm_prefix *prefix, const struct lpm_addres
 {
     char network[LPM_PREFIX_TEXT], address[LPM_ADDRESS_TEXT], path[AS_PATH_BYTES];
     bgp_as_path_format(attributes, '-', path, sizeof(path));
-    return json_pack("{s:s, s:s, s:s}", "network", lpm_prefix_format(prefix, network), "nextHop",
-                     lpm_address_format(next_hop, address), "asPath", path);
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I}", "network",
+                     lpm_prefix_format(prefix, network), "nextHop",
+                     lpm_address_format(next_hop, address), "asPath", path, "communities",
+                     report_communities_json(attributes), "med", (json_int_t)attributes->med,
+                     "localPreference", (json_int_t)attributes->local_pref);
 }
 
 static void add_ends(json_t *row, const struct speaker_peer *peer)
@@ -119,6 +124,18 @@ static void add_ends(json_t *row, const struct speaker_peer *peer)
                         json_string(lpm_address_format(&config->local_address, address)));
     json_object_set_new(row, "sourcePeer",
                         json_string(lpm_address_format(&config->peer_address, address)));
+}
+
+/* The verdict in one text: the policy's, where that is what it comes from, with its place. */
+static void add_verdict(json_t *row, const char *verdict, bool by_policy,
+                        const struct rib_policy_verdict *policy)
+{
+    char place[POLICY_TEXT], text[POLICY_TEXT + 64];
+    policy_text(policy, place);
+    snprintf(text, sizeof(text), "%s%s%s", verdict, by_policy && place[0] ? " " : "",
+             by_policy ? place : "");
+    json_object_set_new(row, "verdict", json_string(text));
+    json_object_set_new(row, "policy", policy_json(policy));
 }
 
 static int take_learned(void *context, const struct lpm_prefix *prefix, const struct rib_path *path,
@@ -132,9 +149,32 @@ static int take_learned(void *context, const struct lpm_prefix *prefix, const st
     json_object_set_new(
         row, "origin",
         json_string(bgp_session_internal(speaker_peer_session(path->peer)) ? "IBgp" : "EBgp"));
-    json_object_set_new(row, "weight", json_integer(WEIGHT_LEARNED));
-    json_object_set_new(row, "verdict", json_string(rib_verdict_text(verdict)));
+    uint32_t weight = bgp_attributes_weight(path->attributes);
+    json_object_set_new(row, "weight", json_integer(weight ? weight : WEIGHT_LEARNED));
+    struct rib_policy_verdict policy;
+    speaker_explain_import(prefix, path, &policy);
+    add_verdict(row, rib_verdict_text(verdict), verdict == RIB_FILTERED_POLICY, &policy);
     return json_array_append_new(asking->rows, row);
+}
+
+/* The last path that the policy was asked about. */
+struct export_answer {
+    const struct rib_path *path;
+    struct rib_path shown;
+    struct rib_policy_verdict verdict;
+};
+
+static int take_answer(void *context, const struct rib_path *path,
+                       const struct rib_policy_verdict *verdict)
+{
+    struct export_answer *answer = context;
+    /* Of the paths that are all refused, the best one is shown. */
+    if (answer->path && !verdict->accepted)
+        return 0;
+    answer->shown = *path;
+    answer->path = &answer->shown;
+    answer->verdict = *verdict;
+    return 0;
 }
 
 static int take_advertised(void *context, const struct lpm_prefix *prefix,
@@ -147,6 +187,29 @@ static int take_advertised(void *context, const struct lpm_prefix *prefix,
         json_object_set_new(row, "pathId", json_integer(path_id));
     json_object_set_new(row, "origin", json_string(bgp_origin_text(attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
+    struct export_answer answer = {.verdict = {.accepted = true}};
+    speaker_explain_export(asking->session->speaker, asking->session->peer, prefix, take_answer,
+                           &answer);
+    char place[POLICY_TEXT];
+    json_object_set_new(row, "verdict", json_string(policy_text(&answer.verdict, place)));
+    json_object_set_new(row, "policy", policy_json(&answer.verdict));
+    return json_array_append_new(asking->rows, row);
+}
+
+/* What policy keeps from the neighbour: as it would be without it, and why not. */
+static int take_withheld(void *context, const struct lpm_prefix *prefix)
+{
+    struct asking *asking = context;
+    struct export_answer answer = {.path = NULL};
+    speaker_explain_export(asking->session->speaker, asking->session->peer, prefix, take_answer,
+                           &answer);
+    if (!answer.path)
+        return 0;
+    json_t *row = row_json(prefix, &answer.shown.next_hop, answer.shown.attributes);
+    json_object_set_new(row, "origin",
+                        json_string(bgp_origin_text(answer.shown.attributes->origin)));
+    json_object_set_new(row, "weight", json_integer(0));
+    add_verdict(row, rib_verdict_text(RIB_FILTERED_POLICY), true, &answer.verdict);
     return json_array_append_new(asking->rows, row);
 }
 
@@ -154,8 +217,12 @@ static int take_advertised(void *context, const struct lpm_prefix *prefix,
 static json_t *session_rows(struct asking *asking, const struct asked_session *session)
 {
     asking->rows = json_array();
-    if (session->speaker && asking->advertised)
+    asking->session = session;
+    if (session->speaker && asking->advertised) {
         speaker_each_advertised(session->speaker, session->peer, take_advertised, asking);
+        if (asking->all)
+            speaker_each_withheld(session->speaker, session->peer, take_withheld, asking);
+    }
     else if (session->speaker)
         speaker_each_learned(session->speaker, session->peer, take_learned, asking);
     return asking->rows;
@@ -236,7 +303,7 @@ static int run_advertised(int argc, char **argv)
     "FABRIC   a fabric file, or a directory of them\n"                                                 \
     "NODE     a route server or a router\n"                                                            \
     "PEER     its neighbour: a peer's name or address; for a router, the route server\n\n"             \
-    "  --all    (learned) also what was filtered: an own AS in the path, say\n"                        \
+    "  --all    also what was filtered: by policy, with its rule, or for an own AS in the path\n"        \
     "  --json   {\"RouteServiceRole_IN_0\": [{\"network\", \"nextHop\", \"asPath\", …}], …_IN_1: " \
     "…}\n\n"                                                                                         \
     "The fabric is run in the twin until BGP has converged. There is a list for each instance "        \
@@ -254,7 +321,7 @@ const struct cli_command cli_learned = {
 const struct cli_command cli_advertised = {
     .name = "advertised",
     .summary = "Show what a route server or router advertises to a neighbour",
-    .usage = "advertised FABRIC NODE PEER [--json]",
+    .usage = "advertised FABRIC NODE PEER [--all] [--json]",
     .help = ARGUMENTS_HELP "Example: fingerpost advertised docs/examples/hub-spoke.yaml rs1 nva1\n",
     .run = run_advertised,
 };

@@ -164,3 +164,19 @@ json_t *report_replay_json(const struct dp_forwarding *forwarding,
         "self_loop", (json_int_t)counters->self_loop, "dropped", dropped, "seconds",
         report->seconds, "mpps", mpps(report), "members", members_json(forwarding, shares, n));
 }
+
+/* --- Communities ------------------------------------------------------------------------------ */
+
+json_t *report_communities_json(const struct bgp_attributes *attributes)
+{
+    static const enum bgp_community_kind kinds[] = {BGP_COMMUNITY, BGP_EXTENDED_COMMUNITY,
+                                                    BGP_LARGE_COMMUNITY};
+    json_t *list = json_array();
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        for (unsigned j = 0; j < bgp_community_count(attributes, kinds[i]); j++) {
+            struct bgp_community community = bgp_community_at(attributes, kinds[i], j);
+            char text[BGP_COMMUNITY_TEXT];
+            json_array_append_new(list, json_string(bgp_community_format(&community, text)));
+        }
+    return list;
+}

@@ -8,7 +8,11 @@
 
 #include "dataplane/dataplane.h"
 #include "engine/cli/flows.h"
+#include "engine/bgp/attributes.h"
 #include "engine/fabric/effective.h"
+
+/* A list of texts, all kinds of communities in it. */
+json_t *report_communities_json(const struct bgp_attributes *attributes);
 
 /* Prints a document to standard output, and drops it. */
 void report_json(json_t *document);

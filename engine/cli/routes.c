@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
+#include "engine/cli/policy.h"
 #include "engine/cli/report.h"
 #include "engine/cli/table.h"
 #include "engine/cli/twin.h"
@@ -39,20 +40,6 @@ static json_t *as_path_json(const struct bgp_attributes *attributes)
     return list;
 }
 
-static json_t *communities_json(const struct bgp_attributes *attributes)
-{
-    static const enum bgp_community_kind kinds[] = {BGP_COMMUNITY, BGP_EXTENDED_COMMUNITY,
-                                                    BGP_LARGE_COMMUNITY};
-    json_t *list = json_array();
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        for (unsigned j = 0; j < bgp_community_count(attributes, kinds[i]); j++) {
-            struct bgp_community community = bgp_community_at(attributes, kinds[i], j);
-            char text[BGP_COMMUNITY_TEXT];
-            json_array_append_new(list, json_string(bgp_community_format(&community, text)));
-        }
-    return list;
-}
-
 static json_t *candidate_json(const struct fabric_candidate *candidate)
 {
     json_t *item = report_row_json(&candidate->row);
@@ -63,31 +50,41 @@ static json_t *candidate_json(const struct fabric_candidate *candidate)
     json_object_set_new(item, "as_path",
                         candidate->path ? as_path_json(candidate->path->attributes) : json_array());
     json_object_set_new(item, "communities",
-                        candidate->path ? communities_json(candidate->path->attributes)
+                        candidate->path ? report_communities_json(candidate->path->attributes)
                                         : json_array());
     json_object_set_new(item, "verdict", json_string(fabric_verdict_text(candidate->verdict)));
     json_object_set_new(item, "rule", json_string(candidate->rule));
+    if (candidate->path) {
+        struct rib_policy_verdict policy;
+        speaker_explain_import(&candidate->row.prefix, candidate->path, &policy);
+        json_object_set_new(item, "policy", policy_json(&policy));
+    }
     return item;
 }
 
 static void explain_text(const struct fabric_explanation *explanation)
 {
     struct table table;
-    if (table_begin(&table, "Verdict|Rule|Source|Via|Instance|Next Hop Type|Next Hop IP|AS path"))
+    if (table_begin(&table, "Verdict|Rule|Source|Via|Instance|Next Hop Type|Next Hop IP|AS path|Policy"))
         return;
     for (size_t i = 0; i < explanation->n; i++) {
         const struct fabric_candidate *candidate = &explanation->candidates[i];
-        char path[128] = "", hops[128], instance[16] = "";
+        char path[128] = "", hops[128], instance[16] = "", policy[POLICY_TEXT] = "";
+        struct rib_policy_verdict verdict;
         if (candidate->path)
             bgp_as_path_format(candidate->path->attributes, ' ', path, sizeof(path));
+        if (candidate->path) {
+            speaker_explain_import(&candidate->row.prefix, candidate->path, &verdict);
+            policy_text(&verdict, policy);
+        }
         if (candidate->path && candidate->path->peer)
             snprintf(instance, sizeof(instance), "%u",
                      speaker_peer_config(candidate->path->peer)->instance);
-        table_row(&table, "%s|%s|%s|%s|%s|%s|%s|%s", fabric_verdict_text(candidate->verdict),
+        table_row(&table, "%s|%s|%s|%s|%s|%s|%s|%s|%s", fabric_verdict_text(candidate->verdict),
                   candidate->rule, fabric_source_text(candidate->source),
                   candidate->via ? candidate->via : "", instance,
                   fabric_next_hop_type_text(candidate->row.type),
-                  report_next_hops(&candidate->row, hops, sizeof(hops)), path);
+                  report_next_hops(&candidate->row, hops, sizeof(hops)), path, policy);
     }
     table_end(&table, stdout, 0);
 }

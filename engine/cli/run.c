@@ -12,10 +12,8 @@
  * Says the first one of a peer; true when there is one. */
 static bool is_unguarded(const struct fabric_bgp_peer *peer)
 {
-    const char *key = peer->import_policy   ? "import"
-                      : peer->export_policy ? "export"
-                                            : NULL;
-    if (!key && peer->max_prefixes.action == FABRIC_LIMIT_DROP_EXCESS)
+    const char *key = NULL;
+    if (peer->max_prefixes.action == FABRIC_LIMIT_DROP_EXCESS)
         key = "max_prefixes.action: drop_excess";
     if (key)
         fprintf(
@@ -33,6 +31,19 @@ static bool guards_are_missing(const struct fabric *fabric)
         for (uint32_t j = 0; j < fabric->route_servers[i].peer_count; j++)
             missing |= is_unguarded(&fabric->route_servers[i].peers[j]);
     return missing;
+}
+
+/* The policies of a running engine are taken from the file again; what 'run' would refuse is refused
+ * now too. */
+static struct fabric *reload(void *context)
+{
+    const char *path = context;
+    struct fabric *fabric = source_load_or_say(path);
+    if (fabric && guards_are_missing(fabric)) {
+        fabric_free(fabric);
+        return NULL;
+    }
+    return fabric;
 }
 
 static int run(int argc, char **argv)
@@ -56,6 +67,8 @@ static int run(int argc, char **argv)
     struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
+    live.reload = reload;
+    live.reload_context = (void *)(uintptr_t)path;
     code = guards_are_missing(fabric) ? CLI_BAD_USE : live_run(fabric, &live);
     fabric_free(fabric);
     return code;
@@ -70,7 +83,7 @@ const struct cli_command cli_run = {
             "  --verbose      DPDK's own log lines too\n"
             "  --json         at the end, sessions and counters as one JSON document\n\n"
             "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
-            "counters to standard error, SIGHUP reads key files again. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
+            "counters to standard error, SIGHUP reads key files and policies again. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
             "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
             "Example: sudo fingerpost run docs/examples/live/fabric.yaml\n",
     .run = run,

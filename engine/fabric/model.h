@@ -227,6 +227,7 @@ struct fabric_route_server {
     const char *listen_interface;   /* management link, or NULL */
     uint16_t listen_port;           /* TCP; 0: the engine's own choice */
     bool branch_to_branch;
+    bool require_policy; /* RFC 8212 */
     enum fabric_preference preference;
     uint32_t peer_limit, prefix_limit;
     struct fabric_bgp_peer *peers;
@@ -276,14 +277,34 @@ struct fabric_load_balancer {
     unsigned probe_interval_s, probe_failures;
 };
 
+/* A number that may be left out. */
+struct fabric_given {
+    bool given;
+    uint32_t value;
+};
+struct fabric_numbers {
+    uint32_t *items;
+    uint32_t n;
+};
+struct fabric_as_replacement {
+    uint32_t from, to;
+};
+/* Texts stand as written, and are checked: fabric_policies_create() understands them. */
 struct fabric_policy_rule {
     struct fabric_place place;
-    struct fabric_strings match_prefixes, match_communities; /* as written, checked */
-    const char *match_as_path;
-    struct fabric_strings add_communities, remove_communities;
-    uint32_t *prepend;
-    uint32_t prepend_count;
+    struct fabric_strings match_prefixes, match_communities, match_all_communities;
+    const char *match_as_path;                                             /* NULL: any */
+    const char *match_as_path_length, *match_med, *match_local_preference; /* NULL: any */
+    struct fabric_prefixes match_next_hops;
+    struct fabric_numbers match_sources; /* enum rib_source */
+    struct fabric_numbers match_origins; /* enum bgp_origin */
+    struct fabric_given local_preference, med, weight, origin;
     struct lpm_address set_next_hop; /* family 0: untouched */
+    bool replaces_as_path, replaces_communities;
+    struct fabric_numbers as_path, remove_as, prepend;
+    struct fabric_as_replacement *replace_as;
+    uint32_t replace_as_count;
+    struct fabric_strings communities, add_communities, remove_communities;
     enum { FABRIC_RULE_ACCEPT, FABRIC_RULE_REJECT, FABRIC_RULE_CONTINUE } then;
 };
 struct fabric_policy {

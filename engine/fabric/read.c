@@ -116,7 +116,7 @@ static char *list_items(struct fabric_loader *loader, const struct fabric_key *k
 }
 
 /* Bad entries do not stop the others from being looked at. */
-static bool read_list(struct fabric_loader *loader, const struct fabric_key *key,
+bool fabric_read_list(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, void *object, const struct fabric_path *path)
 {
     const struct fabric_node *one[] = {node};
@@ -298,7 +298,7 @@ static bool read_given(struct fabric_loader *loader, const struct fabric_key *ke
     if (key->type == FABRIC_TYPE_OBJECTS)
         return read_objects(loader, key, node, object, path);
     if (key->list)
-        return read_list(loader, key, node, object, path);
+        return fabric_read_list(loader, key, node, object, path);
     return fabric_read_scalar(loader, key, node, slot, path);
 }
 

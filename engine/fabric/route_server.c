@@ -57,6 +57,7 @@ struct speaker_config fabric_route_server_config(const struct fabric *fabric, ui
         .asn = server->asn,
         .preference = preference_of(server->preference),
         .prepend_own_asn = true,
+        .require_policy = server->require_policy,
         .reflect = reflects(fabric, server),
         .mark_reflected = fabric->mode == FABRIC_AZURE,
         .single_express_route_path = fabric->quirks.single_er_path,

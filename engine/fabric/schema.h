@@ -27,7 +27,9 @@ enum fabric_type {
     FABRIC_TYPE_MAC,          /* uint8_t[6] */
     FABRIC_TYPE_SOCKET,       /* const char *: address:port */
     FABRIC_TYPE_COMMUNITY,    /* const char *: 65001:100 */
+    FABRIC_TYPE_COMMUNITY_PATTERN, /* const char *: 65001:* */
     FABRIC_TYPE_PREFIX_RANGE, /* const char *: 10.0.0.0/8 ge 16 le 24 */
+    FABRIC_TYPE_NUMBER_RANGE, /* const char *: ge 2 le 5 */
     FABRIC_TYPE_AS_PATH,      /* const char *: regular expression */
     FABRIC_TYPE_REFERENCE,    /* uint32_t: index in a section, or in fabric.subnets */
     FABRIC_TYPE_NAMED,        /* const char *: name of an object of a section that must exist */
@@ -134,6 +136,10 @@ bool fabric_read_scalar(struct fabric_loader *loader, const struct fabric_key *k
                         const struct fabric_node *node, void *slot, const struct fabric_path *path);
 /* The same for a default of the tables: the file does not give it, so there is no note. */
 bool fabric_read_default(struct fabric_loader *loader, const struct fabric_key *key, void *slot);
+/* Reads a list of scalars into the field of object. */
+bool fabric_read_list(struct fabric_loader *loader, const struct fabric_key *key,
+                      const struct fabric_node *node, void *object,
+                      const struct fabric_path *path);
 /* Reads the keys of a mapping (NULL: absent, defaults only) into object. */
 bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema *schema,
                         const struct fabric_node *node, void *object,

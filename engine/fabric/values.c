@@ -8,12 +8,12 @@
 #include "engine/fabric/schema.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_LENGTH_MAX    80u
-#define AS_PATH_LENGTH_MAX 256u
+#include "engine/rib/policy.h"
+
+#define NAME_LENGTH_MAX 80u
 
 const char *fabric_type_text(enum fabric_type type)
 {
@@ -27,9 +27,12 @@ const char *fabric_type_text(enum fabric_type type)
         [FABRIC_TYPE_PREFIX] = "an IPv4 or IPv6 prefix like 10.0.0.0/8",
         [FABRIC_TYPE_MAC] = "a MAC address like \"02:00:00:00:00:01\"",
         [FABRIC_TYPE_SOCKET] = "an address and port like 127.0.0.1:9460 or [::1]:9460",
-        [FABRIC_TYPE_COMMUNITY] = "a community like 65001:100",
+        [FABRIC_TYPE_COMMUNITY] = "a community like 65001:100, no-export, rt:65001:100 or "
+                                  "65001:1:2",
+        [FABRIC_TYPE_COMMUNITY_PATTERN] = "a community like 65001:100 or 65001:*",
         [FABRIC_TYPE_PREFIX_RANGE] = "a prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24",
-        [FABRIC_TYPE_AS_PATH] = "a regular expression of digits, spaces and ^$.*+?()|[]-",
+        [FABRIC_TYPE_NUMBER_RANGE] = "a range of numbers like 5 or ge 2 le 5",
+        [FABRIC_TYPE_AS_PATH] = "an expression over an AS path",
         [FABRIC_TYPE_REFERENCE] = "a name",
         [FABRIC_TYPE_NAMED] = "a name",
         [FABRIC_TYPE_OBJECT] = "a mapping",
@@ -163,84 +166,49 @@ static bool socket_is_good(const char *text)
            *colon == '\0' && port > 0;
 }
 
-/* Two parts of 16 bits (RFC 1997), or three of 32 (RFC 8092). */
-static bool community_is_good(const char *text)
+/* The types that have a grammar of their own, with the reason why a text is none of it. */
+static bool grammar_is_good(enum fabric_type type, const char *text, char reason[RIB_PATTERN_ERROR])
 {
-    uint64_t parts[3] = {0};
-    unsigned n = 0;
+    struct rib_community_pattern community;
+    struct rib_as_path_pattern *as_path;
+    struct rib_prefix_range prefixes;
+    struct rib_number_range numbers;
 
-    while (n < 3 && take_number(&text, UINT32_MAX, &parts[n])) {
-        n++;
-        if (*text == '\0')
-            break;
-        if (*text++ != ':')
+    reason[0] = '\0';
+    switch (type) {
+    case FABRIC_TYPE_COMMUNITY:
+        return strchr(text, '*') == NULL &&
+               rib_community_pattern_parse(text, &community, reason) == 0;
+    case FABRIC_TYPE_COMMUNITY_PATTERN:
+        return rib_community_pattern_parse(text, &community, reason) == 0;
+    case FABRIC_TYPE_PREFIX_RANGE:
+        return rib_prefix_range_parse(text, &prefixes, reason) == 0;
+    case FABRIC_TYPE_NUMBER_RANGE:
+        return rib_number_range_parse(text, &numbers, reason) == 0;
+    default:
+        if (rib_as_path_pattern_create(text, &as_path, reason) < 0)
             return false;
-    }
-    if (n == 2)
-        return *text == '\0' && text[-1] != ':' && parts[0] <= UINT16_MAX && parts[1] <= UINT16_MAX;
-    return n == 3 && *text == '\0' && text[-1] != ':';
-}
-
-/* " ge 16" or " le 24" at *text: takes it. */
-static bool take_length(const char **text, const char *word, uint64_t most, uint64_t *length)
-{
-    size_t n = strlen(word);
-
-    if (strncmp(*text, word, n) != 0)
+        rib_as_path_pattern_destroy(as_path);
         return true;
-    *text += n;
-    return take_number(text, most, length);
-}
-
-/* "10.0.0.0/8", "… ge 16", "… le 24", "… ge 16 le 24". */
-static bool prefix_range_is_good(const char *text)
-{
-    size_t length = strcspn(text, " ");
-    char prefix_text[LPM_PREFIX_TEXT];
-    struct lpm_prefix prefix;
-    uint64_t ge, le;
-
-    if (length >= sizeof(prefix_text))
-        return false;
-    memcpy(prefix_text, text, length);
-    prefix_text[length] = '\0';
-    text += length;
-    if (lpm_prefix_parse(prefix_text, &prefix) != 0)
-        return false;
-    ge = prefix.length;
-    le = prefix.family == LPM_IPV4 ? 32 : 128;
-    return take_length(&text, " ge ", le, &ge) && take_length(&text, " le ", le, &le) &&
-           *text == '\0' && prefix.length <= ge && ge <= le;
-}
-
-/* The alphabet keeps out repeat counts, with which a short expression can ask for endless
- * memory. */
-static bool as_path_is_good(const char *text)
-{
-    regex_t compiled;
-
-    if (strlen(text) > AS_PATH_LENGTH_MAX ||
-        strspn(text, "0123456789 ^$.*+?()|[]-") != strlen(text) ||
-        regcomp(&compiled, text, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    regfree(&compiled);
-    return true;
+    }
 }
 
 /* The types that stay text: they are checked here and understood by whoever acts upon them. */
 static bool text_is_good(enum fabric_type type, const char *text)
 {
+    char reason[RIB_PATTERN_ERROR];
+
     switch (type) {
     case FABRIC_TYPE_NAME:
         return name_is_good(text);
     case FABRIC_TYPE_SOCKET:
         return socket_is_good(text);
     case FABRIC_TYPE_COMMUNITY:
-        return community_is_good(text);
+    case FABRIC_TYPE_COMMUNITY_PATTERN:
     case FABRIC_TYPE_PREFIX_RANGE:
-        return prefix_range_is_good(text);
+    case FABRIC_TYPE_NUMBER_RANGE:
     case FABRIC_TYPE_AS_PATH:
-        return as_path_is_good(text);
+        return grammar_is_good(type, text, reason);
     default:
         return text[0] != '\0';
     }
@@ -299,6 +267,7 @@ static void tell_bad_value(struct fabric_loader *loader, const struct fabric_key
                            const struct fabric_node *node, const struct fabric_path *path)
 {
     char path_text[FABRIC_PATH_TEXT], found[FABRIC_FOUND_TEXT], limits[256];
+    char reason[RIB_PATTERN_ERROR];
     struct lpm_prefix prefix;
 
     fabric_path_format(path, path_text);
@@ -306,6 +275,13 @@ static void tell_bad_value(struct fabric_loader *loader, const struct fabric_key
         FABRIC_ERROR(loader, &node->place,
                      "%s: '%s' has bits set beyond its length; the prefix is %s", path_text,
                      node->text, FABRIC_PREFIX(&prefix));
+        return;
+    }
+    if ((key->type == FABRIC_TYPE_AS_PATH || key->type == FABRIC_TYPE_PREFIX_RANGE ||
+         key->type == FABRIC_TYPE_COMMUNITY_PATTERN) &&
+        !grammar_is_good(key->type, node->text, reason)) {
+        FABRIC_ERROR(loader, &node->place, "%s: %s is not %s: %s", path_text,
+                     fabric_node_found(node, found), fabric_type_text(key->type), reason);
         return;
     }
     limits_text(key, limits, sizeof(limits));

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/fabric/load.h"
 #include "engine/live/bfd.h"
 #include "engine/live/context.h"
 #include "engine/live/listener.h"
@@ -188,6 +189,29 @@ static void begin_stop(struct live *live, int signal_number)
     live_bfd_serve(live);
 }
 
+/* A file that is wrong in any place leaves every policy as it was. */
+static void reload_policies(struct live *live)
+{
+    if (!live->options.reload)
+        return;
+    struct fabric *fabric = live->options.reload(live->options.reload_context);
+    if (!fabric) {
+        live_log("the fabric file has errors: every policy stays as it was");
+        return;
+    }
+    unsigned missing;
+    int error = controller_set_policies(live->plane.controller, fabric, live_now(), &missing);
+    if (error)
+        live_log("policies stay as they were: %s", strerror(-error));
+    else if (missing > 0)
+        live_log("policies taken from the fabric file, but for %u sessions whose peer it does not "
+                 "have; its other changes need a restart",
+                 missing);
+    else
+        live_log("policies taken from the fabric file; its other changes need a restart");
+    fabric_free(fabric);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct live *live = handle->data;
@@ -195,6 +219,7 @@ static void on_signal(uv_signal_t *handle, int number)
         print_status(live, number == SIGUSR2);
     } else if (number == SIGHUP) {
         live_neighbors_reload(live);
+        reload_policies(live);
     } else if (!live->stopping) {
         begin_stop(live, number);
     } else {

@@ -3,7 +3,7 @@
  *
  *   kernel TCP ──> connection ──> speaker ─┐                             signals: TERM, INT: stop
  *   (libuv loop)   <── bytes pulled ───────┴─> controller ──> FIBs, groups        USR1: status
- *                                                                                 HUP: keys again
+ *                                                                                 HUP: keys, policies
  *                                                              ║ RCU
  *                                              dp_engine: workers on the ports of the fabric file
  *
@@ -23,12 +23,16 @@ struct live_options {
     uint16_t bgp_port; /* listened on and connected to; 0: 179 */
     bool json;         /* one JSON document on standard output at the end, and nothing else there */
     bool verbose;      /* EAL's and the drivers' own lines go to standard error too */
+    /* Reads the fabric file again, for SIGHUP; says on standard error what is wrong with it and returns
+     * NULL then. The result is live_run()'s. NULL: SIGHUP takes no policies. */
+    struct fabric *(*reload)(void *context);
+    void *reload_context;
 };
 
 /* Runs until SIGINT or SIGTERM: peers get Cease / Administrative Shutdown, ports are closed, a
  * summary is printed. A second signal ends the process at once. While running, SIGUSR1 prints the
  * same summary to standard error, SIGUSR2 its JSON document as one line, and SIGHUP reads the key
- * files of peers again. Returns the exit code: 0 after a clean stop, 2 when the engine could not
+ * files of peers and the policies of the fabric file again. Returns the exit code: 0 after a clean stop, 2 when the engine could not
  * start (one line on standard error says what and what would be right; nothing is left open).
  * fabric is borrowed. Changes the process's handling of these signals and of SIGPIPE. */
 int live_run(const struct fabric *fabric, const struct live_options *options);

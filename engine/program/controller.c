@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "engine/fabric/policies.h"
 #include "engine/fabric/route_server.h"
 #include "engine/program/bgp_view.h"
 
@@ -262,6 +264,43 @@ static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT]
     return 0;
 }
 
+static const struct fabric_bgp_peer *peer_named(const struct fabric *fabric, const char *server,
+                                                const char *name)
+{
+    uint32_t index = fabric_find_route_server(fabric, server);
+    if (index == FABRIC_NONE)
+        return NULL;
+    for (uint32_t i = 0; i < fabric->route_servers[index].peer_count; i++)
+        if (strcmp(fabric->route_servers[index].peers[i].name, name) == 0)
+            return &fabric->route_servers[index].peers[i];
+    return NULL;
+}
+
+int controller_set_policies(struct controller *controller, const struct fabric *with,
+                            uint64_t now_ms, unsigned *missing)
+{
+    struct fabric_policies *policies;
+    int error = fabric_policies_create(with, &policies);
+    *missing = 0;
+    if (error)
+        return error;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = &controller->peers[i];
+        const struct fabric_route_server *server =
+            &controller->fabric->route_servers[peer->route_server];
+        const struct fabric_bgp_peer *model =
+            peer_named(with, server->name, server->peers[peer->index].name);
+        if (model)
+            speaker_peer_set_policies(peer->speaker, peer->peer,
+                                      fabric_policy_named(policies, model->import_policy),
+                                      fabric_policy_named(policies, model->export_policy), now_ms);
+        else
+            ++*missing;
+    }
+    fabric_policies_destroy(policies);
+    return 0;
+}
+
 static int make_view(struct controller *controller)
 {
     controller->view = program_bgp_view_create(controller->fabric);
@@ -287,7 +326,10 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
         return NULL;
     controller->fabric = fabric;
     controller->shell = *shell;
+    unsigned missing;
     int failed = open_servers(controller, error);
+    if (!failed)
+        failed = controller_set_policies(controller, fabric, 0, &missing);
     if (!failed)
         failed = make_view(controller);
     if (failed)

@@ -94,6 +94,14 @@ struct controller_peer *controller_peer(struct controller *controller, size_t i)
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 
+/* Takes the policies of another reading of the fabric file: for each peer, found by the names of its route
+ * server and its own, those that `with` gives it, from now on. Sessions stay; routes are judged anew and
+ * what that changes is told and programmed (controller_flush()). Only policies are taken over. All or
+ * nothing: -ENOMEM leaves everything as it was. A peer that `with` does not have keeps what it has;
+ * *missing says how many there are. */
+int controller_set_policies(struct controller *controller, const struct fabric *with,
+                            uint64_t now_ms, unsigned *missing);
+
 struct program *controller_program(struct controller *controller);
 const struct fabric_bgp *controller_bgp(struct controller *controller);
 

@@ -16,10 +16,11 @@ static void fill_verdict(const struct rib_policy *policy, const struct bgp_attri
     verdict->place = rib_policy_place(policy, outcome->rule);
 }
 
-void speaker_explain_import(const struct speaker *speaker, const struct lpm_prefix *prefix,
-                            const struct rib_path *path, struct rib_policy_verdict *verdict)
+void speaker_explain_import(const struct lpm_prefix *prefix, const struct rib_path *path,
+                            struct rib_policy_verdict *verdict)
 {
     const struct speaker_peer *peer = path->peer;
+    const struct speaker *speaker;
     const struct rib_policy_route route = {.prefix = prefix,
                                            .attributes = bgp_attributes_received(path->attributes),
                                            .source = path->source,
@@ -29,6 +30,7 @@ void speaker_explain_import(const struct speaker *speaker, const struct lpm_pref
     *verdict = (struct rib_policy_verdict){.accepted = true};
     if (peer == NULL)
         return;
+    speaker = peer->speaker;
     if (peer->import_policy == NULL) {
         verdict->missing = speaker->config.require_policy && !peer->internal;
         verdict->accepted = !verdict->missing;

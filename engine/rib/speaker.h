@@ -295,8 +295,8 @@ struct rib_policy_verdict {
     struct rib_policy_place place; /* where that is written; policy NULL: there is no policy */
 };
 /* Of a path in the Adj-RIB-In of its peer (not an own route): the import policy. */
-void speaker_explain_import(const struct speaker *speaker, const struct lpm_prefix *prefix,
-                            const struct rib_path *path, struct rib_policy_verdict *verdict);
+void speaker_explain_import(const struct lpm_prefix *prefix, const struct rib_path *path,
+                            struct rib_policy_verdict *verdict);
 /* Of the paths to prefix, best first, that peer might be sent: the export policy's verdict on each,
  * until one is accepted. */
 int speaker_explain_export(const struct speaker *speaker, const struct speaker_peer *peer,

@@ -80,6 +80,11 @@ static int add_sessions(struct sim_router *router)
         if (error)
             return error;
         session->peer = peer;
+        speaker_peer_set_policies(
+            router->speaker, peer,
+            fabric_policy_named(router->policies, session->neighbor->import_policy),
+            fabric_policy_named(router->policies, session->neighbor->export_policy),
+            sim_clock_now_ms(router->clock));
         sim_link_attach(session->link, 1, router->speaker, peer);
     }
     return 0;

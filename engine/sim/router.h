@@ -7,6 +7,7 @@
 #define ENGINE_SIM_ROUTER_H
 
 #include "engine/fabric/model.h"
+#include "engine/fabric/policies.h"
 #include "engine/program/controller.h"
 #include "engine/sim/bfd.h"
 #include "engine/sim/feed.h"
@@ -28,6 +29,7 @@ struct sim_router_session {
 
 struct sim_router {
     const struct fabric *fabric;
+    const struct fabric_policies *policies;
     struct sim_clock *clock;
     uint32_t index;
     struct speaker *speaker; /* NULL: not running */

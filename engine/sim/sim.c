@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/fabric/policies.h"
 #include "engine/sim/clock.h"
 #include "engine/sim/link.h"
 #include "engine/sim/router.h"
@@ -43,6 +44,7 @@ struct sim {
     struct sim_link **links;
     struct sim_router *routers;   /* by index of fabric.routers */
     struct condition *conditions; /* of routers */
+    struct fabric_policies *policies;
     struct timer *timers;
     size_t timer_count;
     struct sim_bfd bfd;             /* of the route servers */
@@ -258,6 +260,7 @@ static int make_routers(struct sim *sim)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++)
         sim->routers[i] = (struct sim_router){.fabric = sim->fabric,
+                                              .policies = sim->policies,
                                               .clock = sim->clock,
                                               .index = i,
                                               .touched = on_touched,
@@ -319,6 +322,8 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
     if (!failed)
         failed = open_bfd(sim);
     if (!failed)
+        failed = fabric_policies_create(fabric, &sim->policies);
+    if (!failed)
         failed = make_routers(sim);
     if (!failed)
         failed = start_all(sim);
@@ -343,6 +348,7 @@ void sim_destroy(struct sim *sim)
     for (size_t i = 0; sim->links && sim->links[i]; i++)
         sim_link_destroy(sim->links[i]);
     controller_destroy(sim->controller);
+    fabric_policies_destroy(sim->policies);
     sim_clock_destroy(sim->clock);
     free(sim->links);
     free(sim->bfd_ports);

@@ -321,9 +321,24 @@ static void put_policies(FILE *out, const struct fabric *fabric)
                 text_or_dash(rule->match_as_path));
             put_strings(out, "prefixes", &rule->match_prefixes);
             put_strings(out, "communities", &rule->match_communities);
+            put(out, " length=%s med=%s pref=%s", text_or_dash(rule->match_as_path_length),
+                text_or_dash(rule->match_med), text_or_dash(rule->match_local_preference));
+            put_strings(out, "all", &rule->match_all_communities);
+            put_prefixes(out, "hops", &rule->match_next_hops);
+            put_numbers(out, "sources", rule->match_sources.items, rule->match_sources.n);
+            put_numbers(out, "origins", rule->match_origins.items, rule->match_origins.n);
+            put(out, " set=%d/%u,%d/%u,%d/%u,%d/%u", rule->local_preference.given,
+                rule->local_preference.value, rule->med.given, rule->med.value, rule->weight.given,
+                rule->weight.value, rule->origin.given, rule->origin.value);
+            put(out, " replaces=%d,%d", rule->replaces_as_path, rule->replaces_communities);
+            put_numbers(out, "path", rule->as_path.items, rule->as_path.n);
+            put_numbers(out, "remove_as", rule->remove_as.items, rule->remove_as.n);
+            for (uint32_t k = 0; k < rule->replace_as_count; k++)
+                put(out, " as%u->%u", rule->replace_as[k].from, rule->replace_as[k].to);
+            put_strings(out, "all_set", &rule->communities);
             put_strings(out, "add", &rule->add_communities);
             put_strings(out, "remove", &rule->remove_communities);
-            put_numbers(out, "prepend", rule->prepend, rule->prepend_count);
+            put_numbers(out, "prepend", rule->prepend.items, rule->prepend.n);
             put_address(out, "next_hop", &rule->set_next_hop);
             put(out, "\n");
         }

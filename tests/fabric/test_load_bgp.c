@@ -297,27 +297,25 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "version\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {prefixes: [\"10.0.0.0/8 ge 4\"]}}]}\n"}},
-         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
-         "this version\n"
          "base.yaml:41: error: policies[p].rules[0].match.prefixes: '10.0.0.0/8 ge 4' is not a "
-         "prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24\n"},
+         "prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24: the lengths must be at least "
+         "the prefix's own, and ge at most le\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {communities: [\"65536:1\"], as_path: \"(65001\"}, "
                  "then: maybe}]}\n"}},
-         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
-         "this version\n"
-         "base.yaml:41: error: policies[p].rules[0].match.as_path: '(65001' is not a regular "
-         "expression of digits, spaces and ^$.*+?()|[]-\n"
+         "base.yaml:41: error: policies[p].rules[0].match.as_path: '(65001' is not an "
+         "expression over an AS path: a '(' has no ')' (at character 7)\n"
          "base.yaml:41: error: policies[p].rules[0].match.communities: '65536:1' is not a "
-         "community like 65001:100\n"
+         "community like 65001:100 or 65001:*: a community is like 65001:100, no-export, "
+         "rt:65001:100, 65001:1:2 (large) or 0x0123456789abcdef (extended), with * for any "
+         "number\n"
          "base.yaml:41: error: policies[p].rules[0].then: 'maybe' is not one of: accept, reject, "
          "continue\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {as_path: \"^65001{9}\"}}]}\n"}},
-         "base.yaml:40: warning no-effect: 'policies' is read and checked but has no effect in "
-         "this version\n"
-         "base.yaml:41: error: policies[p].rules[0].match.as_path: '^65001{9}' is not a regular "
-         "expression of digits, spaces and ^$.*+?()|[]-\n"},
+         "base.yaml:41: error: policies[p].rules[0].match.as_path: '^65001{9}' is not an "
+         "expression over an AS path: repeat counts in {} are not known here; \\{ is the brace of "
+         "an AS set (at character 7)\n"},
     };
 
     files_expect(cases, COUNT(cases));

@@ -185,15 +185,10 @@ Test(load_problems, a_guard_without_effect_says_what_happens_without_it)
         const char *object, *text;
     } cases[] = {
         {"route_servers[rs].limits.prefixes", "takes any number of prefixes"},
-        {"route_servers[rs].peers[a].import", "every route of the peer is accepted; 'run' refuses"},
-        {"route_servers[rs].peers[a].export", "is told every route; 'run' refuses"},
         {"route_servers[rs].peers[a].max_prefixes.action", "'run' refuses drop_excess"},
         {"route_servers[rs].peers[a].max_prefixes.count", "no effect in this version"},
         {"route_servers[rs].peers[a].max_prefixes.warn_percent", "no effect in this version"},
         {"route_servers[rs].peers[a].max_prefixes.idle_minutes", "no effect in this version"},
-        {"routers[r].neighbors[0].import", "every route of the neighbor is accepted"},
-        {"routers[r].neighbors[0].export", "the neighbor is told every route"},
-        {"policies", "no effect in this version"},
     };
     struct fabric_problems problems = files_problems(
         "vnets: [{name: hub, address_space: [10.0.0.0/16], subnets: [{name: RouteServerSubnet, "

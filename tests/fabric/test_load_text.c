@@ -220,10 +220,7 @@ Test(load_text, names_and_references)
            "      - {name: nva2",
            "asn: 65001, import: p}\n"
            "      - {name: nva2"}},
-         "base.yaml:35: error: route_servers[rs1].peers[nva1].import: there is no policy 'p'\n"
-         "base.yaml:35: warning no-effect: 'route_servers.peers.import' is read and checked but "
-         "has no effect in this version: every route of the peer is accepted; 'run' refuses such a "
-         "file\n"},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].import: there is no policy 'p'\n"},
     };
 
     files_expect(cases, COUNT(cases));

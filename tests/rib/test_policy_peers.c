@@ -295,11 +295,11 @@ static int take_verdict(void *context, const struct rib_path *path,
 static int take_learned(void *context, const struct lpm_prefix *prefix, const struct rib_path *path,
                         enum rib_verdict unused)
 {
-    struct scene *scene = context;
     struct rib_policy_verdict verdict;
 
+    (void)context;
     (void)unused;
-    speaker_explain_import(scene->server->speaker, prefix, path, &verdict);
+    speaker_explain_import(prefix, path, &verdict);
     cr_assert_str_eq(verdict.place.policy, "p");
     cr_assert_eq(verdict.place.rule, verdict.accepted ? 0 : 1);
     cr_assert_eq(verdict.place.line, verdict.accepted ? 0 : 7);

@@ -384,6 +384,75 @@ def a_map_says_who_sent_a_frame():
             assert "bad-map:2: " in said or "bad-map:3: " in said, said
 
 
+POLICY = str(TOP / "docs/examples/policy.yaml")
+
+
+@case
+def policies_say_which_rule_spoke():
+    assert run("check", POLICY).stdout.endswith("nothing to complain about\n")
+    rows = {row["network"]: row for row in document("learned", POLICY, "rs1", "nva1", "--all")["RouteServiceRole_IN_0"]}
+    assert rows["192.168.1.0/24"]["communities"] == ["65515:1001"], rows
+    assert rows["192.168.2.0/24"]["localPreference"] == 50, rows
+    refused = rows["192.168.2.128/25"]
+    assert refused["policy"]["name"] == "from-customer" and refused["policy"]["rule"] == 3, refused
+    assert not refused["policy"]["accepted"] and refused["policy"]["file"] == POLICY, refused
+    assert refused["verdict"].startswith("filtered: policy from-customer rule 3 ("), refused
+    line = pathlib.Path(POLICY).read_text().splitlines()[refused["policy"]["line"] - 1]
+    assert line.strip() == "- then: reject", line
+    shown = {row["network"] for row in document("learned", POLICY, "rs1", "nva1")["RouteServiceRole_IN_0"]}
+    assert shown == {"172.16.0.0/12", "192.168.1.0/24", "192.168.2.0/24"}, shown
+
+
+@case
+def policies_decide_what_each_peer_is_told():
+    rows = {row["network"]: row for row in document("advertised", POLICY, "rs1", "nva2", "--all")["RouteServiceRole_IN_0"]}
+    told = rows["192.168.1.0/24"]
+    assert told["asPath"] == "65515-65515-65515-65001" and told["med"] == 100 and told["communities"] == [], told
+    assert rows["172.16.0.0/12"]["verdict"].startswith("filtered: policy to-partner rule 3 ("), rows
+    assert rows["10.1.0.0/16"]["policy"]["rule"] == 1, rows
+    seen = {row["network"] for row in document("learned", POLICY, "partner", "rs1")["RouteServiceRole_IN_1"]}
+    assert seen == {"10.0.0.0/22", "10.1.0.0/16", "192.168.1.0/24"}, seen
+
+
+@case
+def policies_decide_what_a_vm_has():
+    rows = {row["addressPrefix"][0]: row for row in document("routes", POLICY, "vm1")["value"] if row["state"] == "Active"}
+    assert rows["172.16.0.0/12"]["nextHopIpAddress"] == ["10.0.1.4"], rows
+    assert rows["0.0.0.0/0"]["nextHopType"] == "Internet", rows
+    assert "8.8.8.0/24" not in rows and "192.168.2.0/24" in rows, rows
+    lost = [c for c in document("routes", POLICY, "vm1", "--explain", "172.16.0.0/12")["candidates"] if c["via"] == "nva2"]
+    assert {c["rule"] for c in lost} == {"local-preference"} and {c["verdict"] for c in lost} == {"lost"}, lost
+    kept = document("routes", POLICY, "vm1", "--explain", "0.0.0.0/0")["candidates"][0]
+    assert kept["rule"] == "policy" and kept["policy"]["name"] == "from-partner" and kept["policy"]["rule"] == 2, kept
+
+
+@case
+def a_required_policy_that_is_missing_keeps_routes_out():
+    with tempfile.TemporaryDirectory() as folder:
+        text = pathlib.Path(POLICY).read_text().replace("import: from-customer, export: to-customer", "")
+        fabric = write(folder, "fabric.yaml", text)
+        rows = document("learned", fabric, "rs1", "nva1", "--all")["RouteServiceRole_IN_0"]
+        assert rows and all(row["verdict"] == "filtered: policy none (RFC 8212 wants one)" for row in rows), rows
+        assert document("learned", fabric, "customer", "rs1")["RouteServiceRole_IN_0"] == []
+
+
+@case
+def a_bad_policy_is_named_with_its_line():
+    cases = {'as_path: "^65002( 65010)*$"': ('as_path: "^65002("', "a '(' has no ')' (at character 8)"),
+             "as_path_length: le 3": ("as_path_length: few", "is not a range of numbers like 5 or ge 2 le 5"),
+             '"192.168.0.0/16 le 24"': ('"192.168.0.0/16 le 12"', "the lengths must be at least the prefix's own"),
+             'communities: ["65001:666"]': ('communities: ["65001:"]', "a community is like 65001:100"),
+             "local_preference: 50": ("local_preference: -1", "local_preference: '-1' is not a whole number from 0 to 4294967295"),
+             "sources: [Local]": ("sources: [NVAs]", "is not one of: NVA, ExpressRoute, VpnGateway, Local")}
+    with tempfile.TemporaryDirectory() as folder:
+        for good, (bad, said) in cases.items():
+            text = pathlib.Path(POLICY).read_text()
+            line = text[: text.index(good)].count("\n") + 1
+            fabric = write(folder, "fabric.yaml", text.replace(good, bad, 1))
+            complaint = run("routes", fabric, "vm1", code=2).stderr
+            assert f"fabric.yaml:{line}: " in complaint and said in complaint, (bad, complaint)
+
+
 @case
 def bad_traces_are_named():
     with tempfile.TemporaryDirectory() as folder:
@@ -457,8 +526,8 @@ def a_session_less_guarded_than_its_file_says_does_not_run():
     good = pathlib.Path(EXAMPLE).read_text()
     peer = "asn: 65001"
     with tempfile.TemporaryDirectory() as folder:
-        for key in ("import: p", "export: p", "max_prefixes: {limit: 5, action: drop_excess}"):
-            text = good.replace(peer, f"{peer}, {key}", 1) + "\npolicies: [{name: p, rules: [{then: reject}]}]\n"
+        for key in ("max_prefixes: {limit: 5, action: drop_excess}",):
+            text = good.replace(peer, f"{peer}, {key}", 1)
             path = write(folder, "guarded.yaml", text)
             said = run("run", path, code=2).stderr
             assert key.split(":")[0] in said and "take it out to run" in said, said
