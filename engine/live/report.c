@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bgp/session.h"
 #include "engine/live/bfd.h"
+#include "engine/live/report_session.h"
 
 /* --- Document --------------------------------------------------------------------------------- */
 
@@ -18,42 +18,12 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-static json_t *session_row(const struct live *live, const struct live_peer *peer, uint64_t now_ms)
-{
-    const struct controller_peer *session = peer->peer;
-    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
-    const struct bgp_session *bgp = speaker_peer_session(session->peer);
-    struct speaker_peer_counters counters;
-    speaker_peer_counters(session->peer, &counters);
-    char address[LPM_ADDRESS_TEXT];
-    json_t *row = json_object();
-    json_object_set_new(row, "route_server",
-                        json_string(live->fabric->route_servers[session->route_server].name));
-    json_object_set_new(row, "instance", number(session->instance));
-    json_object_set_new(row, "peer", json_string(config->name));
-    json_object_set_new(row, "address",
-                        json_string(lpm_address_format(&config->peer_address, address)));
-    json_object_set_new(row, "asn", number(config->asn));
-    json_object_set_new(row, "state", json_string(bgp_state_text(bgp_session_state(bgp))));
-    json_object_set_new(row, "since_seconds",
-                        json_real((double)(now_ms - bgp_session_since(bgp)) / 1000.0));
-    json_object_set_new(row, "learned", number(counters.held));
-    json_object_set_new(row, "advertised", number(counters.advertised));
-    json_object_set_new(row, "updates_in", number(counters.updates_in));
-    json_object_set_new(row, "updates_out", number(counters.updates_out));
-    json_object_set_new(row, "established", number(bgp_session_counters(bgp)->established));
-    json_object_set_new(row, "reason", json_string(bgp_session_last_reason(bgp)));
-    if (session->bfd)
-        json_object_set_new(row, "bfd", live_bfd_report(session));
-    return row;
-}
-
 static json_t *session_rows(const struct live *live)
 {
     uint64_t now_ms = live_now();
     json_t *rows = json_array();
     for (size_t i = 0; i < live->peer_count; i++)
-        json_array_append_new(rows, session_row(live, &live->peers[i], now_ms));
+        json_array_append_new(rows, live_report_session(live, &live->peers[i], now_ms));
     return rows;
 }
 
@@ -234,9 +204,9 @@ static void print_bfd(FILE *file, const json_t *rows)
                     "BFD %s/%lld %s: %s, peer %s, every %.1f ms, detection %.1f ms, up %lld times, "
                     "last down: %s\n",
                     text_of(row, "route_server"), count_of(row, "instance"), text_of(row, "peer"),
-                    text_of(bfd, "state"), text_of(bfd, "remote_state"), real_of(bfd, "transmit_ms"),
-                    real_of(bfd, "detection_ms"), count_of(bfd, "went_up"),
-                    text_of(bfd, "last_down"));
+                    text_of(bfd, "state"), text_of(bfd, "remote_state"),
+                    real_of(bfd, "transmit_ms"), real_of(bfd, "detection_ms"),
+                    count_of(bfd, "went_up"), text_of(bfd, "last_down"));
     }
 }
 

@@ -3,7 +3,8 @@
  *
  *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
  *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds",
- * "learned", "advertised", "updates_in", "updates_out", "established", "reason", "bfd": {"state",
+ * "learned", "advertised", "updates_in", "updates_out", "established", "reason", "key",
+ * "hold_time_s", "keepalive_ms", "capabilities": [], "last_error_sent", "last_error_received", "bfd": {"state",
  * "since_seconds", "diagnostic", "discriminator", "remote_state", "remote_diagnostic",
  * "remote_discriminator", "transmit_ms", "detection_ms", "packets_in", "packets_out", "went_up",
  * "went_down", "last_down"}}], "bfd": {"taken", "discarded": {reason: n}, "send_errors",

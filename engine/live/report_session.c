@@ -1,0 +1,87 @@
+/*
+ * See report.h: the rows about sessions.
+ */
+#include "engine/live/report_session.h"
+
+#include "engine/bgp/session.h"
+#include "engine/live/bfd.h"
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+/* What both ends have, in the session's own words. */
+static json_t *capabilities(const struct bgp_session *bgp)
+{
+    json_t *list = json_array();
+    char text[BGP_CAPABILITY_TEXT];
+    for (unsigned i = 0; bgp_negotiated_capability(bgp_session_negotiated(bgp), i, text); i++)
+        json_array_append_new(list, json_string(text));
+    return list;
+}
+
+/* What was agreed on; of the last time when the session is down now. */
+static void add_agreed(json_t *row, const struct bgp_session *bgp)
+{
+    const struct bgp_negotiated *negotiated = bgp_session_negotiated(bgp);
+    if (bgp_session_counters(bgp)->established == 0)
+        return;
+    json_object_set_new(row, "hold_time_s", number(negotiated->hold_time_s));
+    json_object_set_new(row, "keepalive_ms", number(negotiated->keepalive_ms));
+    json_object_set_new(row, "capabilities", capabilities(bgp));
+}
+
+static void add_error(json_t *row, const char *key, const struct bgp_error *error)
+{
+    char text[BGP_ERROR_TEXT];
+    if (error->code)
+        json_object_set_new(row, key, json_string(bgp_error_format(error, text)));
+}
+
+static const char *key_text(const struct live_peer *peer)
+{
+    if (peer->neighbor->key.length == 0)
+        return "none";
+    return peer->neighbor->key.type == FABRIC_KEY_MD5 ? "md5" : "tcp_ao";
+}
+
+static void add_identity(json_t *row, const struct live *live, const struct live_peer *peer)
+{
+    const struct controller_peer *session = peer->peer;
+    const struct speaker_peer_config *config = speaker_peer_config(session->peer);
+    char address[LPM_ADDRESS_TEXT];
+    json_object_set_new(row, "route_server",
+                        json_string(live->fabric->route_servers[session->route_server].name));
+    json_object_set_new(row, "instance", number(session->instance));
+    json_object_set_new(row, "peer", json_string(config->name));
+    json_object_set_new(row, "address",
+                        json_string(lpm_address_format(&config->peer_address, address)));
+    json_object_set_new(row, "asn", number(config->asn));
+    json_object_set_new(row, "key", json_string(key_text(peer)));
+}
+
+json_t *live_report_session(const struct live *live, const struct live_peer *peer, uint64_t now_ms)
+{
+    const struct controller_peer *session = peer->peer;
+    const struct bgp_session *bgp = speaker_peer_session(session->peer);
+    struct speaker_peer_counters counters;
+    speaker_peer_counters(session->peer, &counters);
+    json_t *row = json_object();
+    add_identity(row, live, peer);
+    json_object_set_new(row, "state", json_string(bgp_state_text(bgp_session_state(bgp))));
+    json_object_set_new(row, "since_seconds",
+                        json_real((double)(now_ms - bgp_session_since(bgp)) / 1000.0));
+    json_object_set_new(row, "learned", number(counters.held));
+    json_object_set_new(row, "advertised", number(counters.advertised));
+    json_object_set_new(row, "updates_in", number(counters.updates_in));
+    json_object_set_new(row, "updates_out", number(counters.updates_out));
+    json_object_set_new(row, "established", number(bgp_session_counters(bgp)->established));
+    json_object_set_new(row, "reason", json_string(bgp_session_last_reason(bgp)));
+    add_agreed(row, bgp);
+    add_error(row, "last_error_sent", bgp_session_last_sent(bgp));
+    add_error(row, "last_error_received", bgp_session_last_received(bgp));
+    if (session->bfd)
+        json_object_set_new(row, "bfd", live_bfd_report(session));
+    return row;
+}
