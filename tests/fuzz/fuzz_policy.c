@@ -1,0 +1,171 @@
+/*
+ * Fuzzing policies: any bytes as the words of one, and what is understood is run on routes.
+ *
+ * Input: lines. Each is tried as an AS-path expression, a community, a prefix range and a number range;
+ * all together as the policies of a fabric file. What must hold: a word is understood or refused with a
+ * reason; what the loader takes compiles; a policy gives every route one verdict, the same when it is
+ * asked again, and no set of attributes is left over.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/load.h"
+#include "engine/fabric/policies.h"
+#include "engine/rib/policy.h"
+#include "engine/rib/speaker.h"
+
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            abort();                                                                               \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define ROUTES 3u
+
+struct bench {
+    struct bgp_attribute_table *table;
+    struct bgp_attribute_builder *builder;
+    struct rib_policy_scratch *scratch;
+    const struct bgp_attributes *routes[ROUTES];
+    struct lpm_prefix prefixes[2];
+};
+
+/* An own route, a short path with communities, a long one. */
+static void make_routes(struct bench *bench)
+{
+    static const char *const communities[] = {"65001:100", "no-export", "rt:65001:7",
+                                              "rt:4200000001:7", "65001:1:2"};
+    struct lpm_address next_hop;
+    uint32_t asns[300];
+
+    for (unsigned i = 0; i < 300; i++)
+        asns[i] = i % 7 == 0 ? 4200000000u + i : 65001 + i % 3;
+    REQUIRE(lpm_address_parse("10.0.1.4", &next_hop) == 0);
+    for (unsigned route = 0; route < ROUTES; route++) {
+        bgp_builder_originate(bench->builder, (enum bgp_origin)route);
+        bgp_builder_set_as_path(bench->builder, asns, (size_t[]){0, 3, 300}[route]);
+        if (route > 0)
+            bgp_builder_set_next_hop(bench->builder, &next_hop);
+        for (unsigned i = 0; i < route * 2 + 1; i++) {
+            struct bgp_community community;
+
+            REQUIRE(bgp_community_parse(communities[i], &community) == 0);
+            bgp_builder_add_community(bench->builder, &community);
+        }
+        REQUIRE(bgp_builder_intern(bench->builder, bench->table, &bench->routes[route]) == 0);
+    }
+}
+
+static void apply(struct bench *bench, const struct rib_policy *policy, unsigned which)
+{
+    const struct rib_policy_route route = {.prefix = &bench->prefixes[which % 2],
+                                           .attributes = bench->routes[which % ROUTES],
+                                           .source = which % 4,
+                                           .import = which % 2};
+    struct rib_policy_outcome first, second;
+
+    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
+                             &first) == 0);
+    rib_policy_scratch_clear(bench->scratch, bench->table);
+    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
+                             &second) == 0);
+    REQUIRE(first.accepted == second.accepted && first.rule == second.rule);
+    REQUIRE(first.attributes == second.attributes && first.accepted == (first.attributes != NULL));
+    if (first.accepted && route.import)
+        REQUIRE(bgp_attributes_received(first.attributes) == route.attributes);
+    bgp_attributes_release(bench->table, first.attributes);
+    bgp_attributes_release(bench->table, second.attributes);
+}
+
+static void try_word(const struct bench *bench, const char *text)
+{
+    char reason[RIB_PATTERN_ERROR] = "";
+    struct rib_as_path_pattern *as_path;
+    struct rib_community_pattern pattern;
+    struct bgp_community community;
+    struct rib_prefix_range prefixes;
+    struct rib_number_range numbers;
+
+    if (rib_as_path_pattern_create(text, &as_path, reason) == 0) {
+        for (unsigned i = 0; i < ROUTES; i++)
+            rib_as_path_pattern_matches(as_path, bench->routes[i]);
+        rib_as_path_pattern_destroy(as_path);
+    } else {
+        REQUIRE(reason[0]);
+    }
+    if (rib_community_pattern_parse(text, &pattern, reason) == 0 &&
+        bgp_community_parse(text, &community) == 0)
+        REQUIRE(rib_community_pattern_matches(&pattern, &community));
+    if (rib_prefix_range_parse(text, &prefixes, reason) == 0)
+        REQUIRE(prefixes.prefix.length <= prefixes.least && prefixes.least <= prefixes.most &&
+                prefixes.most <= 128);
+    if (rib_number_range_parse(text, &numbers, reason) == 0)
+        REQUIRE(numbers.least <= numbers.most);
+}
+
+static void try_words(const struct bench *bench, const char *text)
+{
+    char *copy = strdup(text), *rest = copy;
+
+    REQUIRE(copy);
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+        try_word(bench, line);
+    free(copy);
+}
+
+static int read_text(void *context, const char *path, char **text, size_t *length,
+                     bool *is_directory)
+{
+    if (strcmp(path, "f") != 0)
+        return -ENOENT;
+    *is_directory = false;
+    if (asprintf(text, "policies:\n%s\n", (const char *)context) < 0)
+        return -ENOMEM;
+    *length = strlen(*text);
+    return 0;
+}
+
+static void try_file(struct bench *bench, char *text)
+{
+    const struct fabric_reader reader = {.context = text, .read = read_text};
+    struct fabric_problems problems;
+    struct fabric *fabric = fabric_load("f", &reader, &problems);
+    struct fabric_policies *policies = NULL;
+
+    if (fabric)
+        REQUIRE(fabric_policies_create(fabric, &policies) == 0);
+    for (uint32_t i = 0; fabric && i < fabric->policies_count; i++)
+        for (unsigned which = 0; which < 12; which++)
+            apply(bench, fabric_policy_named(policies, fabric->policies[i].name), which);
+    fabric_policies_destroy(policies);
+    fabric_problems_free(&problems);
+    fabric_free(fabric);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bench bench = {.table = bgp_attribute_table_create(),
+                          .builder = bgp_builder_create(),
+                          .scratch = rib_policy_scratch_create()};
+    char *text = strndup((const char *)data, size);
+
+    REQUIRE(bench.table && bench.builder && bench.scratch && text);
+    REQUIRE(lpm_prefix_parse("10.1.0.0/16", &bench.prefixes[0]) == 0);
+    REQUIRE(lpm_prefix_parse("fd00:1::/48", &bench.prefixes[1]) == 0);
+    make_routes(&bench);
+    try_words(&bench, text);
+    try_file(&bench, text);
+    rib_policy_scratch_destroy(bench.scratch, bench.table);
+    for (unsigned i = 0; i < ROUTES; i++)
+        bgp_attributes_release(bench.table, bench.routes[i]);
+    REQUIRE(bgp_attribute_table_count(bench.table) == 0);
+    bgp_attribute_table_destroy(bench.table);
+    bgp_builder_destroy(bench.builder);
+    free(text);
+    return 0;
+}
