@@ -27,8 +27,7 @@ const char *fabric_type_text(enum fabric_type type)
         [FABRIC_TYPE_PREFIX] = "an IPv4 or IPv6 prefix like 10.0.0.0/8",
         [FABRIC_TYPE_MAC] = "a MAC address like \"02:00:00:00:00:01\"",
         [FABRIC_TYPE_SOCKET] = "an address and port like 127.0.0.1:9460 or [::1]:9460",
-        [FABRIC_TYPE_COMMUNITY] = "a community like 65001:100, no-export, rt:65001:100 or "
-                                  "65001:1:2",
+        [FABRIC_TYPE_COMMUNITY] = "a community like 65001:100, no-export or rt:65001:7",
         [FABRIC_TYPE_COMMUNITY_PATTERN] = "a community like 65001:100 or 65001:*",
         [FABRIC_TYPE_PREFIX_RANGE] = "a prefix with optional lengths, like 10.0.0.0/8 ge 16 le 24",
         [FABRIC_TYPE_NUMBER_RANGE] = "a range of numbers like 5 or ge 2 le 5",

@@ -309,12 +309,15 @@ void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *pee
     struct rib_policy *old = peer->import_policy;
 
     speaker->now_ms = now_ms;
-    peer->import_policy = rib_policy_hold(import);
-    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
-    rib_policy_release(old);
-    rib_import_again(peer);
-    rib_finish(speaker); /* what follows compares with what is decided */
-    rib_export_change_policy(peer, export);
+    if (import != old) {
+        peer->import_policy = rib_policy_hold(import);
+        rib_policy_scratch_clear(speaker->policy, speaker->attributes);
+        rib_policy_release(old);
+        rib_import_again(peer);
+        rib_finish(speaker); /* what follows compares with what is decided */
+    }
+    if (export != peer->export_policy)
+        rib_export_change_policy(peer, export);
     rib_finish(speaker);
 }
 

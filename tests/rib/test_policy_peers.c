@@ -263,6 +263,33 @@ Test(policy_peers, no_path_is_hidden_by_one_that_policy_rejects)
     world_destroy(scene.world);
 }
 
+/* Peers of one policy are an update group; one that gets another policy leaves it with what is pending. */
+Test(policy_peers, peers_of_one_policy_share_what_is_written)
+{
+    struct scene scene = make_scene(false);
+    struct rib_policy *shared =
+        policy(&(struct rib_policy_rule){.prepend = (uint32_t[]){7}, .prepend_count = 1}, 1);
+    char name[32];
+
+    set_policies(&scene, 1, NULL, rib_policy_hold(shared));
+    set_policies(&scene, 2, NULL, shared);
+    scene.links[2]->ends[1].paused = true;
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "20.0.%u.0/24", i);
+        world_originate(scene.nvas[0], &(struct route){.prefix = name});
+    }
+    world_settle(scene.world);
+    for (const char *line = seen_by(&scene, 1); *line; line = strchr(line, '\n') + 1)
+        cr_assert(strstr(line, "[7 65001]"), "%s", line);
+    set_policies(&scene, 2, NULL, reject("20.0.0.0/17"));
+    scene.links[2]->ends[1].paused = false;
+    world_settle(scene.world);
+    cr_assert(speaker_validate(scene.server->speaker));
+    cr_assert(strncmp(seen_by(&scene, 2), "20.0.128.0/24 [65001]", 21) == 0, "%s", text);
+    cr_assert_not(strstr(text, "[7 65001]"));
+    world_destroy(scene.world);
+}
+
 /* RFC 8212. */
 Test(policy_peers, without_a_policy_nothing_passes_where_one_is_required)
 {
