@@ -304,19 +304,23 @@ static int put_attribute(struct bgp_attribute_builder *builder, struct bgp_attri
     return 0;
 }
 
-/* The three are among the last, since communities are sorted. */
+/* They are among the last, since communities are sorted. */
 static uint8_t reach_of(const struct bytes_buffer *communities)
 {
     uint8_t reach = 0;
     for (size_t at = communities->size; at >= 4; at -= 4) {
         uint32_t community = bytes_get32(communities->bytes + at - 4);
-        if (community < BGP_NO_EXPORT) {
+        if (community < BGP_LLGR_STALE) {
             break;
         }
         if (community == BGP_NO_ADVERTISE) {
             reach |= BGP_REACH_NO_ADVERTISE;
         } else if (community == BGP_NO_EXPORT || community == BGP_NO_EXPORT_SUBCONFED) {
             reach |= BGP_REACH_NO_EXPORT;
+        } else if (community == BGP_LLGR_STALE) {
+            reach |= BGP_REACH_STALE;
+        } else if (community == BGP_NO_LLGR) {
+            reach |= BGP_REACH_NOT_LONG_LIVED;
         }
     }
     return reach;

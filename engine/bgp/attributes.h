@@ -45,6 +45,8 @@ enum bgp_segment { BGP_AS_SET = 1, BGP_AS_SEQUENCE, BGP_AS_CONFED_SEQUENCE, BGP_
 /* How far well-known communities let the routes go (RFC 1997), seen once for each set because it is
  * asked for each route and peer. */
 #define BGP_REACH_NO_ADVERTISE 0x01u
+#define BGP_REACH_STALE          0x04u /* LLGR_STALE */
+#define BGP_REACH_NOT_LONG_LIVED 0x08u /* NO_LLGR */
 #define BGP_REACH_NO_EXPORT    0x02u /* also for NO_EXPORT_SUBCONFED: there are no confederations */
 
 /* Where a value stands in bytes. */
@@ -153,6 +155,8 @@ struct bgp_community {
 };
 
 #define BGP_GRACEFUL_SHUTDOWN   0xffff0000u /* RFC 8326 */
+#define BGP_LLGR_STALE          0xffff0006u /* RFC 9494, as the next one */
+#define BGP_NO_LLGR             0xffff0007u
 #define BGP_BLACKHOLE           0xffff029au /* RFC 7999 */
 #define BGP_NO_EXPORT           0xffffff01u /* RFC 1997, as the next two */
 #define BGP_NO_ADVERTISE        0xffffff02u

@@ -115,6 +115,7 @@ static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *ou
         [RIB_LOST_MED] = FABRIC_RULE_MED,
         [RIB_DUPLICATE_NEXT_HOP] = FABRIC_RULE_DUPLICATE_NEXT_HOP,
         [RIB_LOST_LIMIT] = FABRIC_RULE_ECMP_LIMIT,
+        [RIB_LOST_STALE] = FABRIC_RULE_STALE,
     };
     *outcome = rules[verdict] && !rib_verdict_filtered(verdict) ? FABRIC_LOST : FABRIC_FILTERED;
     return rules[verdict];

@@ -59,6 +59,7 @@ struct speaker_config fabric_route_server_config(const struct fabric *fabric, ui
         .prepend_own_asn = true,
         .require_policy = server->require_policy,
         .reflect = reflects(fabric, server),
+        .prefix_limit = server->prefix_limit,
         .mark_reflected = fabric->mode == FABRIC_AZURE,
         .single_express_route_path = fabric->quirks.single_er_path,
         .ecmp_max = fabric->mode == FABRIC_AZURE ? AZURE_ECMP_MAX : RIB_ECMP_MAX,
@@ -128,13 +129,28 @@ struct lpm_address fabric_route_server_local(const struct fabric *fabric, uint32
     return (struct lpm_address){0};
 }
 
+static struct speaker_prefix_limit limit_of(const struct fabric_max_prefixes *most)
+{
+    static const enum speaker_limit_action actions[] = {
+        [FABRIC_LIMIT_WARN] = SPEAKER_LIMIT_WARN,
+        [FABRIC_LIMIT_DROP_EXCESS] = SPEAKER_LIMIT_DROP_EXCESS,
+        [FABRIC_LIMIT_CLOSE] = SPEAKER_LIMIT_CLOSE,
+    };
+    return (struct speaker_prefix_limit){
+        .limit = most->limit,
+        .count_azure = most->count_azure,
+        .warn_percent = most->warn_percent,
+        .action = actions[most->action],
+        .idle_minutes = most->idle_minutes,
+    };
+}
+
 struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer)
 {
     const struct fabric_route_server *server = &fabric->route_servers[route_server];
     const struct fabric_bgp_peer *neighbor = &server->peers[peer];
-    bool closes = neighbor->max_prefixes.action == FABRIC_LIMIT_CLOSE;
     return (struct speaker_peer_config){
         .name = neighbor->name,
         .instance = instance,
@@ -149,7 +165,7 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .hold_time_s = neighbor->hold_time_s,
         .keepalive_s = neighbor->keepalive_s,
         .connect_retry_s = CONNECT_RETRY_S,
-        .max_prefixes = closes ? neighbor->max_prefixes.limit : 0,
+        .limit = limit_of(&neighbor->max_prefixes),
     };
 }
 

@@ -43,5 +43,6 @@
 #define FABRIC_RULE_FIRST_AS               "first-as"
 #define FABRIC_RULE_REFLECTION_LOOP        "reflection-loop"
 #define FABRIC_RULE_ROUTE_LEAK             "route-leak"
+#define FABRIC_RULE_STALE                  "stale"
 
 #endif

@@ -206,7 +206,8 @@ bool rib_batch_next(struct speaker_peer *peer)
     rib_batch_drop(peer);
     for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
         for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
-            if (peer->tables[family].pending[turn].count > 0)
+            if (peer->tables[family].pending[turn].count > 0 &&
+                (turn == RIB_FIRST || !rib_held_back(peer->speaker)))
                 return rib_selects(peer, family) ? load_selection(peer, family, turn)
                                                  : load(peer, family, turn);
     return false;

@@ -7,13 +7,13 @@
  * when a path arrives, so it is packed into one number there (rib_rank()) and the decision is a search
  * for the lowest number.
  *
- *   rank   31     30        29               20      19..4            3              2..1
- *          peer   drained   has preference   class   AS_PATH length   not ER, where  ORIGIN
+ *   rank   31     30        29               20      19..4            3              2..1     0
+ *          peer   drained   has preference   class   AS_PATH length   not ER, where  ORIGIN   stale
  *                                                                     it counts
  *
  * Among paths that are drained alike come the weight and the local preference before the rest, the
  * higher first. Nearly no path has either, so they stay in the attributes, and a bit of the rank says
- * where to look.
+ * where to look. A stale path (RFC 9494) comes after all others, whatever it has.
  *
  * Equals are the ECMP set, each next hop once. MED is compared among them where the speaker is told to:
  * which paths it tells apart depends on the others. The router id does not count. The one
@@ -46,6 +46,7 @@ const char *rib_verdict_text(enum rib_verdict verdict)
         [RIB_FILTERED_NEXT_HOP] = "filtered: next hop is this router or not a unicast address",
         [RIB_FILTERED_MARTIAN] = "filtered: no unicast route may have this prefix",
         [RIB_DUPLICATE_NEXT_HOP] = "same next hop as a chosen path",
+        [RIB_LOST_STALE] = "lost: stale, the peer is gone",
         [RIB_LOST_LIMIT] = "equal, but the ECMP set is full",
         [RIB_LOST_SHUTDOWN] = "lost: drained by graceful shutdown",
         [RIB_LOST_ORIGIN] = "lost: higher origin",
@@ -119,6 +120,7 @@ uint32_t rib_rank(const struct speaker *speaker, const struct speaker_peer *peer
     origin = speaker->config.compare_origin ? attributes->origin : 0;
     return RANK_PEER | (is_drained(peer, attributes) ? RANK_DRAINED : 0) |
            (has_preference(attributes) ? RANK_PREFERENCE : 0) |
+           (attributes->reach & BGP_REACH_STALE ? RIB_RANK_STALE : 0) |
            class_of(preference, source) << RANK_CLASS_SHIFT |
            (uint32_t)attributes->as_path_length << RANK_LENGTH_SHIFT | tie << RANK_TIE_SHIFT |
            origin << RANK_ORIGIN_SHIFT;
@@ -148,8 +150,10 @@ static int compare_local_prefs(const struct rib_stored_path *a, const struct rib
 
 int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b)
 {
-    int order = compare_numbers(a->rank & RANK_DRAINED, b->rank & RANK_DRAINED);
+    int order = compare_numbers(a->rank & RIB_RANK_STALE, b->rank & RIB_RANK_STALE);
 
+    if (order == 0)
+        order = compare_numbers(a->rank & RANK_DRAINED, b->rank & RANK_DRAINED);
     if (order == 0)
         order = compare_weights(a, b);
     if (order == 0)
@@ -307,6 +311,8 @@ enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
 
     if (path->filter != RIB_CHOSEN)
         return path->filter;
+    if ((path->rank & ~best->rank) & RIB_RANK_STALE)
+        return RIB_LOST_STALE;
     if ((path->rank & RANK_DRAINED) != (best->rank & RANK_DRAINED) && best->rank & RANK_PEER)
         return RIB_LOST_SHUTDOWN;
     if (compare_weights(path, best) != 0)

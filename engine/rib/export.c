@@ -121,6 +121,9 @@ bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family
         return false;
     if (path->peer != RIB_LOCAL && !reflection_allowed(member, path))
         return false;
+    /* RFC 9494 section 4.3: who does not know what stale means would take it for a good route. */
+    if (path->rank & RIB_RANK_STALE && !(member->long_lived & BGP_FAMILY_BIT(family)))
+        return false;
     next_hop =
         next_hop_is_self(member, path) ? self_of(member, family) : &path->attributes->next_hop;
     return next_hop_fits(member, family, next_hop);
@@ -155,8 +158,9 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
             return false;
     return a->internal == b->internal && a->families == b->families && a->role == b->role &&
            a->extended_next_hop == b->extended_next_hop && a->selections == 0 &&
-           b->selections == 0 && rib_cluster_id(a) == rib_cluster_id(b) &&
-           configured_alike(&a->config, &b->config) && a->export_policy == b->export_policy &&
+           b->selections == 0 && a->long_lived == b->long_lived &&
+           rib_cluster_id(a) == rib_cluster_id(b) && configured_alike(&a->config, &b->config) &&
+           a->export_policy == b->export_policy &&
            encoding_a->four_octet_as == encoding_b->four_octet_as &&
            encoding_a->message_max == encoding_b->message_max;
 }
@@ -167,6 +171,7 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
 struct dress {
     uint32_t originator; /* ORIGINATOR_ID of a reflected route (RFC 4456); 0: not reflected */
     bool marked;
+    bool stale;  /* says so, unless the peer before us has said it (RFC 9494 section 4.3) */
     bool otc;    /* our ASN as Only to Customer (RFC 9234) */
     bool border; /* non-transitive extended communities stay within the AS (RFC 4360 section 6) */
     bool paths;  /* AS numbers leave the AS_PATH */
@@ -188,6 +193,7 @@ static struct dress dress_of(const struct speaker_peer *peer, const struct rib_s
 
     memset(&dress, 0, sizeof(dress));
     dress.marked = is_marked(peer, path);
+    dress.stale = path->rank & RIB_RANK_STALE && !(attributes->reach & BGP_REACH_STALE);
     dress.otc = adds_otc(peer, attributes);
     if (origin != NULL && origin->internal && peer->internal)
         dress.originator = bgp_session_negotiated(origin->session)->peer_identifier;
@@ -235,6 +241,8 @@ static int put_on(const struct speaker_peer *peer, const struct dress *dress,
     bgp_builder_load(builder, plain);
     if (dress->marked)
         add_standard(builder, REFLECTED_COMMUNITY);
+    if (dress->stale)
+        add_standard(builder, BGP_LLGR_STALE);
     if (peer->config.graceful_shutdown)
         add_standard(builder, BGP_GRACEFUL_SHUTDOWN);
     if (dress->otc)

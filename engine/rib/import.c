@@ -12,8 +12,6 @@
 
 /* As many loads as a core has under way at once. */
 #define PREFETCH 12u
-/* Paths of a dead peer that are removed in one go: a few milliseconds of work, with what follows. */
-#define LEAVE_SLICE 4096u
 
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
 {
@@ -52,11 +50,11 @@ static void note_touched(const struct speaker *speaker, struct rib_entry *entry,
 {
     struct rib_stored_path *paths = rib_entry_paths(entry);
 
-    for (unsigned i = 0; i < entry->n_paths && path->flags != 0; i++) {
+    for (unsigned i = 0; i < entry->n_paths && path->flags & RIB_PATH_STANDING; i++) {
         if (&paths[i] == path || !rib_twins(speaker, &paths[i], path))
             continue;
-        paths[i].flags = path->flags;
-        path->flags = 0;
+        paths[i].flags |= path->flags & RIB_PATH_STANDING;
+        path->flags &= (uint8_t)~RIB_PATH_STANDING;
     }
     if (path->flags & RIB_PATH_CHOSEN)
         entry->flags |= RIB_ENTRY_TOUCHED;
@@ -113,6 +111,22 @@ static struct rib_stored_path *path_place(struct speaker *speaker, unsigned inde
     return path;
 }
 
+/* The peer says it again. Of several paths to a prefix each is confirmed for itself, and the mark of the
+ * prefix stays until the others are looked at. */
+static void confirm(struct speaker *speaker, unsigned index, enum bgp_family family, uint32_t id,
+                    struct rib_stored_path *path)
+{
+    struct rib_peer_tables *tables;
+
+    if (index == RIB_LOCAL)
+        return;
+    tables = &speaker->peers[index]->tables[family];
+    if (tables->stale_by_path)
+        path->flags &= (uint8_t)~RIB_PATH_STALE;
+    else if (tables->stale.count > 0)
+        rib_bitset_clear(&tables->stale, id);
+}
+
 int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
                  const struct rib_stored_path *path)
 {
@@ -130,7 +144,9 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
         rib_entry_release(speaker, family, id);
         return -ENOMEM;
     }
-    if (place->attributes == path->attributes && place->filter == path->filter)
+    confirm(speaker, index, family, id, place);
+    if (place->attributes == path->attributes && place->filter == path->filter &&
+        place->rank == path->rank)
         return 0;
     if (place->attributes != NULL) {
         note_touched(speaker, rib_table_entry(table, id), place);
@@ -180,75 +196,64 @@ bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_p
     path = rib_entry_path(entry, (uint16_t)index, path_id);
     if (path == NULL)
         return false;
-    if (index != RIB_LOCAL && rib_entry_peer_paths(entry, (uint16_t)index) == 1)
+    if (index != RIB_LOCAL && rib_entry_peer_paths(entry, (uint16_t)index) == 1) {
         rib_bitset_clear(&speaker->peers[index]->tables[family].learned, id);
+        rib_bitset_clear(&speaker->peers[index]->tables[family].stale, id);
+    }
     erase(speaker, family, id, path);
     return true;
 }
 
-/* Removes every path of the peer to entry id. From the last to the first: erasing moves those behind. */
-static void erase_all(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+static bool is_stale(const struct speaker_peer *peer, enum bgp_family family,
+                     const struct rib_stored_path *path)
+{
+    return path->peer == peer->index &&
+           (!peer->tables[family].stale_by_path || path->flags & RIB_PATH_STALE);
+}
+
+/* From the last to the first: erasing moves those behind. */
+void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
     unsigned i = entry->n_paths;
 
     while (i-- > 0)
-        if (rib_entry_paths(entry)[i].peer == peer->index)
+        if (is_stale(peer, family, &rib_entry_paths(entry)[i]))
             erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
+    rib_bitset_clear(&peer->tables[family].stale, id);
+    if (rib_entry_peer_paths(entry, peer->index) == 0)
+        rib_bitset_clear(&peer->tables[family].learned, id);
 }
 
-/* Removes the paths to up to `most` prefixes of one family; returns how many there were to remove. */
-static size_t forget_some(struct speaker_peer *peer, enum bgp_family family, size_t most)
+static void demote(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                   struct rib_stored_path *path)
 {
-    struct rib_bitset *learned = &peer->tables[family].learned;
-    size_t n = 0;
+    if (path->rank & RIB_RANK_STALE)
+        return;
+    note_touched(speaker, rib_table_entry(&speaker->tables[family], id), path);
+    path->rank |= RIB_RANK_STALE;
+    rib_touch(speaker, family, id);
+}
 
-    for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END && n < most;
-         id = rib_bitset_next(learned, id + 1), n++) {
-        rib_bitset_clear(learned, id);
-        erase_all(peer, family, id);
+void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    unsigned i = entry->n_paths;
+
+    while (i-- > 0) {
+        struct rib_stored_path *path = &rib_entry_paths(entry)[i];
+
+        if (!is_stale(peer, family, path))
+            continue;
+        if (path->attributes->reach & BGP_REACH_NOT_LONG_LIVED)
+            erase(peer->speaker, family, id, path);
+        else
+            demote(peer->speaker, family, id, path);
     }
-    return n;
-}
-
-/* True: there is nothing left. */
-static bool forget_slice(struct speaker_peer *peer, size_t most)
-{
-    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
-        most -= forget_some(peer, family, most);
-        if (peer->tables[family].learned.count > 0)
-            return false;
-    }
-    return true;
-}
-
-void rib_leave(struct speaker_peer *peer)
-{
-    peer->leaving = !forget_slice(peer, LEAVE_SLICE);
-    peer->speaker->n_leaving += peer->leaving;
-}
-
-void rib_leave_on(struct speaker *speaker)
-{
-    unsigned i = 1;
-
-    if (speaker->n_leaving == 0)
+    if (rib_entry_peer_paths(entry, peer->index) > 0)
         return;
-    while (!speaker->peers[i]->leaving)
-        i++;
-    if (!forget_slice(speaker->peers[i], LEAVE_SLICE))
-        return;
-    speaker->peers[i]->leaving = false;
-    speaker->n_leaving--;
-}
-
-void rib_leave_whole(struct speaker_peer *peer)
-{
-    if (!peer->leaving)
-        return;
-    forget_slice(peer, SIZE_MAX);
-    peer->leaving = false;
-    peer->speaker->n_leaving--;
+    rib_bitset_clear(&peer->tables[family].stale, id);
+    rib_bitset_clear(&peer->tables[family].learned, id);
 }
 
 /* Can the address be that of a router? */
@@ -417,24 +422,38 @@ static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix, uint
     return error;
 }
 
+/* Judges one learned path anew. What was stale stays so: the peer has not confirmed it. */
+static int take_again(struct speaker_peer *peer, enum bgp_family family, uint32_t id,
+                      struct rib_stored_path *path)
+{
+    struct rib_table *table = &peer->speaker->tables[family];
+    struct lpm_prefix prefix = rib_entry_prefix(table, rib_table_entry(table, id));
+    struct rib_peer_tables *tables = &peer->tables[family];
+    const struct bgp_attributes *received =
+        bgp_attributes_hold(bgp_attributes_received(path->attributes));
+    bool stale = rib_bitset_test(&tables->stale, id) && is_stale(peer, family, path);
+    bool demoted = stale && path->rank & RIB_RANK_STALE;
+    int error = take(peer, &prefix, path->path_id, received);
+
+    bgp_attributes_release(peer->speaker->attributes, received);
+    if (error < 0 || !stale)
+        return error;
+    if (tables->stale_by_path)
+        path->flags |= RIB_PATH_STALE;
+    if (demoted)
+        demote(peer->speaker, family, id, path);
+    return rib_bitset_set(&tables->stale, id);
+}
+
 /* Paths are replaced in their places, so the walk over them is not disturbed. */
 static void judge_again(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
-    struct speaker *speaker = peer->speaker;
-    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-    struct lpm_prefix prefix = rib_entry_prefix(&speaker->tables[family], entry);
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
 
-    for (unsigned i = 0; i < entry->n_paths; i++) {
-        const struct rib_stored_path *path = &rib_entry_paths(entry)[i];
-        const struct bgp_attributes *received;
-
-        if (path->peer != peer->index)
-            continue;
-        received = bgp_attributes_hold(bgp_attributes_received(path->attributes));
-        if (take(peer, &prefix, path->path_id, received) < 0)
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (rib_entry_paths(entry)[i].peer == peer->index &&
+            take_again(peer, family, id, &rib_entry_paths(entry)[i]) < 0)
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
-        bgp_attributes_release(speaker->attributes, received);
-    }
 }
 
 void rib_import_again(struct speaker_peer *peer)
@@ -446,22 +465,6 @@ void rib_import_again(struct speaker_peer *peer)
              id = rib_bitset_next(learned, id + 1))
             judge_again(peer, family, id);
     }
-}
-
-/* False when the peer is over its limit; it will be reset, so the rest of its routes is not read.
- */
-static bool within_limit(struct speaker_peer *peer)
-{
-    size_t held =
-        peer->tables[BGP_IPV4_UNICAST].learned.count + peer->tables[BGP_IPV6_UNICAST].learned.count;
-    char text[sizeof(peer->fault_text)];
-
-    if (peer->config.max_prefixes == 0 || held <= peer->config.max_prefixes)
-        return true;
-    snprintf(text, sizeof(text), "prefix limit exceeded: %zu held, %u allowed", held,
-             peer->config.max_prefixes);
-    rib_fault(peer, BGP_CEASE_MAX_PREFIXES, text);
-    return false;
 }
 
 /* Several paths to a prefix are the peer's right, any number of them is not. */
@@ -504,9 +507,12 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
     struct lpm_prefix prefix;
     int error;
 
+    rib_limit_begin(peer);
     prefetch(peer, &ahead, PREFETCH);
-    while (bgp_nlri_next(&announced, &prefix)) {
+    while (peer->fault == 0 && bgp_nlri_next(&announced, &prefix)) {
         prefetch(peer, &ahead, 1);
+        if (!rib_limit_admits(peer, &prefix))
+            continue;
         path.filter = is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
         path.path_id = announced.path_id;
         if (judged)
@@ -517,9 +523,10 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
             return;
         }
-        if (!within_limit(peer) || (announced.with_path_id && !within_path_limit(peer, &prefix)))
+        if (announced.with_path_id && !within_path_limit(peer, &prefix))
             return;
     }
+    rib_limit_warn(peer);
 }
 
 void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes)

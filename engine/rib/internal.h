@@ -45,9 +45,17 @@ enum rib_turn { RIB_FIRST, RIB_REFLECTED, RIB_TURNS };
 
 struct rib_sent;
 struct rib_item;
+/* How far a route refresh that the peer asked for has come (refresh.c). */
+enum rib_refresh { RIB_REFRESH_NONE, RIB_REFRESH_BEGIN, RIB_REFRESH_RUNNING };
 
 struct rib_peer_tables {
     struct rib_bitset learned;
+    struct rib_bitset stale; /* of these: not confirmed (retain.c) */
+    bool stale_by_path;      /* which paths to a stale id are, RIB_PATH_STALE says */
+    enum speaker_retention_kind retention;
+    uint64_t retention_ends_ms; /* UINT64_MAX: not by time */
+    uint32_t stale_cursor;      /* how far the walk over stale has come; RIB_BITSET_END: done */
+    bool end_of_rib_received;   /* since the session came up */
     struct rib_bitset advertised;
     struct rib_bitset pending[RIB_TURNS];
     uint32_t cursor[RIB_TURNS]; /* where the next batch starts looking */
@@ -55,8 +63,11 @@ struct rib_peer_tables {
      * record here. */
     struct rib_sent **sent;
     uint32_t n_sent;     /* length of sent */
-    bool end_of_rib_due; /* the initial table is still on its way */
-    bool passed;         /* pending has been walked to its end since the session came up */
+    bool end_of_rib_due;        /* the initial table is still on its way */
+    bool passed;                /* pending has been walked to its end since the session came up, or
+                                   the refresh began */
+    enum rib_refresh refresh;
+    bool refresh_again; /* asked for while one was under way */
 };
 
 /* Wide enough to bring most of what can share a message together, small enough to sort in well
@@ -104,11 +115,19 @@ struct rib_group {
     struct rib_batch *batches;
 };
 
+/* See limit.c. */
+struct rib_limit_state {
+    size_t burst_held; /* when the peer began to speak */
+    size_t burst_said; /* prefixes since */
+    uint64_t said_ms;  /* when it last announced something */
+    uint64_t refused;  /* prefixes dropped as too much, ever */
+    bool near, refusal_told;
+};
+
 struct speaker_peer {
     struct speaker *speaker;
     uint16_t index;
     bool established;
-    bool leaving;           /* down, and paths of it are left */
     bool internal;          /* iBGP */
     enum bgp_role role;     /* ours; none towards an internal peer */
     bool extended_next_hop; /* negotiated */
@@ -124,6 +143,9 @@ struct speaker_peer {
     struct bgp_session *session;
     struct speaker_peer_config config;
     size_t as_loop;
+    bool own_restart;    /* this end of the session is away, not the peer */
+    uint32_t long_lived; /* families in which the peer knows of stale routes (RFC 9494) */
+    struct rib_limit_state limit;
     struct rib_peer_tables tables[BGP_FAMILY_COUNT];
     struct rib_group *group; /* NULL unless Established */
     struct speaker_peer *next_member;
@@ -150,10 +172,10 @@ struct speaker {
     unsigned n_peers; /* with the NULL at 0 */
     struct speaker_peer **established;
     unsigned n_established;
-    unsigned n_leaving;                      /* peers */
     struct rib_group *groups, *spare_groups; /* together as many as there are peers */
     struct speaker_peer *wake;               /* peers that got something pending in this call */
     bool faults;                             /* some peer has a fault */
+    uint64_t held_back_until_ms; /* reflected routes wait after a restart; 0: they do not */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
@@ -186,6 +208,8 @@ enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
 /* Paths of sessions with the same neighbour, or of the same session. */
 bool rib_same_neighbor(const struct speaker *speaker, const struct rib_stored_path *a,
                        const struct rib_stored_path *b);
+/* The bit of a rank that makes a stale path the last choice. */
+#define RIB_RANK_STALE (1u << 0)
 /* Two paths that the same neighbour announced in the same words, in two sessions. */
 bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
                const struct rib_stored_path *b);
@@ -212,15 +236,54 @@ bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_p
                      uint32_t path_id);
 /* Judges all of the Adj-RIB-In anew, by the present import policy. */
 void rib_import_again(struct speaker_peer *peer);
-/* The peer is gone and its paths go, a slice now and the rest in slices of speaker_tick(): taking a
- * million at once would keep every other peer waiting. */
-void rib_leave(struct speaker_peer *peer);
-/* The next slice, of some peer. */
-void rib_leave_on(struct speaker *speaker);
-/* All of it now, before the peer comes back. */
-void rib_leave_whole(struct speaker_peer *peer);
+/* The peer's stale paths to entry id go; or become the last choice, but for those that must not live
+ * long (RFC 9494 section 4.2). */
+void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
+void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
+
+/* --- retain.c --------------------------------------------------------------------------------- */
+
+/* The session was Established and is gone; it has come up (after the families are known). */
+void rib_retain_on_loss(struct speaker_peer *peer);
+void rib_retain_on_return(struct speaker_peer *peer);
+void rib_retain_on_end_of_rib(struct speaker_peer *peer, enum bgp_family family);
+void rib_retain_on_marker(struct speaker_peer *peer, enum bgp_family family, bool begins);
+/* What is kept goes after all. */
+void rib_retain_nothing(struct speaker_peer *peer);
+/* Times that are over, and the next slice of what is to be walked. */
+void rib_retain_tick(struct speaker *speaker);
+uint64_t rib_retain_deadline(const struct speaker_peer *peer);
+
+/* --- refresh.c -------------------------------------------------------------------------------- */
+
+/* The peer wants everything of family again. */
+void rib_refresh_wanted(struct speaker_peer *peer, enum bgp_family family);
+/* Write the marker that is due before the next UPDATE, or where nothing of the table is pending any
+ * more; 0: none is. */
+size_t rib_refresh_write_begin(struct speaker_peer *peer, uint8_t *bytes, size_t capacity);
+size_t rib_refresh_write_end(struct speaker_peer *peer, uint8_t *bytes, size_t capacity);
+/* Do reflected routes, and End-of-RIB, wait for what peers have yet to say after our restart? */
+static inline bool rib_held_back(const struct speaker *speaker)
+{
+    return speaker->held_back_until_ms != 0;
+}
+/* Ends that when it is time. */
+void rib_release_held_back(struct speaker *speaker);
+
+/* --- limit.c ---------------------------------------------------------------------------------- */
+
+/* An announcement begins; the session has ended. */
+void rib_limit_begin(struct speaker_peer *peer);
+void rib_limit_forget(struct speaker_peer *peer);
+/* May the prefix be taken in? Counts it. False also when the session is to be closed for it: then
+ * there is a fault. */
+bool rib_limit_admits(struct speaker_peer *peer, const struct lpm_prefix *prefix);
+/* The announcement is taken in: warns when the limit is near. */
+void rib_limit_warn(struct speaker_peer *peer);
+/* Prefixes as the limit counts them. */
+size_t rib_limit_count(const struct speaker_peer *peer);
 
 /* --- settle.c --------------------------------------------------------------------------------- */
 

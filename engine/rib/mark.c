@@ -241,6 +241,8 @@ void rib_forget_advertised(struct speaker_peer *peer)
         }
         tables->end_of_rib_due = false;
         tables->passed = false;
+        tables->refresh = RIB_REFRESH_NONE;
+        tables->refresh_again = false;
     }
     rib_batch_drop(peer);
     rib_selection_forget(peer);
@@ -249,7 +251,8 @@ void rib_forget_advertised(struct speaker_peer *peer)
 bool rib_pending(const struct speaker_peer *peer)
 {
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
-        if (rib_family_pending(&peer->tables[family]) || peer->tables[family].end_of_rib_due)
+        if (rib_family_pending(&peer->tables[family]) || peer->tables[family].end_of_rib_due ||
+            peer->tables[family].refresh != RIB_REFRESH_NONE)
             return true;
     return peer->items_at < peer->n_items;
 }

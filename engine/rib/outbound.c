@@ -191,7 +191,8 @@ static size_t write_end_of_rib(struct speaker_peer *peer, uint8_t *bytes, size_t
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
 
-        if (!tables->end_of_rib_due || (rib_family_pending(tables) && !tables->passed))
+        if (!tables->end_of_rib_due || rib_held_back(peer->speaker) ||
+            (rib_family_pending(tables) && !tables->passed))
             continue;
         tables->end_of_rib_due = false;
         return bgp_end_of_rib_encode(family, bytes, capacity);
@@ -258,11 +259,16 @@ static size_t write_next(struct speaker_peer *peer, uint8_t *bytes, size_t capac
     size_t n;
 
     while (peer->fault == 0) {
+        n = rib_refresh_write_begin(peer, bytes, capacity);
+        if (n > 0)
+            return n;
         n = rib_selection_write(peer, bytes, capacity);
         if (n > 0)
             return n;
         if (peer->batch == NULL || peer->at == peer->batch->n) {
             n = write_end_of_rib(peer, bytes, capacity);
+            if (n == 0)
+                n = rib_refresh_write_end(peer, bytes, capacity);
             if (n > 0 || !rib_batch_next(peer))
                 return n;
         }

@@ -19,7 +19,6 @@ static void peer_up(struct speaker_peer *peer)
 {
     struct speaker *speaker = peer->speaker;
 
-    rib_leave_whole(peer);
     peer->established = true;
     peer->families = bgp_session_negotiated(peer->session)->families;
     peer->extended_next_hop = bgp_session_negotiated(peer->session)->extended_next_hop;
@@ -28,7 +27,9 @@ static void peer_up(struct speaker_peer *peer)
                            : bgp_session_encoding(peer->session)->add_path;
     speaker->n_selecting += peer->selections != 0;
     speaker->established[speaker->n_established++] = peer;
+    peer->long_lived = bgp_session_negotiated(peer->session)->long_lived_families;
     rib_group_join(peer);
+    rib_retain_on_return(peer);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         if (!(peer->families & BGP_FAMILY_BIT(family)))
             continue;
@@ -49,7 +50,8 @@ static void peer_down(struct speaker_peer *peer)
     speaker->established[at] = speaker->established[--speaker->n_established];
     rib_forget_advertised(peer);
     rib_group_leave(peer);
-    rib_leave(peer);
+    rib_limit_forget(peer);
+    rib_retain_on_loss(peer);
 }
 
 static void on_state(void *context, enum bgp_state state, const char *reason)
@@ -76,9 +78,19 @@ static void on_routes(void *context, const struct bgp_routes *routes)
     rib_import(context, routes);
 }
 
+static void on_end_of_rib(void *context, enum bgp_family family)
+{
+    rib_retain_on_end_of_rib(context, family);
+}
+
 static void on_refresh(void *context, enum bgp_family family)
 {
-    rib_mark_table(context, family);
+    rib_refresh_wanted(context, family);
+}
+
+static void on_marker(void *context, enum bgp_family family, bool begins)
+{
+    rib_retain_on_marker(context, family, begins);
 }
 
 static void on_connect(void *context)
@@ -151,6 +163,7 @@ static int create_session(struct speaker_peer *peer)
                      .send = config->add_path_send ? BGP_FAMILIES_ALL : 0},
         .role = config->role,
         .role_strict = config->role_strict,
+        .restart = config->restart,
         .seed = seed_of(peer),
         .attributes = peer->speaker->attributes,
     };
@@ -158,7 +171,9 @@ static int create_session(struct speaker_peer *peer)
         .context = peer,
         .state_changed = on_state,
         .routes = on_routes,
+        .end_of_rib = on_end_of_rib,
         .refresh_requested = on_refresh,
+        .refresh_marker = on_marker,
         .fill_updates = rib_fill_updates,
         .connect = on_connect,
         .close = on_close,
@@ -248,6 +263,8 @@ int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *
         return -ENOMEM;
     peer->speaker = speaker;
     peer->index = (uint16_t)speaker->n_peers;
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        peer->tables[family].retention_ends_ms = UINT64_MAX;
     peer->sibling = peer;
     error = config->source == RIB_SOURCE_LOCAL ? -EINVAL : reserve(speaker);
     if (error == 0)
@@ -275,6 +292,7 @@ void rib_peer_destroy(struct speaker_peer *peer)
         struct rib_peer_tables *tables = &peer->tables[family];
 
         rib_bitset_free(&tables->learned);
+        rib_bitset_free(&tables->stale);
         rib_bitset_free(&tables->advertised);
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             rib_bitset_free(&tables->pending[turn]);
@@ -297,8 +315,16 @@ void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint
 void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
                        uint64_t now_ms)
 {
+    speaker_peer_shut_down(speaker, peer, cease_subcode, NULL, now_ms);
+}
+
+/* A session that was lost before has nothing to say, but routes that are kept for it. */
+void speaker_peer_shut_down(struct speaker *speaker, struct speaker_peer *peer,
+                            uint8_t cease_subcode, const char *message, uint64_t now_ms)
+{
     speaker->now_ms = now_ms;
-    bgp_session_stop(peer->session, cease_subcode, NULL, now_ms);
+    bgp_session_stop(peer->session, cease_subcode, message, now_ms);
+    rib_retain_nothing(peer);
     rib_finish(speaker);
 }
 
@@ -395,11 +421,15 @@ void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_
 
     *counters = (struct speaker_peer_counters){
         .as_loop = peer->as_loop,
+        .counted = rib_limit_count(peer),
+        .refused = peer->limit.refused,
+        .limit_near = peer->limit.near,
         .updates_in = session->messages_in[BGP_UPDATE],
         .updates_out = session->messages_out[BGP_UPDATE],
     };
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         counters->held += peer->tables[family].learned.count;
+        counters->stale += peer->tables[family].stale.count;
         counters->advertised += peer->tables[family].advertised.count;
     }
 }

@@ -31,9 +31,9 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
     struct rib_stored_path *paths = rib_entry_paths(entry);
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        paths[i].flags = 0;
+        paths[i].flags &= RIB_PATH_STALE;
     for (unsigned i = 0; i < decision->n; i++)
-        paths[decision->chosen[i] - base].flags = RIB_PATH_CHOSEN | (i == 0 ? RIB_PATH_BEST : 0);
+        paths[decision->chosen[i] - base].flags |= RIB_PATH_CHOSEN | (i == 0 ? RIB_PATH_BEST : 0);
     entry->flags &= (uint8_t) ~(RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_NEIGHBORS);
 }
 
@@ -158,6 +158,18 @@ void rib_fault(struct speaker_peer *peer, uint8_t cease_subcode, const char *tex
     snprintf(peer->fault_text, sizeof(peer->fault_text), "%s", text);
 }
 
+static void reset(struct speaker_peer *peer)
+{
+    uint32_t minutes = peer->config.limit.idle_minutes;
+    uint64_t pause_ms = minutes == UINT32_MAX ? BGP_PAUSE_FOREVER : minutes * UINT64_C(60000);
+
+    if (peer->fault == BGP_CEASE_MAX_PREFIXES && minutes > 0)
+        bgp_session_suspend(peer->session, peer->fault, peer->fault_text, pause_ms,
+                            peer->speaker->now_ms);
+    else
+        bgp_session_reset(peer->session, peer->fault, peer->fault_text, peer->speaker->now_ms);
+}
+
 /* Resets the sessions that have a fault. Their routes go, so this comes before settling. */
 static void reset_faulty(struct speaker *speaker)
 {
@@ -168,7 +180,7 @@ static void reset_faulty(struct speaker *speaker)
         struct speaker_peer *peer = speaker->peers[i];
 
         if (peer->fault != 0 && peer->established)
-            bgp_session_reset(peer->session, peer->fault, peer->fault_text, speaker->now_ms);
+            reset(peer);
         peer->fault = 0;
         peer->fault_text[0] = '\0';
     }
@@ -197,6 +209,7 @@ void rib_finish(struct speaker *speaker)
     } while (speaker->faults);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         tell_all(speaker, family);
+    rib_release_held_back(speaker);
     wake_all(speaker);
     rib_policy_scratch_clear(speaker->policy, speaker->attributes);
 }

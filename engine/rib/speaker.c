@@ -119,17 +119,19 @@ void speaker_tick(struct speaker *speaker, uint64_t now_ms)
     for (unsigned i = 1; i < speaker->n_peers; i++)
         if (bgp_session_deadline(speaker->peers[i]->session) <= now_ms)
             bgp_session_tick(speaker->peers[i]->session, now_ms);
-    rib_leave_on(speaker);
+    rib_retain_tick(speaker);
     rib_finish(speaker);
 }
 
 uint64_t speaker_deadline(const struct speaker *speaker)
 {
-    uint64_t deadline = speaker->n_leaving > 0 ? speaker->now_ms : UINT64_MAX;
+    uint64_t deadline = rib_held_back(speaker) ? speaker->held_back_until_ms : UINT64_MAX;
 
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         uint64_t wanted = bgp_session_deadline(speaker->peers[i]->session);
+        uint64_t kept = rib_retain_deadline(speaker->peers[i]);
 
+        wanted = kept < wanted ? kept : wanted;
         if (wanted < deadline)
             deadline = wanted;
     }
@@ -148,8 +150,9 @@ int speaker_each_peer(const struct speaker *speaker,
 
 bool speaker_settled(const struct speaker *speaker)
 {
-    if (speaker->n_leaving > 0)
-        return false;
+    for (unsigned i = 1; i < speaker->n_peers; i++)
+        if (rib_retain_deadline(speaker->peers[i]) <= speaker->now_ms)
+            return false;
     for (unsigned i = 0; i < speaker->n_established; i++) {
         const struct speaker_peer *peer = speaker->established[i];
         enum bgp_direction direction = bgp_session_negotiated(peer->session)->direction;

@@ -72,6 +72,7 @@ enum rib_verdict {
     RIB_FILTERED_FIRST_AS,        /* does not begin with the peer's AS */
     RIB_FILTERED_REFLECTION_LOOP, /* own ORIGINATOR_ID or cluster (RFC 4456) */
     RIB_FILTERED_ROUTE_LEAK,      /* Only to Customer (RFC 9234) */
+    RIB_LOST_STALE,         /* the peer is long gone (RFC 9494) */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
 /* Not accepted at all, rather than accepted and not chosen. */
@@ -95,8 +96,9 @@ struct speaker_handler {
      * speaker_choice(). A change that is undone within the same input may be told all the same. It
      * is no change when a neighbour's path is now held by its session with the other instance. */
     void (*choice_changed)(void *context, const struct lpm_prefix *prefix);
-    /* A session reached or left Established, or changed state otherwise. reason is a line for
-     * people (who did what, with the codes), never NULL. */
+    /* A session reached or left Established, or changed state otherwise; or the routes of a lost one
+     * are no longer retained, the state being what it was. reason is a line for people (who did
+     * what, with the codes), never NULL. */
     void (*peer_changed)(void *context, struct speaker_peer *peer, enum bgp_state state,
                          const char *reason);
     /* The session wants a TCP connection opened to peer (answer with speaker_connected() or
@@ -130,7 +132,19 @@ struct speaker_config {
     bool compare_origin; /* IGP before EGP before Incomplete, at equal AS_PATH length */
     bool link_bandwidth; /* heed link-bandwidth communities */
     uint32_t cluster_id; /* as a route reflector (RFC 4456); 0: the session's identifier */
+    unsigned prefix_limit; /* different prefixes, own ones too; more are dropped; 0: none */
     struct speaker_handler handler;
+};
+
+/* What happens when a peer announces too much. */
+enum speaker_limit_action { SPEAKER_LIMIT_CLOSE, SPEAKER_LIMIT_DROP_EXCESS, SPEAKER_LIMIT_WARN };
+struct speaker_prefix_limit {
+    unsigned limit;        /* prefixes of all families; 0: none */
+    bool count_azure;      /* held + all that is said in one go; else unique prefixes held */
+    unsigned warn_percent; /* a notice at this share of the limit; 0: none */
+    enum speaker_limit_action action;
+    uint32_t idle_minutes; /* of a session closed for it; UINT32_MAX: until it is started; 0: as
+                              after any failure */
 };
 
 /* Names and addresses are copied. */
@@ -149,7 +163,10 @@ struct speaker_peer_config {
     uint16_t hold_time_s;              /* 0 or >= 3; default 180 is the caller's to give */
     uint16_t keepalive_s;              /* 0: a third of the negotiated hold time */
     uint16_t connect_retry_s;
-    unsigned max_prefixes; /* unique prefixes held; 0: no limit */
+    struct speaker_prefix_limit limit;
+    struct bgp_restart_config restart;
+    uint32_t stale_time_s; /* how long stale routes wait for the peer's End-of-RIB once it is back; 0:
+                              360 */
     bool as_override;      /* towards this peer: replace its ASN in AS_PATH by our own */
     unsigned prepend;      /* towards this peer: own ASN this many times more */
     unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
@@ -202,6 +219,22 @@ void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *pee
  * itself after a pause. No effect on a session that has no connection. */
 void speaker_peer_reset(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,
                         uint64_t now_ms);
+/* The same with a shutdown communication for the peer's people (RFC 9003). message may be NULL. */
+void speaker_peer_shut_down(struct speaker *speaker, struct speaker_peer *peer,
+                            uint8_t cease_subcode, const char *message, uint64_t now_ms);
+/* Asks the peer for everything again (RFC 2918). 0 when it was asked; -ENOTCONN, -EOPNOTSUPP,
+ * -EAGAIN as bgp_session_request_refresh(). */
+int speaker_peer_request_refresh(struct speaker *speaker, struct speaker_peer *peer,
+                                 uint64_t now_ms);
+/* This end of the session goes down without a word, as a process that dies does, and is back after
+ * pause_ms with the R bit of RFC 4724. What the peer announced stays, stale, until it has said it
+ * again: for the restart of one instance whose speaker lives on. */
+void speaker_peer_abandon(struct speaker *speaker, struct speaker_peer *peer, uint64_t pause_ms,
+                          uint64_t now_ms);
+/* This speaker is new in place of one that died (RFC 4724 section 4.1): OPENs have the R bit, and
+ * reflected routes and End-of-RIB wait until every peer has said its End-of-RIB, at most until then.
+ * Before sessions are started. */
+void speaker_begin_restart(struct speaker *speaker, uint64_t until_ms);
 
 /* Where this speaker's attribute sets are interned; a good place for those to be originated. */
 struct bgp_attribute_table *speaker_attribute_table(struct speaker *speaker);
@@ -316,8 +349,32 @@ const struct speaker_peer_config *speaker_peer_config(const struct speaker_peer 
 void *speaker_peer_user(const struct speaker_peer *peer);
 const struct bgp_session *speaker_peer_session(const struct speaker_peer *peer);
 
+/* Why routes of a peer are stale: learned, and not confirmed. */
+enum speaker_retention_kind {
+    SPEAKER_RETAIN_NONE,       /* none are */
+    SPEAKER_RETAIN_SWEEP,      /* they are being removed */
+    SPEAKER_RETAIN_RESTART,    /* the session was lost gracefully (RFC 4724) */
+    SPEAKER_RETAIN_LONG_LIVED, /* long ago: they are the last choice (RFC 9494) */
+    SPEAKER_RETAIN_REFRESH,    /* the peer says everything again (RFC 7313) */
+};
+const char *speaker_retention_text(enum speaker_retention_kind kind);
+struct speaker_retention {
+    enum speaker_retention_kind kind;
+    size_t stale;             /* prefixes */
+    uint64_t ends_ms;         /* UINT64_MAX: not by time */
+    bool end_of_rib_received; /* since the session came up */
+};
+struct speaker_retention speaker_peer_retention(const struct speaker_peer *peer,
+                                                enum bgp_family family);
+/* Are routes of a lost session in force still? Then its neighbour counts as reachable. */
+bool speaker_peer_retained(const struct speaker_peer *peer);
+
 struct speaker_peer_counters {
     size_t held;       /* prefixes in Adj-RIB-In */
+    size_t stale;      /* of these, not confirmed */
+    size_t counted;    /* as the prefix limit counts */
+    uint64_t refused;  /* dropped as too much for a limit, ever */
+    bool limit_near;   /* the warning of the prefix limit was given */
     size_t as_loop;    /* of these, dropped because of the own ASN in AS_PATH */
     size_t advertised; /* prefixes that the peer has been sent */
     uint64_t updates_in, updates_out;

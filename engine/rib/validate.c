@@ -85,6 +85,16 @@ static bool set_valid(const struct rib_table *table, const struct rib_bitset *se
     return count == set->count;
 }
 
+/* What is stale was learned, and there is a reason for it. */
+static bool stale_valid(const struct rib_peer_tables *tables)
+{
+    for (uint32_t id = rib_bitset_next(&tables->stale, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(&tables->stale, id + 1))
+        if (!rib_bitset_test(&tables->learned, id))
+            return false;
+    return tables->stale.count == 0 || tables->retention != SPEAKER_RETAIN_NONE;
+}
+
 static bool family_valid(const struct speaker *speaker, enum bgp_family family)
 {
     const struct rib_table *table = &speaker->tables[family];
@@ -97,6 +107,8 @@ static bool family_valid(const struct speaker *speaker, enum bgp_family family)
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         const struct rib_peer_tables *tables = &speaker->peers[i]->tables[family];
 
+        if (!set_valid(table, &tables->stale) || !stale_valid(tables))
+            return false;
         if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->advertised) ||
             !set_valid(table, &tables->pending[RIB_FIRST]) ||
             !set_valid(table, &tables->pending[RIB_REFLECTED]))

@@ -169,7 +169,7 @@ Test(import, a_peer_over_its_prefix_limit_is_reset_with_the_numbers)
     struct scene scene;
     char prefix[32];
 
-    towards.max_prefixes = 4;
+    towards.limit.limit = 4;
     scene = make_scene(&towards);
     for (unsigned i = 0; i < 4; i++) {
         snprintf(prefix, sizeof(prefix), "10.%u.0.0/16", i);

@@ -1,0 +1,384 @@
+/*
+ * Stale routes: what a peer announced, and has not confirmed since its session was lost or since it
+ * began to say everything again.
+ *
+ *                    loss, graceful          restart time is over
+ *     NONE ------------------------> RESTART --------------------> LONG_LIVED   (RFC 9494)
+ *      |  \  BoRR (RFC 7313)            |                              |
+ *      |   ------------> REFRESH        | End-of-RIB, time is over, or the peer did not keep
+ *      |                    |           | forwarding (RFC 4724)        |
+ *      | loss               | EoRR      v                              |
+ *      +------------------------------> SWEEP <------------------------+
+ *
+ * A stale id is a bit beside the one in learned; an announcement or a withdrawal clears it. SWEEP
+ * removes what is still stale; LONG_LIVED makes it the last choice. Both walk at most WORK_SLICE ids
+ * a call, so that the loss of a full table holds up nobody: speaker_deadline() asks for the rest.
+ *
+ * Invariants: stale is a part of learned; in NONE it is empty.
+ */
+#include "engine/rib/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Near a millisecond of removing and deciding. */
+#define WORK_SLICE 2048u
+/* For a peer that says no End-of-RIB, because it knows nothing of restarts: after our own restart
+ * its routes are given this long to come again. */
+#define SILENT_STALE_MS 30000u
+#define DEFAULT_STALE_S 360u
+/* How long routes stay while our own instance is away, where nothing else is said. */
+#define DEFAULT_RESTART_S 120u
+
+const char *speaker_retention_text(enum speaker_retention_kind kind)
+{
+    static const char *const texts[] = {
+        [SPEAKER_RETAIN_NONE] = "none",       [SPEAKER_RETAIN_SWEEP] = "sweep",
+        [SPEAKER_RETAIN_RESTART] = "restart", [SPEAKER_RETAIN_LONG_LIVED] = "long-lived",
+        [SPEAKER_RETAIN_REFRESH] = "refresh",
+    };
+
+    return (unsigned)kind < sizeof(texts) / sizeof(texts[0]) ? texts[kind] : "unknown";
+}
+
+static void set_kind(struct rib_peer_tables *tables, enum speaker_retention_kind kind,
+                     uint64_t ends_ms)
+{
+    tables->retention = kind;
+    tables->retention_ends_ms = ends_ms;
+    tables->stale_cursor = 0;
+}
+
+static uint64_t after_s(const struct speaker_peer *peer, uint32_t seconds)
+{
+    return peer->speaker->now_ms + (uint64_t)seconds * 1000u;
+}
+
+/* --- The walk --------------------------------------------------------------------------------- */
+
+static bool has_work(const struct rib_peer_tables *tables)
+{
+    return tables->retention == SPEAKER_RETAIN_SWEEP ||
+           (tables->retention == SPEAKER_RETAIN_LONG_LIVED &&
+            tables->stale_cursor != RIB_BITSET_END);
+}
+
+/* Walks up to *budget stale ids. */
+static void walk(struct speaker_peer *peer, enum bgp_family family, unsigned *budget)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+    bool sweeps = tables->retention == SPEAKER_RETAIN_SWEEP;
+    uint32_t id = rib_bitset_next(&tables->stale, tables->stale_cursor);
+
+    for (; id != RIB_BITSET_END && *budget > 0; --*budget) {
+        if (sweeps)
+            rib_stale_remove(peer, family, id);
+        else
+            rib_stale_demote(peer, family, id);
+        id = rib_bitset_next(&tables->stale, id + 1);
+    }
+    tables->stale_cursor = id;
+    if (id == RIB_BITSET_END && (sweeps || tables->stale.count == 0))
+        set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
+}
+
+static void walk_all(struct speaker_peer *peer, unsigned *budget)
+{
+    for (enum bgp_family family = 0; family<BGP_FAMILY_COUNT && * budget> 0; family++)
+        if (has_work(&peer->tables[family]))
+            walk(peer, family, budget);
+}
+
+/* What is still stale goes at once: the set is about to mean something else. */
+static void remove_stale(struct speaker_peer *peer, enum bgp_family family)
+{
+    unsigned all = UINT32_MAX;
+
+    set_kind(&peer->tables[family], SPEAKER_RETAIN_SWEEP, UINT64_MAX);
+    walk(peer, family, &all);
+}
+
+static void sweep(struct speaker_peer *peer, enum bgp_family family)
+{
+    set_kind(&peer->tables[family], SPEAKER_RETAIN_SWEEP, UINT64_MAX);
+}
+
+/* Where the peer may say several paths to a prefix, each of them is marked. */
+static void mark_paths(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (rib_entry_paths(entry)[i].peer == peer->index)
+            rib_entry_paths(entry)[i].flags |= RIB_PATH_STALE;
+}
+
+static int copy_learned(struct rib_peer_tables *tables)
+{
+    const struct rib_bitset *learned = &tables->learned;
+    int error = 0;
+
+    for (uint32_t word = rib_bitset_next_word(learned, 0); error >= 0 && word != RIB_BITSET_END;
+         word = rib_bitset_next_word(learned, word + 1))
+        error = rib_bitset_add_word(&tables->stale, word, rib_bitset_word(learned, word));
+    return error;
+}
+
+/* All that was learned is stale from now on. Without memory for the marks, it all goes: false. */
+static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+    const struct rib_bitset *learned = &tables->learned;
+    bool copied = copy_learned(tables) >= 0;
+
+    tables->stale_by_path =
+        copied && bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
+    if (copied && !tables->stale_by_path)
+        return true;
+    for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(learned, id + 1)) {
+        if (copied)
+            mark_paths(peer, family, id);
+        else
+            rib_stale_remove(peer, family, id);
+    }
+    if (!copied)
+        set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
+    return copied;
+}
+
+/* --- The session goes ------------------------------------------------------------------------- */
+
+/* The stale time of RFC 9494 begins, or else the routes go. */
+static void live_long_or_go(struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct bgp_negotiated *negotiated = bgp_session_negotiated(peer->session);
+    uint32_t time_s = negotiated->stale_time_s[family];
+
+    if (!peer->own_restart && negotiated->long_lived_families & BGP_FAMILY_BIT(family) &&
+        time_s > 0)
+        set_kind(&peer->tables[family], SPEAKER_RETAIN_LONG_LIVED, after_s(peer, time_s));
+    else
+        sweep(peer, family);
+}
+
+static void keep(struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct bgp_negotiated *negotiated = bgp_session_negotiated(peer->session);
+    uint32_t time_s = negotiated->restart_time_s;
+
+    if (peer->own_restart)
+        time_s = peer->config.restart.time_s > 0 ? peer->config.restart.time_s : DEFAULT_RESTART_S;
+    else if (!(negotiated->restart_families & BGP_FAMILY_BIT(family)))
+        time_s = 0;
+    if (time_s > 0)
+        set_kind(&peer->tables[family], SPEAKER_RETAIN_RESTART, after_s(peer, time_s));
+    else
+        live_long_or_go(peer, family);
+}
+
+/* What was stale already is gone for good at the second loss in a row (RFC 4724 section 4.2), but
+ * for long-lived routes, whose time goes on (RFC 9494 section 4.2). */
+static void lose_family(struct speaker_peer *peer, enum bgp_family family, bool kept)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+    uint64_t ends_ms = tables->retention_ends_ms;
+    bool lives_long = kept && tables->retention == SPEAKER_RETAIN_LONG_LIVED;
+
+    if (tables->stale.count > 0 && !lives_long)
+        remove_stale(peer, family);
+    if (!make_stale(peer, family))
+        return;
+    if (tables->learned.count == 0)
+        set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
+    else if (lives_long)
+        set_kind(tables, SPEAKER_RETAIN_LONG_LIVED, ends_ms);
+    else if (kept)
+        keep(peer, family);
+    else
+        sweep(peer, family);
+}
+
+void rib_retain_on_loss(struct speaker_peer *peer)
+{
+    uint32_t kept = bgp_session_retained(peer->session);
+    unsigned budget = WORK_SLICE;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        peer->tables[family].end_of_rib_received = false;
+        lose_family(peer, family, kept & BGP_FAMILY_BIT(family));
+    }
+    walk_all(peer, &budget);
+}
+
+void rib_retain_nothing(struct speaker_peer *peer)
+{
+    unsigned budget = WORK_SLICE;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        if (peer->tables[family].retention != SPEAKER_RETAIN_NONE)
+            sweep(peer, family);
+    walk_all(peer, &budget);
+}
+
+/* --- The session comes back ------------------------------------------------------------------- */
+
+/* Did the peer, or did we, keep what the stale routes stand for? */
+static bool was_preserved(const struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct bgp_negotiated *negotiated = bgp_session_negotiated(peer->session);
+    uint32_t forwarding = negotiated->forwarding_families;
+
+    if (peer->tables[family].retention == SPEAKER_RETAIN_LONG_LIVED)
+        forwarding |= negotiated->long_lived_forwarding;
+    if (peer->own_restart)
+        forwarding = negotiated->families;
+    return forwarding & BGP_FAMILY_BIT(family);
+}
+
+void rib_retain_on_return(struct speaker_peer *peer)
+{
+    bool silent = !bgp_session_negotiated(peer->session)->graceful_restart;
+    uint32_t stale_s = peer->config.stale_time_s > 0 ? peer->config.stale_time_s : DEFAULT_STALE_S;
+    unsigned budget = WORK_SLICE;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct rib_peer_tables *tables = &peer->tables[family];
+        bool waits = tables->retention == SPEAKER_RETAIN_RESTART;
+
+        if (!waits && tables->retention != SPEAKER_RETAIN_LONG_LIVED)
+            continue;
+        if (!was_preserved(peer, family))
+            sweep(peer, family);
+        else if (waits)
+            set_kind(tables, SPEAKER_RETAIN_RESTART,
+                     silent ? peer->speaker->now_ms + SILENT_STALE_MS : after_s(peer, stale_s));
+    }
+    peer->own_restart = false;
+    walk_all(peer, &budget);
+}
+
+void rib_retain_on_end_of_rib(struct speaker_peer *peer, enum bgp_family family)
+{
+    enum speaker_retention_kind kind = peer->tables[family].retention;
+    unsigned budget = WORK_SLICE;
+
+    peer->tables[family].end_of_rib_received = true;
+    if (kind != SPEAKER_RETAIN_RESTART && kind != SPEAKER_RETAIN_LONG_LIVED)
+        return;
+    sweep(peer, family);
+    walk_all(peer, &budget);
+}
+
+/* --- Enhanced refresh ------------------------------------------------------------------------- */
+
+/* While End-of-RIB is awaited the markers mean nothing (RFC 7313 section 4). */
+void rib_retain_on_marker(struct speaker_peer *peer, enum bgp_family family, bool begins)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+    uint32_t stale_s = peer->config.stale_time_s > 0 ? peer->config.stale_time_s : DEFAULT_STALE_S;
+    unsigned budget = WORK_SLICE;
+
+    if (tables->retention == SPEAKER_RETAIN_RESTART ||
+        tables->retention == SPEAKER_RETAIN_LONG_LIVED)
+        return;
+    if (begins) {
+        if (tables->retention == SPEAKER_RETAIN_SWEEP)
+            remove_stale(peer, family);
+        if (make_stale(peer, family) && tables->stale.count > 0)
+            set_kind(tables, SPEAKER_RETAIN_REFRESH, after_s(peer, stale_s));
+    } else if (tables->retention == SPEAKER_RETAIN_REFRESH) {
+        sweep(peer, family);
+        walk_all(peer, &budget);
+    }
+}
+
+/* --- Time ------------------------------------------------------------------------------------- */
+
+static void expire(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (tables->retention == SPEAKER_RETAIN_RESTART && !peer->established)
+        live_long_or_go(peer, family);
+    else
+        sweep(peer, family);
+}
+
+/* Says what became of the routes, and to the handler that the neighbour may be out of reach now. */
+static void tell(struct speaker_peer *peer, const char *line)
+{
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    if (handler->notice != NULL)
+        handler->notice(handler->context, peer, line);
+    if (handler->peer_changed != NULL && !peer->established)
+        handler->peer_changed(handler->context, peer, bgp_session_state(peer->session), line);
+}
+
+static void tell_expired(struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+    char line[160];
+
+    snprintf(line, sizeof(line), "%s: time is over, %zu stale routes %s",
+             bgp_family_info(family)->name, tables->stale.count,
+             tables->retention == SPEAKER_RETAIN_LONG_LIVED ? "become the last choice" : "go");
+    tell(peer, line);
+}
+
+void rib_retain_tick(struct speaker *speaker)
+{
+    unsigned budget = WORK_SLICE;
+
+    for (unsigned i = 1; i < speaker->n_peers; i++) {
+        struct speaker_peer *peer = speaker->peers[i];
+
+        for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+            if (peer->tables[family].retention_ends_ms > speaker->now_ms)
+                continue;
+            expire(peer, family);
+            tell_expired(peer, family);
+        }
+        walk_all(peer, &budget);
+    }
+}
+
+uint64_t rib_retain_deadline(const struct speaker_peer *peer)
+{
+    uint64_t deadline = UINT64_MAX;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        const struct rib_peer_tables *tables = &peer->tables[family];
+        uint64_t wanted = has_work(tables) ? peer->speaker->now_ms : tables->retention_ends_ms;
+
+        deadline = wanted < deadline ? wanted : deadline;
+    }
+    return deadline;
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+bool speaker_peer_retained(const struct speaker_peer *peer)
+{
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        enum speaker_retention_kind kind = peer->tables[family].retention;
+
+        if (kind == SPEAKER_RETAIN_RESTART || kind == SPEAKER_RETAIN_LONG_LIVED)
+            return true;
+    }
+    return false;
+}
+
+struct speaker_retention speaker_peer_retention(const struct speaker_peer *peer,
+                                                enum bgp_family family)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+
+    return (struct speaker_retention){
+        .kind = tables->retention,
+        .stale = tables->stale.count,
+        .ends_ms = tables->retention_ends_ms,
+        .end_of_rib_received = tables->end_of_rib_received,
+    };
+}
