@@ -172,7 +172,7 @@ bool bgp_attributes_has_community(const struct bgp_attributes *attributes,
 bool bgp_attributes_has_standard(const struct bgp_attributes *attributes, uint32_t community);
 
 #define BGP_COMMUNITY_TEXT 48
-/* "65001:100", "no-export" and the other names above; "rt:65001:100", "ro:...",
+/* "65001:100", "no-export" and the other names above; "rt:65001:100", "ro:..." (read as "soo:..." too),
  * "lb:65001:125000" (link bandwidth in bytes a second),
  * "0x0123456789abcdef" (extended); "65001:1:2" (large). Both return text or 0; parse returns
  * -EINVAL. */

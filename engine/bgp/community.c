@@ -28,11 +28,12 @@ static const struct {
     {"no-export-subconfed", BGP_NO_EXPORT_SUBCONFED},
 };
 
-/* Sub-types of extended communities that have a text form (RFC 4360 sections 4 and 5). */
+/* Sub-types of extended communities that have a text form (RFC 4360 sections 4 and 5). Route origin is
+ * the site of origin of many command lines: "soo" is read, and the first name is written. */
 static const struct {
     const char *name;
     uint8_t subtype;
-} extended_names[] = {{"rt", 0x02}, {"ro", 0x03}};
+} extended_names[] = {{"rt", 0x02}, {"ro", 0x03}, {"soo", 0x03}};
 
 /* Types: what the six octets of value mean. */
 enum { EXTENDED_AS2 = 0x00, EXTENDED_AS4 = 0x02 };
@@ -351,8 +352,10 @@ int bgp_community_parse(const char *text, struct bgp_community *community)
         error = parse_plain(text, &parsed);
     } else {
         for (unsigned i = 0; i < sizeof extended_names / sizeof extended_names[0]; i++) {
-            if (strncmp(text, extended_names[i].name, 2) == 0 && text[2] == ':') {
-                error = parse_extended(text + 3, extended_names[i].subtype, &parsed.extended);
+            size_t length = strlen(extended_names[i].name);
+            if (strncmp(text, extended_names[i].name, length) == 0 && text[length] == ':') {
+                error =
+                    parse_extended(text + length + 1, extended_names[i].subtype, &parsed.extended);
             }
         }
     }

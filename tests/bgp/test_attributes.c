@@ -200,6 +200,7 @@ Test(attributes, communities_read_and_write_as_text)
                  {"4200000001:4294967295:0", NULL},
                  {"rt:65001:100", NULL},
                  {"ro:65001:4294967295", NULL},
+                 {"soo:65001:7", "ro:65001:7"},
                  {"rt:4200000001:7", NULL},
                  {"0x0123456789abcdef", NULL},
                  {"0x1", "0x0000000000000001"}};
