@@ -4,6 +4,8 @@
  */
 #include "engine/cli/failing.h"
 
+#include <string.h>
+
 static void on_pause(void *context)
 {
     struct failing *failing = context;
@@ -59,4 +61,17 @@ size_t failing_next_hops(const struct failing *failing, uint32_t next_hops[FAILI
         if (n < FAILING_NEXT_HOPS && owns(fabric, &fabric->routers[failing->router], &address))
             next_hops[n++] = id;
     return n;
+}
+
+bool failing_parse(const char *text, enum sim_failure *failure)
+{
+    static const char *const words[] = {
+        [SIM_STOP] = "stop", [SIM_KILL] = "kill", [SIM_SILENCE] = "silence"};
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *failure = (enum sim_failure)i;
+            return true;
+        }
+    }
+    return false;
 }

@@ -27,6 +27,9 @@ int failing_replay(struct failing *failing, struct dp_replay_config *config,
 /* The router of that name with a BGP session, or FABRIC_NONE with an error. */
 uint32_t failing_find_router(const struct cli_command *command, const struct fabric *fabric,
                              const char *name);
+/* "kill", "stop" or "silence"; false for anything else. */
+bool failing_parse(const char *text, enum sim_failure *failure);
+
 /* The next hops (dp_next_hop_address()) that are addresses of the failing router's NICs, up to
  * FAILING_NEXT_HOPS of them. Returns how many. */
 #define FAILING_NEXT_HOPS 16

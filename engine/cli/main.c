@@ -7,8 +7,8 @@
 #include "engine/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_check, &cli_routes, &cli_trace, &cli_diff, &cli_learned, &cli_advertised,
-    &cli_mrt,   &cli_replay, &cli_run,   &cli_demo, &cli_bench,
+    &cli_check, &cli_routes, &cli_trace,  &cli_diff, &cli_learned, &cli_advertised,
+    &cli_mrt,   &cli_events, &cli_replay, &cli_run,  &cli_demo,    &cli_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

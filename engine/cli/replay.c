@@ -64,19 +64,6 @@ static int print_report(const struct replaying *replaying, const struct failing 
     return CLI_FINE;
 }
 
-static bool parse_failure(const char *text, enum sim_failure *failure)
-{
-    static const char *const words[] = {
-        [SIM_STOP] = "stop", [SIM_KILL] = "kill", [SIM_SILENCE] = "silence"};
-    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *failure = (enum sim_failure)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int plan_failure(const struct replaying *replaying, struct failing *failing)
 {
     if (!replaying->router && (replaying->at || replaying->how))
@@ -87,7 +74,7 @@ static int plan_failure(const struct replaying *replaying, struct failing *faili
     failing->router = failing_find_router(&cli_replay, failing->twin->fabric, replaying->router);
     if (failing->router == FABRIC_NONE)
         return CLI_BAD_USE;
-    if (!parse_failure(replaying->how ? replaying->how : "kill", &failing->failure))
+    if (!failing_parse(replaying->how ? replaying->how : "kill", &failing->failure))
         return cli_error(&cli_replay, "--fail-how: '%s' is not kill, stop or silence",
                          replaying->how);
     return parse_packet(replaying->at ? replaying->at : "0", &failing->at_packet);

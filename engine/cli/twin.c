@@ -34,7 +34,17 @@ bool twin_settle(const struct cli_command *command, struct twin *twin)
     return error == 0 || error == -ETIMEDOUT;
 }
 
-int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin)
+static int start(const struct cli_command *command, struct twin *twin, event_listener *listener,
+                 void *context)
+{
+    if (listener && sim_watch(twin->sim, listener, context))
+        return cli_error(command, "no memory for the event log");
+    int code = twin_feed(command, twin);
+    return code || twin_settle(command, twin) ? code : CLI_BAD_USE;
+}
+
+static int raise_twin(const struct cli_command *command, struct fabric *fabric, struct twin *twin,
+                      event_listener *listener, void *context)
 {
     char error[DP_ERROR_TEXT] = "no memory for the twin";
     *twin = (struct twin){.fabric = fabric, .lpm = lpm_create()};
@@ -48,15 +58,21 @@ int twin_raise(const struct cli_command *command, struct fabric *fabric, struct 
         twin_close(twin);
         return CLI_BAD_USE;
     }
-    if (twin_feed(command, twin)) {
+    int code = start(command, twin, listener, context);
+    if (code)
         twin_close(twin);
-        return CLI_BAD_USE;
-    }
-    if (!twin_settle(command, twin)) {
-        twin_close(twin);
-        return CLI_BAD_USE;
-    }
-    return 0;
+    return code;
+}
+
+int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin)
+{
+    return raise_twin(command, fabric, twin, NULL, NULL);
+}
+
+int twin_watch(const struct cli_command *command, struct fabric *fabric, event_listener *listener,
+               void *context, struct twin *twin)
+{
+    return raise_twin(command, fabric, twin, listener, context);
 }
 
 int twin_open(const struct cli_command *command, const char *path, struct twin *twin)

@@ -7,6 +7,7 @@
 
 #include "dataplane/dataplane.h"
 #include "engine/cli/command.h"
+#include "engine/program/events.h"
 #include "engine/sim/sim.h"
 
 struct twin {
@@ -25,6 +26,9 @@ struct twin {
 int twin_open(const struct cli_command *command, const char *path, struct twin *twin);
 /* The same for a fabric that is loaded already; it becomes the twin's. */
 int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin);
+/* The same, with an event log from the start (controller_watch()). */
+int twin_watch(const struct cli_command *command, struct fabric *fabric, event_listener *listener,
+               void *context, struct twin *twin);
 void twin_close(struct twin *twin);
 
 /* Lets it converge again after a change. Says which sessions did not come up; false for an error,

@@ -403,11 +403,19 @@ struct fabric_internet {
     uint8_t mac[6];
 };
 
+/* The event log and the thresholds of its alerts. */
+struct fabric_events {
+    bool present;
+    const char *file; /* JSON lines; NULL: none */
+    uint32_t ring;
+    uint32_t route_count_jump, route_count_jump_percent, withdraw_storm;
+};
 struct fabric_engine {
     unsigned *cores;
     unsigned core_count; /* 0: default */
     const char *control_socket, *metrics_listen; /* or NULL */
     struct fabric_strings bmp_collectors;
+    struct fabric_events events;
 };
 
 struct fabric_ecmp {

@@ -18,6 +18,39 @@ static const struct fabric_schema bmp_schema = {.title = "engine.bmp",
                                                 FABRIC_KEYS(bmp_keys),
                                                 .size = sizeof(const char *)};
 
+static const struct fabric_key events_keys[] = {
+    {.name = "file",
+     .type = FABRIC_TYPE_STRING,
+     FABRIC_FIELD(fabric_events, file),
+     .otherwise = "none"},
+    {.name = "ring",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 1000000,
+     FABRIC_FIELD(fabric_events, ring),
+     .fallback = "1000"},
+    {.name = "route_count_jump",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = UINT32_MAX,
+     FABRIC_FIELD(fabric_events, route_count_jump),
+     .fallback = "1000"},
+    {.name = "route_count_jump_percent",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 100000,
+     FABRIC_FIELD(fabric_events, route_count_jump_percent),
+     .fallback = "50"},
+    {.name = "withdraw_storm",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = UINT32_MAX,
+     FABRIC_FIELD(fabric_events, withdraw_storm),
+     .fallback = "1000"},
+};
+static const struct fabric_schema events_schema = {
+    .title = "engine.events", .word = "events", FABRIC_KEYS(events_keys)};
+
 static const struct fabric_key engine_keys[] = {
     {.name = "cores",
      .type = FABRIC_TYPE_NUMBER,
@@ -38,6 +71,11 @@ static const struct fabric_key engine_keys[] = {
      .object = &bmp_schema,
      FABRIC_ITEMS(fabric_engine, bmp_collectors.items, bmp_collectors.n),
      .otherwise = "none"},
+    {.name = "events",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &events_schema,
+     FABRIC_FIELD(fabric_engine, events),
+     .present_offset = offsetof(struct fabric_engine, events.present)},
 };
 const struct fabric_schema fabric_schema_engine = {
     .title = "engine", .word = "engine", FABRIC_KEYS(engine_keys)};

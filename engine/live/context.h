@@ -42,6 +42,7 @@
 
 struct live;
 struct live_bfd;
+struct live_events;
 struct live_connection;
 
 struct live_listener {
@@ -98,6 +99,7 @@ struct live {
     struct live_peer *peers;
     size_t peer_count;
     struct live_peer *work;
+    struct live_events *events; /* NULL: nobody watches */
     struct live_bfd *bfd;      /* NULL: no peer has BFD */
     unsigned connection_count; /* open sockets of peers, parting ones included */
     bool flush_wanted;

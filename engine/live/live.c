@@ -22,6 +22,7 @@
 #include "engine/fabric/load.h"
 #include "engine/live/bfd.h"
 #include "engine/live/context.h"
+#include "engine/live/events.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
 #include "engine/live/neighbor.h"
@@ -146,6 +147,7 @@ static void live_settle(uv_prepare_t *prepare)
     lpm_rcu_poll();
     set_timer(live);
     live_bfd_settle(live);
+    live_events_settle(live);
     if (live->stopping && live->connection_count == 0)
         uv_stop(&live->loop);
 }
@@ -155,6 +157,7 @@ static void on_housekeeping(uv_timer_t *timer)
     struct live *live = timer->data;
     uint64_t now_ms = live_now();
     live_listeners_housekeeping(live);
+    controller_watch_tick(live->plane.controller, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
     lpm_rcu_poll();
 }
@@ -167,7 +170,7 @@ static void print_status(const struct live *live, bool json)
     json_t *state = live_report_state(live);
     json_t *report = live_report(live, state);
     if (json) {
-        json_dumpf(report, stderr, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        json_dumpf(report, stderr, JSON_COMPACT | JSON_REAL_PRECISION(13));
         fputc('\n', stderr);
     } else {
         live_report_print(stderr, report);
@@ -296,6 +299,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     status =
         live_plane_create(&live->plane, live->fabric, &shell, live->options.verbose, plane_error);
     if (!status)
+        status = live_events_open(live, plane_error, sizeof(plane_error));
+    if (!status)
         status = live_peers_create(live);
     if (!status)
         status = live_bfd_open(live, plane_error);
@@ -325,7 +330,7 @@ static void print_summary(const struct live *live)
 {
     json_t *report = live_report(live, live->state_at_stop);
     if (live->options.json) {
-        json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        json_dumpf(report, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(13));
         fputc('\n', stdout);
     } else {
         live_report_print(stdout, report);
@@ -353,6 +358,7 @@ static void finish(struct live *live)
         uv_run(&live->loop, UV_RUN_DEFAULT);
         uv_loop_close(&live->loop);
     }
+    live_events_close(live);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);
     live_neighbors_destroy(live);

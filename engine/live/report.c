@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/live/bfd.h"
+#include "engine/live/events.h"
 #include "engine/live/report_session.h"
 
 /* --- Document --------------------------------------------------------------------------------- */
@@ -126,6 +127,7 @@ json_t *live_report_state(const struct live *live)
         json_object_set_new(state, "bfd", live_bfd_report_all(live));
     json_object_set_new(state, "ports", port_rows(live));
     json_object_set_new(state, "programmed", programmed(live));
+    json_object_set_new(state, "events", live_events_last(live));
     return state;
 }
 

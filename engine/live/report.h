@@ -12,7 +12,8 @@
  * "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}], "next_hops":
  * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
  * "rx_missed", "rx_errors", "tx_errors"}], "programmed": {"scopes", "fibs", "derived_fibs",
- * "groups", "routes"}}
+ * "groups", "routes"},
+ *    "events": [the last 20, as in the event log]}
  *
  * Both "bfd" are there only with BFD. Frames that no NIC owns are in the row of "nics" whose "nic" is null.
  */

@@ -17,14 +17,22 @@
 #include "engine/fabric/policies.h"
 #include "engine/fabric/route_server.h"
 #include "engine/program/bgp_view.h"
+#include "engine/program/watch.h"
 
 /* How long after its BGP session a BFD session begins. */
 #define BFD_DELAY_US 500000u
+
+/* What a speaker's handler is told by: whose it is. */
+struct place {
+    struct server *server;
+    const struct speaker *speaker;
+};
 
 struct server {
     struct controller *controller;
     uint32_t index;
     struct speaker *speakers[2];
+    struct place places[2]; /* of the speakers */
     unsigned speaker_count;
 };
 
@@ -37,7 +45,8 @@ struct controller {
     struct program_bgp_view *view;
     struct program *program;
     struct bfd_table *bfd;
-    bool bfd_close_due; /* of any peer */
+    bool bfd_close_due;  /* of any peer */
+    struct watch *watch; /* NULL: nobody watches */
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };
@@ -52,13 +61,16 @@ static void note_flush(struct controller *controller)
 
 static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
 {
-    struct server *server = context;
+    struct server *server = ((const struct place *)context)->server;
     struct controller *controller = server->controller;
     if (!controller->program)
         return; /* still being made: program_create() reads every choice */
     int error = program_prefix_changed(controller->program, server->index, prefix);
     if (error)
         controller->error = error;
+    if (controller->watch)
+        watch_route(controller->watch, server->index, ((const struct place *)context)->speaker,
+                    prefix);
     note_flush(controller);
 }
 
@@ -115,11 +127,13 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
     struct controller *controller = peer->controller;
-    bool was_reachable = neighbor_reachable(peer);
+    bool was_reachable = neighbor_reachable(peer), was_up = peer->established;
     peer->established = state == BGP_ESTABLISHED;
     peer->bfd_failed = false;
     follow_session(peer, bgp_session_since(speaker_peer_session(speaker_peer)) * 1000);
     note_reachability(peer, was_reachable);
+    if (controller->watch)
+        watch_session(controller->watch, peer, was_up, state, reason);
     if (controller->shell.peer_changed)
         controller->shell.peer_changed(controller->shell.context, peer, state, reason);
 }
@@ -141,7 +155,7 @@ static void on_bfd_changed(void *context, void *user, const struct bfd_change *c
 
 static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
 {
-    struct server *server = context;
+    struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
     if (shell->notice)
         shell->notice(shell->context, speaker_peer_user(speaker_peer), line);
@@ -149,14 +163,14 @@ static void on_notice(void *context, struct speaker_peer *speaker_peer, const ch
 
 static void on_connect(void *context, struct speaker_peer *speaker_peer)
 {
-    struct server *server = context;
+    struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
     shell->connect(shell->context, speaker_peer_user(speaker_peer));
 }
 
 static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
 {
-    struct server *server = context;
+    struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
     shell->close(shell->context, speaker_peer_user(speaker_peer), direction);
 }
@@ -164,7 +178,7 @@ static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_
 static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
                             enum bgp_direction direction)
 {
-    struct server *server = context;
+    struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
     shell->output_ready(shell->context, speaker_peer_user(speaker_peer), direction);
 }
@@ -219,7 +233,6 @@ static int open_server(struct controller *controller, uint32_t index)
     server->speaker_count = fabric_route_server_speakers(controller->fabric, index);
     struct speaker_config config = fabric_route_server_config(controller->fabric, index);
     config.handler = (struct speaker_handler){
-        .context = server,
         .choice_changed = on_choice_changed,
         .peer_changed = on_peer_changed,
         .connect = on_connect,
@@ -228,9 +241,11 @@ static int open_server(struct controller *controller, uint32_t index)
         .notice = on_notice,
     };
     for (unsigned i = 0; i < server->speaker_count; i++) {
+        config.handler.context = &server->places[i];
         server->speakers[i] = speaker_create(&config);
         if (!server->speakers[i])
             return -errno;
+        server->places[i] = (struct place){server, server->speakers[i]};
         int error = fabric_route_server_originate(controller->fabric, index, server->speakers[i]);
         if (error)
             return error;
@@ -357,6 +372,7 @@ void controller_destroy(struct controller *controller)
         for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)
             speaker_destroy(controller->servers[i].speakers[j]);
     bfd_table_destroy(controller->bfd);
+    watch_destroy(controller->watch);
     free(controller->servers);
     free(controller->peers);
     free(controller);
@@ -410,6 +426,24 @@ int controller_flush(struct controller *controller)
     if (changed < 0)
         note_flush(controller);
     return error ? error : changed;
+}
+
+int controller_watch(struct controller *controller,
+                     void (*listener)(void *context, const struct event *event), void *context)
+{
+    controller->watch = watch_create(controller, controller->fabric, listener, context);
+    return controller->watch ? 0 : -ENOMEM;
+}
+
+void controller_watch_tick(struct controller *controller, uint64_t now_ms)
+{
+    if (controller->watch)
+        watch_tick(controller->watch, now_ms);
+}
+
+const struct event_log *controller_events(const struct controller *controller)
+{
+    return controller->watch ? watch_log(controller->watch) : NULL;
 }
 
 size_t controller_peer_count(const struct controller *controller)

@@ -24,6 +24,8 @@
 #include "engine/program/program.h"
 
 struct controller;
+struct event;
+struct event_log;
 
 /* What a session of a route server is about. speaker_peer_user() of its speaker's peers points to
  * one of these; `shell` is free for the shell's own data. */
@@ -86,6 +88,16 @@ struct bfd_table *controller_bfd(struct controller *controller);
 /* Closes the BGP sessions of peers whose BFD session failed, with Cease / BFD Down (RFC 9384); they
  * start again by themselves, whether or not BFD does (RFC 5882 section 4.3). Returns how many. */
 unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
+
+/* Writes an event log from now on, with the thresholds of fabric.engine.events; listener (events.h)
+ * may be NULL. Once, before controller_start(). -ENOMEM. */
+int controller_watch(struct controller *controller,
+                     void (*listener)(void *context, const struct event *event), void *context);
+/* Compares counts of prefixes for alerts: to be called some four times a second while there is a
+ * watch. */
+void controller_watch_tick(struct controller *controller, uint64_t now_ms);
+/* NULL: nobody watches. */
+const struct event_log *controller_events(const struct controller *controller);
 
 /* Every session, grouped by route server, then instance. */
 size_t controller_peer_count(const struct controller *controller);

@@ -97,17 +97,26 @@ void rib_dump_destroy(struct rib_dump *dump)
     free(dump);
 }
 
+/* Identifiers need a subtype that older tools do not know: only where there are any. */
+static bool has_path_id(const struct rib_entry *entry)
+{
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (rib_entry_paths_const(entry)[i].path_id != 0)
+            return true;
+    return false;
+}
+
 static void write_entry(struct rib_dump *dump, const struct rib_table *table,
                         const struct rib_entry *entry)
 {
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
     struct lpm_prefix prefix = rib_entry_prefix(table, entry);
-    mrt_write_rib_begin(dump->writer, dump->seconds, dump->sequence, &prefix, false);
+    mrt_write_rib_begin(dump->writer, dump->seconds, dump->sequence, &prefix, has_path_id(entry));
     bool any = false;
     for (unsigned i = 0; i < entry->n_paths; i++) {
         if (paths[i].filter != RIB_CHOSEN || paths[i].peer >= dump->n_peers)
             continue;
-        mrt_write_rib_add(dump->writer, paths[i].peer, dump->up_s[paths[i].peer], 0,
+        mrt_write_rib_add(dump->writer, paths[i].peer, dump->up_s[paths[i].peer], paths[i].path_id,
                           paths[i].attributes, &dump->self[dump->family]);
         any = true;
     }

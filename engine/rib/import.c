@@ -139,6 +139,8 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
 
     if (id == RIB_NO_ENTRY)
         return -ENOMEM;
+    speaker->cause = (uint16_t)index;
+    speaker->cause_is_withdrawal = false;
     place = path_place(speaker, index, path->path_id, family, id);
     if (place == NULL) {
         rib_entry_release(speaker, family, id);
@@ -171,6 +173,8 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
 
+    speaker->cause = path->peer;
+    speaker->cause_is_withdrawal = true;
     note_touched(speaker, entry, path);
     if (usable(path))
         note_neighbor(speaker, entry, path);
@@ -196,6 +200,8 @@ bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_p
     path = rib_entry_path(entry, (uint16_t)index, path_id);
     if (path == NULL)
         return false;
+    if (index != RIB_LOCAL)
+        speaker->peers[index]->withdrawn += usable(path);
     if (index != RIB_LOCAL && rib_entry_peer_paths(entry, (uint16_t)index) == 1) {
         rib_bitset_clear(&speaker->peers[index]->tables[family].learned, id);
         rib_bitset_clear(&speaker->peers[index]->tables[family].stale, id);

@@ -146,6 +146,7 @@ struct speaker_peer {
     bool own_restart;    /* this end of the session is away, not the peer */
     uint32_t long_lived; /* families in which the peer knows of stale routes (RFC 9494) */
     struct rib_limit_state limit;
+    uint64_t withdrawn; /* usable paths that it withdrew, ever */
     struct rib_peer_tables tables[BGP_FAMILY_COUNT];
     struct rib_group *group; /* NULL unless Established */
     struct speaker_peer *next_member;
@@ -163,6 +164,8 @@ struct speaker_peer {
 struct speaker {
     struct speaker_config config;
     uint64_t now_ms;
+    uint16_t cause;           /* whose path changed last: index in peers */
+    bool cause_is_withdrawal; /* it went */
     struct bgp_attribute_table *attributes;
     struct bgp_attribute_builder *builder; /* scratch */
     struct rib_policy_scratch *policy;     /* scratch; rib_finish() clears it */

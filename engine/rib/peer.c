@@ -424,6 +424,7 @@ void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_
         .counted = rib_limit_count(peer),
         .refused = peer->limit.refused,
         .limit_near = peer->limit.near,
+        .withdrawn = peer->withdrawn,
         .updates_in = session->messages_in[BGP_UPDATE],
         .updates_out = session->messages_out[BGP_UPDATE],
     };

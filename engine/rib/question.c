@@ -282,3 +282,66 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
     rib_policy_scratch_clear(speaker->policy, speaker->attributes);
     return result;
 }
+
+static bool is_usable(const struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    const struct rib_entry *entry;
+
+    if (!rib_bitset_test(&peer->tables[family].learned, id))
+        return false;
+    entry = rib_table_entry(&peer->speaker->tables[family], id);
+    for (unsigned i = 0; i < entry->n_paths; i++) {
+        const struct rib_stored_path *path = &rib_entry_paths_const(entry)[i];
+
+        if (path->peer == peer->index && path->filter == RIB_CHOSEN)
+            return true;
+    }
+    return false;
+}
+
+/* Has b a usable path wherever a has one? */
+static bool covers(const struct speaker_peer *a, const struct speaker_peer *b,
+                   enum bgp_family family)
+{
+    const struct rib_bitset *learned = &a->tables[family].learned;
+    bool covered = true;
+
+    for (uint32_t id = rib_bitset_next(learned, 0); covered && id != RIB_BITSET_END;
+         id = rib_bitset_next(learned, id + 1)) {
+        const struct rib_table *table = &a->speaker->tables[family];
+        uint32_t other = id;
+
+        if (!is_usable(a, family, id))
+            continue;
+        if (a->speaker != b->speaker) {
+            struct lpm_prefix prefix = rib_entry_prefix(table, rib_table_entry(table, id));
+
+            other = rib_table_find(&b->speaker->tables[family], &prefix);
+        }
+        covered = other != RIB_NO_ENTRY && is_usable(b, family, other);
+    }
+    return covered;
+}
+
+bool speaker_same_learned(const struct speaker_peer *a, const struct speaker_peer *b)
+{
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        if (!covers(a, b, family) || !covers(b, a, family))
+            return false;
+    return true;
+}
+
+uint64_t speaker_now(const struct speaker *speaker)
+{
+    return speaker->now_ms;
+}
+
+const struct speaker_peer *speaker_cause(const struct speaker *speaker)
+{
+    return speaker->peers[speaker->cause]; /* NULL at RIB_LOCAL */
+}
+
+bool speaker_cause_is_withdrawal(const struct speaker *speaker)
+{
+    return speaker->cause_is_withdrawal;
+}

@@ -377,9 +377,18 @@ struct speaker_peer_counters {
     bool limit_near;   /* the warning of the prefix limit was given */
     size_t as_loop;    /* of these, dropped because of the own ASN in AS_PATH */
     size_t advertised; /* prefixes that the peer has been sent */
+    uint64_t withdrawn; /* usable paths that the peer withdrew, ever */
     uint64_t updates_in, updates_out;
 };
 void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
+/* Do both have usable paths to the same prefixes? What was filtered does not count. Peers of one
+ * speaker or of two. O(n). */
+bool speaker_same_learned(const struct speaker_peer *a, const struct speaker_peer *b);
+/* For the handler's functions: the time of the input that is being taken, the peer whose path changed
+ * last (NULL: an own route did), and whether that path went or came. */
+uint64_t speaker_now(const struct speaker *speaker);
+const struct speaker_peer *speaker_cause(const struct speaker *speaker);
+bool speaker_cause_is_withdrawal(const struct speaker *speaker);
 /* True when nothing waits to be sent to any Established peer: no change, and no byte (that is,
  * since the last output_ready speaker_output() has returned 0). */
 bool speaker_settled(const struct speaker *speaker);

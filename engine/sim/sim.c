@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "engine/fabric/policies.h"
+#include "engine/program/watch.h"
 #include "engine/sim/clock.h"
 #include "engine/sim/link.h"
 #include "engine/sim/router.h"
@@ -477,6 +478,31 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
             return -ETIMEDOUT;
     }
     return run_error(sim);
+}
+
+int sim_run(struct sim *sim, uint64_t duration_ms)
+{
+    uint64_t end_ms = sim_now_ms(sim) + duration_ms;
+    while (!run_error(sim) && sim_clock_step(sim->clock, end_ms))
+        continue;
+    return run_error(sim);
+}
+
+static void on_watch(void *context, uint64_t argument)
+{
+    struct sim *sim = context;
+    (void)argument;
+    controller_watch_tick(sim->controller, sim_now_ms(sim));
+    sim_clock_at(sim->clock, sim_now_ms(sim) + WATCH_TICK_MS, on_watch, sim, 0);
+}
+
+int sim_watch(struct sim *sim, void (*listener)(void *context, const struct event *event),
+              void *context)
+{
+    int error = controller_watch(sim->controller, listener, context);
+    if (!error)
+        on_watch(sim, 0);
+    return error;
 }
 
 uint64_t sim_now_ms(const struct sim *sim)

@@ -38,6 +38,13 @@ int sim_set_feed(struct sim *sim, uint32_t router, struct sim_feed *feed);
  * virtual time beyond the last update; -errno of what failed. */
 int sim_settle(struct sim *sim, uint64_t limit_ms);
 
+/* Runs for duration_ms of virtual time, whatever is under way at its end. */
+int sim_run(struct sim *sim, uint64_t duration_ms);
+
+/* Writes an event log (controller_watch()); before anything has run. */
+int sim_watch(struct sim *sim, void (*listener)(void *context, const struct event *event),
+              void *context);
+
 /* Failures of a modelled router. */
 enum sim_failure {
     SIM_STOP,    /* its daemon ends cleanly: CEASE, then the connections close */

@@ -76,7 +76,7 @@ def frames_of(path):
 @case
 def help_of_every_command():
     text = run("--help").stdout
-    for command in ("check", "routes", "trace", "diff", "learned", "advertised", "mrt", "replay", "run", "demo", "bench"):
+    for command in ("check", "routes", "trace", "diff", "learned", "advertised", "mrt", "events", "replay", "run", "demo", "bench"):
         assert command in text
         assert f"fingerpost {command}" in run(command, "--help").stdout
 

@@ -1,0 +1,272 @@
+/* See watch.h. Counts and comparisons of peers are in watch_counts.c. */
+#include "engine/program/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/program/watch_private.h"
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+static int create_servers(struct watch *watch)
+{
+    watch->servers = calloc(watch->fabric->route_servers_count + 1, sizeof(*watch->servers));
+    if (!watch->servers)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < watch->fabric->route_servers_count; i++) {
+        size_t peers = watch->fabric->route_servers[i].peer_count + 1;
+        watch->servers[i].defaults = calloc(peers, sizeof(*watch->servers[i].defaults));
+        watch->servers[i].has = calloc(peers, sizeof(*watch->servers[i].has));
+        if (!watch->servers[i].defaults || !watch->servers[i].has)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+struct watch *watch_create(struct controller *controller, const struct fabric *fabric,
+                           event_listener *listener, void *context)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return NULL;
+    watch->fabric = fabric;
+    watch->controller = controller;
+    watch->log = event_log_create(fabric->engine.events.ring, listener, context);
+    watch->peers = calloc(controller_peer_count(controller) + 1, sizeof(*watch->peers));
+    if (watch->log && watch->peers && create_servers(watch) == 0)
+        return watch;
+    watch_destroy(watch);
+    errno = ENOMEM;
+    return NULL;
+}
+
+void watch_destroy(struct watch *watch)
+{
+    if (!watch)
+        return;
+    for (uint32_t i = 0; watch->servers && i < watch->fabric->route_servers_count; i++) {
+        free(watch->servers[i].defaults);
+        free(watch->servers[i].has);
+    }
+    event_log_destroy(watch->log);
+    free(watch->servers);
+    free(watch->peers);
+    free(watch);
+}
+
+const struct event_log *watch_log(const struct watch *watch)
+{
+    return watch->log;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+void watch_say(struct watch *watch, enum event_kind kind, const struct controller_peer *peer,
+               uint64_t now_ms, const char *cause)
+{
+    struct event event = {
+        .time_ms = now_ms, .kind = kind, .route_server = peer->route_server, .peer = peer};
+    snprintf(event.cause, sizeof(event.cause), "%s", cause);
+    event_log_add(watch->log, &event);
+}
+
+void watch_session(struct watch *watch, const struct controller_peer *peer, bool was_up,
+                   enum bgp_state state, const char *reason)
+{
+    uint64_t now_ms = bgp_session_since(speaker_peer_session(peer->peer));
+    char cause[EVENT_CAUSE];
+    snprintf(cause, sizeof(cause), "%s: %s", bgp_state_text(state), reason);
+    if (state == BGP_ESTABLISHED)
+        watch_say(watch, EVENT_SESSION_UP, peer, now_ms, cause);
+    else
+        watch_say(watch, was_up ? EVENT_SESSION_DOWN : EVENT_SESSION_STATE, peer, now_ms, cause);
+    if (was_up && state != BGP_ESTABLISHED)
+        watch_say(watch, EVENT_PEER_DOWN, peer, now_ms, cause);
+}
+
+/* --- Routes ----------------------------------------------------------------------------------- */
+
+/* Which of the WATCH_DEFAULTS prefixes it is; -1: none. */
+static int default_number(const struct lpm_prefix *prefix)
+{
+    if (prefix->length > 1)
+        return -1;
+    int half = prefix->length == 0 ? 0 : 1 + (prefix->bytes[0] >> 7);
+    return half + (prefix->family == LPM_IPV6 ? WATCH_DEFAULTS / 2 : 0);
+}
+
+/* What one of a speaker's routes is said with. */
+static struct event route_event(uint32_t server, const struct speaker *speaker,
+                                const struct lpm_prefix *prefix)
+{
+    const struct speaker_peer *cause = speaker_cause(speaker);
+    return (struct event){
+        .time_ms = speaker_now(speaker),
+        .route_server = server,
+        .peer = cause ? speaker_peer_user(cause) : NULL,
+        .prefix = *prefix,
+    };
+}
+
+static void say_alert(struct watch *watch, const struct event *base, enum event_kind kind,
+                      const struct controller_peer *peer, const char *cause)
+{
+    struct event event = *base;
+    event.kind = kind;
+    event.peer = peer;
+    snprintf(event.cause, sizeof(event.cause), "%s", cause);
+    event_log_add(watch->log, &event);
+}
+
+static int note_default(void *context, const struct rib_path *path, enum rib_verdict verdict)
+{
+    bool *has = context; /* by index of the neighbour */
+    bool filtered = verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
+                    verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
+    if (path->peer && !filtered)
+        has[((const struct controller_peer *)speaker_peer_user(path->peer))->index] = true;
+    return 0;
+}
+
+/* Any neighbour's own, chosen or not: the change may be the choice of tomorrow. */
+static void watch_default(struct watch *watch, const struct event *event,
+                          const struct speaker *speaker, unsigned number)
+{
+    uint32_t n = watch->fabric->route_servers[event->route_server].peer_count;
+    struct watch_server *server = &watch->servers[event->route_server];
+    bool *has = server->has;
+    memset(has, 0, (n + 1) * sizeof(*has));
+    speaker_each_learned_candidate(speaker, &event->prefix, note_default, has);
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t bit = (uint8_t)(1u << number);
+        if (has[i] && !(server->defaults[i] & bit)) {
+            char cause[EVENT_CAUSE], text[LPM_PREFIX_TEXT];
+            snprintf(cause, sizeof(cause), "%s announces %s",
+                     watch->fabric->route_servers[event->route_server].peers[i].name,
+                     lpm_prefix_format(&event->prefix, text));
+            say_alert(watch, event, EVENT_NEW_DEFAULT_ROUTE, event->peer, cause);
+        }
+        server->defaults[i] = has[i] ? server->defaults[i] | bit : server->defaults[i] & ~bit;
+    }
+}
+
+static void watch_supernet(struct watch *watch, const struct event *event)
+{
+    const struct lpm_prefix *prefix = &event->prefix;
+    bool ipv6 = prefix->family == LPM_IPV6;
+    if (prefix->length > (ipv6 ? WATCH_SUPERNET6 : WATCH_SUPERNET4))
+        return;
+    struct watch_server *server = &watch->servers[event->route_server];
+    unsigned bits = ipv6 ? (unsigned)prefix->bytes[0] << 8 | prefix->bytes[1] : prefix->bytes[0];
+    unsigned widest = ipv6 ? WATCH_SUPERNET6 : WATCH_SUPERNET4;
+    /* 1, then the bits of the prefix: a number of its own for each length and value. */
+    unsigned number = (1u << prefix->length) | bits >> (widest - prefix->length);
+    uint8_t *seen = ipv6 ? server->supernets6 : server->supernets4;
+    if (seen[number / 8] >> (number % 8) & 1)
+        return;
+    seen[number / 8] |= (uint8_t)(1u << (number % 8));
+    say_alert(watch, event, EVENT_NEW_SUPERNET, event->peer, "the first route to so wide a prefix");
+}
+
+/* Once a second for each neighbour and kind: a full table with a bad next hop is one mistake. */
+static bool is_too_often(struct watch *watch, const struct controller_peer *peer, unsigned which,
+                         uint64_t now_ms)
+{
+    struct watch_peer *state = &watch->peers[peer - controller_peer(watch->controller, 0)];
+    if (state->said_ms[which] && now_ms - state->said_ms[which] < 1000)
+        return true;
+    state->said_ms[which] = now_ms ? now_ms : 1;
+    return false;
+}
+
+static bool leads_to_itself(const struct watch *watch, uint32_t nic,
+                            const struct lpm_prefix *prefix, const struct lpm_address *next_hop)
+{
+    struct fabric_scope scope = fabric_scope_of(watch->fabric, nic);
+    struct fabric_row rows[3];
+    unsigned n =
+        fabric_rows_at(watch->fabric, controller_bgp(watch->controller), &scope, prefix, rows);
+    if (n == 0 || !rows[0].active || rows[0].source != FABRIC_SOURCE_BGP)
+        return false;
+    for (unsigned i = 0; i < rows[0].next_hop_count; i++)
+        if (lpm_address_equal(&rows[0].next_hops[i], next_hop))
+            return true;
+    return false;
+}
+
+static bool is_frontend(const struct fabric *fabric, const struct lpm_address *address)
+{
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
+        if (lpm_address_equal(&fabric->load_balancers[i].frontend, address))
+            return true;
+    return false;
+}
+
+static void watch_next_hop(struct watch *watch, const struct event *event,
+                           const struct rib_path *path)
+{
+    const struct fabric *fabric = watch->fabric;
+    const struct controller_peer *peer = path->peer ? speaker_peer_user(path->peer) : NULL;
+    uint32_t nic = fabric_resolve_address(fabric, fabric->route_servers[event->route_server].vnet,
+                                          &path->next_hop);
+    char cause[EVENT_CAUSE], text[LPM_ADDRESS_TEXT];
+    if (!peer || is_frontend(fabric, &path->next_hop))
+        return;
+    lpm_address_format(&path->next_hop, text);
+    if (nic == FABRIC_NONE && !is_too_often(watch, peer, 0, event->time_ms)) {
+        snprintf(cause, sizeof(cause), "no NIC in reach of the route server's VNet has %s", text);
+        say_alert(watch, event, EVENT_NEXT_HOP_UNREACHABLE, peer, cause);
+    } else if (nic != FABRIC_NONE && leads_to_itself(watch, nic, &event->prefix, &path->next_hop) &&
+               !is_too_often(watch, peer, 1, event->time_ms)) {
+        snprintf(cause, sizeof(cause), "NIC %s has next hop %s, which is itself",
+                 fabric->nics[nic].name, text);
+        say_alert(watch, event, EVENT_SELF_LOOP, peer, cause);
+    }
+}
+
+static void explain(const struct watch *watch, const struct speaker *speaker, struct event *event)
+{
+    if (!event->peer) {
+        snprintf(event->cause, sizeof(event->cause), "the fabric's own routes");
+        return;
+    }
+    const struct fabric_route_server *server = &watch->fabric->route_servers[event->route_server];
+    const char *name = server->peers[event->peer->index].name;
+    if (!speaker_cause_is_withdrawal(speaker))
+        snprintf(event->cause, sizeof(event->cause), "%s announced a path", name);
+    else if (event->peer->established)
+        snprintf(event->cause, sizeof(event->cause), "%s withdrew its path", name);
+    else
+        snprintf(event->cause, sizeof(event->cause), "the session with %s is down: %.120s", name,
+                 bgp_session_last_reason(speaker_peer_session(event->peer->peer)));
+}
+
+void watch_route(struct watch *watch, uint32_t route_server, const struct speaker *speaker,
+                 const struct lpm_prefix *prefix)
+{
+    struct rib_choice choice;
+    struct event event = route_event(route_server, speaker, prefix);
+    bool chosen = speaker_learned_choice(speaker, prefix, &choice);
+    /* What the route server announces comes back to it by way of its peers, and is filtered: that
+     * counts as a change of an own route, and is no news. */
+    if (!chosen && speaker_originates(speaker, prefix))
+        return;
+    event.kind = chosen ? EVENT_ROUTE_CHOSEN : EVENT_ROUTE_GONE;
+    event.next_hop_count = choice.n;
+    for (unsigned i = 0; i < choice.n && i < EVENT_NEXT_HOPS; i++)
+        event.next_hops[i] = choice.paths[i].next_hop;
+    if (chosen)
+        bgp_as_path_format(choice.paths[0].attributes, '-', event.as_path, sizeof(event.as_path));
+    explain(watch, speaker, &event);
+    event_log_add(watch->log, &event);
+
+    int number = default_number(prefix);
+    if (number >= 0)
+        watch_default(watch, &event, speaker, (unsigned)number);
+    else if (chosen)
+        watch_supernet(watch, &event);
+    for (unsigned i = 0; i < choice.n; i++)
+        watch_next_hop(watch, &event, &choice.paths[i]);
+}

@@ -1,0 +1,44 @@
+/*
+ * Watches the control plane: writes its event log, and raises the alerts.
+ *
+ *   controller ──session, route changes──> watch ──> event log
+ *   shell ──────watch_tick() ~4 a second──> counts of each peer, compared with those of a second ago
+ *
+ *   peer-down              a session left Established
+ *   new-default-route      a neighbour announces 0.0.0.0/0, 0.0.0.0/1, 128.0.0.0/1, ::/0, ::/1 or
+ *                          8000::/1 that it did not announce before
+ *   new-supernet           the first route ever to a prefix of /8 or wider (IPv6: /16 or wider)
+ *   route-count-jump       a peer that was steady has so many more or fewer prefixes within a second
+ *   withdraw-storm         a peer withdraws so many prefixes within a second
+ *   self-loop              a NIC would be sent its packets back: its own route leads to itself
+ *   next-hop-unreachable   no NIC of the VNet, or of one peered with it, has the next hop
+ *   limit-near             a peer's prefixes reach the share of its limit at which to warn
+ *   instance-mismatch      a neighbour has a session with one instance only, or tells the two
+ *                          different prefixes
+ *
+ * Nothing of it runs, and no memory is taken, where nobody watches. Control thread only.
+ */
+#ifndef ENGINE_PROGRAM_WATCH_H
+#define ENGINE_PROGRAM_WATCH_H
+
+#include "engine/program/controller.h"
+#include "engine/program/events.h"
+
+struct watch;
+
+/* Thresholds are those of fabric.engine.events. The controller's peers are known by their index. */
+struct watch *watch_create(struct controller *controller, const struct fabric *fabric,
+                           event_listener *listener, void *context); /* NULL with errno */
+void watch_destroy(struct watch *watch);                             /* NULL is allowed */
+const struct event_log *watch_log(const struct watch *watch);
+
+/* From the handlers of the speakers. was_up: before this change. */
+void watch_session(struct watch *watch, const struct controller_peer *peer, bool was_up,
+                   enum bgp_state state, const char *reason);
+void watch_route(struct watch *watch, uint32_t route_server, const struct speaker *speaker,
+                 const struct lpm_prefix *prefix);
+/* Any number of times a second; looks at the counts every WATCH_TICK_MS. */
+#define WATCH_TICK_MS 250u
+void watch_tick(struct watch *watch, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,48 @@
+/* What the two files of the watch share. */
+#ifndef ENGINE_PROGRAM_WATCH_PRIVATE_H
+#define ENGINE_PROGRAM_WATCH_PRIVATE_H
+
+#include "engine/program/watch.h"
+
+#define WATCH_DEFAULTS  6u /* 0/0, 0/1, 128/1 of both families */
+#define WATCH_SUPERNET4 8u
+#define WATCH_SUPERNET6 16u
+#define WATCH_SAMPLES   4u /* of WATCH_TICK_MS each: a second */
+
+/* One session. */
+struct watch_peer {
+    uint64_t said_ms[2];               /* next-hop-unreachable, self-loop; 0: never */
+    size_t held[WATCH_SAMPLES];        /* prefixes, the oldest at [at] */
+    uint64_t withdrawn[WATCH_SAMPLES]; /* prefixes ever */
+    unsigned at;
+    unsigned still; /* ticks in a row without a change of held */
+    bool steady;    /* its table has stood still for a second since the session came up */
+    bool near_limit;
+    uint64_t updates;  /* as last seen */
+    unsigned mismatch; /* ticks in a row that the instances have differed; kept at instance 0 */
+    bool mismatch_said;
+    bool differed; /* the last comparison, made when both had had so many UPDATEs */
+    uint64_t compared_updates;
+};
+
+struct watch_server {
+    uint8_t *defaults; /* by neighbour: bits of the defaults that it announces */
+    bool *has;         /* by neighbour; scratch */
+    uint8_t supernets4[2u << WATCH_SUPERNET4 >> 3];
+    uint8_t supernets6[2u << WATCH_SUPERNET6 >> 3];
+};
+
+struct watch {
+    const struct fabric *fabric;
+    struct controller *controller;
+    struct event_log *log;
+    struct watch_peer *peers; /* as the controller's */
+    struct watch_server *servers;
+    uint64_t due_ms;
+};
+
+/* An event about a peer and no prefix. */
+void watch_say(struct watch *watch, enum event_kind kind, const struct controller_peer *peer,
+               uint64_t now_ms, const char *cause);
+
+#endif
