@@ -5,15 +5,17 @@ before a feature is yielded is why that feature fails. FEATURES has the rows of 
 """
 import json
 import re
+import signal
 import time
 
 from daemon import EXTENDED, IPV4_PREFIXES, LARGE, PLAIN, PLAIN6, STANDARD, Setup
-from engine import DAEMON, DAEMON_ASN, WITNESS, WITNESS_ASN, Engine
+from engine import DAEMON, DAEMON_ASN, SECOND, SECOND_ASN, WITNESS, WITNESS_ASN, Engine
 from lab import RS4, RS6, Failed, wait_for
 from witness import EXTENDED_MESSAGE, IPV4, Witness, four_octet, multiprotocol
 
 DAEMON4, DAEMON6 = f"10.0.1.{DAEMON}", f"fd00:10:0:1::{DAEMON}"
 WITNESS4 = f"10.0.1.{WITNESS}"
+SECOND4 = f"10.0.1.{SECOND}"
 OURS = "10.0.0.0/22"  # the hub's address space, which the route server announces itself
 
 FEATURES = {}  # name -> (title, RFC)
@@ -41,7 +43,7 @@ class Scene:
 
     def __init__(self, lab, program, daemon_class, names):
         self.lab, self.program, self.daemon_class, self.names = lab, program, daemon_class, names
-        self.engine = self.daemon = self.witness = None
+        self.engine = self.daemon = self.witness = self.second = None
 
     @property
     def is_a(self):
@@ -56,7 +58,46 @@ class Scene:
         self.lab.add_peer("peer", DAEMON)
         self.lab.add_peer("witness", WITNESS)
         peers = [("nva1", address, asn, keys), ("nva2", WITNESS4, WITNESS_ASN, more.pop("witness_keys", ""))]
+        if more.pop("second", False):
+            self.lab.add_peer("second", SECOND)
+            peers.append(("nva3", SECOND4, SECOND_ASN, ""))
         self.engine = Engine(self.lab, self.program, peers, **more).start()
+
+    def raise_second(self):
+        """A third neighbour, nva3: AS 65003 at 10.0.1.6."""
+        self.second = Witness(self.lab, "second", SECOND4, SECOND_ASN, RS4).connect()
+        return self.second
+
+    def raise_traffic(self):
+        """The NICs of vm1 and nva1: taps of the engine, moved to where the machines are. The daemon's host owns 20.0.0.1
+        and forwards, whatever its daemon does."""
+        lab = self.lab
+        lab.add_namespace("vm1")
+        for tap, namespace in (("fp-vm1", "vm1"), ("fp-nva1", "peer")):
+            lab.ip("rs", f"link set {tap} down")
+            lab.ip("rs", f"link set {tap} netns {lab.name}-{namespace} name nic0")
+        lab.ip("vm1", "link set nic0 address 02:00:00:00:02:04 up")
+        lab.ip("vm1", "address add 10.0.2.4/24 dev nic0")
+        lab.ip("vm1", "route add default via 10.0.2.1")
+        lab.ip("peer", "link set nic0 address 02:00:00:00:00:14 up")
+        lab.ip("peer", "address add 20.0.0.1/32 dev lo")
+        lab.ip("peer", "route add 10.0.2.0/24 via 10.0.1.1 dev nic0 onlink src 20.0.0.1")
+        for key in ("all", "nic0", "default"):
+            lab.run("peer", ["sysctl", "-qw", f"net.ipv4.conf.{key}.rp_filter=0", "net.ipv4.ip_forward=1"])
+
+    def start_pings(self, target):
+        """20 packets a second from vm1, after the first was answered."""
+        wait_for(15, f"an answer from {target}",
+                 lambda: " 0% packet loss" in self.lab.run("vm1", ["ping", "-c", "1", "-W", "1", target], check=False))
+        return self.lab.start("vm1", ["ping", "-i", "0.05", "-W", "1", target], "ping")
+
+    def stop_pings(self, process):
+        """How many went unanswered."""
+        self.lab.end(process, signal.SIGINT)
+        sent, got = re.search(r"(\d+) packets transmitted, (\d+) received", self.lab.read("ping.out")).groups()
+        expect(int(sent) > 50, f"only {sent} packets sent")
+        # The last one may be on its way when ping is told to end.
+        return max(0, int(sent) - int(got) - 1)
 
     def raise_daemon(self, **setup):
         self.daemon = self.daemon_class(self.lab, Setup(**setup)).start()

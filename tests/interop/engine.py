@@ -51,7 +51,10 @@ class Engine:
         self.fabric = lab.write("fabric.yaml", text)
         self.process = None
 
-    def start(self):
+    def start(self, again=False):
+        """again: after it was killed; what it said before is no answer."""
+        if again:
+            (self.lab.folder / "engine.err").write_text("")
         self.process = self.lab.start("rs", [self.program, "run", self.fabric, "--json"], "engine")
         wait_for(30, self._not_running, self._runs)
         return self
@@ -82,6 +85,10 @@ class Engine:
 
     def session(self, peer):
         return next(row for row in self.status()["sessions"] if row["peer"] == peer)
+
+    def capabilities(self, peer):
+        """What was agreed on, in the engine's words."""
+        return self.session(peer).get("capabilities", [])
 
     def wait_state(self, peer, state="Established", seconds=30):
         last = {}

@@ -2,6 +2,7 @@
 import subprocess
 
 import cases
+import cases_restart  # noqa: F401: its cases join the list
 from bird import Bird
 from exabgp import ExaBgp
 from frr import Frr
@@ -12,6 +13,7 @@ DAEMONS = [Bird, Frr, GoBgp, ExaBgp, OpenBgpd]
 
 # (feature, daemon) -> why it cannot be tried, with the place in its documentation.
 NOT_SUPPORTED = {
+    ("enhanced-refresh", "GoBGP"): "its README and docs/sources name no RFC 7313, and its OPEN does not offer capability 70",
     ("session-link-local", "ExaBGP"): "exabgp.conf(5): local-address and the neighbor are addresses without a link",
     ("bfd", "GoBGP"): "it has no BFD: https://github.com/osrg/gobgp of 3.10, docs/sources, names none",
     ("bfd", "ExaBGP"): "it has no BFD of its own: exabgp.conf(5)",
