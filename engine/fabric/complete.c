@@ -217,6 +217,8 @@ static void complete_peer(struct fabric_loader *loader, const struct fabric_rout
     peer->router = peer->nic == FABRIC_NONE ? FABRIC_NONE : fabric->nics[peer->nic].router;
     if (!fabric_noted(loader, &peer->keepalive_s) && peer->keepalive_s > peer->hold_time_s / 3)
         peer->keepalive_s = peer->hold_time_s / 3;
+    if (!fabric_noted(loader, &peer->graceful_restart.enabled) && fabric->mode == FABRIC_AZURE)
+        peer->graceful_restart.enabled = false;
     if (!fabric_noted(loader, &peer->max_prefixes.count_azure))
         peer->max_prefixes.count_azure = fabric->quirks.count_mode;
     if (!fabric_noted(loader, &peer->max_prefixes.limit) && fabric->mode == FABRIC_AZURE)

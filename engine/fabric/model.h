@@ -190,6 +190,14 @@ struct fabric_transport {
     const char *interface;                 /* sockets are bound to this device, or NULL */
 };
 
+struct fabric_graceful_restart {
+    bool enabled;
+    uint16_t restart_seconds; /* that we ask the peer to keep our routes; 0: we only keep the peer's */
+    uint32_t stale_seconds;   /* that stale routes wait for a returned peer's End-of-RIB */
+    bool forwarding;          /* what we announced stays true while we restart */
+    uint32_t long_lived_seconds; /* RFC 9494; 0: not offered */
+};
+
 struct fabric_bgp_peer {
     const char *name;
     struct fabric_place place;
@@ -205,6 +213,7 @@ struct fabric_bgp_peer {
     uint16_t hold_time_s, keepalive_s; /* defaults 180, 60 */
     struct fabric_bfd bfd;
     struct fabric_max_prefixes max_prefixes;
+    struct fabric_graceful_restart graceful_restart;
     const char *import_policy, *export_policy;
 };
 
@@ -350,6 +359,7 @@ struct fabric_router {
     struct fabric_router_static *statics;
     uint32_t static_count;
     bool stateful, source_nat;
+    uint16_t restart_seconds; /* graceful restart time that its daemon offers; 0: none */
     struct fabric_router_health *health;
     uint32_t health_count;
     struct fabric_router_host *hosts;

@@ -145,6 +145,16 @@ static struct speaker_prefix_limit limit_of(const struct fabric_max_prefixes *mo
     };
 }
 
+static struct bgp_restart_config restart_of(const struct fabric_graceful_restart *restart)
+{
+    return (struct bgp_restart_config){
+        .offered = restart->enabled,
+        .time_s = restart->restart_seconds,
+        .forwarding = restart->forwarding,
+        .long_lived_s = restart->long_lived_seconds,
+    };
+}
+
 struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer)
@@ -166,6 +176,8 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .keepalive_s = neighbor->keepalive_s,
         .connect_retry_s = CONNECT_RETRY_S,
         .limit = limit_of(&neighbor->max_prefixes),
+        .restart = restart_of(&neighbor->graceful_restart),
+        .stale_time_s = neighbor->graceful_restart.stale_seconds,
     };
 }
 

@@ -90,7 +90,7 @@ struct live {
     bool loop_open;
     uv_prepare_t prepare;
     uv_timer_t tick, housekeeping;
-    uv_signal_t signals[5];
+    uv_signal_t signals[6];
     unsigned signal_count;
     struct live_plane plane;
     struct live_neighbor *neighbors; /* of the route servers one after the other */

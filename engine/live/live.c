@@ -30,7 +30,9 @@
 #include "engine/live/report.h"
 #include "lpm/rcu.h"
 
-#define BGP_PORT         179
+#define BGP_PORT 179
+/* Half of the time that peers keep our routes by default: what waits must come before they give up. */
+#define RESTART_WAIT_MS  60000u
 #define EXIT_CLEAN       0
 #define EXIT_BAD_START   2
 #define EXIT_INTERRUPTED 130 /* as a shell names a process that SIGINT ended */
@@ -215,11 +217,19 @@ static void reload_policies(struct live *live)
     fabric_free(fabric);
 }
 
+static void request_refresh(struct live *live)
+{
+    size_t asked = controller_request_refresh(live->plane.controller, live_now());
+    live_log("asked %zu of %zu sessions for their routes again", asked, live->peer_count);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct live *live = handle->data;
     if (number == SIGUSR1 || number == SIGUSR2) {
         print_status(live, number == SIGUSR2);
+    } else if (number == SIGRTMIN) {
+        request_refresh(live);
     } else if (number == SIGHUP) {
         live_neighbors_reload(live);
         reload_policies(live);
@@ -233,7 +243,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int open_signals(struct live *live)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
+    const int numbers[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGRTMIN};
     /* A reader of standard output that has gone must not end the engine; sockets say MSG_NOSIGNAL.
      */
     signal(SIGPIPE, SIG_IGN);
@@ -321,6 +331,8 @@ static void run(struct live *live)
     live_log("running: NICs %u, ports %u, workers %u, BGP addresses %u, sessions %zu",
              live->fabric->nics_count, live->fabric->ports_count, live->plane.workers,
              live->listener_count, live->peer_count);
+    if (live->options.restarted)
+        controller_begin_restart(live->plane.controller, live->started_ms + RESTART_WAIT_MS);
     controller_start(live->plane.controller, live->started_ms);
     uv_run(&live->loop, UV_RUN_DEFAULT);
 }

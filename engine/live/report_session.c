@@ -61,6 +61,54 @@ static void add_identity(json_t *row, const struct live *live, const struct live
     json_object_set_new(row, "key", json_string(key_text(peer)));
 }
 
+static void set_seconds_left(json_t *row, const char *key, uint64_t end_ms, uint64_t now_ms)
+{
+    double left = end_ms > now_ms ? (double)(end_ms - now_ms) / 1000.0 : 0;
+    json_object_set_new(row, key, end_ms == UINT64_MAX ? json_string("forever") : json_real(left));
+}
+
+/* What is waited for: the end of a pause in Idle, or the peer's next word. */
+static void add_waits(json_t *row, const struct bgp_session *bgp, uint64_t now_ms)
+{
+    uint64_t pause_ms = bgp_session_pause_end(bgp), hold_ms = bgp_session_hold_end(bgp);
+    if (pause_ms != 0)
+        set_seconds_left(row, "idle_seconds_left", pause_ms, now_ms);
+    if (hold_ms != UINT64_MAX)
+        set_seconds_left(row, "hold_seconds_left", hold_ms, now_ms);
+    json_object_set_new(row, "failures_in_a_row", number(bgp_session_failures(bgp)));
+}
+
+static void add_limit(json_t *row, const struct speaker_peer_config *config,
+                      const struct speaker_peer_counters *counters)
+{
+    json_object_set_new(row, "refused_prefixes", number(counters->refused));
+    if (config->limit.limit == 0)
+        return;
+    json_object_set_new(row, "limit_prefixes", number(config->limit.limit));
+    json_object_set_new(row, "limit_counted", number(counters->counted));
+    json_object_set_new(row, "limit_near", json_boolean(counters->limit_near));
+}
+
+/* Of the family that has most of them; of both when they are alike. */
+static void add_stale(json_t *row, const struct speaker_peer *peer, uint64_t now_ms)
+{
+    struct speaker_retention most = {0};
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct speaker_retention kept = speaker_peer_retention(peer, family);
+        if (kept.kind != SPEAKER_RETAIN_NONE && kept.stale >= most.stale)
+            most = kept;
+    }
+    if (most.kind == SPEAKER_RETAIN_NONE)
+        return;
+    struct speaker_peer_counters counters;
+    speaker_peer_counters(peer, &counters);
+    json_t *stale = json_object();
+    json_object_set_new(stale, "why", json_string(speaker_retention_text(most.kind)));
+    json_object_set_new(stale, "prefixes", number(counters.stale));
+    set_seconds_left(stale, "seconds_left", most.ends_ms, now_ms);
+    json_object_set_new(row, "stale", stale);
+}
+
 json_t *live_report_session(const struct live *live, const struct live_peer *peer, uint64_t now_ms)
 {
     const struct controller_peer *session = peer->peer;
@@ -79,6 +127,9 @@ json_t *live_report_session(const struct live *live, const struct live_peer *pee
     json_object_set_new(row, "established", number(bgp_session_counters(bgp)->established));
     json_object_set_new(row, "reason", json_string(bgp_session_last_reason(bgp)));
     add_agreed(row, bgp);
+    add_waits(row, bgp, now_ms);
+    add_limit(row, speaker_peer_config(session->peer), &counters);
+    add_stale(row, session->peer, now_ms);
     add_error(row, "last_error_sent", bgp_session_last_sent(bgp));
     add_error(row, "last_error_received", bgp_session_last_received(bgp));
     if (session->bfd)

@@ -81,14 +81,14 @@ static const struct lpm_address *address_of(const struct controller_peer *peer)
 }
 
 /* Does any instance of the route server still hold a session with this neighbour, as far as BFD
- * knows too? */
+ * knows too? One that restarts gracefully goes on forwarding meanwhile. */
 static bool neighbor_reachable(const struct controller_peer *peer)
 {
     const struct controller *controller = peer->controller;
     for (size_t i = 0; i < controller->peer_count; i++) {
         const struct controller_peer *other = &controller->peers[i];
         if (other->route_server == peer->route_server && other->index == peer->index &&
-            other->established && !other->bfd_failed)
+            (other->established || other->retained) && !other->bfd_failed)
             return true;
     }
     return false;
@@ -129,6 +129,7 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     struct controller *controller = peer->controller;
     bool was_reachable = neighbor_reachable(peer), was_up = peer->established;
     peer->established = state == BGP_ESTABLISHED;
+    peer->retained = speaker_peer_retained(speaker_peer);
     peer->bfd_failed = false;
     follow_session(peer, bgp_session_since(speaker_peer_session(speaker_peer)) * 1000);
     note_reachability(peer, was_reachable);
@@ -376,6 +377,21 @@ void controller_destroy(struct controller *controller)
     free(controller->servers);
     free(controller->peers);
     free(controller);
+}
+
+void controller_begin_restart(struct controller *controller, uint64_t until_ms)
+{
+    for (size_t i = 0; i < controller_speaker_count(controller); i++)
+        speaker_begin_restart(controller_speaker(controller, i), until_ms);
+}
+
+size_t controller_request_refresh(struct controller *controller, uint64_t now_ms)
+{
+    size_t asked = 0;
+    for (size_t i = 0; i < controller->peer_count; i++)
+        asked += speaker_peer_request_refresh(controller->peers[i].speaker,
+                                              controller->peers[i].peer, now_ms) == 0;
+    return asked;
 }
 
 void controller_start(struct controller *controller, uint64_t now_ms)

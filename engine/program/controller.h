@@ -37,6 +37,7 @@ struct controller_peer {
     unsigned instance;
     uint32_t index; /* in its peers[] */
     bool established;
+    bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
     bool bfd_failed;               /* since the BGP session last changed its state */
     bool bfd_close_due;            /* the same, and controller_bfd_settle() was not called yet */
@@ -72,8 +73,12 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
  * of it. */
 void controller_destroy(struct controller *controller);
 
+/* Before controller_start(): this process follows one that died. See speaker_begin_restart(). */
+void controller_begin_restart(struct controller *controller, uint64_t until_ms);
 /* Starts every session. */
 void controller_start(struct controller *controller, uint64_t now_ms);
+/* Asks every peer that can for all its routes again (RFC 2918). Returns how many were asked. */
+size_t controller_request_refresh(struct controller *controller, uint64_t now_ms);
 /* Cease / Administrative Shutdown to every peer. */
 void controller_stop(struct controller *controller, uint64_t now_ms);
 

@@ -213,11 +213,16 @@ void rib_retain_on_loss(struct speaker_peer *peer)
 
 void rib_retain_nothing(struct speaker_peer *peer)
 {
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+    bool was_retained = speaker_peer_retained(peer);
     unsigned budget = WORK_SLICE;
 
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (peer->tables[family].retention != SPEAKER_RETAIN_NONE)
             sweep(peer, family);
+    if (was_retained && handler->peer_changed != NULL)
+        handler->peer_changed(handler->context, peer, bgp_session_state(peer->session),
+                              bgp_session_last_reason(peer->session));
     walk_all(peer, &budget);
 }
 

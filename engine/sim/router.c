@@ -64,6 +64,9 @@ static struct speaker_peer_config session_config(const struct sim_router_session
         .asn = server->asn,
         .hold_time_s = mirror.hold_time_s,
         .keepalive_s = mirror.keepalive_s,
+        .restart = {.offered = model->restart_seconds > 0,
+                    .time_s = model->restart_seconds,
+                    .forwarding = true},
         .as_override = session->neighbor->as_override,
         .prepend = session->neighbor->prepend,
     };

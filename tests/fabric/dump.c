@@ -220,6 +220,9 @@ static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
     put(out, " key=%s hold=%u keepalive=%u bfd=%d/%u/%u/%d", text_or_dash(peer->key_file),
         peer->hold_time_s, peer->keepalive_s, peer->bfd.enabled, peer->bfd.interval_ms,
         peer->bfd.multiplier, peer->bfd.multihop);
+    put(out, " restart=%d/%u/%u/%d/%u", peer->graceful_restart.enabled,
+        peer->graceful_restart.restart_seconds, peer->graceful_restart.stale_seconds,
+        peer->graceful_restart.forwarding, peer->graceful_restart.long_lived_seconds);
     put(out, " max=%u/%d/%u/%d/%u import=%s export=%s\n", most->limit, most->count_azure,
         most->warn_percent, (int)most->action, most->idle_minutes,
         text_or_dash(peer->import_policy), text_or_dash(peer->export_policy));
@@ -360,7 +363,8 @@ static void put_router(FILE *out, const struct fabric_router *router)
     put_numbers(out, "nics", router->nics, router->nic_count);
     put(out, " role=%s asn=%u", text_or_dash(router->role), router->asn);
     put_prefixes(out, "originate", &router->originate);
-    put(out, " stateful=%d source_nat=%d", router->stateful, router->source_nat);
+    put(out, " restart=%u stateful=%d source_nat=%d", router->restart_seconds, router->stateful,
+        router->source_nat);
     if (router->table.present)
         put_table(out, &router->table);
     put(out, "\n");

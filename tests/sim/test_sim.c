@@ -231,3 +231,20 @@ Test(sim, equal_inputs_give_equal_runs)
     }
     cr_assert_str_eq(texts[0], texts[1]);
 }
+
+/* An NVA whose daemon restarts gracefully goes on forwarding: nothing moves, and nothing is lost. */
+Test(sim, a_daemon_that_restarts_gracefully_loses_neither_route_nor_packet)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.routers = ", restart_seconds: 60"});
+    uint32_t nva2 = fixture_router(&fixture, "nva2-os");
+    cr_assert_eq(sim_router_fail(fixture.sim, nva2, SIM_KILL), 0);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    assert_programmed(&fixture);
+    cr_assert_eq(sim_router_restart(fixture.sim, nva2), 0);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    assert_programmed(&fixture);
+    fixture_close(&fixture);
+}

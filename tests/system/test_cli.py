@@ -522,19 +522,6 @@ def what_is_no_file_is_refused_at_once():
 
 
 @case
-def a_session_less_guarded_than_its_file_says_does_not_run():
-    good = pathlib.Path(EXAMPLE).read_text()
-    peer = "asn: 65001"
-    with tempfile.TemporaryDirectory() as folder:
-        for key in ("max_prefixes: {limit: 5, action: drop_excess}",):
-            text = good.replace(peer, f"{peer}, {key}", 1)
-            path = write(folder, "guarded.yaml", text)
-            said = run("run", path, code=2).stderr
-            assert key.split(":")[0] in said and "take it out to run" in said, said
-            assert "no effect" in run("routes", path, "vm1").stderr
-
-
-@case
 def a_key_that_cannot_be_used_does_not_run():
     good = pathlib.Path(EXAMPLE).read_text()
     with tempfile.TemporaryDirectory() as folder:
