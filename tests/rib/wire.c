@@ -15,10 +15,12 @@ static unsigned take_prefixes(struct wire *wire, const char *verb, struct bgp_nl
     unsigned n = 0;
 
     for (; bgp_nlri_next(&nlri, &prefix); n++)
-        at += (size_t)snprintf(wire->text + at, at < WORLD_TEXT ? WORLD_TEXT - at : 0, "%s %s",
-                               n == 0 ? verb : "", lpm_prefix_format(&prefix, name));
+        at += (size_t)snprintf(wire->text + (at < WORLD_TEXT ? at : WORLD_TEXT),
+                               at < WORLD_TEXT ? WORLD_TEXT - at : 0, "%s %s", n == 0 ? verb : "",
+                               lpm_prefix_format(&prefix, name));
     if (n > 0)
-        snprintf(wire->text + at, at < WORLD_TEXT ? WORLD_TEXT - at : 0, ";");
+        snprintf(wire->text + (at < WORLD_TEXT ? at : WORLD_TEXT),
+                 at < WORLD_TEXT ? WORLD_TEXT - at : 0, ";");
     return n;
 }
 
