@@ -21,7 +21,7 @@ struct memory {
 };
 
 struct rib_policy_scratch {
-    const struct rib_policy *policy; /* NULL: nothing is remembered */
+    struct rib_policy *policy; /* one reference held; NULL: nothing is remembered */
     const struct bgp_attributes *attributes;
     unsigned source;
     uint8_t family;
@@ -46,6 +46,7 @@ void rib_policy_scratch_clear(struct rib_policy_scratch *scratch, struct bgp_att
         bgp_attributes_release(table, scratch->memory[i].after);
     }
     bgp_attributes_release(table, scratch->attributes);
+    rib_policy_release(scratch->policy);
     scratch->policy = NULL;
     scratch->attributes = NULL;
 }
@@ -88,7 +89,8 @@ static int turn_to(struct rib_policy_scratch *scratch, const struct rib_policy *
     error = reserve(scratch, policy->rule_count);
     if (error < 0)
         return error;
-    scratch->policy = policy;
+    /* Immutable but for its count of references. */
+    scratch->policy = rib_policy_hold((struct rib_policy *)(uintptr_t)policy);
     scratch->attributes = bgp_attributes_hold(route->attributes);
     scratch->source = route->source;
     scratch->family = route->prefix->family;

@@ -82,33 +82,64 @@ static void apply(struct bench *bench, const struct rib_policy *policy, unsigned
     bgp_attributes_release(bench->table, second.attributes);
 }
 
-static void try_word(const struct bench *bench, const char *text)
+/* A policy of what a word means, on every route. */
+static void try_rule(struct bench *bench, const struct rib_policy_rule *rule)
+{
+    const struct rib_policy_rule rules[] = {
+        *rule, {.as_path = "_65001_", .prepend = (uint32_t[]){7}, .prepend_count = 1}};
+    struct rib_policy *policy;
+
+    REQUIRE(rib_policy_create("word", rules, 2, &policy) == 0);
+    for (unsigned which = 0; which < 12; which++)
+        apply(bench, policy, which);
+    rib_policy_release(policy);
+}
+
+static void try_expression(struct bench *bench, const char *text)
 {
     char reason[RIB_PATTERN_ERROR] = "";
     struct rib_as_path_pattern *as_path;
+
+    if (rib_as_path_pattern_create(text, &as_path, reason) < 0) {
+        REQUIRE(reason[0]);
+        return;
+    }
+    rib_as_path_pattern_destroy(as_path);
+    try_rule(bench, &(struct rib_policy_rule){.as_path = text,
+                                              .set = RIB_SET_MED | RIB_SET_WEIGHT,
+                                              .weight = 5,
+                                              .then = RIB_POLICY_CONTINUE});
+}
+
+static void try_word(struct bench *bench, const char *text)
+{
+    char reason[RIB_PATTERN_ERROR] = "";
     struct rib_community_pattern pattern;
     struct bgp_community community;
     struct rib_prefix_range prefixes;
     struct rib_number_range numbers;
 
-    if (rib_as_path_pattern_create(text, &as_path, reason) == 0) {
-        for (unsigned i = 0; i < ROUTES; i++)
-            rib_as_path_pattern_matches(as_path, bench->routes[i]);
-        rib_as_path_pattern_destroy(as_path);
-    } else {
-        REQUIRE(reason[0]);
+    try_expression(bench, text);
+    if (rib_community_pattern_parse(text, &pattern, reason) == 0) {
+        if (bgp_community_parse(text, &community) == 0)
+            REQUIRE(rib_community_pattern_matches(&pattern, &community));
+        try_rule(bench, &(struct rib_policy_rule){.communities = &pattern,
+                                                  .community_count = 1,
+                                                  .remove_communities = &pattern,
+                                                  .remove_community_count = 1,
+                                                  .then = RIB_POLICY_CONTINUE});
     }
-    if (rib_community_pattern_parse(text, &pattern, reason) == 0 &&
-        bgp_community_parse(text, &community) == 0)
-        REQUIRE(rib_community_pattern_matches(&pattern, &community));
-    if (rib_prefix_range_parse(text, &prefixes, reason) == 0)
+    if (rib_prefix_range_parse(text, &prefixes, reason) == 0) {
         REQUIRE(prefixes.prefix.length <= prefixes.least && prefixes.least <= prefixes.most &&
                 prefixes.most <= 128);
+        try_rule(bench, &(struct rib_policy_rule){
+                            .prefixes = &prefixes, .prefix_count = 1, .then = RIB_POLICY_REJECT});
+    }
     if (rib_number_range_parse(text, &numbers, reason) == 0)
         REQUIRE(numbers.least <= numbers.most);
 }
 
-static void try_words(const struct bench *bench, const char *text)
+static void try_words(struct bench *bench, const char *text)
 {
     char *copy = strdup(text), *rest = copy;
 

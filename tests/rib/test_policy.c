@@ -262,6 +262,24 @@ Test(policy, a_route_that_grows_beyond_any_message_is_not_accepted)
     free(asns);
 }
 
+/* What is remembered for the next route may outlive whoever held the policy. */
+Test(policy, the_scratch_holds_the_policy_that_it_remembers)
+{
+    const struct bgp_attributes *attributes = sample();
+    const struct lpm_prefix prefix = world_prefix("10.1.0.0/16");
+    const struct rib_policy_route route = {.prefix = &prefix, .attributes = attributes};
+    struct rib_policy_outcome outcome;
+    struct rib_policy *policy;
+
+    cr_assert_eq(rib_policy_create("p", &(struct rib_policy_rule){.set = RIB_SET_MED}, 1, &policy),
+                 0);
+    cr_assert_eq(rib_policy_apply(policy, scratch, builder, table, &route, &outcome), 0);
+    rib_policy_release(policy);
+    bgp_attributes_release(table, outcome.attributes);
+    bgp_attributes_release(table, attributes);
+    rib_policy_scratch_clear(scratch, table);
+}
+
 /* --- Random policies -------------------------------------------------------------------------- */
 
 static unsigned below(unsigned *state, unsigned n)
