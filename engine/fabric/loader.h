@@ -100,6 +100,8 @@ size_t fabric_printable(const char *text, char *out);
 #define FABRIC_LINT_PEER_WITHOUT_NIC  "peer-without-nic"
 #define FABRIC_LINT_KEEPALIVE         "keepalive"
 #define FABRIC_LINT_ONE_SIDED_SESSION "one-sided-session"
+#define FABRIC_LINT_POLICY_ORDER      "policy-order"
+#define FABRIC_LINT_POLICY_UNUSED     "policy-unused"
 
 /* Sorts by file and line, errors before warnings at one line; says last how many were not kept. */
 void fabric_problems_finish(struct fabric_loader *loader, const char *path);

@@ -282,6 +282,9 @@ void fabric_validate(struct fabric_loader *loader)
     fabric_validate_gateways(loader);
     fabric_validate_routers(loader);
     fabric_validate_tunnels(loader);
-    if (loader->problems->errors == 0)
-        fabric_validate_sessions(loader);
+    fabric_validate_policies(loader);
+    if (loader->problems->errors > 0)
+        return;
+    fabric_validate_sessions(loader);
+    fabric_validate_policy_use(loader);
 }

@@ -19,6 +19,9 @@ void fabric_validate_servers(struct fabric_loader *loader);  /* validate_server.
 void fabric_validate_routers(struct fabric_loader *loader);  /* validate_router.c */
 void fabric_validate_gateways(struct fabric_loader *loader); /* validate_gateway.c */
 void fabric_validate_tunnels(struct fabric_loader *loader);  /* validate_router.c */
+void fabric_validate_policies(struct fabric_loader *loader); /* validate_policy.c */
+/* Rules that no route reaches, policies that nobody names: warnings. */
+void fabric_validate_policy_use(struct fabric_loader *loader); /* validate_policy.c */
 /* Do the two ends of each session know of each other? Only warnings; for a fabric without
  * errors. */
 void fabric_validate_sessions(struct fabric_loader *loader); /* validate_session.c */

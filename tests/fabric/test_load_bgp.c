@@ -312,6 +312,18 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "base.yaml:41: error: policies[p].rules[0].then: 'maybe' is not one of: accept, reject, "
          "continue\n"},
         {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{set: {next_hop: 224.0.0.1}}]}\n"}},
+         "base.yaml:41: error: policies[p].rules[0].set.next_hop: 224.0.0.1 lies in 224.0.0.0/4, "
+         "which is multicast and no machine's own\n"},
+        {{{NULL, "policies:\n"
+                 "  - name: p\n"
+                 "    rules: [{then: reject},\n"
+                 "            {match: {med: 1}}]\n"}},
+         "base.yaml:41: warning policy-unused: policies[p]: no peer and no neighbor has this "
+         "policy\n"
+         "base.yaml:43: warning policy-order: policies[p].rules[1]: no route comes here: the rule "
+         "above (base.yaml:42) matches every route and decides\n"},
+        {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {as_path: \"^65001{9}\"}}]}\n"}},
          "base.yaml:41: error: policies[p].rules[0].match.as_path: '^65001{9}' is not an "
          "expression over an AS path: repeat counts in {} are not known here; \\{ is the brace of "
