@@ -46,6 +46,7 @@ struct bench_loader {
     struct bench_loader_config config;
     struct router *routers;
     struct bgp_attribute_table *attributes;
+    struct bench_memo *memo;
     int poll;
     bool broken;
     char reason[256];
@@ -370,7 +371,7 @@ static int open_router(struct bench_loader *loader, unsigned i)
     if (!router->output)
         return -ENOMEM;
     if (i >= loader->config.routers - loader->config.receivers) {
-        router->tally = bench_tally_create(loader->config.load);
+        router->tally = bench_tally_create(loader->config.load, loader->memo);
         if (!router->tally)
             return -ENOMEM;
     }
@@ -387,8 +388,9 @@ struct bench_loader *bench_loader_create(const struct bench_loader_config *confi
     loader->config = *config;
     loader->poll = epoll_create1(EPOLL_CLOEXEC);
     loader->attributes = bgp_attribute_table_create();
+    loader->memo = bench_memo_create();
     loader->routers = calloc(config->routers, sizeof(*loader->routers));
-    if (loader->poll < 0 || !loader->attributes || !loader->routers)
+    if (loader->poll < 0 || !loader->attributes || !loader->memo || !loader->routers)
         result = -ENOMEM;
     for (unsigned i = 0; loader->routers && i < config->routers; i++) {
         loader->routers[i].loader = loader;
@@ -420,6 +422,7 @@ void bench_loader_destroy(struct bench_loader *loader)
         free(router->output);
     }
     free(loader->routers);
+    bench_memo_destroy(loader->memo);
     if (loader->attributes)
         bgp_attribute_table_destroy(loader->attributes);
     if (loader->poll >= 0)

@@ -43,7 +43,8 @@ static void expect_whole(enum bench_sharing sharing, unsigned per_update, size_t
                          size_t messages_max)
 {
     struct bench_load load = load_of(4000, sharing);
-    struct bench_tally *tally = bench_tally_create(&load);
+    struct bench_memo *memo = bench_memo_create();
+    struct bench_tally *tally = bench_tally_create(&load, memo);
     struct bench_stream stream;
     size_t messages;
 
@@ -57,6 +58,7 @@ static void expect_whole(enum bench_sharing sharing, unsigned per_update, size_t
     cr_assert(messages >= messages_min && messages <= messages_max, "%zu messages", messages);
     bench_stream_free(&stream);
     bench_tally_destroy(tally);
+    bench_memo_destroy(memo);
     bench_load_free(&load);
 }
 
@@ -150,7 +152,8 @@ static size_t withdraw(const struct lpm_prefix *prefix, uint8_t bytes[BGP_MESSAG
 Test(bgp_tally, counts_withdrawals_strangers_and_what_is_malformed)
 {
     struct bench_load load = load_of(50, BENCH_SHARE_ALL);
-    struct bench_tally *tally = bench_tally_create(&load);
+    struct bench_memo *memo = bench_memo_create();
+    struct bench_tally *tally = bench_tally_create(&load, memo);
     const struct lpm_prefix stranger = {LPM_IPV4, 24, {203, 0, 113}};
     struct bench_stream stream;
     uint8_t bytes[BGP_MESSAGE_MAX];
@@ -170,5 +173,37 @@ Test(bgp_tally, counts_withdrawals_strangers_and_what_is_malformed)
     cr_assert_eq(tally->wrong, 2);
     bench_stream_free(&stream);
     bench_tally_destroy(tally);
+    bench_memo_destroy(memo);
+    bench_load_free(&load);
+}
+
+/* A second receiver of the same stream reads from what the first has left, and counts alike. */
+Test(bgp_tally, counts_what_another_has_read)
+{
+    struct bench_load load = load_of(3000, BENCH_SHARE_FIVE);
+    struct bench_memo *memo = bench_memo_create();
+    struct bench_tally *first = bench_tally_create(&load, memo);
+    struct bench_tally *second = bench_tally_create(&load, memo);
+    struct bench_stream stream;
+    uint8_t bytes[BGP_MESSAGE_MAX];
+    size_t n = withdraw(&load.prefixes[9], bytes);
+
+    cr_assert_eq(bench_stream_make(&load, 0, ASN, ADDRESS, 800, &stream), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        feed(first, &stream);
+        feed(second, &stream);
+        bench_tally_update(first, bytes, n);
+        bench_tally_update(second, bytes, n);
+        cr_assert_eq(first->held, load.n - 1);
+        cr_assert_eq(second->held, load.n - 1);
+        cr_assert_eq(second->fresh, load.n);
+        cr_assert_eq(second->sentinels, 1);
+        cr_assert_eq(memcmp(first->held_bits, second->held_bits, load.n / 64 * 8), 0);
+        cr_assert_eq(first->wrong + second->wrong, 0);
+    }
+    bench_stream_free(&stream);
+    bench_tally_destroy(first);
+    bench_tally_destroy(second);
+    bench_memo_destroy(memo);
     bench_load_free(&load);
 }
