@@ -9,8 +9,10 @@
 #include "bench/bgp.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,41 @@ static const struct bench_bgp_work works[] = {
 
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
+/* SIGINT and SIGTERM end the bench in order: daemons that changed their user outlive a parent that is
+ * just killed. */
+static int open_signals(struct bench_bgp_run *run, struct bench_error *error)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &signals, &run->signals_before) < 0)
+        return bench_fail(error, -errno, "cannot block signals: %s", strerror(errno));
+    run->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    return run->signals < 0
+               ? bench_fail(error, -errno, "cannot wait for signals: %s", strerror(errno))
+               : 0;
+}
+
+static void close_signals(struct bench_bgp_run *run)
+{
+    if (run->signals < 0)
+        return;
+    close(run->signals);
+    sigprocmask(SIG_SETMASK, &run->signals_before, NULL);
+}
+
+/* What ends a wait early: the user, the daemon. */
+static int check(struct bench_bgp_trial *trial)
+{
+    struct signalfd_siginfo info;
+
+    if (read(trial->run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        return bench_fail(trial->error, -EINTR, "ended by a signal");
+    return bench_daemon_runs(&trial->daemon, trial->error) ? 0 : -ECHILD;
+}
+
 int bench_bgp_wait(struct bench_bgp_trial *trial, bool (*done)(const struct bench_bgp_trial *trial))
 {
     uint64_t end = bench_now_ns() + WORK_WAIT_NS;
@@ -48,8 +85,8 @@ int bench_bgp_wait(struct bench_bgp_trial *trial, bool (*done)(const struct benc
         if (bench_loader_broken(trial->loader))
             return bench_fail(trial->error, -ECONNRESET, "%s: %s", trial->daemon.kind->name,
                               bench_loader_reason(trial->loader));
-        if (!bench_daemon_runs(&trial->daemon, trial->error))
-            return -ECHILD;
+        if (check(trial) < 0)
+            return -EINTR;
         if (bench_now_ns() > end)
             return bench_fail(trial->error, -ETIMEDOUT,
                               "%s: not done after %llu s: a receiver holds %zu of %zu prefixes",
@@ -95,8 +132,8 @@ static int come_up(struct bench_bgp_trial *trial)
 
     while (!bench_loader_established(trial->loader)) {
         bench_loader_turn(trial->loader, 20);
-        if (!bench_daemon_runs(&trial->daemon, trial->error))
-            return -ECHILD;
+        if (check(trial) < 0)
+            return -EINTR;
         if (bench_now_ns() > end)
             return bench_fail(trial->error, -ETIMEDOUT, "%s: sessions did not come up",
                               trial->daemon.kind->name);
@@ -244,7 +281,7 @@ static int run_work(struct bench_bgp_run *run, const struct bench_bgp_work *work
     struct figures *figures = calloc(run->kinds_n, sizeof(*figures));
     struct bench_load load = {0};
     struct bench_bgp_trial trial = {
-        .work = work, .load = &load, .streams = streams, .error = error};
+        .run = run, .work = work, .load = &load, .streams = streams, .error = error};
     int result = figures
                      ? bench_load_make(&run->table, prefixes_of(run, work), work->sharing, &load)
                      : -ENOMEM;
@@ -324,6 +361,7 @@ int bench_bgp(const struct bench_options *options, json_t *rows, struct bench_er
                     : options->quick ? 50000
                                      : 1000000,
         .netns = {.before = -1, .load = -1, .speaker = -1},
+        .signals = -1,
     };
     struct bench_options table = *options;
     int result = check_work(options, error);
@@ -335,11 +373,14 @@ int bench_bgp(const struct bench_options *options, json_t *rows, struct bench_er
     if (result == 0)
         result = bench_table_open(&table, &run.table, error);
     if (result == 0)
+        result = open_signals(&run, error);
+    if (result == 0)
         result = bench_netns_open(&run.netns, most_routers(), error);
     for (size_t i = 0; i < WORKS && result == 0; i++)
         if (is_wanted(options, &works[i]))
             result = run_work(&run, &works[i], rows, error);
     bench_netns_close(&run.netns);
+    close_signals(&run);
     bench_table_free(&run.table);
     return result;
 }

@@ -5,6 +5,8 @@
 #ifndef BENCH_BGP_H
 #define BENCH_BGP_H
 
+#include <signal.h>
+
 #include "bench/daemon.h"
 #include "bench/loader.h"
 #include "bench/netns.h"
@@ -33,6 +35,8 @@ struct bench_bgp_run {
     size_t prefixes;
     struct bench_table table;
     struct bench_netns netns;
+    int signals; /* a signalfd; -1: none */
+    sigset_t signals_before;
 };
 
 struct bench_bgp_sample {
@@ -44,6 +48,7 @@ struct bench_bgp_sample {
 
 /* One daemon, once. */
 struct bench_bgp_trial {
+    const struct bench_bgp_run *run;
     const struct bench_bgp_work *work;
     const struct bench_load *load;
     const struct bench_stream *streams; /* one a sender */

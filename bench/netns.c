@@ -23,7 +23,10 @@
 static void become(int file, const char *const *arguments, const char *log)
 {
     int output = open(log ? log : "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0644);
+    sigset_t none;
 
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (output < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 ||
