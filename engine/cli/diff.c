@@ -55,7 +55,8 @@ static bool rows_equal(const struct fabric_row *a, const struct fabric_row *b)
     if (a->source != b->source || a->type != b->type || a->next_hop_count != b->next_hop_count)
         return false;
     for (unsigned i = 0; i < a->next_hop_count; i++)
-        if (!lpm_address_equal(&a->next_hops[i], &b->next_hops[i]))
+        if (a->weights[i] != b->weights[i] ||
+            !lpm_address_equal(&a->next_hops[i], &b->next_hops[i]))
             return false;
     return true;
 }

@@ -26,7 +26,8 @@ struct asked_session {
 struct asking {
     const struct cli_command *command;
     bool advertised;
-    bool all; /* what was filtered on the way in, too */
+    bool all;          /* what was filtered on the way in, too */
+    bool only_session; /* the sessions themselves, and not their routes */
     struct asked_session sessions[INSTANCES_MAX];
     const struct asked_session *session; /* at hand */
     json_t *rows;                        /* of it */
@@ -104,6 +105,35 @@ static int find_sessions(struct asking *asking, struct twin *twin, const char *n
 
 /* --- Rows --------------------------------------------------------------------------------------- */
 
+static json_t *communities_json(const struct bgp_attributes *attributes)
+{
+    static const enum bgp_community_kind kinds[] = {BGP_COMMUNITY, BGP_EXTENDED_COMMUNITY,
+                                                    BGP_LARGE_COMMUNITY};
+    json_t *list = json_array();
+    for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+        for (unsigned i = 0; i < bgp_community_count(attributes, kinds[k]); i++) {
+            struct bgp_community community = bgp_community_at(attributes, kinds[k], i);
+            char text[BGP_COMMUNITY_TEXT];
+            json_array_append_new(list, json_string(bgp_community_format(&community, text)));
+        }
+    return list;
+}
+
+/* What few routes have is left out where it is not there. */
+static void add_attributes(json_t *row, const struct bgp_attributes *attributes, uint32_t path_id)
+{
+    uint32_t only_to_customer = bgp_attributes_otc(attributes);
+    json_object_set_new(row, "communities", communities_json(attributes));
+    if (attributes->flags & BGP_HAS_MED)
+        json_object_set_new(row, "med", json_integer(attributes->med));
+    if (attributes->flags & BGP_HAS_LOCAL_PREF)
+        json_object_set_new(row, "localPreference", json_integer(attributes->local_pref));
+    if (only_to_customer)
+        json_object_set_new(row, "onlyToCustomer", json_integer(only_to_customer));
+    if (path_id)
+        json_object_set_new(row, "pathId", json_integer(path_id));
+}
+
 static json_t *row_json(const struct lpm_prefix *prefix, const struct lpm_address *next_hop,
                         const struct bgp_attributes *attributes)
 {
@@ -146,6 +176,7 @@ static int take_learned(void *context, const struct lpm_prefix *prefix, const st
         return 0;
     json_t *row = row_json(prefix, &path->next_hop, path->attributes);
     add_ends(row, path->peer);
+    add_attributes(row, path->attributes, path->path_id);
     json_object_set_new(
         row, "origin",
         json_string(bgp_session_internal(speaker_peer_session(path->peer)) ? "IBgp" : "EBgp"));
@@ -183,8 +214,7 @@ static int take_advertised(void *context, const struct lpm_prefix *prefix,
 {
     struct asking *asking = context;
     json_t *row = row_json(prefix, next_hop, attributes);
-    if (path_id)
-        json_object_set_new(row, "pathId", json_integer(path_id));
+    add_attributes(row, attributes, path_id);
     json_object_set_new(row, "origin", json_string(bgp_origin_text(attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
     struct export_answer answer = {.verdict = {.accepted = true}};
@@ -206,6 +236,7 @@ static int take_withheld(void *context, const struct lpm_prefix *prefix)
     if (!answer.path)
         return 0;
     json_t *row = row_json(prefix, &answer.shown.next_hop, answer.shown.attributes);
+    add_attributes(row, answer.shown.attributes, 0);
     json_object_set_new(row, "origin",
                         json_string(bgp_origin_text(answer.shown.attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
@@ -222,10 +253,25 @@ static json_t *session_rows(struct asking *asking, const struct asked_session *s
         speaker_each_advertised(session->speaker, session->peer, take_advertised, asking);
         if (asking->all)
             speaker_each_withheld(session->speaker, session->peer, take_withheld, asking);
-    }
-    else if (session->speaker)
+    } else if (session->speaker)
         speaker_each_learned(session->speaker, session->peer, take_learned, asking);
     return asking->rows;
+}
+
+/* State and what both ends agreed on; null where there is no session. */
+static json_t *session_json(const struct asked_session *session)
+{
+    char capability[BGP_CAPABILITY_TEXT];
+    if (!session->speaker)
+        return json_null();
+    const struct bgp_session *bgp = speaker_peer_session(session->peer);
+    json_t *capabilities = json_array();
+    for (unsigned i = 0; bgp_session_state(bgp) == BGP_ESTABLISHED &&
+                         bgp_negotiated_capability(bgp_session_negotiated(bgp), i, capability);
+         i++)
+        json_array_append_new(capabilities, json_string(capability));
+    return json_pack("{s:s, s:s, s:o}", "state", bgp_state_text(bgp_session_state(bgp)), "reason",
+                     bgp_session_last_reason(bgp), "capabilities", capabilities);
 }
 
 static json_t *document_of(struct asking *asking)
@@ -234,7 +280,9 @@ static json_t *document_of(struct asking *asking)
     for (unsigned i = 0; i < INSTANCES_MAX; i++) {
         char key[32];
         snprintf(key, sizeof(key), "RouteServiceRole_IN_%u", i);
-        json_object_set_new(document, key, session_rows(asking, &asking->sessions[i]));
+        json_object_set_new(document, key,
+                            asking->only_session ? session_json(&asking->sessions[i])
+                                                 : session_rows(asking, &asking->sessions[i]));
     }
     return document;
 }
@@ -245,6 +293,23 @@ static const char *field(const json_t *row, const char *name)
 {
     const char *text = json_string_value(json_object_get(row, name));
     return text ? text : "";
+}
+
+static void print_sessions(json_t *document)
+{
+    const char *key;
+    json_t *session, *capability;
+    size_t i;
+    json_object_foreach(document, key, session)
+    {
+        if (json_is_null(session))
+            continue;
+        printf("%s: %s\n", key + strlen("RouteServiceRole_"), field(session, "state"));
+        if (json_array_size(json_object_get(session, "capabilities")) == 0)
+            printf("  %s\n", field(session, "reason"));
+        json_array_foreach(json_object_get(session, "capabilities"), i, capability)
+            printf("  %s\n", json_string_value(capability));
+    }
 }
 
 static void print_table(json_t *document)
@@ -265,8 +330,10 @@ static int answer(struct asking *asking, int argc, char **argv)
 {
     const char *arguments[3];
     bool json = false;
-    const struct cli_option options[] = {
-        {.name = "all", .flag = &asking->all}, {.name = "json", .flag = &json}, {0}};
+    const struct cli_option options[] = {{.name = "all", .flag = &asking->all},
+                                         {.name = "session", .flag = &asking->only_session},
+                                         {.name = "json", .flag = &json},
+                                         {0}};
     int code = cli_arguments(asking->command, argc, argv, options, arguments, 3);
     if (code >= 0)
         return code;
@@ -277,7 +344,9 @@ static int answer(struct asking *asking, int argc, char **argv)
     code = find_sessions(asking, &twin, arguments[1], arguments[2]);
     if (code == 0) {
         json_t *document = document_of(asking);
-        if (!json)
+        if (!json && asking->only_session)
+            print_sessions(document);
+        else if (!json)
             print_table(document);
         else
             report_json(json_incref(document));
@@ -303,9 +372,10 @@ static int run_advertised(int argc, char **argv)
     "FABRIC   a fabric file, or a directory of them\n"                                                 \
     "NODE     a route server or a router\n"                                                            \
     "PEER     its neighbour: a peer's name or address; for a router, the route server\n\n"             \
-    "  --all    also what was filtered: by policy, with its rule, or for an own AS in the path\n"        \
-    "  --json   {\"RouteServiceRole_IN_0\": [{\"network\", \"nextHop\", \"asPath\", …}], …_IN_1: " \
-    "…}\n\n"                                                                                         \
+    "  --all      also what was filtered: by policy, with its rule, or for an own AS in the "          \
+    "path\n"                                                                                           \
+    "  --session  no routes, but the session itself: its state, what both ends agreed on\n"            \
+    "  --json     {\"RouteServiceRole_IN_0\": [{\"network\", \"nextHop\", \"asPath\", …}], …}\n\n" \
     "The fabric is run in the twin until BGP has converged. There is a list for each instance "        \
     "of\n"                                                                                             \
     "the route server.\n\n"
@@ -313,7 +383,7 @@ static int run_advertised(int argc, char **argv)
 const struct cli_command cli_learned = {
     .name = "learned",
     .summary = "Show what a route server or router has learned from a neighbour",
-    .usage = "learned FABRIC NODE PEER [--all] [--json]",
+    .usage = "learned FABRIC NODE PEER [--all] [--session] [--json]",
     .help = ARGUMENTS_HELP "Example: fingerpost learned docs/examples/hub-spoke.yaml rs1 nva1\n",
     .run = run_learned,
 };
@@ -321,7 +391,7 @@ const struct cli_command cli_learned = {
 const struct cli_command cli_advertised = {
     .name = "advertised",
     .summary = "Show what a route server or router advertises to a neighbour",
-    .usage = "advertised FABRIC NODE PEER [--all] [--json]",
+    .usage = "advertised FABRIC NODE PEER [--all] [--session] [--json]",
     .help = ARGUMENTS_HELP "Example: fingerpost advertised docs/examples/hub-spoke.yaml rs1 nva1\n",
     .run = run_advertised,
 };

@@ -48,10 +48,17 @@ json_t *report_row_json(const struct fabric_row *row)
     json_t *hops = json_array();
     for (unsigned i = 0; i < row->next_hop_count; i++)
         json_array_append_new(hops, json_string(lpm_address_format(&row->next_hops[i], address)));
-    return json_pack("{s:s, s:s, s:[s], s:s, s:o}", "source", fabric_source_text(row->source),
-                     "state", state_text(row), "addressPrefix",
-                     lpm_prefix_format(&row->prefix, prefix), "nextHopType",
-                     fabric_next_hop_type_text(row->type), "nextHopIpAddress", hops);
+    json_t *weights = json_array();
+    for (unsigned i = 0; i < row->next_hop_count && row->weights[0] > 0; i++)
+        json_array_append_new(weights, json_integer(row->weights[i]));
+    json_t *object =
+        json_pack("{s:s, s:s, s:[s], s:s, s:o}", "source", fabric_source_text(row->source), "state",
+                  state_text(row), "addressPrefix", lpm_prefix_format(&row->prefix, prefix),
+                  "nextHopType", fabric_next_hop_type_text(row->type), "nextHopIpAddress", hops);
+    if (json_array_size(weights) > 0)
+        json_object_set(object, "nextHopWeight", weights);
+    json_decref(weights);
+    return object;
 }
 
 json_t *report_rows_json(const char *nic, const struct fabric_row *rows, size_t n)

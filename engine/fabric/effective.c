@@ -125,9 +125,10 @@ bool fabric_view_announces(const struct fabric_view *view, const struct fabric_b
     return false;
 }
 
-static int compare_addresses(const void *a, const void *b)
+static int compare_paths(const void *a, const void *b)
 {
-    return lpm_address_compare(a, b);
+    const struct rib_path *const *left = a, *const *right = b;
+    return lpm_address_compare(&(*left)->next_hop, &(*right)->next_hop);
 }
 
 /* What a route server originates itself is the address space of VNets: those that the NIC reaches
@@ -139,13 +140,41 @@ static bool usable(const struct fabric_view *view, const struct rib_path *path)
             !fabric_import_rejected(view->fabric, view->subnet, path));
 }
 
+/* Shares in proportion to bandwidth, the largest WEIGHT_MAX: fine enough for a percent, and a set keeps its
+ * group while the smallest digits of bandwidths move. Where one path says none, all count alike. */
+#define WEIGHT_MAX 256
+static void take_weights(const struct rib_path *const *paths, unsigned n, struct fabric_row *row)
+{
+    float most = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (paths[i]->bandwidth <= 0)
+            return;
+        most = paths[i]->bandwidth > most ? paths[i]->bandwidth : most;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        float share = paths[i]->bandwidth / most * WEIGHT_MAX;
+        row->weights[i] = share < 1 ? 1 : (uint16_t)(share + 0.5f);
+    }
+}
+
+/* One neighbour that wants packets dropped is enough: the others would bring it what it cannot bear. */
 static void take_next_hops(const struct fabric_view *view, const struct rib_choice *choice,
                            struct fabric_row *row)
 {
+    const struct rib_path *paths[RIB_ECMP_MAX];
+    unsigned n = 0;
     for (unsigned i = 0; i < choice->n; i++)
-        if (usable(view, &choice->paths[i]))
-            row->next_hops[row->next_hop_count++] = choice->paths[i].next_hop;
-    qsort(row->next_hops, row->next_hop_count, sizeof(*row->next_hops), compare_addresses);
+        if (usable(view, &choice->paths[i])) {
+            if (choice->paths[i].discard)
+                row->type = FABRIC_NULL;
+            paths[n++] = &choice->paths[i];
+        }
+    qsort(paths, n, sizeof(*paths), compare_paths);
+    row->next_hop_count = n;
+    for (unsigned i = 0; i < n; i++)
+        row->next_hops[i] = paths[i]->next_hop;
+    if (n > 1)
+        take_weights(paths, n, row);
 }
 
 static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp,
@@ -169,7 +198,11 @@ static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp
         .vnet = FABRIC_NONE,
     };
     take_next_hops(view, &choice, row);
-    return row->next_hop_count > 0;
+    if (row->next_hop_count == 0)
+        return false;
+    if (row->type == FABRIC_NULL)
+        row->next_hop_count = 0;
+    return true;
 }
 
 bool fabric_view_default_overridden(const struct fabric_view *view, const struct fabric_bgp *bgp,

@@ -36,6 +36,8 @@ struct fabric_row {
     uint32_t vnet; /* local: the NIC's own; peering: the other; else FABRIC_NONE */
     unsigned next_hop_count;
     struct lpm_address next_hops[RIB_ECMP_MAX]; /* sorted */
+    uint16_t
+        weights[RIB_ECMP_MAX]; /* of the next hops, by their link bandwidth; 0: all are equal */
 };
 
 /* How the fabric asks for BGP routes. route_server is an index in fabric.route_servers. */

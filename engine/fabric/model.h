@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/rib/speaker.h"
 #include "lpm/lpm.h"
 
 #define FABRIC_NONE UINT32_MAX
@@ -198,6 +199,29 @@ struct fabric_graceful_restart {
     uint32_t long_lived_seconds; /* RFC 9494; 0: not offered */
 };
 
+enum fabric_reflection {
+    FABRIC_REFLECTION_NONE, /* an external session */
+    FABRIC_REFLECTION_CLIENT,
+    FABRIC_REFLECTION_NON_CLIENT,
+};
+#define FABRIC_ADD_PATH_RECEIVE 1u
+#define FABRIC_ADD_PATH_SEND    2u
+
+/* `bgp:` of a session; struct speaker_peer_config says what each does. */
+struct fabric_bgp_options {
+    unsigned add_path; /* FABRIC_ADD_PATH_* */
+    unsigned send_max;
+    bool extended_next_hop;
+    enum bgp_role role;
+    bool role_strict;
+    enum fabric_reflection reflection;
+    bool transparent, graceful_shutdown, accept_blackhole, check_first_as, as_override;
+    unsigned allow_own_as, max_as_path, prepend;
+    enum rib_private_as private_as;
+    uint32_t *remove_as;
+    uint32_t remove_as_count;
+};
+
 struct fabric_bgp_peer {
     const char *name;
     struct fabric_place place;
@@ -214,6 +238,7 @@ struct fabric_bgp_peer {
     struct fabric_bfd bfd;
     struct fabric_max_prefixes max_prefixes;
     struct fabric_graceful_restart graceful_restart;
+    struct fabric_bgp_options bgp;
     const char *import_policy, *export_policy;
 };
 
@@ -238,6 +263,9 @@ struct fabric_route_server {
     bool branch_to_branch;
     bool require_policy; /* RFC 8212 */
     enum fabric_preference preference;
+    enum rib_med med;
+    bool compare_origin;
+    struct lpm_address cluster_id; /* IPv4; family 0: the identifier of each instance */
     uint32_t peer_limit, prefix_limit;
     struct fabric_bgp_peer *peers;
     uint32_t peer_count;
@@ -254,6 +282,7 @@ struct fabric_neighbor {
     uint32_t tunnel; /* or FABRIC_NONE */
     bool as_override;
     unsigned prepend;
+    struct fabric_bgp_options bgp;
     const char *import_policy, *export_policy;
 };
 

@@ -49,6 +49,17 @@ static bool reflects(const struct fabric *fabric, const struct fabric_route_serv
     return true;
 }
 
+/* A BGP identifier need only be unique within the AS (RFC 6286); an IPv4 address of the instance
+ * is, and an IPv6 one is folded to 32 bits that are not zero. */
+static uint32_t identifier_of(const struct lpm_address *address)
+{
+    uint32_t identifier = 0;
+    unsigned length = address->family == LPM_IPV4 ? 4 : 16;
+    for (unsigned i = 0; i < length; i++)
+        identifier = ((identifier << 8) | (identifier >> 24)) ^ address->bytes[i];
+    return identifier ? identifier : 1;
+}
+
 struct speaker_config fabric_route_server_config(const struct fabric *fabric, uint32_t route_server)
 {
     const struct fabric_route_server *server = &fabric->route_servers[route_server];
@@ -63,18 +74,11 @@ struct speaker_config fabric_route_server_config(const struct fabric *fabric, ui
         .mark_reflected = fabric->mode == FABRIC_AZURE,
         .single_express_route_path = fabric->quirks.single_er_path,
         .ecmp_max = fabric->mode == FABRIC_AZURE ? AZURE_ECMP_MAX : RIB_ECMP_MAX,
+        .med = server->med,
+        .compare_origin = server->compare_origin,
+        .link_bandwidth = fabric->mode != FABRIC_AZURE,
+        .cluster_id = server->cluster_id.family ? identifier_of(&server->cluster_id) : 0,
     };
-}
-
-/* A BGP identifier need only be unique within the AS (RFC 6286); an IPv4 address of the instance
- * is, and an IPv6 one is folded to 32 bits that are not zero. */
-static uint32_t identifier_of(const struct lpm_address *address)
-{
-    uint32_t identifier = 0;
-    unsigned length = address->family == LPM_IPV4 ? 4 : 16;
-    for (unsigned i = 0; i < length; i++)
-        identifier = ((identifier << 8) | (identifier >> 24)) ^ address->bytes[i];
-    return identifier ? identifier : 1;
 }
 
 static const struct lpm_prefix *subnet_prefix(const struct fabric *fabric,
@@ -161,7 +165,7 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
 {
     const struct fabric_route_server *server = &fabric->route_servers[route_server];
     const struct fabric_bgp_peer *neighbor = &server->peers[peer];
-    return (struct speaker_peer_config){
+    struct speaker_peer_config config = {
         .name = neighbor->name,
         .instance = instance,
         .source = RIB_SOURCE_NVA,
@@ -179,6 +183,8 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .restart = restart_of(&neighbor->graceful_restart),
         .stale_time_s = neighbor->graceful_restart.stale_seconds,
     };
+    fabric_bgp_options_apply(&neighbor->bgp, &config);
+    return config;
 }
 
 static int originate_all(struct speaker *speaker, const struct bgp_attributes *attributes,

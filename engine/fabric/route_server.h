@@ -32,6 +32,10 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer);
 
+/* What stands under `bgp:` of a peer or neighbor. */
+void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
+                              struct speaker_peer_config *config);
+
 /* Makes speaker originate the route server's prefixes (fabric_originated()). Returns 0 or -errno.
  */
 int fabric_route_server_originate(const struct fabric *fabric, uint32_t route_server,

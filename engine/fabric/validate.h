@@ -96,4 +96,9 @@ void fabric_each_overlap(struct fabric_claim *claims, size_t n,
                                        const struct fabric_claim *inner),
                          void *context);
 
+/* validate_bgp.c: what is under `bgp:` of a session. internal: both ends have one AS number. */
+void fabric_check_bgp_options(struct fabric_loader *loader,
+                              const struct fabric_bgp_options *options, bool internal,
+                              const struct fabric_place *place, const char *what);
+
 #endif

@@ -65,6 +65,9 @@ static void check_server(struct fabric_loader *loader, const struct fabric_route
     else if (fabric->mode == FABRIC_AZURE && server->asn != AZURE_ASN)
         FABRIC_ERROR(loader, asn_place, "route_servers[%s].asn: is always %u in azure mode",
                      server->name, AZURE_ASN);
+    if (server->cluster_id.family == LPM_IPV6)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->cluster_id, &server->place),
+                     "route_servers[%s].cluster_id: is written as an IPv4 address", server->name);
     check_addresses(loader, server);
 }
 
@@ -121,17 +124,16 @@ static bool asn_refused_by_azure(uint32_t asn)
     return false;
 }
 
-/* The own AS number would make the session internal, where routes are not passed on as a route
- * server does. */
+/* The own AS number makes the session internal, where routes are passed on by reflection only: that is
+ * to be said, lest it be a slip. */
 static void check_peer_asn(struct fabric_loader *loader, const struct fabric_route_server *server,
                            const struct fabric_bgp_peer *peer, const char *what)
 {
     const struct fabric *fabric = loader->fabric;
     const struct fabric_place *place = fabric_place_of(loader, &peer->asn, &peer->place);
 
-    if (peer->asn == server->asn)
-        FABRIC_ERROR(loader, place, "%s.asn: %u is the route server's own", what, peer->asn);
-    else if (peer->asn == AS_TRANS)
+    fabric_check_bgp_options(loader, &peer->bgp, peer->asn == server->asn, place, what);
+    if (peer->asn == AS_TRANS)
         FABRIC_ERROR(loader, place, "%s.asn: %u is reserved (AS_TRANS) and nobody's own", what,
                      AS_TRANS);
     else if (fabric->quirks.two_octet_asn && peer->asn > UINT16_MAX)

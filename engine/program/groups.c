@@ -155,7 +155,8 @@ static bool is_last(const struct program_groups *groups, uint32_t vnet,
         last->next_hop_count != row->next_hop_count)
         return false;
     for (unsigned i = 0; i < row->next_hop_count; i++)
-        if (!lpm_address_equal(&last->next_hops[i], &row->next_hops[i]))
+        if (last->weights[i] != row->weights[i] ||
+            !lpm_address_equal(&last->next_hops[i], &row->next_hops[i]))
             return false;
     return true;
 }
@@ -309,7 +310,8 @@ bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
         return false;
     for (unsigned i = 0; config.kind == DP_GROUP_MEMBERS && i < config.member_count; i++)
         if (!lpm_address_equal(&info.members[i].next_hop, &members[i].next_hop) ||
-            info.members[i].nic != members[i].nic || info.members[i].peering != members[i].peering)
+            info.members[i].nic != members[i].nic || info.members[i].weight != members[i].weight ||
+            info.members[i].peering != members[i].peering)
             return false;
     return true;
 }

@@ -54,8 +54,11 @@ static void resolve_members(const struct fabric *fabric, uint32_t vnet,
     target->kind = DP_GROUP_MEMBERS;
     target->learned = row->source == FABRIC_SOURCE_BGP;
     target->member_count = row->next_hop_count;
-    for (unsigned i = 0; i < row->next_hop_count; i++)
+    for (unsigned i = 0; i < row->next_hop_count; i++) {
         target->members[i] = resolve_member(fabric, vnet, &row->next_hops[i]);
+        if (row->weights[i] > 0)
+            target->members[i].weight = row->weights[i];
+    }
 }
 
 void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,

@@ -52,7 +52,7 @@ static struct speaker_peer_config session_config(const struct sim_router_session
     struct speaker_peer_config mirror =
         fabric_route_server_peer(fabric, remote->route_server, remote->instance, remote->index);
     const struct fabric_route_server *server = &fabric->route_servers[remote->route_server];
-    return (struct speaker_peer_config){
+    struct speaker_peer_config config = {
         .name = server->name,
         .source = RIB_SOURCE_NVA,
         .local_address = mirror.peer_address,
@@ -70,6 +70,8 @@ static struct speaker_peer_config session_config(const struct sim_router_session
         .as_override = session->neighbor->as_override,
         .prepend = session->neighbor->prepend,
     };
+    fabric_bgp_options_apply(&session->neighbor->bgp, &config);
+    return config;
 }
 
 static int add_sessions(struct sim_router *router)

@@ -208,6 +208,23 @@ static void put_ports(FILE *out, const struct fabric *fabric)
 
 /* --- BGP -------------------------------------------------------------------------------------- */
 
+/* Nothing where nothing is asked for. */
+static void put_bgp(FILE *out, const struct fabric_bgp_options *bgp)
+{
+    const struct fabric_bgp_options plain = {.send_max = 8};
+
+    if (memcmp(bgp, &plain, sizeof(plain)) == 0)
+        return;
+    put(out, "  bgp add_path=%u/%u extended=%d role=%d/%d reflection=%d transparent=%d",
+        bgp->add_path, bgp->send_max, bgp->extended_next_hop, (int)bgp->role, bgp->role_strict,
+        (int)bgp->reflection, bgp->transparent);
+    put(out, " drained=%d blackhole=%d own=%u most=%u first=%d override=%d prepend=%u private=%d",
+        bgp->graceful_shutdown, bgp->accept_blackhole, bgp->allow_own_as, bgp->max_as_path,
+        bgp->check_first_as, bgp->as_override, bgp->prepend, (int)bgp->private_as);
+    put_numbers(out, "remove", bgp->remove_as, bgp->remove_as_count);
+    put(out, "\n");
+}
+
 static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
 {
     const struct fabric_max_prefixes *most = &peer->max_prefixes;
@@ -226,6 +243,7 @@ static void put_peer(FILE *out, const struct fabric_bgp_peer *peer)
     put(out, " max=%u/%d/%u/%d/%u import=%s export=%s\n", most->limit, most->count_azure,
         most->warn_percent, (int)most->action, most->idle_minutes,
         text_or_dash(peer->import_policy), text_or_dash(peer->export_policy));
+    put_bgp(out, &peer->bgp);
 }
 
 static void put_transport(FILE *out, const struct fabric_bgp_peer *peer)
@@ -253,6 +271,9 @@ static void put_servers(FILE *out, const struct fabric *fabric)
         put(out, " listen=%s/%u b2b=%d preference=%d limits=%u/%u\n",
             text_or_dash(server->listen_interface), server->listen_port, server->branch_to_branch,
             (int)server->preference, server->peer_limit, server->prefix_limit);
+        put(out, "  decision med=%d origin=%d", (int)server->med, server->compare_origin);
+        put_address(out, "cluster", &server->cluster_id);
+        put(out, "\n");
         for (uint32_t j = 0; j < server->peer_count; j++) {
             put_peer(out, &server->peers[j]);
             put_transport(out, &server->peers[j]);
@@ -282,6 +303,7 @@ static void put_neighbors(FILE *out, const struct fabric_neighbor *neighbors, ui
         put(out, " override=%d prepend=%u import=%s export=%s\n", neighbors[i].as_override,
             neighbors[i].prepend, text_or_dash(neighbors[i].import_policy),
             text_or_dash(neighbors[i].export_policy));
+        put_bgp(out, &neighbors[i].bgp);
     }
 }
 

@@ -65,6 +65,7 @@ static const char every_key[] =
     "route-server rs1 vnet=0 asn=65510 addresses=[10.0.0.5,10.0.0.4] port=2 listen=mgmt0/1179 "
     "b2b=1 "
     "preference=2 limits=16/5000\n"
+    "  decision med=1 origin=1 cluster=192.0.2.9\n"
     "  peer box address=10.0.2.9 asn=65009 nic=- router=- key=- hold=30 keepalive=10 bfd=0/300/3/0 "
     "restart=1/120/360/1/0 "
     "max=5/1/80/2/5 import=- export=-\n"
@@ -72,6 +73,8 @@ static const char every_key[] =
     "  peer nva1 address=10.0.1.4 asn=65001 nic=0 router=2 key=keys/nva1 hold=90 keepalive=20 "
     "bfd=1/50/4/1 restart=0/90/100/0/3600 max=1000/0/70/1/4294967295 import=from-nva "
     "export=to-nva\n"
+    "  bgp add_path=3/4 extended=1 role=2/1 reflection=0 transparent=1 drained=1 blackhole=1 own=2 "
+    "most=30 first=1 override=1 prepend=3 private=2 remove=[12076,398656]\n"
     "  transport extended=0 key=1/7 connect=2 ttl=255/1 port=1180 interface=eth1 "
     "local=[192.0.2.2,192.0.2.3]\n"
     "  dynamic 10.0.1.128/25 template=nva1 first=[65001,65100] last=[65001,65199]\n"
@@ -113,6 +116,8 @@ static const char every_key[] =
     "after=5 peer=10.9.9.9\n"
     "  neighbor route_server=0 router=- gateway=- address=- asn=0 tunnel=- override=1 prepend=2 "
     "import=- export=to-nva\n"
+    "  bgp add_path=2/8 extended=0 role=3/0 reflection=0 transparent=0 drained=0 blackhole=0 own=0 "
+    "most=0 first=0 override=0 prepend=0 private=0 remove=[]\n"
     "  neighbor route_server=- router=1 gateway=- address=- asn=0 tunnel=1 override=0 prepend=0 "
     "import=from-nva export=-\n"
     "  static 9.0.0.0/8 gateway=0 via=10.0.1.1\n"
@@ -143,7 +148,7 @@ Test(load, objects_know_their_file_and_line)
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key.yaml"), "/every-key.yaml");
     cr_expect_eq(fabric->vnets[0].place.line, 32);
     cr_expect_eq(fabric->subnets[2].place.line, 37);
-    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 98);
+    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 101);
     cr_expect_eq(fabric->internet.place.line, 28);
     file = fabric->service_tags[0].place.file;
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key-tags.yaml"), "/every-key-tags.yaml");

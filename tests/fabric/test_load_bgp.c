@@ -42,10 +42,24 @@ Test(load_bgp, route_servers)
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:34: error: route_servers[rs1].asn: is always 65515 in azure mode\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65515}\n"}},
-         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: 65515 is the route server's "
-         "own\n"
          "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is 65515, but router 'r1', "
-         "which owns this address, has asn 65001\n"},
+         "which owns this address, has asn 65001\n"
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is the route server's own; an "
+         "internal session wants bgp: {reflection: client} or {reflection: non_client}\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65515, bgp: {reflection: client, role: rs}}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is 65515, but router 'r1', "
+         "which owns this address, has asn 65001\n"
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].bgp.role: roles are for external "
+         "sessions (RFC 9234)\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65001, bgp: {reflection: client, role_strict: true}}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].bgp.reflection: is for internal "
+         "sessions; this peer has another AS number\n"
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].bgp.role_strict: wants a role\n"},
+        {{{"    vnet: hub\n", "    vnet: hub\n"
+                              "    cluster_id: \"fd00::1\"\n"}},
+         "base.yaml:33: error: route_servers[rs1].cluster_id: is written as an IPv4 address\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 65002}\n"}},
          "base.yaml:35: error: route_servers[rs1].peers[nva1].asn: is 65002, but router 'r1', "
          "which owns this address, has asn 65001\n"},
