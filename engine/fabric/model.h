@@ -420,12 +420,19 @@ struct fabric_events {
     uint32_t ring;
     uint32_t route_count_jump, route_count_jump_percent, withdraw_storm;
 };
+/* Dumps of the running engine's BGP tables. */
+struct fabric_mrt {
+    bool present;
+    const char *file; /* %Y, %m, %d, %H, %M, %S: the time in UTC */
+    uint32_t interval_s;
+};
 struct fabric_engine {
     unsigned *cores;
     unsigned core_count; /* 0: default */
     const char *control_socket, *metrics_listen; /* or NULL */
     struct fabric_strings bmp_collectors;
     struct fabric_events events;
+    struct fabric_mrt mrt;
 };
 
 struct fabric_ecmp {

@@ -51,6 +51,18 @@ static const struct fabric_key events_keys[] = {
 static const struct fabric_schema events_schema = {
     .title = "engine.events", .word = "events", FABRIC_KEYS(events_keys)};
 
+static const struct fabric_key mrt_keys[] = {
+    {.name = "file", .type = FABRIC_TYPE_STRING, .required = true, FABRIC_FIELD(fabric_mrt, file)},
+    {.name = "interval_s",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 604800,
+     FABRIC_FIELD(fabric_mrt, interval_s),
+     .fallback = "900"},
+};
+static const struct fabric_schema mrt_schema = {
+    .title = "engine.mrt", .word = "mrt", FABRIC_KEYS(mrt_keys)};
+
 static const struct fabric_key engine_keys[] = {
     {.name = "cores",
      .type = FABRIC_TYPE_NUMBER,
@@ -76,6 +88,11 @@ static const struct fabric_key engine_keys[] = {
      .object = &events_schema,
      FABRIC_FIELD(fabric_engine, events),
      .present_offset = offsetof(struct fabric_engine, events.present)},
+    {.name = "mrt",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &mrt_schema,
+     FABRIC_FIELD(fabric_engine, mrt),
+     .present_offset = offsetof(struct fabric_engine, mrt.present)},
 };
 const struct fabric_schema fabric_schema_engine = {
     .title = "engine", .word = "engine", FABRIC_KEYS(engine_keys)};

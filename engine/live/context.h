@@ -43,6 +43,7 @@
 struct live;
 struct live_bfd;
 struct live_events;
+struct live_table_dump;
 struct live_connection;
 
 struct live_listener {
@@ -99,6 +100,7 @@ struct live {
     struct live_peer *peers;
     size_t peer_count;
     struct live_peer *work;
+    struct live_table_dump *table_dump; /* NULL: none is wanted */
     struct live_events *events; /* NULL: nobody watches */
     struct live_bfd *bfd;      /* NULL: no peer has BFD */
     unsigned connection_count; /* open sockets of peers, parting ones included */

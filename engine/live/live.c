@@ -28,6 +28,7 @@
 #include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
 #include "engine/live/report.h"
+#include "engine/live/table_dump.h"
 #include "lpm/rcu.h"
 
 #define BGP_PORT 179
@@ -311,6 +312,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     if (!status)
         status = live_events_open(live, plane_error, sizeof(plane_error));
     if (!status)
+        status = live_table_dump_open(live);
+    if (!status)
         status = live_peers_create(live);
     if (!status)
         status = live_bfd_open(live, plane_error);
@@ -363,6 +366,7 @@ static void close_handle(uv_handle_t *handle, void *context)
 static void finish(struct live *live)
 {
     live_peers_cut(live, 0, true);
+    live_table_dump_close(live);
     live_listeners_close(live);
     live_bfd_close(live->bfd);
     if (live->loop_open) {
@@ -370,6 +374,7 @@ static void finish(struct live *live)
         uv_run(&live->loop, UV_RUN_DEFAULT);
         uv_loop_close(&live->loop);
     }
+    live_table_dump_free(live);
     live_events_close(live);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);

@@ -217,7 +217,9 @@ def wrong_use_is_said():
 
 LIVE = """
 fabric: live-events
-engine: {{events: {{file: {file}, ring: 50, withdraw_storm: 3}}}}
+engine:
+  events: {{file: {file}, ring: 50, withdraw_storm: 3}}
+  mrt: {{file: "{file}.%Y.mrt", interval_s: 1}}
 vnets:
   - name: hub
     region: uksouth
@@ -300,6 +302,19 @@ class Engine:
             time.sleep(0.02)
         return of(self.rows(), kind)
 
+    def dumped(self):
+        """Prefixes that the peer has in the next whole dump of the tables, as mrt show reads it."""
+        path = pathlib.Path(time.strftime(f"{self.file}.%Y.mrt", time.gmtime()))
+        path.unlink(missing_ok=True)
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < deadline, "no dump was written"
+            time.sleep(0.02)
+        done = subprocess.run([FINGERPOST, "mrt", "show", str(path), "--json"], capture_output=True, text=True,
+                              timeout=20, check=True)
+        return {row["network"] for row in json.loads(done.stdout)["records"]
+                if row["record"] == "route" and row["sourcePeer"] == f"{self.base}.1.4"}
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return json.loads(self.process.communicate(timeout=20)[0])
@@ -320,6 +335,7 @@ def a_running_engine_writes_its_events_as_they_happen():
             assert mismatch["instance"] == 1, mismatch
             peer.announce(nlri(9), next_hop="192.0.2.9")
             assert engine.wait("next-hop-unreachable")[0]["prefix"] == "20.0.9.0/24"
+            assert {"20.0.1.0/24", "20.0.9.0/24", "0.0.0.0/0"} <= engine.dumped()
             peer.withdraw(*routes)
             assert "4 prefixes withdrawn" in engine.wait("withdraw-storm")[0]["cause"]
             assert len(engine.wait("route-gone")) == 4
