@@ -41,10 +41,10 @@ const struct lpm_bulk lpm_bulk_scalar = {
 
 /* --- Choice ------------------------------------------------------------------------------------ */
 
-#define VARIANTS 3
+#define VARIANTS 4
 
 static const struct lpm_bulk *const variants[VARIANTS] = {&lpm_bulk_scalar, &lpm_bulk_avx2,
-                                                          &lpm_bulk_avx512};
+                                                          &lpm_bulk_avx512, &lpm_bulk_gather};
 
 /* Filled before main(), so that a reader never meets a choice that is just being made. */
 static const char *usable_names[VARIANTS + 1];

@@ -23,7 +23,14 @@
 
 #include "lpm/lookup.h"
 
-#define LPM_STAGE static inline __attribute__((always_inline))
+/* A variant may name its processor, and its own way to count the keys that are less than an address. */
+#ifndef LPM_PROCESSOR
+#define LPM_PROCESSOR
+#define LPM_KEYS4_BEFORE lpm_keys4_before
+#define LPM_KEYS6_BEFORE lpm_keys6_before
+#endif
+
+#define LPM_STAGE LPM_PROCESSOR static inline __attribute__((always_inline))
 
 /* Lanes of a burst. Not of bytes, which might be anything else in memory to the compiler. */
 struct lpm_list {
@@ -87,7 +94,10 @@ LPM_STAGE struct lpm_base_words lpm_load_base(const struct lpm_table *table)
 /* The lanes of the list touched, on their way through the ranges. */
 struct lpm_search {
     const struct lpm_ranges *ranges[LPM_LANES];
-    const char *bottom[LPM_LANES];
+    union {
+        const uint32_t *bottom4[LPM_LANES];
+        const uint64_t *bottom6[LPM_LANES];
+    };
 };
 
 /* Which lanes their layers touch, and the ranges of those. */
@@ -166,13 +176,15 @@ LPM_STAGE void lpm_descend4(const struct lpm_lanes *lanes, struct lpm_search *se
 
     for (unsigned j = 0; j < touched->count; j++) {
         const struct lpm_ranges *ranges = search->ranges[j];
+        uint32_t address = addresses[touched->lanes[j]];
         uint32_t node = 0;
 
         for (uint32_t level = ranges->levels; level-- > 0;)
-            node = lpm_ranges_descend4(ranges, level, node, addresses[touched->lanes[j]]);
-        search->bottom[j] = lpm_ranges_bottom4(ranges, node);
-        __builtin_prefetch(search->bottom[j]);
-        __builtin_prefetch(search->bottom[j] + LPM_LINE);
+            node = node * LPM_FANOUT +
+                   LPM_KEYS4_BEFORE(lpm_ranges_keys4(ranges, level, node), address);
+        search->bottom4[j] = lpm_ranges_bottom4(ranges, node);
+        __builtin_prefetch(search->bottom4[j]);
+        __builtin_prefetch(search->bottom4[j] + LPM_FANOUT);
     }
 }
 
@@ -184,9 +196,11 @@ LPM_STAGE void lpm_settle4(struct lpm_lanes *lanes, const struct lpm_search *sea
 
     for (unsigned j = 0; j < touched->count; j++) {
         unsigned lane = touched->lanes[j];
-        uint32_t value = lpm_settled_value(lanes->layer[lane],
-                                           lpm_bottom4_value(search->bottom[j], addresses[lane]),
-                                           (lpm_key)addresses[lane] << 96, search->ranges[j]);
+        uint32_t value = lpm_settled_value(
+            lanes->layer[lane],
+            lpm_bottom4_value(search->bottom4[j],
+                              LPM_KEYS4_BEFORE(search->bottom4[j], addresses[lane])),
+            (lpm_key)addresses[lane] << 96, search->ranges[j]);
 
         leaves[lane] = value == LPM_ENTRY_INHERIT ? leaves[lane] : value;
         settled |= (uint64_t)(value != LPM_ENTRY_INHERIT) << lane;
@@ -200,13 +214,15 @@ LPM_STAGE void lpm_descend6(const struct lpm_lanes *lanes, struct lpm_search *se
 
     for (unsigned j = 0; j < touched->count; j++) {
         const struct lpm_ranges *ranges = search->ranges[j];
+        uint64_t high = lanes->high[touched->lanes[j]];
         uint32_t node = 0;
 
         for (uint32_t level = ranges->levels; level-- > 0;)
-            node = lpm_ranges_descend6(ranges, level, node, lanes->high[touched->lanes[j]]);
-        search->bottom[j] = lpm_ranges_bottom6(ranges, node);
+            node =
+                node * LPM_FANOUT + LPM_KEYS6_BEFORE(lpm_ranges_keys6(ranges, level, node), high);
+        search->bottom6[j] = lpm_ranges_bottom6(ranges, node);
         for (unsigned at = 0; at < LPM_BOTTOM6; at += LPM_LINE)
-            __builtin_prefetch(search->bottom[j] + at);
+            __builtin_prefetch((const char *)search->bottom6[j] + at);
     }
 }
 
@@ -219,7 +235,9 @@ LPM_STAGE void lpm_settle6(struct lpm_lanes *lanes, const struct lpm_search *sea
     for (unsigned j = 0; j < touched->count; j++) {
         unsigned lane = touched->lanes[j];
         uint32_t value = lpm_settled_value(
-            lanes->layer[lane], lpm_bottom6_value(search->bottom[j], lanes->high[lane]),
+            lanes->layer[lane],
+            lpm_bottom6_value(search->bottom6[j],
+                              LPM_KEYS6_BEFORE(search->bottom6[j], lanes->high[lane])),
             (lpm_key)lanes->high[lane] << 64 | lanes->low[lane], search->ranges[j]);
 
         leaves[lane] = value == LPM_ENTRY_INHERIT ? leaves[lane] : value;

@@ -1,18 +1,41 @@
 /*
- * Bulk lookup with AVX-512: as bulk_avx2.c, but that a burst of one IPv4 base goes through slots and
- * nodes eight lanes at once.
+ * Bulk lookup with AVX-512, twice: the stages of bulk.h as the compiler makes them, with the keys of a
+ * node of ranges compared in one or two operations; and the same with a burst of one IPv4 base gathered,
+ * eight lanes at once.
  *
- * The order of loads argued in core.c holds: each gather needs the one before it, and x86 makes every
- * aligned word of a gather a whole load, in order.
+ * The order of loads argued in core.c holds for gathers: each needs the one before it, and x86 makes
+ * every aligned word of a gather a whole load, in order.
  */
-#include "lpm/bulk.h"
-
 #if defined(__x86_64__) && !defined(FINGERPOST_SANITIZE)
+
+#include "lpm/ranges.h"
 
 #include <immintrin.h>
 
 #define AVX512                                                                                     \
     __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx512vpopcntdq,bmi,bmi2,popcnt")))
+
+AVX512 static inline __attribute__((always_inline)) unsigned
+avx512_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
+{
+    return (unsigned)__builtin_popcount(_mm512_cmplt_epu32_mask(
+        _mm512_load_si512((const void *)keys), _mm512_set1_epi32((int)address)));
+}
+
+AVX512 static inline __attribute__((always_inline)) unsigned
+avx512_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
+{
+    __m512i wanted = _mm512_set1_epi64((long long)address);
+    unsigned low = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)keys), wanted);
+    unsigned high = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)(keys + 8)), wanted);
+
+    return (unsigned)__builtin_popcount(low | high << 8);
+}
+
+#define LPM_PROCESSOR    AVX512
+#define LPM_KEYS4_BEFORE avx512_keys4_before
+#define LPM_KEYS6_BEFORE avx512_keys6_before
+#include "lpm/bulk.h"
 
 AVX512 static void avx512_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
                                    uint32_t *leaves, unsigned n)
@@ -54,7 +77,7 @@ AVX512 static inline __mmask8 lanes_from(unsigned i, unsigned n)
 }
 
 /* Lanes beyond the last look address 0 up, in vain. */
-AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
+AVX512 static void gather_look_up_one4(const struct lpm_table *table,
                                        const _Atomic uint32_t *direct, const uint32_t *addresses,
                                        uint32_t *leaves, unsigned n)
 {
@@ -77,6 +100,13 @@ AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
                     leaves, n);
 }
 
+AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
+                                       const _Atomic uint32_t *direct, const uint32_t *addresses,
+                                       uint32_t *leaves, unsigned n)
+{
+    lpm_one4(table, direct, addresses, leaves, n);
+}
+
 AVX512 static void avx512_look_up6(const struct lpm_fib *const *fibs,
                                    const uint8_t (*addresses)[16], uint32_t *leaves, unsigned n)
 {
@@ -91,9 +121,15 @@ static bool usable(void)
            __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi2");
 }
 
-/* AMD's gathers are microcoded (Zen 4: 5 to 30 % slower than loads one by one); those of other
- * processors that get here are not. */
+/* To the AVX2 variant: it is the same with fewer operations. */
 static bool preferred(void)
+{
+    return true;
+}
+
+/* AMD's gathers are microcoded (Zen 4: half as fast as loads one by one); those of other processors
+ * that get here are not. */
+static bool gathers_preferred(void)
 {
     __builtin_cpu_init();
     return !__builtin_cpu_is("amd");
@@ -108,7 +144,18 @@ const struct lpm_bulk lpm_bulk_avx512 = {
     .look_up6 = avx512_look_up6,
 };
 
+const struct lpm_bulk lpm_bulk_gather = {
+    .name = "avx512-gather",
+    .usable = usable,
+    .preferred = gathers_preferred,
+    .look_up4 = avx512_look_up4,
+    .look_up_one4 = gather_look_up_one4,
+    .look_up6 = avx512_look_up6,
+};
+
 #else
+
+#include "lpm/lookup.h"
 
 static bool usable(void)
 {
@@ -116,5 +163,6 @@ static bool usable(void)
 }
 
 const struct lpm_bulk lpm_bulk_avx512 = {.name = "avx512", .usable = usable};
+const struct lpm_bulk lpm_bulk_gather = {.name = "avx512-gather", .usable = usable};
 
 #endif

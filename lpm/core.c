@@ -38,10 +38,9 @@
  * them reachable, so (A) whoever loads a reference sees what it names. They are buried only after
  * they were made unreachable, and freed after a grace period, so (B) what a reader loaded since its
  * last quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and R3
- * each see one state of one word. R2 where it asks the routes sees two: ranges that ask, and the
- * routes. An update stores the routes before the ranges, so new ranges never ask old routes; and old
- * ranges that ask new routes show, of the override's leaf and the routes longer than it, what new
- * ranges would show.
+ * each see one state of one word. R2 where it asks the routes sees two, ranges that ask and the
+ * routes: one lookup takes from the ranges only what the overrides say, which is the layer's for
+ * good, and from one state of the routes all that depends on the base.
  *
  * One state in all. A lookup reads up to four words that change separately: fib->layer, a
  * fallback, layer->ranges, a word of the table. Each alone is before or after; their mixture must be

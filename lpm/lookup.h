@@ -48,5 +48,6 @@ struct lpm_bulk {
 extern const struct lpm_bulk lpm_bulk_scalar;
 extern const struct lpm_bulk lpm_bulk_avx2;
 extern const struct lpm_bulk lpm_bulk_avx512;
+extern const struct lpm_bulk lpm_bulk_gather;
 
 #endif

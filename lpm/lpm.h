@@ -94,11 +94,14 @@ int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
  * fib after this call (take it out of whatever readers find it by first). NULL is allowed. */
 void lpm_release(struct lpm_fib *fib);
 
-/* Applies n changes in order, all or none (in the sense of errors). Costs what changes, plus, for
- * a base, the overrides of derived FIBs at the same places.
+/* Applies n changes in order, all or none (in the sense of errors). Costs, for a base, what changes,
+ * plus the overrides of each derived FIB that has one around a changed route, or a removal inside
+ * it; overrides inside of a changed route cost nothing. For a derived FIB it costs all overrides
+ * that it has, so give it many changes in one call.
  *
  * A change of a base may wait for a grace period: when, since the last one, a derived FIB got or
- * lost overrides where the base changes now, was moved away, or any fallback (0/0) changed.
+ * lost overrides where the base changes now, or lost any while it had one over very many routes, or
+ * was moved away, or any fallback (0/0) changed.
  * Otherwise a reader half way through a lookup could see what its FIB never showed. So readers
  * must be quiescent or offline now and then, and a writer that has both to do changes bases first,
  * derived FIBs after. */

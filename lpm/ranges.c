@@ -35,17 +35,26 @@ static uint32_t settle_deep(const struct lpm_ranges *ranges, uint32_t index, uin
     return values[at];
 }
 
+/* A removal sends the search on to what is shorter: at most as often as overrides lie in each other. */
 static uint32_t settle_cover(const struct lpm_ranges *ranges, uint32_t index, lpm_key address,
                              const char *window, const _Atomic uint32_t *routes)
 {
-    const struct lpm_cover *cover = (const struct lpm_cover *)(const void *)lpm_ranges_place(
-                                        ranges, slow_of(ranges)->covers_at) +
-                                    index;
+    const struct lpm_cover *covers = (const struct lpm_cover *)(const void *)lpm_ranges_place(
+        ranges, slow_of(ranges)->covers_at);
     uint32_t root = atomic_load_explicit(routes, memory_order_acquire);
-    unsigned length = 0;
-    uint32_t leaf = lpm_routes_longest(window, root, address, 129, &length);
+    unsigned below = 129;
 
-    return length > cover->length ? leaf : cover->leaf;
+    for (; index != LPM_COVER_NONE; index = covers[index].around) {
+        unsigned length = 0;
+        uint32_t leaf = lpm_routes_longest(window, root, address, below, &length);
+
+        if (length > covers[index].length)
+            return leaf;
+        if (covers[index].leaf != LPM_NO_ROUTE)
+            return covers[index].leaf;
+        below = covers[index].length;
+    }
+    return lpm_routes_longest(window, root, address, below, &(unsigned){0});
 }
 
 uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_key address,
@@ -58,24 +67,35 @@ uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_
     return value;
 }
 
+static uint32_t find_value4(const struct lpm_ranges *ranges, uint32_t address)
+{
+    const uint32_t *bottom;
+    uint32_t node = 0;
+
+    for (uint32_t level = ranges->levels; level-- > 0;)
+        node = node * LPM_FANOUT + lpm_keys4_before(lpm_ranges_keys4(ranges, level, node), address);
+    bottom = lpm_ranges_bottom4(ranges, node);
+    return lpm_bottom4_value(bottom, lpm_keys4_before(bottom, address));
+}
+
+static uint32_t find_value6(const struct lpm_ranges *ranges, uint64_t high)
+{
+    const uint64_t *bottom;
+    uint32_t node = 0;
+
+    for (uint32_t level = ranges->levels; level-- > 0;)
+        node = node * LPM_FANOUT + lpm_keys6_before(lpm_ranges_keys6(ranges, level, node), high);
+    bottom = lpm_ranges_bottom6(ranges, node);
+    return lpm_bottom6_value(bottom, lpm_keys6_before(bottom, high));
+}
+
 uint32_t lpm_ranges_look_up(const struct lpm_ranges *ranges, enum lpm_family family,
                             lpm_key address, const char *window, const _Atomic uint32_t *routes)
 {
     uint64_t high = (uint64_t)(address >> 64);
-    uint32_t node = 0;
-    uint32_t value;
+    uint32_t value = family == LPM_IPV4 ? find_value4(ranges, (uint32_t)(high >> 32))
+                                        : find_value6(ranges, high);
 
-    if (family == LPM_IPV4) {
-        uint32_t address4 = (uint32_t)(high >> 32);
-
-        for (uint32_t level = ranges->levels; level-- > 0;)
-            node = lpm_ranges_descend4(ranges, level, node, address4);
-        value = lpm_bottom4_value(lpm_ranges_bottom4(ranges, node), address4);
-    } else {
-        for (uint32_t level = ranges->levels; level-- > 0;)
-            node = lpm_ranges_descend6(ranges, level, node, high);
-        value = lpm_bottom6_value(lpm_ranges_bottom6(ranges, node), high);
-    }
     return value & LPM_VALUE_SLOW ? lpm_ranges_settle(ranges, value, address, window, routes)
                                   : value;
 }

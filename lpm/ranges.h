@@ -7,7 +7,7 @@
  *      LPM_ENTRY_INHERIT    no override reaches here: the base decides
  *      LPM_VALUE_COVER | i  an override reaches here, and so do too many longer routes of the base to
  *                           copy them: the base's longest match if that is longer than covers[i],
- *                           else the leaf of covers[i]
+ *                           else the leaf of covers[i], else the same with what that lies in
  *      LPM_VALUE_DEEP | i   IPv6: cut again, by the lower halves of the addresses, in deeps[i]
  *
  * Ranges are searched by a static B+ tree of 16 keys a node (Khuong and Morin, "Array Layouts for
@@ -37,10 +37,15 @@
 
 #define LPM_RANGES_ALIGNMENT 64
 
+/* An override. Nothing in it comes from the base, so that what is asked comes from one state of the
+ * routes. */
 struct lpm_cover {
-    uint32_t leaf;
+    uint32_t leaf; /* 0: removed, what is around it shows */
     uint32_t length;
+    uint32_t around; /* the cover that it lies in, or LPM_COVER_NONE */
 };
+
+#define LPM_COVER_NONE UINT32_MAX
 
 struct lpm_deep {
     uint32_t first; /* in lows and values */
@@ -109,48 +114,43 @@ static inline unsigned lpm_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_
 #define LPM_BOTTOM4 (LPM_FANOUT * (sizeof(uint32_t) + sizeof(uint32_t)))
 #define LPM_BOTTOM6 (LPM_FANOUT * (sizeof(uint64_t) + sizeof(uint32_t)))
 
-/* The node to go on to from node of level (0: that above the bottom). */
-static inline uint32_t lpm_ranges_descend4(const struct lpm_ranges *ranges, uint32_t level,
-                                           uint32_t node, uint32_t address)
+/* The keys of node of level (0: that above the bottom). The node to go on to below it is node *
+ * LPM_FANOUT + keys before the address. */
+static inline const uint32_t *lpm_ranges_keys4(const struct lpm_ranges *ranges, uint32_t level,
+                                               uint32_t node)
 {
-    const uint32_t *keys =
-        (const uint32_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]);
-
-    return node * LPM_FANOUT + lpm_keys4_before(keys + node * LPM_FANOUT, address);
+    return (const uint32_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]) +
+           (size_t)node * LPM_FANOUT;
 }
 
-static inline uint32_t lpm_ranges_descend6(const struct lpm_ranges *ranges, uint32_t level,
-                                           uint32_t node, uint64_t address)
+static inline const uint64_t *lpm_ranges_keys6(const struct lpm_ranges *ranges, uint32_t level,
+                                               uint32_t node)
 {
-    const uint64_t *keys =
-        (const uint64_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]);
-
-    return node * LPM_FANOUT + lpm_keys6_before(keys + node * LPM_FANOUT, address);
+    return (const uint64_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]) +
+           (size_t)node * LPM_FANOUT;
 }
 
-static inline const char *lpm_ranges_bottom4(const struct lpm_ranges *ranges, uint32_t node)
+/* The keys of a bottom node, which its values follow. */
+static inline const uint32_t *lpm_ranges_bottom4(const struct lpm_ranges *ranges, uint32_t node)
 {
-    return lpm_ranges_place(ranges, ranges->bottom_at) + (size_t)node * LPM_BOTTOM4;
+    return (const uint32_t *)(const void *)(lpm_ranges_place(ranges, ranges->bottom_at) +
+                                            (size_t)node * LPM_BOTTOM4);
 }
 
-static inline const char *lpm_ranges_bottom6(const struct lpm_ranges *ranges, uint32_t node)
+static inline const uint64_t *lpm_ranges_bottom6(const struct lpm_ranges *ranges, uint32_t node)
 {
-    return lpm_ranges_place(ranges, ranges->bottom_at) + (size_t)node * LPM_BOTTOM6;
+    return (const uint64_t *)(const void *)(lpm_ranges_place(ranges, ranges->bottom_at) +
+                                            (size_t)node * LPM_BOTTOM6);
 }
 
-static inline uint32_t lpm_bottom4_value(const char *bottom, uint32_t address)
+static inline uint32_t lpm_bottom4_value(const uint32_t *bottom, unsigned place)
 {
-    const uint32_t *keys = (const uint32_t *)(const void *)bottom;
-
-    return keys[LPM_FANOUT + lpm_keys4_before(keys, address)];
+    return bottom[LPM_FANOUT + place];
 }
 
-static inline uint32_t lpm_bottom6_value(const char *bottom, uint64_t address)
+static inline uint32_t lpm_bottom6_value(const uint64_t *bottom, unsigned place)
 {
-    const uint64_t *keys = (const uint64_t *)(const void *)bottom;
-    const uint32_t *values = (const uint32_t *)(const void *)(keys + LPM_FANOUT);
-
-    return values[lpm_keys6_before(keys, address)];
+    return ((const uint32_t *)(const void *)(bottom + LPM_FANOUT))[place];
 }
 
 /* A leaf or LPM_ENTRY_INHERIT, for any value. routes: the base's, as the writer has them. */

@@ -26,7 +26,6 @@ struct prefix {
     lpm_key key;
     uint32_t leaf;
     uint8_t length;
-    bool over;
 };
 
 struct bound {
@@ -37,9 +36,7 @@ struct bound {
 /* A prefix that the sweep is inside of. */
 struct opened {
     lpm_key last;
-    uint32_t leaf;
     uint32_t value;
-    unsigned length;
 };
 
 struct state {
@@ -103,10 +100,9 @@ static int add_over(struct state *state)
 {
     struct lpm_over over = lpm_over_at(state->overs, state->next++);
 
-    return add_prefix(state, &(struct prefix){.key = over.key,
-                                              .leaf = over.leaf,
-                                              .length = (uint8_t)over.length,
-                                              .over = true});
+    return add_prefix(
+        state,
+        &(struct prefix){.key = over.key, .leaf = over.leaf, .length = (uint8_t)over.length});
 }
 
 /* A route of the base, after the overrides that come before it. */
@@ -188,44 +184,41 @@ static int close_before(struct state *state, lpm_key next)
 /* What shows where an override takes a route away: the longest that is shorter. */
 static uint32_t leaf_around(const struct state *state, const struct prefix *prefix)
 {
-    const struct opened *around = state->depth ? &state->opened[state->depth - 1] : NULL;
-    unsigned length = 0;
-    uint32_t leaf;
+    unsigned length;
 
-    if (around && !state->asking)
-        return around->leaf;
-    leaf = lpm_routes_longest(state->window, state->routes, prefix->key, prefix->length, &length);
-    return around && around->length >= length ? around->leaf : leaf;
+    if (state->depth)
+        return state->opened[state->depth - 1].value;
+    return lpm_routes_longest(state->window, state->routes, prefix->key, prefix->length, &length);
 }
 
-static int add_cover(struct lpm_sweep *sweep, uint32_t leaf, unsigned length, uint32_t *value)
+static int add_cover(struct state *state, const struct prefix *prefix, uint32_t *value)
 {
+    struct lpm_sweep *sweep = state->sweep;
+    uint32_t around = LPM_COVER_NONE;
+
+    if (state->depth)
+        around = state->opened[state->depth - 1].value & LPM_VALUE_INDEX;
     if (RESERVE(sweep->memory, sweep->covers, sweep->covers_room, sweep->covers_count) < 0)
         return -ENOMEM;
     *value = LPM_VALUE_COVER | (uint32_t)sweep->covers_count;
-    sweep->covers[sweep->covers_count++] = (struct lpm_cover){leaf, length};
+    sweep->covers[sweep->covers_count++] = (struct lpm_cover){prefix->leaf, prefix->length, around};
     return 0;
 }
 
 static int open_prefix(struct state *state, const struct prefix *prefix)
 {
-    struct opened *opened;
-    uint32_t leaf;
+    uint32_t value = prefix->leaf;
     int status = close_before(state, prefix->key);
 
+    if (status == 0 && state->asking)
+        status = add_cover(state, prefix, &value);
+    else if (status == 0 && value == LPM_NO_ROUTE)
+        value = leaf_around(state, prefix);
     if (status < 0)
         return status;
-    leaf = prefix->over && prefix->leaf == 0 ? leaf_around(state, prefix) : prefix->leaf;
-    opened = &state->opened[state->depth++];
-    *opened = (struct opened){
-        .last = lpm_key_last(prefix->key, prefix->length),
-        .leaf = leaf,
-        .value = leaf,
-        .length = prefix->length,
-    };
-    if (state->asking)
-        status = add_cover(state->sweep, leaf, prefix->length, &opened->value);
-    return status < 0 ? status : emit(state, prefix->key, opened->value);
+    state->opened[state->depth++] =
+        (struct opened){.last = lpm_key_last(prefix->key, prefix->length), .value = value};
+    return emit(state, prefix->key, value);
 }
 
 /* The last address of all has none after it. */

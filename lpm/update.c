@@ -361,7 +361,7 @@ static void commit_layers(struct update *update)
     }
 }
 
-/* The routes go before the layers, which may come to ask them. The fallback goes last: readers load it first, so a reader that has the new one sees all the
+/* The fallback goes last: readers load it first, so a reader that has the new one sees all the
  * rest new too, and the next change waits for those that still have the old one. */
 static void commit(struct update *update)
 {

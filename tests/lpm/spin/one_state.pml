@@ -3,11 +3,15 @@
  *
  * One address, two FIBs over one base, one reader that looks the address up in FIB 0, and a writer
  * that does any CHANGES changes in any order, all of them interleaved at every load and store. The
- * words that readers see are those of lpm/core.h: fib->layer, layer->root, the base's word for the
- * address, the fallbacks. Nodes and layers come from small pools, so memory that was freed too early
- * is reused at once and shows.
+ * words that readers see are those of lpm/core.h: fib->layer, layer->ranges, the base's word for the
+ * address, its routes, the fallbacks. What a word refers to is a node here, be it a node or ranges.
+ * Nodes and layers come from small pools, so memory that was freed too early is reused at once and
+ * shows.
  *
- *      fib[f] ----> layer: root, fallback ----> word (a node), base_fallback
+ *      fib[f] ----> layer: ranges, fallback ----> word (a node), routes, base_fallback
+ *
+ * The reader takes the layer's word or the base's word first, as it likes. Ranges that merge the base
+ * hold a copy of its route or ask its routes; which of the two may change with every change.
  *
  * Checked at every lookup: the leaf is one that FIB 0 showed at some moment of the lookup; nothing
  * that is read has been freed. While a change is under way both of its ends count as shown.
@@ -19,6 +23,7 @@
  *      FREE_AT_ONCE      nodes and layers are freed without waiting for readers
  *      PUBLISH_EARLY     a node is reachable before its content is there (a release store missing)
  *      FALLBACK_LAST     the reader loads the fallback after the words, not before
+ *      NO_ASKING_GUARD   no grace period between leaving a layer that asks and any base change
  */
 
 #ifndef CHANGES
@@ -36,6 +41,7 @@
 #define OWN_BACK   32 /* FIB 0's own fallback */
 
 #define INHERIT 255
+#define ASKS    254 /* ranges that ask the routes */
 
 /* What a layer does at the address. */
 #define PLAIN 0 /* nothing */
@@ -47,7 +53,7 @@
 
 typedef layer_type {
     byte kind;
-    byte root;     /* a node, or INHERIT */
+    byte ranges;   /* a node, ASKS or INHERIT */
     byte fallback; /* a leaf, or INHERIT */
     byte fibs;
     bool alive, buried, guard;
@@ -58,6 +64,7 @@ byte node_leaf[NODES];
 bool node_alive[NODES], node_buried[NODES];
 byte fib[2];       /* -> layer */
 byte word;         /* -> node */
+byte routes = ROUTE_A;
 byte base_fallback = BASE_BACK;
 bool table_guard, derived_guard;
 
@@ -127,7 +134,7 @@ inline bury_node(n)
 {
     d_step {
         if
-        :: n == INHERIT
+        :: n == INHERIT || n == ASKS
         :: else ->
 #ifdef FREE_AT_ONCE
             node_alive[n] = false;
@@ -180,7 +187,7 @@ inline grace_period()
 /* A change of the base: its route at the address, its fallback, or both in one batch. */
 inline change_base(leaf, back)
 {
-    byte next_word, next_root[LAYERS], old;
+    byte next_word, next_ranges[LAYERS], old;
 
     new_node(next_word, leaf);
     /* Layers that merge the base are rebuilt aside; all that override here ask for their guard. */
@@ -188,12 +195,13 @@ inline change_base(leaf, back)
     l = 1;
     do
     :: l < LAYERS ->
-        next_root[l] = INHERIT;
+        next_ranges[l] = INHERIT;
         if
         :: layer[l].alive && !layer[l].buried && layer[l].kind != PLAIN ->
             needed = needed || layer[l].guard;
             if
-            :: layer[l].kind == COVER -> new_node(next_root[l], (leaf == NONE -> OVERRIDE : leaf))
+            :: layer[l].kind == COVER -> new_node(next_ranges[l], (leaf == NONE -> OVERRIDE : leaf))
+            :: layer[l].kind == COVER -> next_ranges[l] = ASKS
             :: else
             fi
         :: else
@@ -211,14 +219,18 @@ inline change_base(leaf, back)
     word = next_word;
     fill_node(next_word, leaf);
     bury_node(old);
+    routes = leaf;
     l = 1;
     do
     :: l < LAYERS ->
         if
-        :: next_root[l] != INHERIT ->
-            old = layer[l].root;
-            layer[l].root = next_root[l];
-            fill_node(next_root[l], (leaf == NONE -> OVERRIDE : leaf));
+        :: next_ranges[l] != INHERIT ->
+            old = layer[l].ranges;
+            layer[l].ranges = next_ranges[l];
+            if
+            :: next_ranges[l] != ASKS -> fill_node(next_ranges[l], (leaf == NONE -> OVERRIDE : leaf))
+            :: else
+            fi;
             bury_node(old)
         :: else
         fi;
@@ -236,7 +248,7 @@ inline change_base(leaf, back)
     fi;
     shown_settles();
     next_word = 0; old = 0;
-    d_step { l = 1; do :: l < LAYERS -> next_root[l] = 0; l++ :: else -> break od; l = 0; needed = false }
+    d_step { l = 1; do :: l < LAYERS -> next_ranges[l] = 0; l++ :: else -> break od; l = 0; needed = false }
 }
 
 /* A change of 0/0 alone meets no layer, so no layer's guard is asked. */
@@ -276,16 +288,17 @@ inline get_layer(k, back)
             layer[l].alive = true;
             layer[l].kind = k;
             layer[l].fallback = back;
-            layer[l].root = INHERIT;
+            layer[l].ranges = INHERIT;
             layer[l].fibs = 0
         fi
     };
     if
-    :: layer[l].root == INHERIT && k == EXACT -> new_node(layer[l].root, OVERRIDE); fill_node(layer[l].root, OVERRIDE)
-    :: layer[l].root == INHERIT && k == COVER ->
+    :: layer[l].ranges == INHERIT && k == EXACT -> new_node(layer[l].ranges, OVERRIDE); fill_node(layer[l].ranges, OVERRIDE)
+    :: layer[l].ranges == INHERIT && k == COVER ->
         leaf = (node_leaf[word] == NONE -> OVERRIDE : node_leaf[word]);
-        new_node(layer[l].root, leaf);
-        fill_node(layer[l].root, leaf)
+        new_node(layer[l].ranges, leaf);
+        fill_node(layer[l].ranges, leaf)
+    :: layer[l].ranges == INHERIT && k == COVER -> layer[l].ranges = ASKS
     :: else
     fi
 }
@@ -319,6 +332,12 @@ inline change_fib(f, k, back)
             :: layer[l].fallback != layer[left].fallback -> table_guard = true
             :: else
             fi;
+#ifndef NO_ASKING_GUARD
+            if
+            :: layer[left].ranges == ASKS -> table_guard = true
+            :: else
+            fi;
+#endif
 #endif
             skip
         };
@@ -328,9 +347,9 @@ inline change_fib(f, k, back)
         fi;
         if
         :: left != 0 && layer[left].fibs == 0 ->
-            bury_node(layer[left].root);
+            bury_node(layer[left].ranges);
 #ifdef FREE_AT_ONCE
-            d_step { layer[left].alive = false; layer[left].root = INHERIT; layer[left].kind = PLAIN }
+            d_step { layer[left].alive = false; layer[left].ranges = INHERIT; layer[left].kind = PLAIN }
 #else
             layer[left].buried = true
 #endif
@@ -350,7 +369,7 @@ active proctype writer()
         node_leaf[0] = ROUTE_A;
         layer[0].alive = true;
         layer[0].fibs = 2;
-        layer[0].root = INHERIT;
+        layer[0].ranges = INHERIT;
         layer[0].fallback = INHERIT;
         shown = ROUTE_A;
         started = true
@@ -396,6 +415,29 @@ inline load_node(n)
     result = node_leaf[n]
 }
 
+/* What the layer shows, unless it inherits. */
+inline load_own()
+{
+    assert(layer[at].alive);
+    entry = layer[at].ranges;
+    if
+    :: entry == INHERIT
+    :: entry == ASKS ->
+        result = routes;
+        if
+        :: result == NONE -> result = OVERRIDE
+        :: else
+        fi
+    :: else -> load_node(entry)
+    fi
+}
+
+inline load_base()
+{
+    entry = word;
+    load_node(entry)
+}
+
 active proctype reader()
 {
     byte at, back, entry, result;
@@ -408,13 +450,10 @@ end:
 #ifndef FALLBACK_LAST
         load_fallback();
 #endif
-        assert(layer[at].alive);
-        entry = layer[at].root;
         if
-        :: entry == INHERIT -> entry = word
-        :: else
+        :: true -> load_own(); if :: entry == INHERIT -> load_base() :: else fi
+        :: true -> load_base(); load_own()
         fi;
-        load_node(entry);
 #ifdef FALLBACK_LAST
         load_fallback();
 #endif

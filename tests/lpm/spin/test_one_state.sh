@@ -5,7 +5,7 @@
 set -eu
 model=$(realpath "$1")
 changes=$2
-rules='NO_LAYER_GUARD NO_TABLE_GUARD NO_DERIVED_GUARD FREE_AT_ONCE PUBLISH_EARLY FALLBACK_LAST'
+rules='NO_LAYER_GUARD NO_TABLE_GUARD NO_DERIVED_GUARD FREE_AT_ONCE PUBLISH_EARLY FALLBACK_LAST NO_ASKING_GUARD'
 
 command -v spin >/dev/null || {
     echo '1..0 # SKIP spin is not installed'
