@@ -202,6 +202,11 @@ Test(attributes, communities_read_and_write_as_text)
                  {"ro:65001:4294967295", NULL},
                  {"soo:65001:7", "ro:65001:7"},
                  {"rt:4200000001:7", NULL},
+                 {"lb:65001:125000", NULL},
+                 {"lb:65001:0", NULL},
+                 {"0x4004fde947f42400", "lb:65001:125000"},
+                 {"0x4004fde9bf800000", NULL}, /* less than nothing */
+                 {"0x4004fde97fc00000", NULL}, /* not a number */
                  {"0x0123456789abcdef", NULL},
                  {"0x1", "0x0000000000000001"}};
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -221,6 +226,8 @@ Test(attributes, communities_read_and_write_as_text)
                                         "no-such",
                                         "rt:1",
                                         "rt:x:1",
+                                        "lb:65536:1",
+                                        "lb:1",
                                         "0x",
                                         "0xg",
                                         "1:2:",
@@ -419,5 +426,76 @@ Test(attributes, many_leave_in_one_pass)
     cr_assert(bgp_attributes_has_standard(set, 2) && bgp_attributes_has_standard(set, 4));
     bgp_builder_drop_communities(bench.builder, BGP_LARGE_COMMUNITY, is_odd, NULL);
     bgp_attributes_release(bench.table, set);
+    bench_close(&bench);
+}
+
+Test(attributes, marks_of_a_border_are_set_and_found)
+{
+    struct bench bench = bench_open();
+    bgp_builder_originate(bench.builder, BGP_ORIGIN_IGP);
+    const struct bgp_attributes *plain = interned(&bench);
+    bgp_builder_reflect(bench.builder, 7, 1);
+    bgp_builder_reflect(bench.builder, 8, 2); /* the originator stays */
+    bgp_builder_set_otc(bench.builder, 65001);
+    const struct bgp_attributes *marked = interned(&bench);
+    cr_assert_eq(bgp_attributes_otc(plain) | bgp_attributes_originator_id(plain), 0);
+    cr_assert(!bgp_attributes_has_cluster(plain, 1));
+    cr_assert_eq(bgp_attributes_originator_id(marked), 7);
+    cr_assert(bgp_attributes_has_cluster(marked, 1) && bgp_attributes_has_cluster(marked, 2));
+    cr_assert(!bgp_attributes_has_cluster(marked, 7));
+    cr_assert_eq(bgp_attributes_otc(marked), 65001);
+    bgp_attributes_release(bench.table, plain);
+    bgp_attributes_release(bench.table, marked);
+    bench_close(&bench);
+}
+
+Test(attributes, bandwidth_is_read_and_what_must_stay_within_the_as_goes)
+{
+    static const struct {
+        const char *community;
+        float bandwidth;
+        bool stays;
+    } cases[] = {{"lb:65001:125000", 125000, true},
+                 {"0x0004fde947f42400", 125000, false}, /* as some send it: transitive */
+                 {"0x4004fde9bf800000", 0, true},       /* less than nothing */
+                 {"0x4004fde97fc00000", 0, true},       /* not a number */
+                 {"0x4004fde97f800000", 0, true},       /* without end */
+                 {"0x4006fde947f42400", 0, true},
+                 {"rt:65001:1", 0, false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench bench = bench_open();
+        struct bgp_community community;
+        cr_assert_eq(bgp_community_parse(cases[i].community, &community), 0);
+        bgp_builder_originate(bench.builder, BGP_ORIGIN_IGP);
+        bgp_builder_add_community(bench.builder, &community);
+        const struct bgp_attributes *set = interned(&bench);
+        cr_assert_eq(bgp_attributes_link_bandwidth(set), cases[i].bandwidth, "%u", i);
+        cr_assert_eq(bgp_attributes_has_non_transitive(set), cases[i].stays, "%u", i);
+        bgp_builder_clear_non_transitive(bench.builder);
+        const struct bgp_attributes *outside = interned(&bench);
+        cr_assert_eq(bgp_community_count(outside, BGP_EXTENDED_COMMUNITY), !cases[i].stays, "%u",
+                     i);
+        bgp_attributes_release(bench.table, set);
+        bgp_attributes_release(bench.table, outside);
+        bench_close(&bench);
+    }
+}
+
+Test(attributes, private_as_numbers_are_those_of_rfc_6996)
+{
+    static const uint32_t path[] = {64511,      64512,      65534,      65535,
+                                    4199999999, 4200000000, 4294967294, 4294967295};
+    struct bench bench = bench_open();
+    bgp_builder_originate(bench.builder, BGP_ORIGIN_IGP);
+    bgp_builder_set_as_path(bench.builder, path, 8);
+    bgp_builder_replace_private_as(bench.builder, 9);
+    const struct bgp_attributes *replaced = interned(&bench);
+    assert_path(replaced, "64511-9-9-65535-4199999999-9-9-4294967295");
+    bgp_builder_set_as_path(bench.builder, path, 8);
+    bgp_builder_remove_private_as(bench.builder);
+    const struct bgp_attributes *removed = interned(&bench);
+    assert_path(removed, "64511-65535-4199999999-4294967295");
+    bgp_attributes_release(bench.table, replaced);
+    bgp_attributes_release(bench.table, removed);
     bench_close(&bench);
 }

@@ -33,6 +33,8 @@ static void fuzz_open(const uint8_t *bytes, size_t n)
         assert(length > 0 && bgp_open_decode(again, length, &back, &error));
         assert(back.asn == open.asn || !open.four_octet_as);
         assert(back.identifier == open.identifier && back.hold_time_s == open.hold_time_s);
+        assert(back.role == open.role && back.extended_next_hop == open.extended_next_hop);
+        assert(back.add_path.receive == open.add_path.receive);
     }
 }
 
@@ -59,7 +61,7 @@ static void check_again(const struct bgp_update_context *context, const struct b
                         enum bgp_family family)
 {
     static uint8_t bytes[BGP_EXTENDED_MESSAGE_MAX];
-    struct bgp_encoding encoding = {context->four_octet_as, sizeof bytes};
+    struct bgp_encoding encoding = {context->four_octet_as, sizeof bytes, context->add_path};
     struct bgp_export export = {.internal = context->internal, .keep_med = true};
     struct bgp_update_writer writer;
     struct bgp_update update;
@@ -91,6 +93,8 @@ static void fuzz_update(uint8_t options, const uint8_t *bytes, size_t n)
         .internal = options & 0x20,
         .accept_as_set = options & 0x40,
         .families = options & 0x80 ? BGP_FAMILIES_ALL : BGP_FAMILY_BIT(BGP_IPV4_UNICAST),
+        .add_path = options & 0x08 ? BGP_FAMILIES_ALL : 0,
+        .extended_next_hop = options & 0x08,
     };
     struct bgp_update update;
     const struct bgp_attributes *sets[2] = {NULL, NULL};

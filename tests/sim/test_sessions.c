@@ -1,0 +1,108 @@
+/* What the file says under `bgp:` of a session, seen in the routes of NICs. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/fixture.h"
+
+#define POLICIES                                                                                   \
+    "policies:\n"                                                                                  \
+    "  - {name: three, rules: [{set: {add_communities: ['lb:65001:3000000']}}]}\n"                 \
+    "  - {name: one, rules: [{set: {add_communities: ['lb:65001:1000000']}}]}\n"                   \
+    "  - {name: hole, rules: [{set: {add_communities: [blackhole]}}]}\n"
+
+static void assert_rows(struct fixture *fixture, const char *nic, const char *prefix,
+                        const char *want)
+{
+    char text[256], error[DP_ERROR_TEXT] = "";
+    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
+                     nic, prefix, text, want);
+    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
+              error);
+}
+
+/* Of 1,000 flows of vm1, those that go by nva1. */
+static unsigned flows_by_nva1(struct fixture *fixture)
+{
+    unsigned n = 0;
+    for (uint16_t port = 1; port <= 1000; port++) {
+        char text[256];
+        fixture_decide(fixture, "vm1", "10.1.0.4", "10.9.9.9", port, 4000, text);
+        n += strcmp(text, "10.0.1.4") == 0;
+    }
+    return n;
+}
+
+Test(sessions, flows_are_shared_in_proportion_to_link_bandwidth)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.top = POLICIES,
+                                                  .nva1 = ", export: three",
+                                                  .nva2 = ", export: one"});
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4,10.0.1.5");
+    unsigned three = flows_by_nva1(&fixture);
+    cr_assert(three > 700 && three < 800, "%u", three);
+    fixture_close(&fixture);
+    /* Where one path says none, all count alike; so do they in azure mode. */
+    fixture_open(&fixture, &(struct fixture_text){.top = POLICIES, .nva1 = ", export: three"});
+    three = flows_by_nva1(&fixture);
+    cr_assert(three > 450 && three < 550, "%u", three);
+    fixture_close(&fixture);
+    fixture_open(&fixture, &(struct fixture_text){.top = POLICIES "mode: azure\n",
+                                                  .nva1 = ", export: three",
+                                                  .nva2 = ", export: one"});
+    three = flows_by_nva1(&fixture);
+    cr_assert(three > 450 && three < 550, "%u", three);
+    fixture_close(&fixture);
+}
+
+Test(sessions, a_drained_router_is_left_while_there_is_another)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.nva1 = ", bgp: {graceful_shutdown: true}"});
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
+    cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "nva2-os"), SIM_STOP), 0);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
+    fixture_close(&fixture);
+}
+
+Test(sessions, a_blackhole_drops_where_the_peer_may_ask_for_it)
+{
+    struct fixture fixture;
+    char text[256];
+    fixture_open(&fixture, &(struct fixture_text){.top = POLICIES,
+                                                  .nva1 = ", export: hole",
+                                                  .nva1_originates = ", 9.9.9.9/32",
+                                                  .peers = ", bgp: {accept_blackhole: true}"});
+    assert_rows(&fixture, "vm1", "9.9.9.9/32", "");
+    cr_assert_str_eq(fixture_decide(&fixture, "vm1", "10.1.0.4", "9.9.9.9", 1, 2, text),
+                     "null-route");
+    fixture_close(&fixture);
+    fixture_open(&fixture, &(struct fixture_text){.top = POLICIES,
+                                                  .nva1 = ", export: hole",
+                                                  .nva1_originates = ", 9.9.9.9/32"});
+    assert_rows(&fixture, "vm1", "9.9.9.9/32", "10.0.1.4");
+    fixture_close(&fixture);
+}
+
+Test(sessions, add_path_and_roles_are_agreed_on_in_the_twin)
+{
+    struct fixture fixture;
+    char text[BGP_CAPABILITY_TEXT];
+    bool several = false, role = false;
+    fixture_open(&fixture, &(struct fixture_text){
+                               .peers = ", bgp: {role: rs, role_strict: true, add_path: receive}",
+                               .nva1 = ", bgp: {role: rs_client, add_path: send}",
+                               .nva2 = ", bgp: {role: rs_client}"});
+    const struct controller_peer *peer = controller_peer(sim_controller(fixture.sim), 0);
+    const struct bgp_negotiated *negotiated =
+        bgp_session_negotiated(speaker_peer_session(peer->peer));
+    for (unsigned i = 0; bgp_negotiated_capability(negotiated, i, text); i++) {
+        several |= strcmp(text, "add-path receive IPv4 unicast") == 0;
+        role |= strcmp(text, "role of the peer rs-client") == 0;
+    }
+    cr_assert(several && role);
+    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4,10.0.1.5");
+    fixture_close(&fixture);
+}
