@@ -18,7 +18,7 @@ class Bird(Daemon):
         lines += [f'password "{s.key}";'] if s.key else []
         lines += ["enable as4 off;"] if s.two_octet else []
         lines += ["enable extended messages on;"] if s.extended_message else []
-        lines += [f"local role {s.role};"] if s.role else []
+        lines += [f"local role {s.role.replace('-', '_')};"] if s.role else []
         lines += ["graceful restart on; graceful restart time 30;"] if s.graceful_restart else []
         lines += ["bfd on;"] if s.bfd else []
         lines += ["passive on;"] if s.passive else []

@@ -1,8 +1,10 @@
 """Cases of what is said again, and of restarts. See cases.py."""
+import signal
 import time
 
-from cases import OURS, WITNESS_ASN, case, expect, feature, wait_for
-from witness import ENHANCED_REFRESH, IPV4, REFRESH, ROUTE_REFRESH, four_octet, multiprotocol
+from cases import OURS, PLAIN, WITNESS_ASN, case, expect, feature, wait_for
+from daemon import IPV4_PREFIXES
+from witness import ENHANCED_REFRESH, IPV4, REFRESH, ROUTE_REFRESH, UPDATE, four_octet, multiprotocol
 
 
 # --- Refresh and restart --------------------------------------------------------------------------------------------------
@@ -32,3 +34,61 @@ def enhanced_refresh(scene):
     witness.refresh()
     wait_for(10, "BoRR and EoRR", lambda: [body[2] for body in witness.received(REFRESH)] == [1, 2])
     yield "enhanced-refresh"
+
+
+feature("restart-of-it", "graceful restart: it is killed and comes back", "4724")
+feature("restart-no-loss", "the same: no packet lost", "4724")
+feature("restart-of-us", "graceful restart: we are killed and come back", "4724")
+
+
+@case("restart-of-it", "restart-no-loss")
+def restart_of_it(scene):
+    """
+        vm1 ── tap ── engine ── tap ── daemon's host (20.0.0.1), which goes on forwarding
+                        └────── BGP ── daemon: kill -9, and back with the R bit
+    """
+    scene.raise_engine(keys=", graceful_restart: {}", ports=True)
+    scene.raise_traffic()
+    daemon = scene.raise_daemon(graceful_restart=True, families=("ipv4",))
+    scene.up()
+    witness = scene.raise_witness()
+    witness.wait_route(PLAIN)
+    ping = scene.start_pings("20.0.0.1")
+    time.sleep(1)
+    began = time.monotonic()
+    daemon.kill()
+    time.sleep(2)
+    expect(witness.route(PLAIN), "the route stays while the daemon is away")
+    daemon.launch(again=True)
+    scene.engine.wait_state("nva1")
+    daemon.wait_established()
+    time.sleep(3)
+    expect(set(IPV4_PREFIXES) <= {prefix for prefix, _ in witness.routes}, f"all routes after it: {witness.routes}")
+    gone = [body for body in witness.received(UPDATE, began) if body[:2] != b"\0\0"]
+    expect(not gone, "nothing was withdrawn from the others")
+    yield "restart-of-it"
+    lost = scene.stop_pings(ping)
+    expect(lost == 0, f"{lost} packets lost")
+    yield "restart-no-loss"
+
+
+@case("restart-of-us")
+def restart_of_us(scene):
+    """
+        daemon ── engine: kill -9, and back with the R bit; the daemon keeps what it was told meanwhile
+    """
+    scene.raise_engine(keys=", graceful_restart: {}", witness_keys=", graceful_restart: {}")
+    daemon = scene.raise_daemon(graceful_restart=True, families=("ipv4",))
+    scene.up()
+    scene.raise_witness().announce("30.0.0.0/24")
+    daemon.wait_route("30.0.0.0/24")
+    scene.lab.end(scene.engine.process, signal.SIGKILL)
+    time.sleep(2)
+    expect(daemon.route("30.0.0.0/24"), "kept while the engine is away")
+    scene.engine.start(again=True)
+    scene.raise_witness().announce("30.0.0.0/24")
+    scene.witness.end_of_rib()
+    scene.up()
+    wait_for(30, "the route confirmed", lambda: (daemon.route("30.0.0.0/24") or {"stale": True})["stale"] is False)
+    expect(daemon.route(OURS), "our own prefix")
+    yield "restart-of-us"

@@ -2,7 +2,8 @@
 import subprocess
 
 import cases
-import cases_restart  # noqa: F401: its cases join the list
+import cases_options  # noqa: F401: their cases join the list
+import cases_restart  # noqa: F401
 from bird import Bird
 from exabgp import ExaBgp
 from frr import Frr
@@ -11,9 +12,22 @@ from openbgpd import OpenBgpd
 
 DAEMONS = [Bird, Frr, GoBgp, ExaBgp, OpenBgpd]
 
+NO_ROLE_GOBGP = "its README and docs/sources name no RFC 9234, and its OPEN does not offer capability 9"
+NO_ROLE_EXABGP = "exabgp.conf(5) of 4.2 has no role among its capabilities"
+NO_RESTART_OPENBGPD = "bgpd.conf(5), `announce restart`: \"Currently only the End-of-RIB marker is supported\""
+
 # (feature, daemon) -> why it cannot be tried, with the place in its documentation.
 NOT_SUPPORTED = {
+    ("role", "GoBGP"): NO_ROLE_GOBGP,
+    ("role-mismatch", "GoBGP"): NO_ROLE_GOBGP,
+    ("role", "ExaBGP"): NO_ROLE_EXABGP,
+    ("role-mismatch", "ExaBGP"): NO_ROLE_EXABGP,
+    ("ipv4-over-ipv6", "OpenBGPD"): "bgpd.conf(5) of 7.7 has no `announce extended nexthop`: it came with 8.5",
     ("enhanced-refresh", "GoBGP"): "its README and docs/sources name no RFC 7313, and its OPEN does not offer capability 70",
+    ("restart-of-it", "OpenBGPD"): NO_RESTART_OPENBGPD,
+    ("restart-no-loss", "OpenBGPD"): NO_RESTART_OPENBGPD,
+    ("restart-of-us", "OpenBGPD"): NO_RESTART_OPENBGPD,
+    ("restart-of-us", "ExaBGP"): "it keeps no table of what it is told, so it has nothing to keep: README of 4.2",
     ("session-link-local", "ExaBGP"): "exabgp.conf(5): local-address and the neighbor are addresses without a link",
     ("bfd", "GoBGP"): "it has no BFD: https://github.com/osrg/gobgp of 3.10, docs/sources, names none",
     ("bfd", "ExaBGP"): "it has no BFD of its own: exabgp.conf(5)",
