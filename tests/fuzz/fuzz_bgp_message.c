@@ -42,7 +42,7 @@ static void fuzz_notification(const uint8_t *bytes, size_t n)
 {
     struct bgp_error error;
     char text[BGP_ERROR_TEXT];
-    uint8_t again[256];
+    uint8_t again[512];
     bgp_notification_decode(bytes, n, &error);
     assert(strlen(bgp_error_format(&error, text)) < BGP_ERROR_TEXT);
     assert(bgp_notification_encode(&error, again, sizeof again) > 0);
