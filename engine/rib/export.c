@@ -167,7 +167,8 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
 
 /* --- Changes that need a set of their own ----------------------------------------------------- */
 
-/* What depends on the path; all zero: nothing. Compared as bytes. */
+/* What depends on the path; all zero: nothing. Compared by same_dress(): a copy need not have the bytes
+ * between the fields. */
 struct dress {
     uint32_t originator; /* ORIGINATOR_ID of a reflected route (RFC 4456); 0: not reflected */
     bool marked;
@@ -207,11 +208,17 @@ static struct dress dress_of(const struct speaker_peer *peer, const struct rib_s
     return dress;
 }
 
+static bool same_dress(const struct dress *a, const struct dress *b)
+{
+    return a->originator == b->originator && a->marked == b->marked && a->stale == b->stale &&
+           a->otc == b->otc && a->border == b->border && a->paths == b->paths;
+}
+
 static bool is_dressed(const struct speaker_peer *peer, const struct dress *dress)
 {
     static const struct dress plain;
 
-    return peer->config.graceful_shutdown || memcmp(dress, &plain, sizeof(plain)) != 0;
+    return peer->config.graceful_shutdown || !same_dress(dress, &plain);
 }
 
 static void add_standard(struct bgp_attribute_builder *builder, uint32_t standard)
@@ -345,7 +352,7 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
         return false;
     of_a = dress_of(peer, a, a->attributes);
     of_b = dress_of(peer, b, b->attributes);
-    if (memcmp(&of_a, &of_b, sizeof(of_a)) != 0)
+    if (!same_dress(&of_a, &of_b))
         return false;
     if (a->attributes == b->attributes)
         return true;
