@@ -30,6 +30,7 @@ struct bench_options {
     unsigned family;     /* 4, 6, or 0: as the table has it, 4 without a table */
     size_t routes;       /* of the synthetic table, or drawn from the file; 0: a full table */
     size_t fibs;         /* 0: 1 for lookup; 1, 100, 1,000 and 10,000 for share */
+    size_t nics, vnets;  /* converge: 0 for the usual ones */
     const char *peers;   /* bgp: daemons by name, with commas; NULL: bird and frr where installed */
     const char *work;    /* bgp: this one alone; NULL: all */
     const char *self;    /* bgp: the program whose `run` is the engine under test */

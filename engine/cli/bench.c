@@ -1,9 +1,9 @@
 /*
- * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables, and the route server
- * beside other people's.
+ * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables, the route server
+ * beside other people's, and how long the engine takes to route around a dead next hop.
  *
- * The work is in bench/, which returns rows of JSON; here they are printed, as they are or as a
- * table.
+ * The work is in bench/ (that of `converge` in converge.c), which returns rows of JSON; here they
+ * are printed, as they are or as a table.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -14,6 +14,8 @@
 
 #include "bench/bench.h"
 #include "engine/cli/command.h"
+#include "engine/cli/converge.h"
+#include "engine/cli/converge_fabric.h"
 #include "engine/cli/table.h"
 
 #define FIBS_MAX   1000000
@@ -106,6 +108,14 @@ static void bgp_row(struct table *table, const json_t *row)
               number(row, "ratio_to_best_peer", 2, ratio));
 }
 
+static void converge_row(struct table *table, const json_t *row)
+{
+    table_row(table, "%s|%lld|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.2f|%lld", text(row, "event"),
+              whole(row, "prefixes"), whole(row, "nics"), whole(row, "fibs"), whole(row, "groups"),
+              real(row, "engine_us"), real(row, "engine_us_min"), real(row, "engine_us_max"),
+              real(row, "fib_us") / 1e3, whole(row, "entries_changed"));
+}
+
 struct work {
     const char *name;
     int (*run)(const struct bench_options *options, json_t *rows, struct bench_error *error);
@@ -126,6 +136,9 @@ static const struct work works[] = {
      "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>Slice ms|>To best "
      "peer",
      bgp_row},
+    {"converge", converge_bench,
+     "Event|>Prefixes|>NICs|>FIBs|>Groups|>Groups swapped us|>min - max|>FIBs written ms|>Entries",
+     converge_row},
 };
 
 static int print_table(const struct work *work, const json_t *rows)
@@ -200,6 +213,7 @@ static int measure(const struct work *work, const struct bench_options *options,
 static int run(int argc, char **argv)
 {
     const char *name, *family = NULL, *fibs = NULL, *routes = NULL, *prefixes = NULL;
+    const char *nics = NULL, *vnets = NULL;
     struct bench_options options = {.log = isatty(STDERR_FILENO) ? stderr : NULL,
                                     .self = "/proc/self/exe"};
     bool json = false;
@@ -209,6 +223,8 @@ static int run(int argc, char **argv)
                                       {.name = "fibs", .value = &fibs},
                                       {.name = "routes", .value = &routes},
                                       {.name = "prefixes", .value = &prefixes},
+                                      {.name = "nics", .value = &nics},
+                                      {.name = "vnets", .value = &vnets},
                                       {.name = "peers", .value = &options.peers},
                                       {.name = "work", .value = &options.work},
                                       {.name = "quick", .flag = &options.quick},
@@ -219,7 +235,10 @@ static int run(int argc, char **argv)
         return code;
     const struct work *work = find_work(name);
     if (!work)
-        return cli_error(&cli_bench, "there is no work '%s': lookup, update, share, bgp", name);
+        return cli_error(&cli_bench,
+                         "there is no work '%s': lookup, update, share, bgp, "
+                         "converge",
+                         name);
     if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
         return cli_error(&cli_bench, "--family: '%s' is neither 4 nor 6", family);
     options.family = family ? (unsigned)(*family - '0') : 0;
@@ -228,24 +247,32 @@ static int run(int argc, char **argv)
         code = read_count("routes", routes, ROUTES_MAX, &options.routes);
     if (code == 0)
         code = read_count("prefixes", prefixes, ROUTES_MAX, &options.routes);
+    if (code == 0)
+        code = read_count("nics", nics, CONVERGE_NICS_MAX, &options.nics);
+    if (code == 0)
+        code = read_count("vnets", vnets, CONVERGE_VNETS_MAX, &options.vnets);
     return code ? code : measure(work, &options, json);
 }
 
 const struct cli_command cli_bench = {
     .name = "bench",
-    .summary = "Measure the trie beside DPDK's tables, the route server beside BIRD and FRR",
+    .summary = "Measure the trie beside DPDK's tables, the route server beside BIRD, convergence",
     .usage = "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
              "                        [--routes N] [--quick] [--json]\n"
              "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
              "NAME]\n"
-             "                        [--table FILE] [--quick] [--json]",
+             "                        [--table FILE] [--quick] [--json]\n"
+             "       fingerpost bench converge [--prefixes N] [--nics N] [--vnets N] [--quick] "
+             "[--json]",
     .help =
         "  lookup   lookups a second on keys U (uniform), P (in a random prefix) and Z (Zipf "
         "flows)\n"
         "  update   a day of BGP updates, readers beside updates, building the table\n"
         "  share    memory and speed of 1 to 10,000 FIBs over one base\n"
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
-        "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n\n"
+        "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
+        "  converge the engine's own time from a detected failure of one of two next hops to the\n"
+        "           last next-hop group, and to the last FIB entry; no port is opened\n\n"
         "  --table FILE     a prefix a line, plain or .xz; without it, a synthetic full table\n"
         "  --updates FILE   'A prefix' or 'W prefix' a line; without it, synthetic updates\n"
         "  --family 4|6     of the synthetic table, or the one that FILE must have\n"
@@ -254,7 +281,10 @@ const struct cli_command cli_bench = {
         "  --routes N       only N routes of the table, drawn evenly\n"
         "  --quick          under a minute: fewer repeats, and without rte_lpm, which loads "
         "slowly\n"
-        "  --prefixes N     bgp: so many prefixes (default 1,000,000; some works take 100,000)\n"
+        "  --prefixes N     bgp: so many prefixes (default 1,000,000; some works take 100,000);\n"
+        "                   converge: only this number (default 1,000, 100,000 and 1,000,000)\n"
+        "  --nics N         converge: only so many (default 1, 1,000 and 4,000)\n"
+        "  --vnets N        converge: the NICs are in so many VNets (default 4)\n"
         "  --peers LIST     bgp: beside these daemons (default: bird and frr where installed)\n"
         "  --work NAME      bgp: this work alone\n"
         "  --json           the rows as one JSON document\n\n"

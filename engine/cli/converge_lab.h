@@ -1,0 +1,50 @@
+/*
+ * Two modelled NVAs around a controller, with BGP and BFD between them, on a clock of its own: what
+ * the shells of the live engine and the twin do, without a socket, and with a stop-watch around the
+ * engine's part of a failure.
+ *
+ *   nva speakers ──links (bytes, BFD datagrams)── controller ──> program ──> forwarding
+ *
+ * One thread, which is registered as a reader (of sample packets) while the lab is open.
+ */
+#ifndef ENGINE_CLI_CONVERGE_LAB_H
+#define ENGINE_CLI_CONVERGE_LAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/bench.h"
+#include "engine/program/controller.h"
+
+struct converge_lab;
+
+enum converge_event {
+    CONVERGE_BFD_DOWN,     /* the NVA falls silent; its BFD sessions' detection times expire */
+    CONVERGE_SESSION_DOWN, /* the NVA's kernel closes the connections of its BGP sessions */
+    CONVERGE_EVENTS
+};
+
+struct converge_size {
+    size_t prefixes, vnets, nics;
+};
+
+struct converge_sample {
+    double swap_us; /* of CPU time: from the detection to the last next-hop group */
+    double fib_us;  /* to the last FIB entry */
+    unsigned entries;
+    size_t wrong; /* sample packets that went where they must not */
+};
+
+/* Builds the fabric and lets both NVAs announce their prefixes, until all is programmed. NULL with
+ * the error filled. */
+struct converge_lab *converge_lab_open(const struct converge_size *size, struct bench_error *error);
+void converge_lab_close(struct converge_lab *lab); /* NULL is allowed */
+
+/* The first NVA dies. Then it comes back, until all is as it was. 0 or -errno with the error
+ * filled. */
+int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
+                      struct converge_sample *sample, struct bench_error *error);
+
+void converge_lab_size(const struct converge_lab *lab, struct program_size *size);
+
+#endif

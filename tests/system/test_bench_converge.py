@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""bench converge as a user types it: rows with the fields that programs rely on, for both events; every sample packet goes where
+it must; what cannot be measured is refused. Prints TAP.
+
+test_bench_converge.py FINGERPOST
+"""
+import json
+import subprocess
+import sys
+
+FIELDS = {"event": str, "prefixes": int, "nics": int, "engine_us": float, "engine_us_min": float, "engine_us_max": float,
+          "fib_us": float, "fib_us_min": float, "fib_us_max": float, "dead_path_ms": type(None), "vnets": int, "fibs": int,
+          "groups": int, "entries_changed": int, "rounds": int, "wrong": int}
+count = 0
+failed = 0
+
+
+def check(good, name, about=""):
+    global count, failed
+    count += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
+    if not good:
+        print(f"# {about}")
+
+
+def bench(*arguments):
+    return subprocess.run([sys.argv[1], "bench", "converge", *arguments], capture_output=True, text=True, timeout=300,
+                          check=False)
+
+
+def rows_of(*arguments):
+    done = bench("--json", *arguments)
+    check(done.returncode == 0, f"{' '.join(arguments)}: ends well", done)
+    return json.loads(done.stdout)
+
+
+def measured(prefixes, nics, vnets, rounds, *more):
+    rows = rows_of("--prefixes", str(prefixes), "--nics", str(nics), "--vnets", str(vnets), *more)
+    check([row["event"] for row in rows] == ["bfd-down", "session-down"], "a row for each event", rows)
+    for row in rows:
+        check(all(isinstance(row.get(field), kind) for field, kind in FIELDS.items()), "every field has its type", row)
+        check(row["wrong"] == 0, "before, after the groups and after the FIBs, packets go where they must", row)
+        check((row["prefixes"], row["nics"], row["vnets"], row["rounds"]) == (prefixes, nics, vnets, rounds), "as asked", row)
+        check(0 < row["engine_us_min"] <= row["engine_us"] <= row["engine_us_max"], "least, median and greatest", row)
+        check(row["engine_us"] < row["fib_us"], "groups are swapped before the FIBs are written", row)
+        # A base for the hub and for each VNet, and each shows every prefix.
+        check(row["entries_changed"] >= prefixes * (vnets + 1), "every prefix moves in every VNet's base", row)
+        check(row["groups"] > vnets, "each VNet has groups of its own", row)
+    return rows
+
+
+def refused(why, *arguments):
+    done = bench(*arguments)
+    check(done.returncode == 2 and why in done.stderr and not done.stdout, f"{' '.join(arguments)}: refused", done)
+
+
+def main():
+    few = measured(300, 1, 1, 9)
+    many = measured(2000, 600, 20, 3, "--quick")
+    check(many[0]["fibs"] > few[0]["fibs"], "more VNets have more FIBs", (many, few))
+    table = bench("--prefixes", "10", "--nics", "1", "--quick")
+    check(table.returncode == 0 and "bfd-down" in table.stdout and "Groups swapped us" in table.stdout, "a table for people",
+          table)
+    refused("--nics: '0' is not a number", "--nics", "0")
+    refused("--vnets: 'x' is not a number", "--vnets", "x")
+    refused("2 NICs cannot be spread over 3 VNets", "--nics", "2", "--vnets", "3", "--prefixes", "10")
+    refused("5000 NICs cannot be spread over 1 VNets", "--nics", "5000", "--vnets", "1", "--prefixes", "10")
+    print(f"1..{count}")
+    sys.exit(1 if failed else 0)
+
+
+main()
