@@ -94,7 +94,7 @@ static void note_swap(struct converge_lab *lab)
 {
     for (size_t i = 0; i < lab->link_count; i++) {
         const struct controller_peer *peer = lab->links[i].peer;
-        if (is_first(peer) && peer->established && !peer->bfd_failed)
+        if (is_first(peer) && (peer->established || peer->retained) && !peer->bfd_failed)
             return;
     }
     if (lab->dead && lab->swapped_ns == 0)
@@ -387,6 +387,10 @@ int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
     lab->swapped_ns = 0;
     uint64_t begin_ns = event == CONVERGE_BFD_DOWN ? fall_silent(lab) : close_connections(lab);
     uint64_t first_ns = cpu_ns() - begin_ns;
+    if (lab->swapped_ns == 0) {
+        snprintf(error->text, sizeof(error->text), "the dead NVA is still in the groups");
+        return -EPROTO;
+    }
     sample->swap_us = (double)(lab->swapped_ns - begin_ns) / 1e3;
     sample->wrong += converge_probe_moved(&probe);
     begin_ns = cpu_ns();

@@ -375,13 +375,49 @@ def detection_times(interval):
         return times, report["bfd"]["late_ms_most"]
 
 
+def times_of_bird(interval):
+    """The other way round, for comparison: from the moment that the engine is halted to BIRD's own Down."""
+    with tempfile.TemporaryDirectory(prefix="fp-bfd-") as directory:
+        engine = Engine(directory, f"{{interval_ms: {interval}, multiplier: 3}}")
+        bird = Bird(directory, interval)
+        # It logs no change of state that its own timer makes: what it sends at that very moment says it.
+        down = re.compile(r"^(\S+ \S+) .* Sending CTL to (\S+) \[Down\]", re.M)
+        try:
+            if not established(engine, "bird", 2) or not wait_for(lambda: bird.sessions("Up") == 2):
+                return []
+            time.sleep(0.5 + 0.01 * (os.getpid() % 10))
+            since = time.time()
+            engine.process.send_signal(signal.SIGSTOP)
+
+            def lines():
+                first = {}
+                for stamp, address in down.findall(bird.log()):
+                    at = datetime.datetime.fromisoformat(stamp).timestamp()
+                    if at >= since - 0.001:
+                        first.setdefault(address, (at - since) * 1000)
+                return list(first.values())
+
+            wait_for(lambda: len(lines()) >= 2, 3)
+            return lines()
+        finally:
+            engine.process.send_signal(signal.SIGCONT)
+            bird.stop()
+            engine.stop()
+
+
 def measure():
     for interval in (10, 50, 100):
-        rounds = [detection_times(interval) for _ in range(5)]
+        rounds, of_bird = [], []
+        for _ in range(5):
+            rounds.append(detection_times(interval))
+            of_bird += times_of_bird(interval)
         times = [at for of_round, _ in rounds for at in of_round]
         print(f"{interval} ms x 3: {len(times)} detections, median {statistics.median(times):.0f} ms, "
               f"{min(times):.0f} to {max(times):.0f}; served late by {max(late for _, late in rounds):.1f} ms at most",
               flush=True)
+        if of_bird:
+            print(f"{interval} ms x 3: {len(of_bird)} detections of BIRD, median {statistics.median(of_bird):.0f} ms, "
+                  f"{min(of_bird):.0f} to {max(of_bird):.0f}", flush=True)
 
 
 def main():
