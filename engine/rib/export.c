@@ -176,9 +176,7 @@ struct dress {
     bool otc;    /* our ASN as Only to Customer (RFC 9234) */
     bool border; /* non-transitive extended communities stay within the AS (RFC 4360 section 6) */
     bool paths;  /* AS numbers leave the AS_PATH */
-    bool unused[3]; /* instead of padding, which a copy need not preserve */
 };
-_Static_assert(sizeof(struct dress) == 12, "no padding");
 
 static bool adds_otc(const struct speaker_peer *peer, const struct bgp_attributes *attributes)
 {
