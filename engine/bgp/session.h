@@ -13,8 +13,9 @@
  * Transport's side of the contract
  * - After handler.connect: bgp_session_connected(BGP_OUTGOING) or bgp_session_closed(BGP_OUTGOING).
  *   What is left of an earlier outgoing connection is dropped without a word.
- * - One connection per direction: a further incoming one is refused by the transport, or takes the
- *   place of the former by bgp_session_connected() (the former then counts as lost).
+ * - One connection per direction: a further incoming one is refused by the transport, or, where
+ *   bgp_session_gives_way(), takes the place of the former by bgp_session_connected() (the former
+ *   then counts as lost).
  * - After handler.output_ready: call bgp_session_output() until it returns 0.
  * - handler.close may come from within bgp_session_connected(): the connection is not wanted.
  * - After handler.close: send what bgp_session_output() still gives, close; a bgp_session_closed()
@@ -111,6 +112,9 @@ struct bgp_session_config {
     bool passive;         /* never connect */
     uint16_t hold_time_s; /* offered: 0 or >= 3 */
     uint16_t keepalive_s; /* 0: a third of the negotiated hold time; never more than that third */
+    /* A peer that takes nothing for so long is cut off (RFC 9687). 0: 480, or twice the negotiated
+     * hold time where that is more. Without a hold time: never. */
+    uint16_t send_hold_time_s;
     uint16_t connect_retry_s; /* 0: 120 */
     /* Pause in Idle after a failure; doubled with each failure in a row up to the maximum. 0:
      * 1,000 and 60,000. All waits get jitter (RFC 4271 section 10). */
@@ -190,6 +194,9 @@ enum bgp_state bgp_session_state(const struct bgp_session *session);
 const struct bgp_session_config *bgp_session_config(const struct bgp_session *session);
 /* True when peer_asn is local_asn. */
 bool bgp_session_internal(const struct bgp_session *session);
+/* Should a further incoming connection take the place of the one that is there? If not, the
+ * transport refuses it. */
+bool bgp_session_gives_way(const struct bgp_session *session);
 
 /* Valid while Established (all zero before the first time). */
 struct bgp_negotiated {

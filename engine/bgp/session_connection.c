@@ -44,12 +44,17 @@ void connection_restart_keepalive(struct bgp_session *session, struct connection
 static void restart_send_hold(struct bgp_session *session, struct connection *connection)
 {
     uint64_t send_hold = (uint64_t)connection->hold_ms * 2;
+    if (send_hold < SEND_HOLD_MIN_MS) {
+        send_hold = SEND_HOLD_MIN_MS;
+    }
+    if (session->config.send_hold_time_s != 0) {
+        send_hold = (uint64_t)session->config.send_hold_time_s * 1000;
+    }
     if (connection->state < BGP_OPEN_CONFIRM || connection->hold_ms == 0) {
         connection->send_hold_deadline = NEVER;
         return;
     }
-    connection->send_hold_deadline =
-        session->now_ms + (send_hold > SEND_HOLD_MIN_MS ? send_hold : SEND_HOLD_MIN_MS);
+    connection->send_hold_deadline = session->now_ms + send_hold;
 }
 
 static void hold_expired(struct bgp_session *session, enum bgp_direction direction)
@@ -113,13 +118,23 @@ static bool welcome(struct bgp_session *session, enum bgp_direction direction)
 }
 
 /* A connection is gone without a word. */
-static void lose(struct bgp_session *session, enum bgp_direction direction)
+static void lose(struct bgp_session *session, enum bgp_direction direction, bool pause)
 {
     enum bgp_state state = session->connections[direction].state;
     if (state == BGP_ESTABLISHED) {
         session_retain(session, NULL);
     }
-    connection_end(session, direction, false, state > BGP_OPEN_SENT);
+    connection_end(session, direction, false, pause && state > BGP_OPEN_SENT);
+}
+
+/* A peer that opens a second connection has lost the first: its machine died without a word. RFC
+ * 4724 section 5 says so for an Established session whose peer offered graceful restart; before its
+ * OPEN there is nothing yet that a newcomer could harm. */
+bool bgp_session_gives_way(const struct bgp_session *session)
+{
+    enum bgp_state state = session->connections[BGP_INCOMING].state;
+    return state == BGP_OPEN_SENT ||
+           (state == BGP_ESTABLISHED && session->negotiated.restart_families != 0);
 }
 
 /* Each connection sends its OPEN at once, the incoming one too: waiting for the peer's
@@ -132,7 +147,8 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
     if (connection->state != BGP_IDLE) {
         session_reason(session, "the %s connection was replaced by a new one",
                        bgp_direction_text(direction));
-        lose(session, direction);
+        /* A pause would have the newcomer refused. */
+        lose(session, direction, direction != BGP_INCOMING || !bgp_session_gives_way(session));
     }
     connection_clear(connection);
     if (direction == BGP_OUTGOING) {
@@ -227,7 +243,7 @@ void bgp_session_closed(struct bgp_session *session, enum bgp_direction directio
     if (connection->state != BGP_IDLE) {
         session_reason(session, "%s connection closed%s%s", bgp_direction_text(direction),
                        reason != NULL ? ": " : " by the peer", reason != NULL ? reason : "");
-        lose(session, direction);
+        lose(session, direction, true);
         return;
     }
     connection_clear(connection);

@@ -20,7 +20,7 @@
 
 /* RFC 4271 10: while we wait for an OPEN. */
 #define OPEN_HOLD_MS 240000u
-/* RFC 9687: the send hold time is at least this, and at least twice the hold time. */
+/* RFC 9687: the send hold time is at least this, and at least twice the hold time, unless set. */
 #define SEND_HOLD_MIN_MS 480000u
 /* Once Established that long, earlier failures are forgotten. */
 #define STABLE_MS 60000u

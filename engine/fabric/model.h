@@ -235,6 +235,7 @@ struct fabric_bgp_peer {
     struct fabric_transport transport;
     bool extended_messages;
     uint16_t hold_time_s, keepalive_s; /* defaults 180, 60 */
+    uint16_t send_hold_time_s;         /* RFC 9687; 0: the default of the RFC */
     struct fabric_bfd bfd;
     struct fabric_max_prefixes max_prefixes;
     struct fabric_graceful_restart graceful_restart;

@@ -230,6 +230,10 @@ static void check_peer_forwards(struct fabric_loader *loader,
 static void check_peer_timers(struct fabric_loader *loader, const struct fabric_bgp_peer *peer,
                               const char *what)
 {
+    if (peer->send_hold_time_s != 0 && peer->send_hold_time_s <= peer->hold_time_s)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &peer->send_hold_time_s, &peer->place),
+                     "%s.send_hold_time_s: %u is neither 0 nor more than hold_time_s (%u)", what,
+                     peer->send_hold_time_s, peer->hold_time_s);
     if (peer->hold_time_s == 1 || peer->hold_time_s == 2)
         FABRIC_ERROR(loader, fabric_place_of(loader, &peer->hold_time_s, &peer->place),
                      "%s.hold_time_s: %u is neither 0 nor at least 3", what, peer->hold_time_s);

@@ -318,10 +318,18 @@ void live_connection_accepted(struct live_peer *peer, int fd)
     /* Wishes that wait concern the connection that was: they go first. */
     live_peers_work(live);
     struct live_connection *connection = NULL;
+    struct live_connection *former = peer->connections[BGP_INCOMING];
+    bool gives_way =
+        former && !live->stopping && bgp_session_gives_way(speaker_peer_session(peer->peer->peer));
+    if (gives_way)
+        destroy(former); /* speaker_connected() tells the session */
     if (!peer->connections[BGP_INCOMING] && !live->stopping)
         connection = create(peer, BGP_INCOMING, fd, OPEN);
     if (!connection) {
         close(fd);
+        if (gives_way)
+            speaker_closed(peer->peer->speaker, peer->peer->peer, BGP_INCOMING, strerror(ENOMEM),
+                           live_now());
         return;
     }
     watch(connection, UV_READABLE);

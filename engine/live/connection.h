@@ -17,7 +17,7 @@
 #include "engine/live/context.h"
 
 /* Both take fd over. A connection of that direction that is there already: of an incoming one, the
- * newcomer is refused; of an outgoing one, the former is dropped. */
+ * newcomer is refused unless bgp_session_gives_way(); of an outgoing one, the former is dropped. */
 void live_connection_accepted(struct live_peer *peer, int fd);
 void live_connection_opening(struct live_peer *peer, int fd);
 

@@ -157,6 +157,7 @@ static int create_session(struct speaker_peer *peer)
         .extended_messages = config->extended_messages,
         .hold_time_s = config->hold_time_s,
         .keepalive_s = config->keepalive_s,
+        .send_hold_time_s = config->send_hold_time_s,
         .connect_retry_s = config->connect_retry_s,
         .extended_next_hop = config->extended_next_hop,
         .add_path = {.receive = config->add_path_receive ? BGP_FAMILIES_ALL : 0,

@@ -162,6 +162,7 @@ struct speaker_peer_config {
     bool extended_messages;            /* offered: messages of up to 65,535 octets (RFC 8654) */
     uint16_t hold_time_s;              /* 0 or >= 3; default 180 is the caller's to give */
     uint16_t keepalive_s;              /* 0: a third of the negotiated hold time */
+    uint16_t send_hold_time_s;         /* 0: as bgp_session_config says */
     uint16_t connect_retry_s;
     struct speaker_prefix_limit limit;
     struct bgp_restart_config restart;

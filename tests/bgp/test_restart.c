@@ -243,3 +243,33 @@ Test(restart, refresh_markers_count_only_where_they_were_agreed_on)
         solo_close(&solo);
     }
 }
+
+/* RFC 4724 section 5: the machine that comes back before its loss was noticed is let in at once, and
+ * its routes stay. A peer without the capability keeps what it has. */
+Test(restart, newcomer_takes_the_place_of_a_graceful_peers_connection)
+{
+    struct solo solo;
+    struct bgp_open graceful = restarting_open(false), plain = peer_open();
+    struct bgp_session_config config = restarting_config();
+    config.passive = true;
+    for (unsigned i = 0; i < 2; i++) {
+        solo_open(&solo, &config);
+        bgp_session_start(solo.session, solo.now_ms);
+        bgp_session_connected(solo.session, BGP_INCOMING, solo.now_ms);
+        cr_assert(bgp_session_gives_way(solo.session), "no OPEN has come");
+        solo_input_open(&solo, BGP_INCOMING, i == 0 ? &graceful : &plain);
+        cr_assert_not(bgp_session_gives_way(solo.session));
+        solo_input_keepalive(&solo, BGP_INCOMING);
+        cr_assert_eq(bgp_session_state(solo.session), BGP_ESTABLISHED);
+        cr_assert_eq(bgp_session_gives_way(solo.session), i == 0);
+        if (i == 0) {
+            bgp_session_connected(solo.session, BGP_INCOMING, solo.now_ms);
+            cr_assert_eq(bgp_session_retained(solo.session), IPV4);
+            cr_assert_eq(bgp_session_state(solo.session), BGP_OPEN_SENT);
+            solo_input_open(&solo, BGP_INCOMING, &graceful);
+            solo_input_keepalive(&solo, BGP_INCOMING);
+            cr_assert_eq(bgp_session_state(solo.session), BGP_ESTABLISHED);
+        }
+        solo_close(&solo);
+    }
+}

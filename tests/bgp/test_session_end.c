@@ -83,6 +83,23 @@ Test(session_end, peer_that_never_reads_is_cut_off)
     solo_close(&solo);
 }
 
+Test(session_end, time_for_a_peer_that_never_reads_can_be_set)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    config.send_hold_time_s = 200;
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    uint64_t start = solo.now_ms;
+    while (state_of(&solo) == BGP_ESTABLISHED && solo.now_ms < start + 3600000) {
+        solo_input_keepalive(&solo, BGP_OUTGOING);
+        pass_time(&solo, solo.now_ms + 1000);
+    }
+    cr_assert_eq((solo.now_ms - start) / 1000, 200);
+    solo_close(&solo);
+}
+
 Test(session_end, pause_in_idle_doubles_up_to_its_maximum)
 {
     struct solo solo;

@@ -102,6 +102,11 @@ Test(load_bgp, route_servers)
          "base.yaml:35: error: route_servers[rs1].peers[nva1].hold_time_s: 2 is neither 0 nor at "
          "least 3\n"},
         {{{"address: 10.0.1.4, asn: 65001}\n",
+           "address: 10.0.1.4, asn: 65001, hold_time_s: 30, send_hold_time_s: 30}\n"}},
+         "base.yaml:35: error: route_servers[rs1].peers[nva1].send_hold_time_s: 30 is neither 0 "
+         "nor "
+         "more than hold_time_s (30)\n"},
+        {{{"address: 10.0.1.4, asn: 65001}\n",
            "address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 20}\n"}},
          "base.yaml:35: warning keepalive: route_servers[rs1].peers[nva1].keepalive_s: 20 is more "
          "than a third of hold_time_s (30); two lost keepalives end the session\n"},
