@@ -184,6 +184,32 @@ void engine_clean(struct engine *engine)
     rmdir(engine->directory);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+size_t engine_resident_kb(const struct engine *engine)
+{
+#ifdef SANITIZED
+    (void)engine;
+    return 0;
+#else
+    char path[64];
+    unsigned long total = 0, resident = 0;
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)engine->pid);
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    if (file)
+        fclose(file);
+    return resident * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+#endif
+}
+
 char *engine_log(const struct engine *engine)
 {
     return read_file(engine, "log");

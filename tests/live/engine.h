@@ -12,6 +12,10 @@
 #include <jansson.h>
 
 #define ENGINE_PORT 17900
+/* Further peers, which only a few scenarios play: p00, p01, … at host ENGINE_CROWD_HOST and on. */
+#define ENGINE_CROWD      100
+#define ENGINE_CROWD_HOST 100
+#define ENGINE_CROWD_ASN  65100
 
 struct engine {
     pid_t pid;     /* 0: not running */
@@ -36,6 +40,9 @@ int engine_wait(struct engine *engine, int timeout_ms);
 int engine_stop(struct engine *engine);
 /* Kills what still runs and removes what was kept. */
 void engine_clean(struct engine *engine);
+
+/* Kilobytes that it has resident; 0: unknown, as under a sanitizer, which keeps what was freed. */
+size_t engine_resident_kb(const struct engine *engine);
 
 /* What it printed; free() it. */
 char *engine_log(const struct engine *engine);

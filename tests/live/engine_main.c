@@ -2,7 +2,8 @@
  * The live engine as a program of its own, for tests that talk to it over loopback TCP:
  *
  *   engine BASE PORT [TRACE]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2
- * at BASE.11
+ * at BASE.11,
+ * and a crowd that only calls, p00 and on (peers are in the order of names) from BASE.100, with a short hold time
  *
  * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is
  * loaded from text as the user's is; only its transport addresses are moved to loopback. With
@@ -16,6 +17,7 @@
 
 #include "engine/fabric/load.h"
 #include "engine/live/live.h"
+#include "tests/live/engine.h"
 
 static const char fabric_text[] =
     "fabric: test\n"
@@ -31,10 +33,10 @@ static const char fabric_text[] =
     "    vnet: hub\n"
     "    asn: 65515\n"
     "    addresses: [10.0.0.4, 10.0.0.5]\n"
+    "    limits: {peers: 128, prefixes: 200000}\n"
     "    peers:\n"
     "      - {name: nva1, address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 10}\n"
-    "      - {name: nva2, address: 10.0.1.5, asn: 65002, hold_time_s: 30, keepalive_s: 10}\n"
-    "nics:\n";
+    "      - {name: nva2, address: 10.0.1.5, asn: 65002, hold_time_s: 30, keepalive_s: 10}\n";
 static const char nics_alone[] =
     "  - {name: vm1, subnet: hub/vms, addresses: [10.0.2.4]}\n"
     "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
@@ -49,6 +51,25 @@ static const char nics_on_ports[] =
     "  - {name: p2, device: net_null, options: {no-rx: 1, size: 64}}\n"
     "  - {name: p3, device: net_null, options: {no-rx: 1, size: 65}}\n";
 
+static void put_crowd(FILE *file)
+{
+    for (unsigned i = 0; i < ENGINE_CROWD; i++)
+        fprintf(
+            file,
+            "      - {name: p%02u, address: 10.0.1.%u, asn: %u, hold_time_s: 3, keepalive_s: 1, "
+            "send_hold_time_s: 4, transport: {connect: passive}}\n",
+            i, ENGINE_CROWD_HOST + i, ENGINE_CROWD_ASN + i);
+}
+
+/* One NIC has the addresses of all: a peer without one would be warned of. */
+static void put_crowd_nic(FILE *file)
+{
+    fprintf(file, "nics:\n  - {name: crowd, subnet: hub/nva, ip_forwarding: true, addresses: [");
+    for (unsigned i = 0; i < ENGINE_CROWD; i++)
+        fprintf(file, "%s10.0.1.%u", i > 0 ? ", " : "", ENGINE_CROWD_HOST + i);
+    fprintf(file, "]}\n");
+}
+
 /* context: the name of the trace, or NULL. */
 static int read_text(void *context, const char *path, char **text, size_t *length,
                      bool *is_directory)
@@ -59,6 +80,8 @@ static int read_text(void *context, const char *path, char **text, size_t *lengt
     if (!memory)
         return -ENOMEM;
     fputs(fabric_text, memory);
+    put_crowd(memory);
+    put_crowd_nic(memory);
     if (context)
         fprintf(memory, nics_on_ports, (const char *)context);
     else
@@ -75,6 +98,10 @@ static void move_to_loopback(struct fabric *fabric, const char *base)
         lpm_address_parse(text, &server->addresses[i]);
         snprintf(text, sizeof(text), "%s.%u", base, 10 + i);
         lpm_address_parse(text, &server->peers[i].address);
+    }
+    for (unsigned i = 0; i < ENGINE_CROWD; i++) {
+        snprintf(text, sizeof(text), "%s.%u", base, ENGINE_CROWD_HOST + i);
+        lpm_address_parse(text, &server->peers[2 + i].address);
     }
 }
 

@@ -13,91 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/bgp/message.h"
-#include "tests/live/wire_peer.h"
-#include "tests/live/engine.h"
-
-/* Long enough for sanitizer builds on a busy machine; a step that works takes milliseconds. */
-#define PATIENCE_MS 10000
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);         \
-            holds = false;                                                                         \
-            goto cleanup;                                                                          \
-        }                                                                                          \
-    } while (0)
-
-/* Every scenario has an engine and two peers, and ends alike. */
-struct stage {
-    struct engine engine;
-    struct wire_peer nva1, nva2;
-};
-
-static bool raise_stage(struct stage *stage, bool with_traffic)
-{
-    memset(stage, 0, sizeof(*stage));
-    stage->nva1.fd = stage->nva2.fd = -1;
-    return engine_start(&stage->engine, with_traffic);
-}
-
-static bool strike_stage(struct stage *stage, bool holds)
-{
-    wire_peer_close(&stage->nva1);
-    wire_peer_close(&stage->nva2);
-    if (!holds) {
-        char *log = engine_log(&stage->engine);
-        fprintf(stderr, "the engine's log:\n%s\n", log ? log : "");
-        free(log);
-    }
-    engine_clean(&stage->engine);
-    return holds;
-}
-
-static bool dial(struct stage *stage, struct wire_peer *peer, unsigned index)
-{
-    return wire_peer_connect(peer, stage->engine.peer[index], stage->engine.address[0], ENGINE_PORT,
-                             0);
-}
-
-/* A session of nva1 (index 0) or nva2 (1) with the first instance. */
-static bool join(struct stage *stage, struct wire_peer *peer, unsigned index, uint16_t hold_time_s)
-{
-    return dial(stage, peer, index) && wire_peer_handshake(peer, 65001 + index, hold_time_s);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static long long session_number(json_t *report, const char *peer, const char *key)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach(json_object_get(report, "sessions"), i, row)
-    {
-        if (strcmp(json_string_value(json_object_get(row, "peer")), peer) == 0 &&
-            json_integer_value(json_object_get(row, "instance")) == 0)
-            return (long long)json_integer_value(json_object_get(row, key));
-    }
-    return -1;
-}
+#include "tests/live/stage.h"
 
 bool session_comes_up_and_stops_cleanly(void)
 {
     struct stage stage;
     struct wire_message message;
     json_t *report = NULL;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 90));
     REQUIRE(engine_says(&stage.engine, "rs1/0 nva1", PATIENCE_MS));
     /* The hub's address space, then End-of-RIB. */
     REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
@@ -110,36 +38,36 @@ bool session_comes_up_and_stops_cleanly(void)
     REQUIRE(engine_wait(&stage.engine, PATIENCE_MS) == 0);
     report = engine_report(&stage.engine);
     REQUIRE(report);
-    REQUIRE(session_number(report, "nva1", "established") == 1);
+    REQUIRE(stage_session_number(report, "nva1", "established") == 1);
 cleanup:
     json_decref(report);
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 bool routes_are_learned_and_reported(void)
 {
     struct stage stage;
     json_t *report = NULL;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 90));
     REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", 1000));
     /* The status on demand goes to standard error; 1,000 is in its line of nva1. */
-    int64_t until = now_ms() + PATIENCE_MS;
+    int64_t until = stage_now_ms() + PATIENCE_MS;
     do {
         engine_signal(&stage.engine, SIGUSR1);
         usleep(50000);
-    } while (engine_count(&stage.engine, " 1000 ") == 0 && now_ms() < until);
+    } while (engine_count(&stage.engine, " 1000 ") == 0 && stage_now_ms() < until);
     REQUIRE(engine_count(&stage.engine, " 1000 ") > 0);
     REQUIRE(engine_stop(&stage.engine) == 0);
     report = engine_report(&stage.engine);
     REQUIRE(report);
-    REQUIRE(session_number(report, "nva1", "learned") == 1000);
+    REQUIRE(stage_session_number(report, "nva1", "learned") == 1000);
     REQUIRE(json_integer_value(json_object_get(json_object_get(report, "programmed"), "routes")) >=
             1000);
 cleanup:
     json_decref(report);
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* RFC 4271 6.1: a marker that is not all ones is Message Header Error / Connection Not
@@ -149,10 +77,10 @@ bool garbage_gets_a_notification_and_hurts_no_one_else(void)
     struct stage stage;
     struct wire_message message;
     uint8_t garbage[256];
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 3));
-    REQUIRE(join(&stage, &stage.nva2, 1, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(stage_join(&stage, &stage.nva2, 1, 90));
     memset(garbage, 0x5a, sizeof(garbage));
     REQUIRE(wire_peer_send(&stage.nva2, garbage, sizeof(garbage)));
     REQUIRE(wire_peer_expect(&stage.nva2, BGP_NOTIFICATION, &message, PATIENCE_MS));
@@ -163,7 +91,7 @@ bool garbage_gets_a_notification_and_hurts_no_one_else(void)
     REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, PATIENCE_MS));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* TCP owes nobody whole messages. */
@@ -172,9 +100,9 @@ bool one_byte_at_a_time_is_fine(void)
     struct stage stage;
     struct wire_message message;
     uint8_t bytes[512];
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(dial(&stage, &stage.nva1, 0));
+    REQUIRE(stage_dial(&stage, &stage.nva1, 0));
     size_t n = wire_peer_open(65001, 90, bytes);
     n += bgp_keepalive_encode(bytes + n, sizeof(bytes) - n);
     for (size_t i = 0; i < n; i++) {
@@ -184,7 +112,7 @@ bool one_byte_at_a_time_is_fine(void)
     REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* Each costs the engine an accept and a close; the log must not be their way to fill a disk. */
@@ -192,18 +120,18 @@ bool unknown_source_is_refused_with_one_line(void)
 {
     struct stage stage;
     struct wire_message message;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
     for (unsigned i = 0; i < 50; i++) {
-        REQUIRE(dial(&stage, &stage.nva2, 2));
+        REQUIRE(stage_dial(&stage, &stage.nva2, 2));
         REQUIRE(wire_peer_read(&stage.nva2, &message, PATIENCE_MS) && message.type == 0);
         wire_peer_close(&stage.nva2);
     }
     REQUIRE(engine_count(&stage.engine, "not a peer") == 1);
-    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 90));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 bool engine_connects_out_from_the_instance_address(void)
@@ -215,7 +143,7 @@ bool engine_connects_out_from_the_instance_address(void)
     engine_name(&stage.engine);
     /* The peer is there first: the engine calls once at its start, then only every other minute. */
     int listener = wire_peer_listen(stage.engine.peer[0], ENGINE_PORT);
-    bool holds = raise_stage(&stage, false) && listener >= 0;
+    bool holds = stage_raise(&stage, false) && listener >= 0;
     REQUIRE(holds);
     REQUIRE(wire_peer_accept(&stage.nva1, listener, PATIENCE_MS));
     REQUIRE(getpeername(stage.nva1.fd, (struct sockaddr *)&source, &length) == 0);
@@ -226,20 +154,7 @@ bool engine_connects_out_from_the_instance_address(void)
     REQUIRE(engine_says(&stage.engine, "nva1", PATIENCE_MS));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
-}
-
-/* Reads until n prefixes have come. */
-static bool read_prefixes(struct wire_peer *peer, unsigned n)
-{
-    struct wire_message message;
-    unsigned seen = 0;
-    while (seen < n) {
-        if (!wire_peer_read(peer, &message, PATIENCE_MS) || message.type == 0)
-            return false;
-        seen += wire_message_prefixes(&message);
-    }
-    return true;
+    return stage_strike(&stage, holds);
 }
 
 /* 30,000 prefixes are some hundred kilobytes of UPDATEs, far more than the sockets between hold. */
@@ -248,23 +163,23 @@ bool slow_reader_gets_everything_in_the_end(void)
     enum { PREFIXES = 30000 };
     struct stage stage;
     struct wire_message message;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
     /* The slow one comes first, with hardly a receive buffer, and does not read. */
     REQUIRE(wire_peer_connect(&stage.nva2, stage.engine.peer[1], stage.engine.address[0],
                               ENGINE_PORT, 2048));
     REQUIRE(wire_peer_handshake(&stage.nva2, 65002, 90));
-    REQUIRE(join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 3));
     REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", PREFIXES));
     /* The quick one is served meanwhile. */
     for (unsigned i = 0; i < 2; i++) {
         REQUIRE(wire_peer_keepalive(&stage.nva1));
         REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, 3000));
     }
-    REQUIRE(read_prefixes(&stage.nva2, PREFIXES + 1));
+    REQUIRE(stage_read_prefixes(&stage.nva2, PREFIXES + 1));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* Sends what the socket takes now, whole messages or not: the bytes are KEEPALIVEs without end. */
@@ -288,24 +203,24 @@ bool flood_does_not_delay_keepalives(void)
     struct stage stage;
     struct wire_message message;
     size_t offset = 0;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 3));
-    REQUIRE(join(&stage, &stage.nva2, 1, 90));
-    int64_t end = now_ms() + 3500, last = now_ms(), longest = 0;
-    while (now_ms() < end) {
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(stage_join(&stage, &stage.nva2, 1, 90));
+    int64_t end = stage_now_ms() + 3500, last = stage_now_ms(), longest = 0;
+    while (stage_now_ms() < end) {
         flood(&stage.nva2, &offset);
         if (!wire_peer_read(&stage.nva1, &message, 1) || message.type != BGP_KEEPALIVE)
             continue;
-        longest = now_ms() - last > longest ? now_ms() - last : longest;
-        last = now_ms();
+        longest = stage_now_ms() - last > longest ? stage_now_ms() - last : longest;
+        last = stage_now_ms();
         REQUIRE(wire_peer_keepalive(&stage.nva1));
     }
     /* A third of the hold time of 3 s, with what this machine may add. */
     REQUIRE(longest > 0 && longest < 1800);
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* A reset instead of an orderly end; the engine's pause in Idle passes, and the peer is let in
@@ -313,23 +228,23 @@ cleanup:
 bool reset_peer_comes_back(void)
 {
     struct stage stage;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 90));
     struct linger at_once = {1, 0};
     setsockopt(stage.nva1.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     wire_peer_close(&stage.nva1);
-    int64_t until = now_ms() + 30000;
+    int64_t until = stage_now_ms() + 30000;
     bool back = false;
-    while (!back && now_ms() < until) {
-        back = join(&stage, &stage.nva1, 0, 90);
+    while (!back && stage_now_ms() < until) {
+        back = stage_join(&stage, &stage.nva1, 0, 90);
         if (!back)
             usleep(100000);
     }
     REQUIRE(back);
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* Even from the right address: the first holds the session. */
@@ -337,38 +252,38 @@ bool second_incoming_connection_is_refused(void)
 {
     struct stage stage;
     struct wire_message message;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
-    REQUIRE(join(&stage, &stage.nva1, 0, 3));
-    REQUIRE(dial(&stage, &stage.nva2, 0));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 3));
+    REQUIRE(stage_dial(&stage, &stage.nva2, 0));
     REQUIRE(wire_peer_read(&stage.nva2, &message, PATIENCE_MS) && message.type == 0);
     REQUIRE(wire_peer_keepalive(&stage.nva1));
     REQUIRE(wire_peer_expect(&stage.nva1, BGP_KEEPALIVE, &message, PATIENCE_MS));
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 bool second_signal_ends_at_once(void)
 {
     struct stage stage;
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
     /* A peer that does not close: the stop waits for it, for a second at most. */
-    REQUIRE(join(&stage, &stage.nva1, 0, 90));
+    REQUIRE(stage_join(&stage, &stage.nva1, 0, 90));
     engine_signal(&stage.engine, SIGINT);
     REQUIRE(engine_says(&stage.engine, "telling", PATIENCE_MS));
     engine_signal(&stage.engine, SIGINT);
     REQUIRE(engine_wait(&stage.engine, PATIENCE_MS) == 130);
 cleanup:
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 bool taken_port_is_a_bad_start(void)
 {
     struct stage stage;
     struct engine second = {0};
-    bool holds = raise_stage(&stage, false);
+    bool holds = stage_raise(&stage, false);
     REQUIRE(holds);
     REQUIRE(engine_spawn(&second, stage.engine.base, false));
     REQUIRE(engine_wait(&second, PATIENCE_MS) == 2);
@@ -378,7 +293,7 @@ bool taken_port_is_a_bad_start(void)
     REQUIRE(engine_stop(&stage.engine) == 0);
 cleanup:
     engine_clean(&second);
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }
 
 /* 192.0.2.0/24 is for documentation (RFC 5737): no machine has it. The line says the command that
@@ -430,14 +345,14 @@ bool workers_run_beside_changing_routes(void)
     enum { ROUNDS = 4, PREFIXES = 2000 };
     struct stage stage;
     json_t *report = NULL;
-    bool holds = raise_stage(&stage, true);
+    bool holds = stage_raise(&stage, true);
     REQUIRE(holds);
     /* nva2 stays; nva1 comes and goes, and half of the flows with it. */
-    REQUIRE(join(&stage, &stage.nva2, 1, 90));
+    REQUIRE(stage_join(&stage, &stage.nva2, 1, 90));
     REQUIRE(wire_peer_announce(&stage.nva2, 65002, "10.0.1.5", PREFIXES));
     for (unsigned i = 0; i < ROUNDS; i++) {
-        int64_t until = now_ms() + 30000;
-        while (!join(&stage, &stage.nva1, 0, 90) && now_ms() < until)
+        int64_t until = stage_now_ms() + 30000;
+        while (!stage_join(&stage, &stage.nva1, 0, 90) && stage_now_ms() < until)
             usleep(100000);
         REQUIRE(wire_peer_announce(&stage.nva1, 65001, "10.0.1.4", PREFIXES));
         usleep(200000);
@@ -446,12 +361,12 @@ bool workers_run_beside_changing_routes(void)
     REQUIRE(engine_stop(&stage.engine) == 0);
     report = engine_report(&stage.engine);
     REQUIRE(report);
-    REQUIRE(session_number(report, "nva1", "established") == ROUNDS);
+    REQUIRE(stage_session_number(report, "nva1", "established") == ROUNDS);
     REQUIRE(next_hop_packets(report, "10.0.1.4") > 0);
     REQUIRE(next_hop_packets(report, "10.0.1.5") > 0);
     REQUIRE(total(report, "received") ==
             total(report, "forwarded") + total(report, "answered") + total_dropped(report));
 cleanup:
     json_decref(report);
-    return strike_stage(&stage, holds);
+    return stage_strike(&stage, holds);
 }

@@ -25,7 +25,15 @@
     X(second_signal_ends_at_once)                                                                  \
     X(taken_port_is_a_bad_start)                                                                   \
     X(absent_address_is_a_bad_start)                                                               \
-    X(workers_run_beside_changing_routes)
+    X(workers_run_beside_changing_routes)                                                          \
+    X(trickling_peer_holds_up_no_one)                                                              \
+    X(bytes_without_a_message_do_not_hold_a_session)                                               \
+    X(peer_that_never_reads_costs_its_own_state_only)                                              \
+    X(flood_of_updates_holds_up_no_one)                                                            \
+    X(ten_thousand_flaps_leave_nothing_behind)                                                     \
+    X(hundreds_of_session_flaps_leave_nothing_behind)                                              \
+    X(garbage_before_the_open_costs_one_connection)                                                \
+    X(half_open_connections_hold_up_no_one)
 
 #define LIVE_DECLARE(name) bool name(void);
 LIVE_SCENARIOS(LIVE_DECLARE)

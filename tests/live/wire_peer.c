@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +37,7 @@ static int bound_socket(const char *local, uint16_t port)
     struct sockaddr_in address = ip4(local, port);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     close(fd);
@@ -121,35 +123,51 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
     return at + n;
 }
 
-/* ORIGIN IGP, AS_PATH of one 4-octet AS, NEXT_HOP: written out, so that the engine's encoder is not
+/* ORIGIN IGP, AS_PATH of 4-octet ASes, NEXT_HOP: written out, so that the engine's encoder is not
  * its own judge. */
-static uint8_t *put_attributes(uint8_t *at, uint32_t asn, const char *next_hop)
+static uint8_t *put_attributes(uint8_t *at, uint32_t asn, unsigned path, const char *next_hop)
 {
     uint32_t as_wire = htonl(asn);
     struct in_addr hop;
     inet_pton(AF_INET, next_hop, &hop);
     at = put(at, "\x40\x01\x01\x00", 4);
-    at = put(at, "\x40\x02\x06\x02\x01", 5);
-    at = put(at, &as_wire, 4);
+    uint8_t path_head[] = {0x40, 2, (uint8_t)(2 + 4 * path), 2, (uint8_t)path};
+    at = put(at, path_head, sizeof(path_head));
+    for (unsigned i = 0; i < path; i++)
+        at = put(at, &as_wire, 4);
     at = put(at, "\x40\x03\x04", 3);
     return put(at, &hop, 4);
 }
 
-static size_t update(uint8_t *bytes, uint32_t asn, const char *next_hop, unsigned first, unsigned n)
+static uint8_t *put_prefixes(uint8_t *at, unsigned first, unsigned n)
 {
-    memset(bytes, 0xff, 16);
-    uint8_t *attributes = bytes + 23;
-    uint8_t *at = put_attributes(attributes, asn, next_hop);
-    uint16_t size = htons((uint16_t)(at - attributes));
-    put(bytes + 19, "\0\0", 2);
-    put(bytes + 21, &size, 2);
     for (unsigned i = first; i < first + n; i++) {
         uint8_t prefix[4] = {24, (uint8_t)(20 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i};
         at = put(at, prefix, 4);
     }
-    uint16_t length = htons((uint16_t)(at - bytes));
-    put(bytes + 16, &length, 2);
+    return at;
+}
+
+static uint8_t *put16(uint8_t *at, size_t value)
+{
+    uint16_t wire = htons((uint16_t)value);
+    return put(at, &wire, 2);
+}
+
+size_t wire_peer_update(uint8_t bytes[4096], uint32_t asn, unsigned path, const char *next_hop,
+                        unsigned first, unsigned n)
+{
+    memset(bytes, 0xff, 16);
     bytes[18] = BGP_UPDATE;
+    uint8_t *at = put16(bytes + 19, path == 0 ? 4 * (size_t)n : 0);
+    if (path == 0) {
+        at = put16(put_prefixes(at, first, n), 0);
+    } else {
+        uint8_t *end = put_attributes(at + 2, asn, path, next_hop);
+        put16(at, (size_t)(end - at - 2));
+        at = put_prefixes(end, first, n);
+    }
+    put16(bytes + 16, (size_t)(at - bytes));
     return (size_t)(at - bytes);
 }
 
@@ -158,7 +176,7 @@ bool wire_peer_announce(struct wire_peer *peer, uint32_t asn, const char *next_h
     uint8_t bytes[BGP_MESSAGE_MAX];
     for (unsigned first = 0; first < n; first += PREFIXES_PER_MESSAGE) {
         unsigned some = n - first < PREFIXES_PER_MESSAGE ? n - first : PREFIXES_PER_MESSAGE;
-        if (!wire_peer_send(peer, bytes, update(bytes, asn, next_hop, first, some)))
+        if (!wire_peer_send(peer, bytes, wire_peer_update(bytes, asn, 1, next_hop, first, some)))
             return false;
     }
     return true;
@@ -230,6 +248,18 @@ unsigned wire_message_prefixes(const struct wire_message *message)
     at += 2 + ((size_t)bytes[at] << 8 | bytes[at + 1]);
     unsigned n = 0;
     for (; at < message->length; n++)
+        at += 1 + (bytes[at] + 7u) / 8;
+    return n;
+}
+
+unsigned wire_message_withdrawn(const struct wire_message *message)
+{
+    const uint8_t *bytes = message->bytes;
+    if (message->type != BGP_UPDATE)
+        return 0;
+    size_t end = 21 + ((size_t)bytes[19] << 8 | bytes[20]);
+    unsigned n = 0;
+    for (size_t at = 21; at < end; n++)
         at += 1 + (bytes[at] + 7u) / 8;
     return n;
 }

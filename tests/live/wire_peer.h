@@ -38,6 +38,11 @@ bool wire_peer_keepalive(struct wire_peer *peer);
 /* n /24s from 20.0.0.0 on, path {asn}, this next hop; in messages of 400. */
 bool wire_peer_announce(struct wire_peer *peer, uint32_t asn, const char *next_hop, unsigned n);
 
+/* The UPDATE for n /24s from 20.0.0.0 + first * 256 on, n at most 400; returns its length. path:
+ * how often asn stands in AS_PATH, at least 1; 0: they are withdrawn. */
+size_t wire_peer_update(uint8_t bytes[4096], uint32_t asn, unsigned path, const char *next_hop,
+                        unsigned first, unsigned n);
+
 /* The next message; false when none came in time. */
 bool wire_peer_read(struct wire_peer *peer, struct wire_message *message, int timeout_ms);
 /* Reads, and throws away, until one of this type comes. */
@@ -48,5 +53,7 @@ bool wire_peer_handshake(struct wire_peer *peer, uint32_t asn, uint16_t hold_tim
 
 /* How many IPv4 prefixes an UPDATE announces. */
 unsigned wire_message_prefixes(const struct wire_message *message);
+/* How many it withdraws. */
+unsigned wire_message_withdrawn(const struct wire_message *message);
 
 #endif
