@@ -234,6 +234,22 @@ static void join_siblings(struct speaker *speaker, struct speaker_peer *peer)
     }
 }
 
+static void leave_siblings(struct speaker_peer *peer)
+{
+    struct speaker_peer *before = peer;
+
+    while (before->sibling != peer)
+        before = before->sibling;
+    before->sibling = peer->sibling;
+    peer->sibling = peer;
+}
+
+static void free_config(struct speaker_peer_config *config)
+{
+    free((uint32_t *)(uintptr_t)config->remove_as);
+    free((char *)(uintptr_t)config->name);
+}
+
 /* Makes room for one more peer in every array of the speaker. */
 static int reserve(struct speaker *speaker)
 {
@@ -299,11 +315,62 @@ void rib_peer_destroy(struct speaker_peer *peer)
             rib_bitset_free(&tables->pending[turn]);
     }
     rib_selection_forget(peer);
-    free((uint32_t *)(uintptr_t)peer->config.remove_as);
+    free_config(&peer->config);
     rib_policy_release(peer->import_policy);
     rib_policy_release(peer->export_policy);
-    free((char *)(uintptr_t)peer->config.name);
     free(peer);
+}
+
+bool speaker_peer_idle(const struct speaker_peer *peer)
+{
+    enum bgp_state state = bgp_session_state(peer->session);
+    bool idle = !peer->established && (state == BGP_IDLE || state == BGP_ACTIVE);
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        const struct rib_peer_tables *tables = &peer->tables[family];
+
+        idle = idle && tables->learned.count == 0 && tables->advertised.count == 0 &&
+               tables->retention == SPEAKER_RETAIN_NONE;
+    }
+    return idle;
+}
+
+/* Its place among the peers stays, and so do its tables, which are empty. */
+int speaker_peer_replace(struct speaker *speaker, struct speaker_peer *peer,
+                         const struct speaker_peer_config *config)
+{
+    struct speaker_peer former;
+    int error;
+
+    if (!speaker_peer_idle(peer))
+        return -EBUSY;
+    rib_selection_forget(peer);
+    former = *peer;
+    if (config->source == RIB_SOURCE_LOCAL ||
+        !lpm_address_equal(&config->local_address, &former.config.local_address) ||
+        !lpm_address_equal(&config->local_address6, &former.config.local_address6))
+        return -EINVAL;
+    leave_siblings(peer);
+    *peer = (struct speaker_peer){
+        .speaker = speaker,
+        .index = former.index,
+        .import_policy = former.import_policy,
+        .export_policy = former.export_policy,
+    };
+    memcpy(peer->tables, former.tables, sizeof(peer->tables));
+    error = take_config(peer, config);
+    if (error == 0)
+        error = create_session(peer);
+    if (error < 0) {
+        free_config(&peer->config);
+        *peer = former;
+    } else {
+        bgp_session_destroy(former.session);
+        free_config(&former.config);
+    }
+    peer->sibling = peer;
+    join_siblings(speaker, peer);
+    return error;
 }
 
 void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint64_t now_ms)
@@ -346,6 +413,12 @@ void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *pee
     if (export != peer->export_policy)
         rib_export_change_policy(peer, export);
     rib_finish(speaker);
+}
+
+void speaker_peer_share_policies(struct speaker *speaker, struct speaker_peer *peer,
+                                 const struct speaker_peer *with, uint64_t now_ms)
+{
+    speaker_peer_set_policies(speaker, peer, with->import_policy, with->export_policy, now_ms);
 }
 
 void speaker_peer_reset(struct speaker *speaker, struct speaker_peer *peer, uint8_t cease_subcode,

@@ -202,6 +202,11 @@ void speaker_destroy(struct speaker *speaker);
 
 int speaker_peer_add(struct speaker *speaker, const struct speaker_peer_config *config,
                      struct speaker_peer **peer);
+/* Makes an idle peer (speaker_peer_idle()) another neighbour: as if it were removed and one with
+ * this config added, but for its policies, which stay. Idle until started. -EBUSY when it is not
+ * idle, -EINVAL for other local addresses than before, -ENOMEM: it is who it was. */
+int speaker_peer_replace(struct speaker *speaker, struct speaker_peer *peer,
+                         const struct speaker_peer_config *config);
 /* Starts a session (Idle -> Connect or Active). now_ms is remembered as the present. */
 void speaker_peer_start(struct speaker *speaker, struct speaker_peer *peer, uint64_t now_ms);
 /* Administrative stop: Cease with this subcode (RFC 4486), routes withdrawn, no reconnect until
@@ -215,6 +220,10 @@ void speaker_peer_stop(struct speaker *speaker, struct speaker_peer *peer, uint8
 void speaker_peer_set_policies(struct speaker *speaker, struct speaker_peer *peer,
                                struct rib_policy *import, struct rib_policy *export,
                                uint64_t now_ms);
+
+/* The same, with the policies that another peer of this speaker has now. */
+void speaker_peer_share_policies(struct speaker *speaker, struct speaker_peer *peer,
+                                 const struct speaker_peer *with, uint64_t now_ms);
 
 /* Ends the session with this Cease subcode (RFC 4486, RFC 9384), routes withdrawn; it starts again by
  * itself after a pause. No effect on a session that has no connection. */
@@ -369,6 +378,9 @@ struct speaker_retention speaker_peer_retention(const struct speaker_peer *peer,
                                                 enum bgp_family family);
 /* Are routes of a lost session in force still? Then its neighbour counts as reachable. */
 bool speaker_peer_retained(const struct speaker_peer *peer);
+
+/* No connection is there or under way, and no route of it, or for it, is held. */
+bool speaker_peer_idle(const struct speaker_peer *peer);
 
 struct speaker_peer_counters {
     size_t held;       /* prefixes in Adj-RIB-In */
