@@ -32,6 +32,34 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
                                                     uint32_t route_server, unsigned instance,
                                                     uint32_t peer);
 
+/* The most neighbours that it may come to have: the configured ones, and where there are
+ * dynamic_peers all that limits.peers lets in. */
+uint32_t fabric_route_server_neighbors(const struct fabric *fabric, uint32_t route_server);
+
+/* The most specific of its dynamic_peers that address is in; FABRIC_NONE: none, or it is that of a
+ * configured peer or of an instance. */
+uint32_t fabric_dynamic_peers_of(const struct fabric *fabric, uint32_t route_server,
+                                 const struct lpm_address *address);
+/* May a neighbour of this range have that AS number? Of the ranges in the file, what no configured peer
+ * could have either is left out. */
+bool fabric_dynamic_peers_take(const struct fabric *fabric, uint32_t route_server, uint32_t range,
+                               uint32_t asn);
+/* Index of the template in peers[]. */
+uint32_t fabric_dynamic_peers_template(const struct fabric *fabric, uint32_t route_server,
+                                       uint32_t range);
+/* The session of a neighbour of that range: as that of its template, but never connecting by itself.
+ * name becomes "nva1@10.0.1.130", and is pointed to. */
+#define FABRIC_DYNAMIC_NAME 192
+struct speaker_peer_config fabric_route_server_dynamic_peer(
+    const struct fabric *fabric, uint32_t route_server, unsigned instance, uint32_t range,
+    const struct lpm_address *address, uint32_t asn, char name[FABRIC_DYNAMIC_NAME]);
+
+/* AS numbers that peers cannot have: AS_TRANS, and by the switches of azure mode. NULL: it can; else
+ * text, which then says what is wrong with it. */
+#define FABRIC_ASN_TEXT 80
+const char *fabric_asn_refused(const struct fabric *fabric, uint32_t asn,
+                               char text[FABRIC_ASN_TEXT]);
+
 /* What stands under `bgp:` of a peer or neighbor. */
 void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
                               struct speaker_peer_config *config);

@@ -108,22 +108,6 @@ static void check_ipv6(struct fabric_loader *loader, const struct fabric_route_s
 
 /* --- Peers ------------------------------------------------------------------------------------ */
 
-/* What the original refuses: its own, documentation and reserved numbers. */
-static bool asn_refused_by_azure(uint32_t asn)
-{
-    static const struct {
-        uint32_t first, last;
-    } refused[] = {
-        {8074, 8075},   {12076, 12076}, {23456, 23456}, {64496, 64511},
-        {65515, 65515}, {65517, 65520}, {65535, 65551},
-    };
-
-    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
-        if (asn >= refused[i].first && asn <= refused[i].last)
-            return true;
-    return false;
-}
-
 /* The own AS number makes the session internal, where routes are passed on by reflection only: that is
  * to be said, lest it be a slip. */
 static void check_peer_asn(struct fabric_loader *loader, const struct fabric_route_server *server,
@@ -131,17 +115,12 @@ static void check_peer_asn(struct fabric_loader *loader, const struct fabric_rou
 {
     const struct fabric *fabric = loader->fabric;
     const struct fabric_place *place = fabric_place_of(loader, &peer->asn, &peer->place);
+    char text[FABRIC_ASN_TEXT];
+    const char *refused = fabric_asn_refused(fabric, peer->asn, text);
 
     fabric_check_bgp_options(loader, &peer->bgp, peer->asn == server->asn, place, what);
-    if (peer->asn == AS_TRANS)
-        FABRIC_ERROR(loader, place, "%s.asn: %u is reserved (AS_TRANS) and nobody's own", what,
-                     AS_TRANS);
-    else if (fabric->quirks.two_octet_asn && peer->asn > UINT16_MAX)
-        FABRIC_ERROR(loader, place, "%s.asn: %u does not fit 16 bits (quirk two_octet_asn)", what,
-                     peer->asn);
-    else if (fabric->mode == FABRIC_AZURE && asn_refused_by_azure(peer->asn))
-        FABRIC_ERROR(loader, place, "%s.asn: azure mode refuses the reserved number %u", what,
-                     peer->asn);
+    if (refused)
+        FABRIC_ERROR(loader, place, "%s.asn: %s", what, refused);
     if (peer->router != FABRIC_NONE && fabric->routers[peer->router].asn != peer->asn)
         FABRIC_ERROR(
             loader, place, "%s.asn: is %u, but router '%s', which owns this address, has asn %u",
@@ -298,6 +277,76 @@ static void check_peer(struct fabric_loader *loader, const struct fabric_route_s
     fabric_validate_transport(loader, server, peer, what);
 }
 
+/* The own AS number means another kind of session, with other options: all of a range are of the
+ * template's kind. */
+static void check_range_asns(struct fabric_loader *loader, const struct fabric_route_server *server,
+                             const struct fabric_dynamic_peers *range,
+                             const struct fabric_bgp_peer *model, const char *what)
+{
+    bool internal = model->asn == server->asn;
+
+    for (uint32_t i = 0; i < range->range_count; i++) {
+        uint32_t first = range->asn_first[i], last = range->asn_last[i];
+        bool only_own = first == server->asn && last == server->asn;
+        bool has_own = first <= server->asn && server->asn <= last;
+
+        if (internal ? only_own : !has_own)
+            continue;
+        FABRIC_ERROR(
+            loader, &range->place,
+            "%s.asns: %u-%u %s the route server's own AS number %u, and template '%s' is an "
+            "%s peer",
+            what, first, last, internal ? "is not only" : "has", server->asn, model->name,
+            internal ? "internal" : "external");
+        return;
+    }
+}
+
+/* The kernel asks for the key of a range from every address in it. */
+static void check_range_keys(struct fabric_loader *loader, const struct fabric_route_server *server,
+                             const struct fabric_dynamic_peers *range,
+                             const struct fabric_bgp_peer *model, const char *what)
+{
+    for (uint32_t i = 0; model->key_file && i < server->peer_count; i++) {
+        const struct fabric_bgp_peer *peer = &server->peers[i];
+
+        if (!peer->key_file && lpm_prefix_contains(&range->prefix, &peer->address))
+            FABRIC_ERROR(
+                loader, &range->place,
+                "%s: has the key of template '%s', but peer '%s' within it has none; give it "
+                "a key_file, or an address outside",
+                what, model->name, peer->name);
+    }
+}
+
+static void check_range(struct fabric_loader *loader, const struct fabric_route_server *server,
+                        uint32_t index)
+{
+    const struct fabric_dynamic_peers *range = &server->dynamic_peers[index];
+    uint32_t route_server = (uint32_t)(server - loader->fabric->route_servers);
+    const struct fabric_bgp_peer *model =
+        &server->peers[fabric_dynamic_peers_template(loader->fabric, route_server, index)];
+    char what[WHAT_TEXT];
+
+    snprintf(what, sizeof(what), "route_servers[%s].dynamic_peers[%s]", server->name,
+             FABRIC_PREFIX(&range->prefix));
+    if (range->prefix.family != model->address.family)
+        FABRIC_ERROR(loader, &range->place,
+                     "%s.prefix: is not of the address family of template '%s' (%s)", what,
+                     model->name, FABRIC_ADDRESS(&model->address));
+    if (model->transport.connect == FABRIC_CONNECT_ACTIVE)
+        FABRIC_ERROR(loader, &range->place,
+                     "%s.template: peer '%s' is only called (connect: active), and nobody calls "
+                     "addresses of a range; take another connect",
+                     what, model->name);
+    if (server->peer_count >= server->peer_limit)
+        FABRIC_ERROR(loader, &range->place,
+                     "%s: the %u configured peers leave no room in limits.peers (%u)", what,
+                     server->peer_count, server->peer_limit);
+    check_range_asns(loader, server, range, model, what);
+    check_range_keys(loader, server, range, model, what);
+}
+
 /* The template may be any peer of the same route server; its address is what the range replaces. */
 static void check_dynamic_peers(struct fabric_loader *loader,
                                 const struct fabric_route_server *server)
@@ -312,7 +361,9 @@ static void check_dynamic_peers(struct fabric_loader *loader,
             found |= strcmp(server->peers[j].name, range->template_peer) == 0;
             fabric_nearest_try(&nearest, range->template_peer, server->peers[j].name);
         }
-        if (!found)
+        if (found)
+            check_range(loader, server, i);
+        else
             FABRIC_ERROR(loader, fabric_place_of(loader, &range->template_peer, &range->place),
                          "route_servers[%s].dynamic_peers[%s].template: there is no peer '%s'%s",
                          server->name, FABRIC_PREFIX(&range->prefix), range->template_peer,

@@ -16,40 +16,10 @@
 
 #include "engine/fabric/policies.h"
 #include "engine/fabric/route_server.h"
-#include "engine/program/bgp_view.h"
-#include "engine/program/watch.h"
+#include "engine/program/controller_private.h"
 
 /* How long after its BGP session a BFD session begins. */
 #define BFD_DELAY_US 500000u
-
-/* What a speaker's handler is told by: whose it is. */
-struct place {
-    struct server *server;
-    const struct speaker *speaker;
-};
-
-struct server {
-    struct controller *controller;
-    uint32_t index;
-    struct speaker *speakers[2];
-    struct place places[2]; /* of the speakers */
-    unsigned speaker_count;
-};
-
-struct controller {
-    const struct fabric *fabric;
-    struct controller_shell shell;
-    struct server *servers;
-    struct controller_peer *peers;
-    size_t peer_count;
-    struct program_bgp_view *view;
-    struct program *program;
-    struct bfd_table *bfd;
-    bool bfd_close_due;  /* of any peer */
-    struct watch *watch; /* NULL: nobody watches */
-    bool flush_noted;
-    int error; /* of a note that could not be taken; told by the next flush */
-};
 
 static void note_flush(struct controller *controller)
 {
@@ -76,8 +46,7 @@ static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
 
 static const struct lpm_address *address_of(const struct controller_peer *peer)
 {
-    const struct fabric *fabric = peer->controller->fabric;
-    return &fabric->route_servers[peer->route_server].peers[peer->index].address;
+    return &speaker_peer_config(peer->peer)->peer_address;
 }
 
 /* Does any instance of the route server still hold a session with this neighbour, as far as BFD
@@ -87,7 +56,7 @@ static bool neighbor_reachable(const struct controller_peer *peer)
     const struct controller *controller = peer->controller;
     for (size_t i = 0; i < controller->peer_count; i++) {
         const struct controller_peer *other = &controller->peers[i];
-        if (other->route_server == peer->route_server && other->index == peer->index &&
+        if (other->route_server == peer->route_server && other->neighbor == peer->neighbor &&
             (other->established || other->retained) && !other->bfd_failed)
             return true;
     }
@@ -212,6 +181,7 @@ static int add_peers(struct controller *controller, struct server *server)
                 .route_server = server->index,
                 .instance = instance,
                 .index = i,
+                .neighbor = i,
             };
             struct speaker_peer_config config =
                 fabric_route_server_peer(controller->fabric, server->index, instance, i);
@@ -259,10 +229,11 @@ static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT]
     const struct fabric *fabric = controller->fabric;
     size_t peers = 0;
     for (uint32_t i = 0; i < fabric->route_servers_count; i++)
-        peers +=
-            (size_t)fabric->route_servers[i].instance_count * fabric->route_servers[i].peer_count;
+        peers += (size_t)fabric->route_servers[i].instance_count *
+                 fabric_route_server_neighbors(fabric, i);
     controller->servers = calloc(fabric->route_servers_count + 1, sizeof(*controller->servers));
     controller->peers = calloc(peers + 1, sizeof(*controller->peers));
+    controller->peer_capacity = peers;
     const struct bfd_table_config bfd = {controller->shell.seed, on_bfd_changed, controller};
     controller->bfd = bfd_table_create(&bfd);
     if (!controller->servers || !controller->peers || !controller->bfd) {
@@ -465,6 +436,11 @@ const struct event_log *controller_events(const struct controller *controller)
 size_t controller_peer_count(const struct controller *controller)
 {
     return controller->peer_count;
+}
+
+size_t controller_peer_capacity(const struct controller *controller)
+{
+    return controller->peer_capacity;
 }
 
 struct controller_peer *controller_peer(struct controller *controller, size_t i)

@@ -35,7 +35,10 @@ struct controller_peer {
     struct speaker_peer *peer;
     uint32_t route_server; /* index in fabric.route_servers */
     unsigned instance;
-    uint32_t index; /* in its peers[] */
+    uint32_t index; /* in its peers[]; of an accepted neighbour: that of its template */
+    uint32_t
+        neighbor;  /* the same for the sessions of one neighbour: index, or from peer_count on */
+    bool accepted; /* by controller_accept(): speaker_peer_config() says who it is */
     bool established;
     bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
@@ -104,8 +107,24 @@ void controller_watch_tick(struct controller *controller, uint64_t now_ms);
 /* NULL: nobody watches. */
 const struct event_log *controller_events(const struct controller *controller);
 
-/* Every session, grouped by route server, then instance. */
+/* Lets a neighbour in that the file does not name: one with this address, in dynamic_peers[range] of the
+ * route server, and this AS number (fabric_dynamic_peers_take()). *first becomes the index of its
+ * session with the first instance; the others follow. They have the settings and policies of the
+ * template, but no BFD. A neighbour that is there already is given again: `true` in *known. Else the
+ * sessions are new or those of a neighbour that has been away the longest, and not started; the shell's
+ * data in them are the shell's to renew.
+ * Sessions are never more than limits.peers has room for: -ENOSPC when each is in use. -EBUSY: the
+ * address has a session with another AS number, or in another range, that is not over. -ENOMEM. Not
+ * within a call of a speaker. */
+int controller_accept(struct controller *controller, uint32_t route_server, uint32_t range,
+                      const struct lpm_address *address, uint32_t asn, uint64_t now_ms,
+                      size_t *first, bool *known);
+
+/* Every session: of configured neighbours, grouped by route server, then instance; then of accepted ones,
+ * each neighbour's together. They do not move. */
 size_t controller_peer_count(const struct controller *controller);
+/* The most that there will ever be. */
+size_t controller_peer_capacity(const struct controller *controller);
 struct controller_peer *controller_peer(struct controller *controller, size_t i);
 /* Every speaker, for ticks and deadlines. */
 size_t controller_speaker_count(const struct controller *controller);

@@ -61,6 +61,11 @@ void event_log_add(struct event_log *log, struct event *event)
 {
     struct event *place = &log->ring[log->count++ % log->size];
     event->number = log->count;
+    if (event->peer) {
+        const struct speaker_peer_config *config = speaker_peer_config(event->peer->peer);
+        snprintf(event->peer_name, sizeof(event->peer_name), "%s", config->name);
+        event->peer_address = config->peer_address;
+    }
     *place = *event;
     if (log->listener)
         log->listener(log->context, place);
@@ -80,16 +85,13 @@ const struct event *event_log_at(const struct event_log *log, uint64_t number)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void add_peer(json_t *object, const struct fabric *fabric,
-                     const struct controller_peer *peer)
+static void add_peer(json_t *object, const struct event *event)
 {
-    const struct fabric_bgp_peer *model =
-        &fabric->route_servers[peer->route_server].peers[peer->index];
     char address[LPM_ADDRESS_TEXT];
-    json_object_set_new(object, "instance", json_integer(peer->instance));
-    json_object_set_new(object, "peer", json_string(model->name));
+    json_object_set_new(object, "instance", json_integer(event->peer->instance));
+    json_object_set_new(object, "peer", json_string(event->peer_name));
     json_object_set_new(object, "address",
-                        json_string(lpm_address_format(&model->address, address)));
+                        json_string(lpm_address_format(&event->peer_address, address)));
 }
 
 static void add_route(json_t *object, const struct event *event)
@@ -119,7 +121,7 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
     json_object_set_new(object, "route_server",
                         json_string(fabric->route_servers[event->route_server].name));
     if (event->peer)
-        add_peer(object, fabric, event->peer);
+        add_peer(object, event);
     if (event->prefix.family)
         add_route(object, event);
     json_object_set_new(object, "cause", json_string(event->cause));

@@ -40,6 +40,7 @@ bool event_is_alert(enum event_kind kind);
 #define EVENT_CAUSE     200
 #define EVENT_NEXT_HOPS 8u /* of a choice: these are kept, and the number of all */
 #define EVENT_AS_PATH   120
+#define EVENT_NAME      192
 
 struct event {
     uint64_t number;  /* from 1 on, without gaps */
@@ -47,7 +48,10 @@ struct event {
     enum event_kind kind;
     uint32_t route_server;
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
-    struct lpm_prefix prefix;           /* family 0: none */
+    /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
+    char peer_name[EVENT_NAME];
+    struct lpm_address peer_address;
+    struct lpm_prefix prefix; /* family 0: none */
     unsigned next_hop_count;
     struct lpm_address next_hops[EVENT_NEXT_HOPS];
     char as_path[EVENT_AS_PATH]; /* of the best path; "" for none */
@@ -61,7 +65,7 @@ struct event_log;
  * control plane. NULL with errno. */
 struct event_log *event_log_create(unsigned size, event_listener *listener, void *context);
 void event_log_destroy(struct event_log *log); /* NULL is allowed */
-/* Gives event its number, keeps a copy, tells the listener. */
+/* Gives event its number and the name of its peer, keeps a copy, tells the listener. */
 void event_log_add(struct event_log *log, struct event *event);
 /* How many there were ever. */
 uint64_t event_log_count(const struct event_log *log);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fabric/route_server.h"
 #include "engine/program/watch_private.h"
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -16,7 +17,7 @@ static int create_servers(struct watch *watch)
     if (!watch->servers)
         return -ENOMEM;
     for (uint32_t i = 0; i < watch->fabric->route_servers_count; i++) {
-        size_t peers = watch->fabric->route_servers[i].peer_count + 1;
+        size_t peers = fabric_route_server_neighbors(watch->fabric, i) + 1u;
         watch->servers[i].defaults = calloc(peers, sizeof(*watch->servers[i].defaults));
         watch->servers[i].has = calloc(peers, sizeof(*watch->servers[i].has));
         if (!watch->servers[i].defaults || !watch->servers[i].has)
@@ -34,7 +35,7 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
     watch->fabric = fabric;
     watch->controller = controller;
     watch->log = event_log_create(fabric->engine.events.ring, listener, context);
-    watch->peers = calloc(controller_peer_count(controller) + 1, sizeof(*watch->peers));
+    watch->peers = calloc(controller_peer_capacity(controller) + 1, sizeof(*watch->peers));
     if (watch->log && watch->peers && create_servers(watch) == 0)
         return watch;
     watch_destroy(watch);
@@ -54,6 +55,12 @@ void watch_destroy(struct watch *watch)
     free(watch->servers);
     free(watch->peers);
     free(watch);
+}
+
+void watch_forget(struct watch *watch, const struct controller_peer *peer)
+{
+    watch->peers[peer - controller_peer(watch->controller, 0)] = (struct watch_peer){0};
+    watch->servers[peer->route_server].defaults[peer->neighbor] = 0;
 }
 
 const struct event_log *watch_log(const struct watch *watch)
@@ -122,11 +129,13 @@ static void say_alert(struct watch *watch, const struct event *base, enum event_
 
 static int note_default(void *context, const struct rib_path *path, enum rib_verdict verdict)
 {
-    bool *has = context; /* by index of the neighbour */
+    const struct controller_peer **has = context;
     bool filtered = verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
                     verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
-    if (path->peer && !filtered)
-        has[((const struct controller_peer *)speaker_peer_user(path->peer))->index] = true;
+    if (path->peer && !filtered) {
+        const struct controller_peer *peer = speaker_peer_user(path->peer);
+        has[peer->neighbor] = peer;
+    }
     return 0;
 }
 
@@ -134,9 +143,9 @@ static int note_default(void *context, const struct rib_path *path, enum rib_ver
 static void watch_default(struct watch *watch, const struct event *event,
                           const struct speaker *speaker, unsigned number)
 {
-    uint32_t n = watch->fabric->route_servers[event->route_server].peer_count;
+    uint32_t n = fabric_route_server_neighbors(watch->fabric, event->route_server);
     struct watch_server *server = &watch->servers[event->route_server];
-    bool *has = server->has;
+    const struct controller_peer **has = server->has;
     memset(has, 0, (n + 1) * sizeof(*has));
     speaker_each_learned_candidate(speaker, &event->prefix, note_default, has);
     for (uint32_t i = 0; i < n; i++) {
@@ -144,7 +153,7 @@ static void watch_default(struct watch *watch, const struct event *event,
         if (has[i] && !(server->defaults[i] & bit)) {
             char cause[EVENT_CAUSE], text[LPM_PREFIX_TEXT];
             snprintf(cause, sizeof(cause), "%s announces %s",
-                     watch->fabric->route_servers[event->route_server].peers[i].name,
+                     speaker_peer_config(has[i]->peer)->name,
                      lpm_prefix_format(&event->prefix, text));
             say_alert(watch, event, EVENT_NEW_DEFAULT_ROUTE, event->peer, cause);
         }
@@ -226,14 +235,13 @@ static void watch_next_hop(struct watch *watch, const struct event *event,
     }
 }
 
-static void explain(const struct watch *watch, const struct speaker *speaker, struct event *event)
+static void explain(const struct speaker *speaker, struct event *event)
 {
     if (!event->peer) {
         snprintf(event->cause, sizeof(event->cause), "the fabric's own routes");
         return;
     }
-    const struct fabric_route_server *server = &watch->fabric->route_servers[event->route_server];
-    const char *name = server->peers[event->peer->index].name;
+    const char *name = speaker_peer_config(event->peer->peer)->name;
     if (!speaker_cause_is_withdrawal(speaker))
         snprintf(event->cause, sizeof(event->cause), "%s announced a path", name);
     else if (event->peer->established)
@@ -259,7 +267,7 @@ void watch_route(struct watch *watch, uint32_t route_server, const struct speake
         event.next_hops[i] = choice.paths[i].next_hop;
     if (chosen)
         bgp_as_path_format(choice.paths[0].attributes, '-', event.as_path, sizeof(event.as_path));
-    explain(watch, speaker, &event);
+    explain(speaker, &event);
     event_log_add(watch->log, &event);
 
     int number = default_number(prefix);

@@ -32,6 +32,9 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
 void watch_destroy(struct watch *watch);                             /* NULL is allowed */
 const struct event_log *watch_log(const struct watch *watch);
 
+/* This session is another neighbour's from now on. */
+void watch_forget(struct watch *watch, const struct controller_peer *peer);
+
 /* From the handlers of the speakers. was_up: before this change. */
 void watch_session(struct watch *watch, const struct controller_peer *peer, bool was_up,
                    enum bgp_state state, const char *reason);

@@ -137,12 +137,13 @@ void watch_tick(struct watch *watch, uint64_t now_ms)
     watch->due_ms = now_ms + WATCH_TICK_MS;
     for (size_t i = 0; i < n; i++)
         sample(watch, i, now_ms);
-    /* Sessions of the second instance stand behind all of the first, in the same order. */
+    /* Sessions of the second instance stand behind all of the first, in the same order; those of an
+     * accepted neighbour beside each other. */
     for (size_t i = 0; i < n; i++) {
         const struct controller_peer *peer = controller_peer(watch->controller, i);
         const struct fabric_route_server *server =
             &watch->fabric->route_servers[peer->route_server];
         if (peer->instance == 0 && server->instance_count == 2)
-            compare(watch, i, i + server->peer_count, now_ms);
+            compare(watch, i, i + (peer->accepted ? 1 : server->peer_count), now_ms);
     }
 }

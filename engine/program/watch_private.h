@@ -26,8 +26,8 @@ struct watch_peer {
 };
 
 struct watch_server {
-    uint8_t *defaults; /* by neighbour: bits of the defaults that it announces */
-    bool *has;         /* by neighbour; scratch */
+    uint8_t *defaults;                  /* by neighbour: bits of the defaults that it announces */
+    const struct controller_peer **has; /* by neighbour: a session that has the route; scratch */
     uint8_t supernets4[2u << WATCH_SUPERNET4 >> 3];
     uint8_t supernets6[2u << WATCH_SUPERNET6 >> 3];
 };

@@ -1,0 +1,40 @@
+/* What controller.c and accept.c share. */
+#ifndef ENGINE_PROGRAM_CONTROLLER_PRIVATE_H
+#define ENGINE_PROGRAM_CONTROLLER_PRIVATE_H
+
+#include "engine/program/bgp_view.h"
+#include "engine/program/controller.h"
+#include "engine/program/watch.h"
+
+/* What a speaker's handler is told by: whose it is. */
+struct place {
+    struct server *server;
+    const struct speaker *speaker;
+};
+
+struct server {
+    struct controller *controller;
+    uint32_t index;
+    struct speaker *speakers[2];
+    struct place places[2]; /* of the speakers */
+    unsigned speaker_count;
+    uint32_t accepted; /* neighbours that the file does not name */
+    bool closed;       /* no more of these: memory was out in the middle of one */
+};
+
+struct controller {
+    const struct fabric *fabric;
+    struct controller_shell shell;
+    struct server *servers;
+    struct controller_peer *peers;
+    size_t peer_count, peer_capacity;
+    struct program_bgp_view *view;
+    struct program *program;
+    struct bfd_table *bfd;
+    bool bfd_close_due;  /* of any peer */
+    struct watch *watch; /* NULL: nobody watches */
+    bool flush_noted;
+    int error; /* of a note that could not be taken; told by the next flush */
+};
+
+#endif
