@@ -31,7 +31,6 @@ static const struct key_without_effect {
     {"nics", "underlay", NULL},
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
-    {"route_servers", "dynamic_peers", NULL},
     {"neighbors", "router", NULL},
     {"neighbors", "gateway", NULL},
     {"neighbors", "address", NULL},

@@ -312,6 +312,15 @@ void live_connection_work(struct live_connection *connection)
         send_output(connection);
 }
 
+void live_connection_taken_over(struct live_peer *peer, int fd, const uint8_t *bytes, size_t n)
+{
+    live_connection_accepted(peer, fd);
+    const struct live_connection *connection = peer->connections[BGP_INCOMING];
+    /* It may be another's, or not wanted by the session. */
+    if (connection && connection->fd == fd && !connection->close_wanted)
+        speaker_input(peer->peer->speaker, peer->peer->peer, BGP_INCOMING, bytes, n, live_now());
+}
+
 void live_connection_accepted(struct live_peer *peer, int fd)
 {
     struct live *live = peer->live;
@@ -339,7 +348,7 @@ void live_connection_accepted(struct live_peer *peer, int fd)
 void live_connection_rekey(struct live_connection *connection)
 {
     const struct live_neighbor *neighbor = connection->peer->neighbor;
-    int status = live_key_set(connection->fd, &neighbor->model->address,
+    int status = live_key_set(connection->fd, live_peer_address(connection->peer),
                               neighbor->model->transport.interface, &neighbor->key);
     if (status)
         live_log("%s the new key cannot be used on the open connection: %s",

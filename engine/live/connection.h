@@ -19,6 +19,8 @@
 /* Both take fd over. A connection of that direction that is there already: of an incoming one, the
  * newcomer is refused unless bgp_session_gives_way(); of an outgoing one, the former is dropped. */
 void live_connection_accepted(struct live_peer *peer, int fd);
+/* The same where the first n bytes have been read already. */
+void live_connection_taken_over(struct live_peer *peer, int fd, const uint8_t *bytes, size_t n);
 void live_connection_opening(struct live_peer *peer, int fd);
 
 /* The peer's key has changed: this connection signs by the new one from here on. */

@@ -5,6 +5,7 @@
  *                ├─ plane: lpm, forwarding, controller, engine   plane.c
  *                ├─ neighbors[]   keys of configured peers       neighbor.c
  *                ├─ listeners[]   one per local address          listener.c
+ *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
@@ -42,6 +43,7 @@
 
 struct live;
 struct live_bfd;
+struct live_candidates;
 struct live_events;
 struct live_table_dump;
 struct live_connection;
@@ -103,6 +105,7 @@ struct live {
     struct live_table_dump *table_dump; /* NULL: none is wanted */
     struct live_events *events; /* NULL: nobody watches */
     struct live_bfd *bfd;      /* NULL: no peer has BFD */
+    struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
     unsigned connection_count; /* open sockets of peers, parting ones included */
     bool flush_wanted;
     uint64_t flush_since_ns;

@@ -158,34 +158,48 @@ static void fill_address(const struct lpm_address *peer, const char *interface,
     memcpy(&ip6->sin6_addr, peer->bytes, 16);
 }
 
-static int set_md5(int fd, const struct lpm_address *peer, const char *interface,
-                   const struct live_key *key)
+/* Whose segments a key is for. */
+struct signer {
+    struct lpm_address address;
+    uint8_t length; /* of the prefix */
+    bool is_range;
+    const char *interface;
+};
+
+/* A single peer is asked for by the older option, which every kernel with such keys has. */
+static int set_md5(int fd, const struct signer *signer, const struct live_key *key)
 {
     struct tcp_md5sig option = {.tcpm_keylen = key->length};
     struct sockaddr_storage address;
-    fill_address(peer, interface, &address);
+    if (signer->is_range) {
+        option.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+        option.tcpm_prefixlen = signer->length;
+    }
+    fill_address(&signer->address, signer->interface, &address);
     memcpy(&option.tcpm_addr, &address, sizeof(option.tcpm_addr));
     memcpy(option.tcpm_key, key->bytes, key->length);
-    int status = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &option, sizeof(option)) < 0 ? -errno : 0;
+    int status = setsockopt(fd, IPPROTO_TCP, signer->is_range ? TCP_MD5SIG_EXT : TCP_MD5SIG,
+                            &option, sizeof(option)) < 0
+                     ? -errno
+                     : 0;
     explicit_bzero(&option, sizeof(option));
     return status;
 }
 
 /* A key of these ids that is there is deleted first: the kernel takes no second one. It refuses to
  * delete the one that an open connection signs by, so such a connection keeps it to its end. */
-static int set_ao(int fd, const struct lpm_address *peer, const char *interface,
-                  const struct live_key *key)
+static int set_ao(int fd, const struct signer *signer, const struct live_key *key)
 {
     struct ao_delete former = {.send_id = key->id, .receive_id = key->id};
     struct ao_add option = {
         .algorithm = "hmac(sha1)",
-        .prefix_length = peer->family == LPM_IPV4 ? 32 : 128,
+        .prefix_length = signer->length,
         .send_id = key->id,
         .receive_id = key->id,
         .mac_length = AO_MAC_BYTES,
         .key_length = key->length,
     };
-    fill_address(peer, interface, &option.address);
+    fill_address(&signer->address, signer->interface, &option.address);
     former.address = option.address;
     former.prefix_length = option.prefix_length;
     memcpy(option.key, key->bytes, key->length);
@@ -196,11 +210,24 @@ static int set_ao(int fd, const struct lpm_address *peer, const char *interface,
     return status;
 }
 
-int live_key_set(int fd, const struct lpm_address *peer, const char *interface,
-                 const struct live_key *key)
+static int set_key(int fd, const struct signer *signer, const struct live_key *key)
 {
     if (key->length == 0)
         return 0;
-    return key->type == FABRIC_KEY_MD5 ? set_md5(fd, peer, interface, key)
-                                       : set_ao(fd, peer, interface, key);
+    return key->type == FABRIC_KEY_MD5 ? set_md5(fd, signer, key) : set_ao(fd, signer, key);
+}
+
+int live_key_set(int fd, const struct lpm_address *peer, const char *interface,
+                 const struct live_key *key)
+{
+    const struct signer signer = {*peer, peer->family == LPM_IPV4 ? 32 : 128, false, interface};
+    return set_key(fd, &signer, key);
+}
+
+int live_key_set_range(int fd, const struct lpm_prefix *range, const char *interface,
+                       const struct live_key *key)
+{
+    struct signer signer = {{.family = range->family}, range->length, true, interface};
+    memcpy(signer.address.bytes, range->bytes, sizeof(signer.address.bytes));
+    return set_key(fd, &signer, key);
 }

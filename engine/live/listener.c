@@ -1,5 +1,5 @@
 /*
- * Accepts TCP connections of configured peers. A connection from anyone else costs one accept and
+ * Accepts TCP connections of configured peers, and those of dynamic_peers as candidates. A connection from anyone else costs one accept and
  * one close: nothing is allocated for it, and the log gets one line a minute however many there
  * are.
  */
@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/fabric/route_server.h"
+#include "engine/live/candidate.h"
 #include "engine/live/connection.h"
 #include "engine/live/log.h"
 #include "engine/live/neighbor.h"
@@ -30,28 +32,28 @@ static struct live_peer *find_peer(struct live *live, const struct live_listener
 {
     for (size_t i = 0; i < live->peer_count; i++) {
         struct live_peer *peer = &live->peers[i];
-        if (peer->listener == listener &&
-            lpm_address_equal(&peer->neighbor->model->address, source))
+        if (peer->listener == listener && !peer->peer->accepted &&
+            lpm_address_equal(live_peer_address(peer), source))
             return peer;
     }
     return NULL;
 }
 
-/* Why a connection with that source is not wanted; NULL: it is. */
-static const char *unwanted(const struct live_peer *peer, uint8_t ttl)
+/* Why a connection for this neighbour, or one by its template, is not wanted; NULL: it is. */
+static const char *unwanted(const struct live_neighbor *neighbor, uint8_t ttl)
 {
-    if (!peer)
+    if (!neighbor)
         return "not a peer in the fabric file";
-    if (peer->neighbor->model->transport.connect == FABRIC_CONNECT_ACTIVE)
+    if (neighbor->model->transport.connect == FABRIC_CONNECT_ACTIVE)
         return "this peer is only called (connect: active)";
-    const struct live_socket_options options = live_neighbor_options(peer->neighbor);
+    const struct live_socket_options options = live_neighbor_options(neighbor);
     if (!live_socket_near_enough(&options, ttl))
         return "it came from further away than ttl_security_hops allows";
     return NULL;
 }
 
-static void refused(struct live_listener *listener, const struct lpm_address *source,
-                    const char *why, uint64_t now_ms)
+void live_listener_refused(struct live_listener *listener, const struct lpm_address *source,
+                           const char *why, uint64_t now_ms)
 {
     /* The first is told at once, a flood of them counted. */
     listener->refused++;
@@ -81,17 +83,24 @@ static bool accept_one(struct live_listener *listener)
         return fd == -ECONNABORTED;
     struct live *live = listener->live;
     struct live_peer *peer = find_peer(live, listener, &source);
-    const char *why = unwanted(peer, ttl);
+    struct live_range range;
+    bool is_candidate = !peer && live_candidate_range(live, listener, &source, &range);
+    const struct live_neighbor *neighbor = peer           ? peer->neighbor
+                                           : is_candidate ? range.neighbor
+                                                          : NULL;
+    const char *why = unwanted(neighbor, ttl);
     if (!why) {
-        const struct live_socket_options options = live_neighbor_options(peer->neighbor);
+        const struct live_socket_options options = live_neighbor_options(neighbor);
         int status = live_socket_adopt(fd, source.family, &options);
         why = status ? strerror(-status) : NULL;
     }
+    if (!why && is_candidate)
+        why = live_candidate_accepted(live, &range, &source, fd);
+    else if (!why)
+        live_connection_accepted(peer, fd);
     if (why) {
         close(fd);
-        refused(listener, &source, why, live_now());
-    } else {
-        live_connection_accepted(peer, fd);
+        live_listener_refused(listener, &source, why, live_now());
     }
     return true;
 }
@@ -164,12 +173,29 @@ struct live_listener *live_listener_find(struct live *live, const struct live_en
     return NULL;
 }
 
+/* On a socket that this configured peer connects to: the key for those whose template it is. */
+static int set_range_keys(struct live *live, int fd, uint32_t route_server, uint32_t index)
+{
+    const struct fabric_route_server *server = &live->fabric->route_servers[route_server];
+    const struct live_neighbor *neighbor = live_neighbor(live, route_server, index);
+    int status = 0;
+    for (uint32_t i = 0; !status && i < server->dynamic_peer_count; i++)
+        if (fabric_dynamic_peers_template(live->fabric, route_server, i) == index)
+            status = live_key_set_range(fd, &server->dynamic_peers[i].prefix,
+                                        neighbor->model->transport.interface, &neighbor->key);
+    return status;
+}
+
 void live_listener_rekey(struct live_listener *listener, const struct live_peer *peer)
 {
     const struct fabric_bgp_peer *model = peer->neighbor->model;
-    int status = listener->fd < 0 ? 0
-                                  : live_key_set(listener->fd, &model->address,
-                                                 model->transport.interface, &peer->neighbor->key);
+    if (listener->fd < 0 || peer->peer->accepted) /* the template's session does it for these */
+        return;
+    int status = live_key_set(listener->fd, &model->address, model->transport.interface,
+                              &peer->neighbor->key);
+    if (!status)
+        status =
+            set_range_keys(peer->live, listener->fd, peer->peer->route_server, peer->peer->index);
     if (status)
         live_log("%s the new key cannot be used: %s", peer->label, strerror(-status));
 }
@@ -223,6 +249,8 @@ static int set_keys(struct live *live, const struct live_listener *listener, int
                 continue;
             int status = live_key_set(fd, &neighbor->model->address,
                                       neighbor->model->transport.interface, &neighbor->key);
+            if (!status)
+                status = set_range_keys(live, fd, i, index);
             if (status)
                 return status;
         }

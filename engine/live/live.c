@@ -21,6 +21,7 @@
 
 #include "engine/fabric/load.h"
 #include "engine/live/bfd.h"
+#include "engine/live/candidate.h"
 #include "engine/live/context.h"
 #include "engine/live/events.h"
 #include "engine/live/listener.h"
@@ -160,6 +161,7 @@ static void on_housekeeping(uv_timer_t *timer)
     struct live *live = timer->data;
     uint64_t now_ms = live_now();
     live_listeners_housekeeping(live);
+    live_candidates_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
     lpm_rcu_poll();
@@ -191,6 +193,7 @@ static void begin_stop(struct live *live, int signal_number)
     live->stopping = true;
     live->stop_by_ms = now_ms + LIVE_PARTING_MS;
     live_listeners_close(live);
+    live_candidates_close(live);
     controller_stop(live->plane.controller, now_ms);
     live_bfd_serve(live);
 }
@@ -304,6 +307,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     if (!status)
         status = live_neighbors_create(live, error, LIVE_ERROR_TEXT);
     if (!status)
+        status = live_candidates_create(live, error, LIVE_ERROR_TEXT);
+    if (!status)
         status = live_listeners_open(live, error);
     if (status)
         return status;
@@ -368,6 +373,7 @@ static void finish(struct live *live)
     live_peers_cut(live, 0, true);
     live_table_dump_close(live);
     live_listeners_close(live);
+    live_candidates_close(live);
     live_bfd_close(live->bfd);
     if (live->loop_open) {
         uv_walk(&live->loop, close_handle, NULL);
@@ -382,6 +388,7 @@ static void finish(struct live *live)
     free(live->listeners);
     free(live->peers);
     live_bfd_free(live->bfd);
+    live_candidates_free(live);
     free(live);
 }
 

@@ -34,6 +34,11 @@ void live_peer_list(struct live_peer *peer)
     peer->live->work = peer;
 }
 
+const struct lpm_address *live_peer_address(const struct live_peer *peer)
+{
+    return &speaker_peer_config(peer->peer->peer)->peer_address;
+}
+
 /* --- What the speaker tells ------------------------------------------------------------------- */
 
 static void on_connect(void *context, struct controller_peer *controller_peer)
@@ -197,24 +202,51 @@ static void make_label(struct live_peer *peer, const struct fabric *fabric)
              lpm_address_format(&config->peer_address, address));
 }
 
+static void attach(struct live *live, size_t i)
+{
+    struct live_peer *peer = &live->peers[i];
+    peer->live = live;
+    peer->peer = controller_peer(live->plane.controller, i);
+    peer->neighbor = live_neighbor(live, peer->peer->route_server, peer->peer->index);
+    struct live_endpoint local = live_neighbor_listens(live, peer->peer->route_server,
+                                                       peer->peer->instance, peer->peer->index);
+    peer->listener = live_listener_find(live, &local);
+    peer->peer->shell = peer;
+    make_label(peer, live->fabric);
+}
+
 int live_peers_create(struct live *live)
 {
     struct controller *controller = live->plane.controller;
     size_t n = controller_peer_count(controller);
-    live->peers = calloc(n + 1, sizeof(*live->peers));
+    live->peers = calloc(controller_peer_capacity(controller) + 1, sizeof(*live->peers));
     if (!live->peers)
         return -ENOMEM;
     live->peer_count = n;
-    for (size_t i = 0; i < n; i++) {
-        struct live_peer *peer = &live->peers[i];
-        peer->live = live;
-        peer->peer = controller_peer(controller, i);
-        peer->neighbor = live_neighbor(live, peer->peer->route_server, peer->peer->index);
-        struct live_endpoint local = live_neighbor_listens(live, peer->peer->route_server,
-                                                           peer->peer->instance, peer->peer->index);
-        peer->listener = live_listener_find(live, &local);
-        peer->peer->shell = peer;
-        make_label(peer, live->fabric);
-    }
+    for (size_t i = 0; i < n; i++)
+        attach(live, i);
     return 0;
+}
+
+/* What the log was told of the neighbour that was is forgotten; its last words may still be on their
+ * way, and the peer may be listed as work. */
+static void renew(struct live_peer *peer)
+{
+    peer->connect_wanted = false;
+    peer->came_up_ms = peer->notice_ms = peer->notices_left_out = 0;
+    peer->last_line[0] = '\0';
+}
+
+void live_peers_accept(struct live *live, size_t first, uint64_t now_ms)
+{
+    struct controller *controller = live->plane.controller;
+    uint32_t route_server = controller_peer(controller, first)->route_server;
+    size_t end = first + live->fabric->route_servers[route_server].instance_count;
+    live->peer_count = controller_peer_count(controller);
+    for (size_t i = first; i < end; i++) {
+        struct controller_peer *session = controller_peer(controller, i);
+        renew(&live->peers[i]);
+        attach(live, i);
+        speaker_peer_start(session->speaker, session->peer, now_ms);
+    }
 }

@@ -9,6 +9,11 @@
 
 /* One struct live_peer per session of the controller. */
 int live_peers_create(struct live *live);
+/* The same for the sessions of a neighbour that the controller has just accepted, the first of which is
+ * at that index; starts them. */
+void live_peers_accept(struct live *live, size_t first, uint64_t now_ms);
+/* The other end. */
+const struct lpm_address *live_peer_address(const struct live_peer *peer);
 /* Fills the transport part of shell. */
 void live_peers_shell(struct controller_shell *shell);
 

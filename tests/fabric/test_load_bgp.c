@@ -160,16 +160,45 @@ Test(load_bgp, route_servers)
                            "65100-65199], template: nva}]\n"
                            "    peers:\n"}},
          "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.128/25].template: there is "
-         "no peer 'nva'; did you mean 'nva1'?\n"
-         "base.yaml:34: warning no-effect: 'route_servers.dynamic_peers' is read and checked but "
-         "has no effect in this version\n"},
+         "no peer 'nva'; did you mean 'nva1'?\n"},
         {{{"    peers:\n",
            "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65199-65100], template: nva1}]\n"
            "    peers:\n"}},
          "base.yaml:34: error: route_servers[rs1].dynamic_peers[0].asns: expected an AS number or "
-         "a range like 65100-65199, found '65199-65100'\n"
-         "base.yaml:34: warning no-effect: 'route_servers.dynamic_peers' is read and checked but "
-         "has no effect in this version\n"},
+         "a range like 65100-65199, found '65199-65100'\n"},
+        {{{"    peers:\n",
+           "    dynamic_peers: [{prefix: fd00::/64, asns: [65001], template: nva1}]\n"
+           "    peers:\n"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[fd00::/64].prefix: is not of the "
+         "address family of template 'nva1' (10.0.1.4)\n"},
+        {{{"    peers:\n",
+           "    limits: {peers: 2}\n"
+           "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65001], template: nva1}]\n"
+           "    peers:\n"}},
+         "base.yaml:35: error: route_servers[rs1].dynamic_peers[10.0.1.128/25]: the 2 configured "
+         "peers leave no room in limits.peers (2)\n"},
+        {{{"    peers:\n",
+           "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65500-65515], template: nva1}]\n"
+           "    peers:\n"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.128/25].asns: 65500-65515 "
+         "has the route server's own AS number 65515, and template 'nva1' is an external peer\n"},
+        {{{"    peers:\n",
+           "    dynamic_peers: [{prefix: 10.0.1.128/25, asns: [65001], template: nva1}]\n"
+           "    peers:\n"},
+          {"{name: nva1, address: 10.0.1.4, asn: 65001}",
+           "{name: nva1, address: 10.0.1.4, asn: 65001, transport: {connect: active}}"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.128/25].template: peer "
+         "'nva1' "
+         "is only called (connect: active), and nobody calls addresses of a range; take another "
+         "connect\n"},
+        {{{"    peers:\n",
+           "    dynamic_peers: [{prefix: 10.0.1.0/24, asns: [65001], template: nva1}]\n"
+           "    peers:\n"},
+          {"{name: nva1, address: 10.0.1.4, asn: 65001}",
+           "{name: nva1, address: 10.0.1.4, asn: 65001, key_file: k}"}},
+         "base.yaml:34: error: route_servers[rs1].dynamic_peers[10.0.1.0/24]: has the key of "
+         "template 'nva1', but peer 'nva2' within it has none; give it a key_file, or an address "
+         "outside\n"},
         {{{"      - {name: nva1, address: 10.0.1.4, asn: 65001}\n", ""}},
          "base.yaml:37: warning one-sided-session: routers[r1].neighbors: route server 'rs1' has "
          "no peer at an address of this router's NICs; no session comes up\n"},

@@ -3,7 +3,8 @@
  *
  *   engine BASE PORT [TRACE]      route server at BASE.4 and BASE.5, peers nva1 at BASE.10 and nva2
  * at BASE.11,
- * and a crowd that only calls, p00 and on (peers are in the order of names) from BASE.100, with a short hold time
+ * and a crowd that only calls, p00 and on (peers are in the order of names) from BASE.100, with a short hold time,
+ * and two more at most from BASE.224/27 on
  *
  * BASE is three octets of 127/8, so that tests that run at the same time do not meet. The fabric is
  * loaded from text as the user's is; only its transport addresses are moved to loopback. With
@@ -34,6 +35,7 @@ static const char fabric_text[] =
     "    asn: 65515\n"
     "    addresses: [10.0.0.4, 10.0.0.5]\n"
     "    limits: {peers: 128, prefixes: 200000}\n"
+    "    dynamic_peers: [{prefix: 10.0.1.224/27, asns: [65100-65199], template: nva1}]\n"
     "    peers:\n"
     "      - {name: nva1, address: 10.0.1.4, asn: 65001, hold_time_s: 30, keepalive_s: 10}\n"
     "      - {name: nva2, address: 10.0.1.5, asn: 65002, hold_time_s: 30, keepalive_s: 10}\n";
@@ -93,6 +95,7 @@ static void move_to_loopback(struct fabric *fabric, const char *base)
 {
     struct fabric_route_server *server = &fabric->route_servers[0];
     char text[LPM_ADDRESS_TEXT];
+    struct lpm_address address;
     for (unsigned i = 0; i < 2; i++) {
         snprintf(text, sizeof(text), "%s.%u", base, 4 + i);
         lpm_address_parse(text, &server->addresses[i]);
@@ -103,6 +106,11 @@ static void move_to_loopback(struct fabric *fabric, const char *base)
         snprintf(text, sizeof(text), "%s.%u", base, ENGINE_CROWD_HOST + i);
         lpm_address_parse(text, &server->peers[2 + i].address);
     }
+    snprintf(text, sizeof(text), "%s.224", base);
+    lpm_address_parse(text, &address);
+    server->dynamic_peers[0].prefix = (struct lpm_prefix){.family = LPM_IPV4, .length = 27};
+    memcpy(server->dynamic_peers[0].prefix.bytes, address.bytes, 4);
+    server->peer_limit = server->peer_count + 2;
 }
 
 int main(int argc, char **argv)

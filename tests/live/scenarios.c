@@ -264,6 +264,131 @@ cleanup:
     return stage_strike(&stage, holds);
 }
 
+/* --- Neighbours that the file does not name --------------------------------------------------- */
+
+static bool dial_from(struct stage *stage, struct wire_peer *peer, unsigned host)
+{
+    char local[24];
+    snprintf(local, sizeof(local), "%s.%u", stage->engine.base, host);
+    return wire_peer_connect(peer, local, stage->engine.address[0], ENGINE_PORT, 0);
+}
+
+static bool join_from(struct stage *stage, struct wire_peer *peer, unsigned host, uint32_t asn)
+{
+    return dial_from(stage, peer, host) && wire_peer_handshake(peer, asn, 30);
+}
+
+/* What it is told instead of a session; code 0: nothing. */
+static void apply(struct stage *stage, struct wire_peer *peer, unsigned host, uint32_t asn,
+                  uint8_t code[2])
+{
+    struct wire_message message;
+    uint8_t open[256];
+    code[0] = code[1] = 0;
+    if (dial_from(stage, peer, host) && wire_peer_send(peer, open, wire_peer_open(asn, 30, open)) &&
+        wire_peer_read(peer, &message, PATIENCE_MS) && message.type == BGP_NOTIFICATION)
+        memcpy(code, message.bytes + 19, 2);
+    wire_peer_close(peer);
+}
+
+static const char *dynamic_name(const struct stage *stage, unsigned host, char name[48])
+{
+    snprintf(name, 48, "nva1@%s.%u", stage->engine.base, host);
+    return name;
+}
+
+/* Its OPEN may come in any pieces; what follows in the same segment is the session's. */
+bool dynamic_neighbors_come_and_go(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    json_t *report = NULL;
+    uint8_t bytes[512];
+    char name[48];
+    bool holds = stage_raise(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(dial_from(&stage, &stage.nva1, 230));
+    size_t n = wire_peer_open(65105, 30, bytes);
+    for (size_t i = 0; i < n - 1; i++)
+        REQUIRE(wire_peer_send(&stage.nva1, bytes + i, 1));
+    size_t keepalive = bgp_keepalive_encode(bytes + n, sizeof(bytes) - n);
+    REQUIRE(wire_peer_send(&stage.nva1, bytes + n - 1, 1 + keepalive));
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
+    REQUIRE(wire_peer_announce(&stage.nva1, 65105, "10.0.1.4", 7));
+    REQUIRE(stage_join(&stage, &stage.nva2, 1, 30));
+    REQUIRE(engine_says(&stage.engine, dynamic_name(&stage, 230, name), PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(report);
+    REQUIRE(stage_session_number(report, name, "asn") == 65105);
+    REQUIRE(stage_session_number(report, name, "learned") == 7);
+    REQUIRE(stage_session_number(report, name, "hold_time_s") == 30);
+cleanup:
+    json_decref(report);
+    return stage_strike(&stage, holds);
+}
+
+bool neighbor_of_another_as_is_told_so(void)
+{
+    struct stage stage;
+    struct wire_message message;
+    json_t *report = NULL;
+    uint8_t code[2];
+    bool holds = stage_raise(&stage, false);
+    REQUIRE(holds);
+    apply(&stage, &stage.nva1, 230, 65200, code);
+    REQUIRE(code[0] == BGP_ERROR_OPEN && code[1] == BGP_OPEN_BAD_PEER_AS);
+    REQUIRE(engine_says(&stage.engine, "AS 65200 is none of those", PATIENCE_MS));
+    /* Something else than an OPEN, and something else than BGP. */
+    REQUIRE(dial_from(&stage, &stage.nva1, 231) && wire_peer_keepalive(&stage.nva1));
+    REQUIRE(wire_peer_read(&stage.nva1, &message, PATIENCE_MS));
+    REQUIRE(message.type == BGP_NOTIFICATION && message.bytes[19] == BGP_ERROR_FSM);
+    wire_peer_close(&stage.nva1);
+    REQUIRE(dial_from(&stage, &stage.nva1, 232));
+    REQUIRE(wire_peer_send(&stage.nva1, "GET / HTTP/1.1\r\nHost: rs1\r\n\r\n", 29));
+    REQUIRE(wire_peer_read(&stage.nva1, &message, PATIENCE_MS));
+    REQUIRE(message.type == BGP_NOTIFICATION && message.bytes[19] == BGP_ERROR_HEADER);
+    REQUIRE(engine_stop(&stage.engine) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(json_array_size(json_object_get(report, "sessions")) == 4 + 2 * ENGINE_CROWD);
+cleanup:
+    json_decref(report);
+    return stage_strike(&stage, holds);
+}
+
+/* Two fit beside the configured ones. A third gets the place of one that has gone, and only then. */
+bool dynamic_neighbors_are_limited(void)
+{
+    struct stage stage;
+    struct wire_peer third = {.fd = -1};
+    json_t *report = NULL;
+    uint8_t code[2];
+    char name[48];
+    bool holds = stage_raise(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(join_from(&stage, &stage.nva1, 230, 65105));
+    REQUIRE(wire_peer_announce(&stage.nva1, 65105, "10.0.1.4", 7));
+    REQUIRE(join_from(&stage, &stage.nva2, 231, 65106));
+    apply(&stage, &third, 232, 65107, code);
+    REQUIRE(code[0] == BGP_ERROR_CEASE && code[1] == BGP_CEASE_REJECTED);
+    apply(&stage, &third, 231, 65107, code);
+    REQUIRE(code[0] == BGP_ERROR_CEASE && code[1] == BGP_CEASE_REJECTED);
+    wire_peer_close(&stage.nva1);
+    REQUIRE(engine_says(&stage.engine, "Idle", PATIENCE_MS));
+    REQUIRE(join_from(&stage, &third, 232, 65107));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+    report = engine_report(&stage.engine);
+    REQUIRE(json_array_size(json_object_get(report, "sessions")) == 8 + 2 * ENGINE_CROWD);
+    REQUIRE(stage_session_number(report, dynamic_name(&stage, 232, name), "asn") == 65107);
+    REQUIRE(stage_session_number(report, name, "learned") == 0);
+    REQUIRE(stage_session_number(report, dynamic_name(&stage, 231, name), "asn") == 65106);
+    REQUIRE(stage_session_number(report, dynamic_name(&stage, 230, name), "asn") == -1);
+cleanup:
+    wire_peer_close(&third);
+    json_decref(report);
+    return stage_strike(&stage, holds);
+}
+
 bool second_signal_ends_at_once(void)
 {
     struct stage stage;

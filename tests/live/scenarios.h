@@ -22,6 +22,9 @@
     X(flood_does_not_delay_keepalives)                                                             \
     X(reset_peer_comes_back)                                                                       \
     X(second_incoming_connection_is_refused)                                                       \
+    X(dynamic_neighbors_come_and_go)                                                               \
+    X(neighbor_of_another_as_is_told_so)                                                           \
+    X(dynamic_neighbors_are_limited)                                                               \
     X(second_signal_ends_at_once)                                                                  \
     X(taken_port_is_a_bad_start)                                                                   \
     X(absent_address_is_a_bad_start)                                                               \
