@@ -139,7 +139,8 @@ static bool say_many(struct stage *stage, unsigned first, unsigned path)
 }
 
 /* It says KEEPALIVE, so only its not reading ends it (RFC 9687). What it is owed is one mark a
- * prefix: ten times 100,000 routes would be 4 MB of messages. */
+ * prefix. As messages each round would be 400 KB: thirty are far more than the 4 MB that the kernel
+ * may take of them and the growth that is allowed, and twelve are still more than the former. */
 bool peer_that_never_reads_costs_its_own_state_only(void)
 {
     enum { PREFIXES = 100000 };
@@ -151,7 +152,7 @@ bool peer_that_never_reads_costs_its_own_state_only(void)
     REQUIRE(well_behaved(&stage));
     REQUIRE(stage_dial_crowd(&stage, &deaf, 0, 2048));
     REQUIRE(wire_peer_handshake(&deaf, ENGINE_CROWD_ASN, 3));
-    unsigned rounds = engine_resident_kb(&stage.engine) > 0 ? 10 : 2;
+    unsigned rounds = engine_resident_kb(&stage.engine) > 0 ? 30 : 12;
     for (unsigned round = 1; round <= rounds; round++) {
         for (unsigned first = 0; first < PREFIXES; first += 10000) {
             wire_peer_keepalive(&deaf);
@@ -329,6 +330,7 @@ bool hundreds_of_session_flaps_leave_nothing_behind(void)
 {
     enum { ROUNDS = 3 };
     struct stage stage;
+    unsigned withdrawn = 0;
     json_t *report = NULL;
     size_t early_kb = 0;
     struct wire_peer *crowd = make_crowd();
@@ -343,10 +345,11 @@ bool hundreds_of_session_flaps_leave_nothing_behind(void)
             early_kb = engine_resident_kb(&stage.engine);
     }
     REQUIRE(stands_still(early_kb, engine_resident_kb(&stage.engine)));
-    REQUIRE(others_go_on(&stage, 60000));
+    REQUIRE(say_route(&stage.nva1, 60000, 1) && hears_route(&stage.nva2, 60000, &withdrawn));
     REQUIRE(engine_stop(&stage.engine) == 0);
     report = engine_report(&stage.engine);
     REQUIRE(report);
+    REQUIRE(stage_session_number(report, "nva1", "established") == 1);
     REQUIRE(stage_session_number(report, "p00", "established") == ROUNDS);
     REQUIRE(stage_session_number(report, "p99", "established") == ROUNDS);
 cleanup:
