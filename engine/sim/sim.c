@@ -1,58 +1,13 @@
 /*
- * sim ─┬─ clock
- *      ├─ controller          route-server speakers; this file is its shell
- *      ├─ links[]             one per route-server session; end 0 is the route server's, end 1 the
- * router's ├─ routers[]           modelled routers that have sessions └─ timers[]            one
- * per running speaker: when its tick is queued
- *
- * Speakers are only called from actions on the clock, so that no handler calls back into its
- * speaker.
+ * Life of the twin: its speakers' timers, and the shell around the controller.
  */
-#include "engine/sim/sim.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/fabric/policies.h"
 #include "engine/program/watch.h"
-#include "engine/sim/clock.h"
-#include "engine/sim/link.h"
-#include "engine/sim/router.h"
+#include "engine/sim/internal.h"
 #include "lpm/rcu.h"
-
-/* One way, of every link: a fabric's hosts are well below a millisecond apart, and the clock counts
- * in milliseconds. */
-#define LINK_DELAY_MS 1u
-/* A clean stop ends the process once its Cease has crossed the link. */
-#define CEASE_LINGER_MS (4 * LINK_DELAY_MS)
-
-struct timer {
-    struct sim *sim;
-    struct speaker *speaker; /* NULL: free */
-    uint64_t armed_ms;
-};
-
-struct condition {
-    bool silenced;
-    bool stopping; /* has sent its Cease, ends soon */
-};
-
-struct sim {
-    const struct fabric *fabric;
-    struct sim_clock *clock;
-    struct controller *controller;
-    struct sim_link **links;
-    struct sim_router *routers;   /* by index of fabric.routers */
-    struct condition *conditions; /* of routers */
-    struct fabric_policies *policies;
-    struct timer *timers;
-    size_t timer_count;
-    struct sim_bfd bfd;             /* of the route servers */
-    struct sim_bfd_port *bfd_ports; /* by link */
-    bool flush_queued;
-    int error; /* of a flush; told by the run */
-};
 
 /* --- Timers ----------------------------------------------------------------------------------- */
 
@@ -78,7 +33,7 @@ static void arm(struct timer *timer)
     sim_clock_at(timer->sim->clock, deadline, on_timer, timer, deadline);
 }
 
-static void on_touched(void *context, struct speaker *speaker)
+void sim_touched(void *context, struct speaker *speaker)
 {
     struct sim *sim = context;
     for (size_t i = 0; i < sim->timer_count; i++)
@@ -88,8 +43,7 @@ static void on_touched(void *context, struct speaker *speaker)
     sim_bfd_arm(&sim->bfd);
 }
 
-/* Every speaker has its own slot: the route servers' first, then one a router. */
-static void set_timer(struct sim *sim, size_t slot, struct speaker *speaker)
+void sim_set_timer(struct sim *sim, size_t slot, struct speaker *speaker)
 {
     struct timer *timer = &sim->timers[slot];
     sim_clock_forget(sim->clock, timer);
@@ -98,7 +52,7 @@ static void set_timer(struct sim *sim, size_t slot, struct speaker *speaker)
         arm(timer);
 }
 
-static size_t router_slot(const struct sim *sim, uint32_t router)
+size_t sim_router_slot(const struct sim *sim, uint32_t router)
 {
     return controller_speaker_count(sim->controller) + router;
 }
@@ -157,7 +111,7 @@ static void settle_bfd(void *context)
     if (controller_bfd_settle(sim->controller, sim_clock_now_ms(sim->clock)) == 0)
         return;
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
-        on_touched(sim, controller_speaker(sim->controller, i));
+        sim_touched(sim, controller_speaker(sim->controller, i));
 }
 
 /* After the links. */
@@ -191,65 +145,6 @@ static int open_bfd(struct sim *sim)
 
 /* --- Building --------------------------------------------------------------------------------- */
 
-static const struct fabric_neighbor *neighbor_of(const struct fabric_router *router,
-                                                 uint32_t route_server)
-{
-    for (uint32_t i = 0; i < router->neighbor_count; i++)
-        if (router->neighbors[i].route_server == route_server)
-            return &router->neighbors[i];
-    return NULL;
-}
-
-/* The modelled router that answers for a route-server session, and how it names the route server;
- * NULL: nobody does. */
-static const struct fabric_neighbor *answering(const struct fabric *fabric,
-                                               const struct controller_peer *peer, uint32_t *router)
-{
-    *router = fabric->route_servers[peer->route_server].peers[peer->index].router;
-    if (*router == FABRIC_NONE)
-        return NULL;
-    return neighbor_of(&fabric->routers[*router], peer->route_server);
-}
-
-static int make_links(struct sim *sim)
-{
-    size_t n = controller_peer_count(sim->controller);
-    sim->links = calloc(n + 1, sizeof(struct sim_link *));
-    if (!sim->links)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        struct controller_peer *peer = controller_peer(sim->controller, i);
-        sim->links[i] = sim_link_create(sim->clock, LINK_DELAY_MS, on_touched, sim);
-        if (!sim->links[i])
-            return -ENOMEM;
-        peer->shell = sim->links[i];
-        sim_link_attach(sim->links[i], 0, peer->speaker, peer->peer);
-    }
-    return 0;
-}
-
-static int add_session(struct sim *sim, size_t link)
-{
-    struct controller_peer *peer = controller_peer(sim->controller, link);
-    uint32_t index;
-    const struct fabric_neighbor *neighbor = answering(sim->fabric, peer, &index);
-    if (!neighbor)
-        return 0;
-    struct sim_router *router = &sim->routers[index];
-    struct sim_router_session *sessions =
-        realloc(router->sessions, (router->session_count + 1) * sizeof(*sessions));
-    if (!sessions)
-        return -ENOMEM;
-    router->sessions = sessions;
-    sessions[router->session_count++] = (struct sim_router_session){
-        .router = router,
-        .link = sim->links[link],
-        .remote = peer,
-        .neighbor = neighbor,
-    };
-    return 0;
-}
-
 static int make_routers(struct sim *sim)
 {
     uint32_t n = sim->fabric->routers_count;
@@ -264,36 +159,31 @@ static int make_routers(struct sim *sim)
                                               .policies = sim->policies,
                                               .clock = sim->clock,
                                               .index = i,
-                                              .touched = on_touched,
+                                              .touched = sim_touched,
                                               .touched_context = sim};
-    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
-        int error = add_session(sim, i);
-        if (error)
-            return error;
-    }
-    return 0;
+    return sim_make_sessions(sim);
 }
 
-static int start_router(struct sim *sim, uint32_t router)
+int sim_start_router(struct sim *sim, uint32_t router)
 {
     if (sim->routers[router].session_count == 0)
         return 0;
     int error = sim_router_start(&sim->routers[router]);
     if (!error)
-        set_timer(sim, router_slot(sim, router), sim->routers[router].speaker);
+        sim_set_timer(sim, sim_router_slot(sim, router), sim->routers[router].speaker);
     return error;
 }
 
 static int start_all(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->fabric->routers_count; i++) {
-        int error = start_router(sim, i);
+        int error = sim_start_router(sim, i);
         if (error)
             return error;
     }
     controller_start(sim->controller, 0);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
-        set_timer(sim, i, controller_speaker(sim->controller, i));
+        sim_set_timer(sim, i, controller_speaker(sim->controller, i));
     return 0;
 }
 
@@ -319,7 +209,7 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
         failed = sim->controller ? 0 : -errno;
     }
     if (!failed)
-        failed = make_links(sim);
+        failed = sim_make_links(sim);
     if (!failed)
         failed = open_bfd(sim);
     if (!failed)
@@ -359,134 +249,7 @@ void sim_destroy(struct sim *sim)
     free(sim);
 }
 
-/* --- Feeds ------------------------------------------------------------------------------------ */
-
-static bool is_feed_over(const struct sim_router *router)
-{
-    return !router->feed || router->fed == sim_feed_changes(router->feed);
-}
-
-/* Does the changes that are due, and comes back for the next. A router that is down misses them, and
- * starts from where they lead. */
-static void on_feed(void *context, uint64_t argument)
-{
-    struct sim *sim = context;
-    struct sim_router *router = &sim->routers[argument];
-    int error = 0;
-    while (!error && !is_feed_over(router) &&
-           sim_feed_due_ms(router->feed, router->fed) <= sim_now_ms(sim)) {
-        if (router->speaker)
-            error = sim_feed_change(router->feed, router->speaker, router->fed);
-        router->fed++;
-    }
-    if (error)
-        sim->error = error;
-    if (router->speaker)
-        on_touched(sim, router->speaker);
-    if (!error && !is_feed_over(router))
-        sim_clock_at(sim->clock, sim_feed_due_ms(router->feed, router->fed), on_feed, sim,
-                     argument);
-}
-
-int sim_set_feed(struct sim *sim, uint32_t router, struct sim_feed *feed)
-{
-    struct sim_router *fed = &sim->routers[router];
-    sim_feed_destroy(fed->feed);
-    fed->feed = feed;
-    fed->fed = 0;
-    int error = fed->speaker ? sim_feed_announce(feed, fed->speaker, 0) : 0;
-    if (!error && sim_feed_changes(feed) > 0)
-        sim_clock_at(sim->clock, sim_feed_due_ms(feed, 0), on_feed, sim, router);
-    return error;
-}
-
-static bool feeds_are_over(const struct sim *sim)
-{
-    bool over = true;
-    for (uint32_t i = 0; over && i < sim->fabric->routers_count; i++)
-        over = is_feed_over(&sim->routers[i]);
-    return over;
-}
-
-/* When the last change of any feed is due. */
-static uint64_t feeds_end_ms(const struct sim *sim)
-{
-    uint64_t end_ms = 0;
-    for (uint32_t i = 0; i < sim->fabric->routers_count; i++) {
-        const struct sim_router *router = &sim->routers[i];
-        if (is_feed_over(router))
-            continue;
-        uint64_t due_ms = sim_feed_due_ms(router->feed, sim_feed_changes(router->feed) - 1);
-        end_ms = due_ms > end_ms ? due_ms : end_ms;
-    }
-    return end_ms;
-}
-
-/* --- Running ---------------------------------------------------------------------------------- */
-
-/* Up at the intervals of the file: until the peer has told its own, it would be missed late. */
-static bool bfd_as_expected(const struct sim *sim, const struct controller_peer *peer)
-{
-    const struct fabric_bfd *bfd =
-        &sim->fabric->route_servers[peer->route_server].peers[peer->index].bfd;
-    struct bfd_info info;
-    if (!peer->bfd)
-        return true;
-    bfd_session_info(peer->bfd, &info);
-    return info.state == BFD_UP && !info.polling &&
-           info.detection_us == UINT64_C(1000) * bfd->interval_ms * bfd->multiplier;
-}
-
-static bool session_as_expected(struct sim *sim, size_t i)
-{
-    struct controller_peer *peer = controller_peer(sim->controller, i);
-    uint32_t router;
-    bool up = answering(sim->fabric, peer, &router) && sim->routers[router].speaker &&
-              !sim->conditions[router].silenced;
-    if (up && !bfd_as_expected(sim, peer))
-        return false;
-    return peer->established == up && (!up || sim_link_quiet(sim->links[i]));
-}
-
-static bool settled(struct sim *sim)
-{
-    if (sim->flush_queued || !feeds_are_over(sim))
-        return false;
-    for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
-        if (!session_as_expected(sim, i))
-            return false;
-    for (size_t i = 0; i < sim->timer_count; i++)
-        if (sim->timers[i].speaker && !speaker_settled(sim->timers[i].speaker))
-            return false;
-    return true;
-}
-
-static int run_error(const struct sim *sim)
-{
-    return sim_clock_failed(sim->clock) ? -ENOMEM : sim->error;
-}
-
-int sim_settle(struct sim *sim, uint64_t limit_ms)
-{
-    uint64_t last_ms = feeds_end_ms(sim), now_ms = sim_now_ms(sim);
-    uint64_t end_ms = (last_ms > now_ms ? last_ms : now_ms) + limit_ms;
-    while (!run_error(sim)) {
-        /* Asked only when time moves on: everything due now has been done. */
-        if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && settled(sim))
-            return 0;
-        if (!sim_clock_step(sim->clock, end_ms))
-            return -ETIMEDOUT;
-    }
-    return run_error(sim);
-}
-
-int sim_run(struct sim *sim, uint64_t duration_ms)
-{
-    uint64_t end_ms = sim_now_ms(sim) + duration_ms;
-    while (!run_error(sim) && sim_clock_step(sim->clock, end_ms))
-        continue;
-    return run_error(sim);
-}
+/* --- Watching and asking ------------------------------------------------------------------------- */
 
 static void on_watch(void *context, uint64_t argument)
 {
@@ -518,55 +281,4 @@ struct controller *sim_controller(struct sim *sim)
 struct speaker *sim_router_speaker(struct sim *sim, uint32_t router)
 {
     return sim->routers[router].speaker;
-}
-
-/* --- Failures --------------------------------------------------------------------------------- */
-
-static void end_process(struct sim *sim, uint32_t router)
-{
-    sim->conditions[router].stopping = false;
-    set_timer(sim, router_slot(sim, router), NULL);
-    sim_router_kill(&sim->routers[router]);
-}
-
-static void on_cease_sent(void *context, uint64_t router)
-{
-    struct sim *sim = context;
-    if (sim->conditions[router].stopping)
-        end_process(sim, (uint32_t)router);
-}
-
-static void silence(struct sim *sim, uint32_t router, bool silent)
-{
-    sim->conditions[router].silenced = silent;
-    for (unsigned i = 0; i < sim->routers[router].session_count; i++)
-        sim_link_cut(sim->routers[router].sessions[i].link, silent);
-}
-
-int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure)
-{
-    if (!sim->routers[router].speaker)
-        return -ESRCH;
-    switch (failure) {
-    case SIM_STOP:
-        sim->conditions[router].stopping = true;
-        sim_router_cease(&sim->routers[router]);
-        sim_clock_at(sim->clock, sim_now_ms(sim) + CEASE_LINGER_MS, on_cease_sent, sim, router);
-        break;
-    case SIM_KILL:
-        end_process(sim, router);
-        break;
-    case SIM_SILENCE:
-        silence(sim, router, true);
-        break;
-    }
-    return 0;
-}
-
-int sim_router_restart(struct sim *sim, uint32_t router)
-{
-    silence(sim, router, false);
-    if (sim->conditions[router].stopping)
-        end_process(sim, router);
-    return sim->routers[router].speaker ? 0 : start_router(sim, router);
 }

@@ -1,0 +1,74 @@
+/*
+ * What the files of the twin share.
+ *
+ * sim ─┬─ clock
+ *      ├─ controller   route-server speakers; sim.c is its shell
+ *      ├─ links[]      one per route-server session; end 0 is the route server's, end 1 the router's
+ *      ├─ routers[]    modelled routers
+ *      └─ timers[]     one per running speaker: when its tick is queued
+ *
+ * Speakers are only called from actions on the clock, so that no handler calls back into its
+ * speaker.
+ */
+#ifndef ENGINE_SIM_INTERNAL_H
+#define ENGINE_SIM_INTERNAL_H
+
+#include "engine/fabric/policies.h"
+#include "engine/sim/clock.h"
+#include "engine/sim/link.h"
+#include "engine/sim/router.h"
+#include "engine/sim/sim.h"
+
+/* One way, of every link: a fabric's hosts are well below a millisecond apart, and the clock counts
+ * in milliseconds. */
+#define LINK_DELAY_MS 1u
+
+struct timer {
+    struct sim *sim;
+    struct speaker *speaker; /* NULL: free */
+    uint64_t armed_ms;
+};
+
+struct condition {
+    bool silenced;
+    bool stopping; /* has sent its Cease, ends soon */
+};
+
+struct sim {
+    const struct fabric *fabric;
+    struct sim_clock *clock;
+    struct controller *controller;
+    struct sim_link **links;
+    struct sim_router *routers;   /* by index of fabric.routers */
+    struct condition *conditions; /* of routers */
+    struct fabric_policies *policies;
+    struct timer *timers;
+    size_t timer_count;
+    struct sim_bfd bfd;             /* of the route servers */
+    struct sim_bfd_port *bfd_ports; /* by link */
+    bool flush_queued;
+    int error; /* of a flush; told by the run */
+};
+
+/* A speaker was given something: its deadline may have moved (a sim_link_touched). */
+void sim_touched(void *context, struct speaker *speaker);
+/* Every speaker has its own slot: the route servers' first, then one a router. */
+void sim_set_timer(struct sim *sim, size_t slot, struct speaker *speaker);
+size_t sim_router_slot(const struct sim *sim, uint32_t router);
+/* The daemon starts, if the router has anybody to talk to. 0 or -errno. */
+int sim_start_router(struct sim *sim, uint32_t router);
+
+/* sessions.c: links, and who is at their ends. */
+int sim_make_links(struct sim *sim);
+int sim_make_sessions(struct sim *sim);
+/* The modelled router that answers for a route-server session, and how it names the route server;
+ * NULL: nobody does. */
+const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
+                                            const struct controller_peer *peer, uint32_t *router);
+
+/* playback.c: the feeds. */
+bool sim_feeds_are_over(const struct sim *sim);
+/* When the last change of any feed is due. */
+uint64_t sim_feeds_end_ms(const struct sim *sim);
+
+#endif
