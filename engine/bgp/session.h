@@ -89,6 +89,10 @@ struct bgp_session_handler {
     void (*close)(void *context, enum bgp_direction direction);
     /* Edge from nothing to something to send. */
     void (*output_ready)(void *context, enum bgp_direction direction);
+    /* Are there bytes of the peer that bgp_session_input() was not given yet? Asked before the hold time
+     * is said to be over: a process that was stopped for longer than that, or is behind with its reading,
+     * must not lay it at the peer's door. NULL: no. */
+    bool (*input_waits)(void *context, enum bgp_direction direction);
     /* Something worth a line in the log that changes no state: a malformed attribute, say. */
     void (*notice)(void *context, const char *line);
 };

@@ -57,9 +57,23 @@ static void restart_send_hold(struct bgp_session *session, struct connection *co
     connection->send_hold_deadline = session->now_ms + send_hold;
 }
 
+/* What waits is read within one turn of the shell; should it be no message, the time is over then. */
+static bool hears_late(struct bgp_session *session, enum bgp_direction direction)
+{
+    const struct bgp_session_handler *handler = &session->handler;
+    if (handler->input_waits == NULL || !handler->input_waits(handler->context, direction)) {
+        return false;
+    }
+    session->connections[direction].hold_deadline = session->now_ms + HOLD_LATE_MS;
+    return true;
+}
+
 static void hold_expired(struct bgp_session *session, enum bgp_direction direction)
 {
     struct bgp_error error;
+    if (hears_late(session, direction)) {
+        return;
+    }
     bgp_error_set(&error, BGP_ERROR_HOLD_TIMER, 0, NULL, 0);
     connection_fail(session, direction, &error, "nothing heard from the peer for the hold time");
 }
@@ -75,6 +89,10 @@ void connection_mute(struct connection *connection)
 static void send_hold_expired(struct bgp_session *session, enum bgp_direction direction)
 {
     struct connection *connection = &session->connections[direction];
+    if (!connection->output_told) { /* nothing waits: it was our turn to say something */
+        restart_send_hold(session, connection);
+        return;
+    }
     connection_mute(connection);
     bgp_error_set(&session->last_sent, BGP_ERROR_SEND_HOLD, 0, NULL, 0);
     if (connection->state == BGP_ESTABLISHED) {

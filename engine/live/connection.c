@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -254,6 +255,12 @@ static bool receive(struct live_connection *connection)
                       live_now());
     }
     return true;
+}
+
+bool live_connection_has_input(const struct live_connection *connection)
+{
+    int n = 0;
+    return ioctl(connection->fd, FIONREAD, &n) == 0 && n > 0;
 }
 
 /* A connect has come to its end, good or bad. False: the connection is gone. */

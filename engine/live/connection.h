@@ -26,6 +26,9 @@ void live_connection_opening(struct live_peer *peer, int fd);
 /* The peer's key has changed: this connection signs by the new one from here on. */
 void live_connection_rekey(struct live_connection *connection);
 
+/* Has the kernel bytes of the peer that were not read yet? */
+bool live_connection_has_input(const struct live_connection *connection);
+
 /* Wishes of the session, from within its own calls: done by live_connection_work(). */
 void live_connection_wants_output(struct live_connection *connection);
 void live_connection_wants_close(struct live_connection *connection);

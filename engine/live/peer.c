@@ -72,6 +72,14 @@ static void on_output_ready(void *context, struct controller_peer *controller_pe
     live_peer_list(peer);
 }
 
+static bool on_input_waits(void *context, struct controller_peer *controller_peer,
+                           enum bgp_direction direction)
+{
+    (void)context;
+    const struct live_peer *peer = controller_peer->shell;
+    return peer->connections[direction] && live_connection_has_input(peer->connections[direction]);
+}
+
 /* Established, and the fall from it or to Idle with the reason, are news. A peer that is away fails
  * the same way over and over: said once. */
 static void on_peer_changed(void *context, struct controller_peer *controller_peer,
@@ -119,6 +127,7 @@ void live_peers_shell(struct controller_shell *shell)
     shell->connect = on_connect;
     shell->close = on_close;
     shell->output_ready = on_output_ready;
+    shell->input_waits = on_input_waits;
 }
 
 /* --- What is done about it -------------------------------------------------------------------- */

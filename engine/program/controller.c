@@ -153,6 +153,15 @@ static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
     shell->output_ready(shell->context, speaker_peer_user(speaker_peer), direction);
 }
 
+static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
+                           enum bgp_direction direction)
+{
+    struct server *server = ((const struct place *)context)->server;
+    const struct controller_shell *shell = &server->controller->shell;
+    return shell->input_waits &&
+           shell->input_waits(shell->context, speaker_peer_user(speaker_peer), direction);
+}
+
 /* An instance without an address of the peer's family has no session with it. */
 static int add_bfd(struct controller_peer *peer)
 {
@@ -209,6 +218,7 @@ static int open_server(struct controller *controller, uint32_t index)
         .connect = on_connect,
         .close = on_close,
         .output_ready = on_output_ready,
+        .input_waits = on_input_waits,
         .notice = on_notice,
     };
     for (unsigned i = 0; i < server->speaker_count; i++) {

@@ -47,7 +47,7 @@ struct controller_peer {
     void *shell;
 };
 
-/* The shell's side; the last four as in struct speaker_handler, and under its rules of reentrancy.
+/* The shell's side; connect() and what follows as in struct speaker_handler, and under its rules of reentrancy.
  */
 struct controller_shell {
     void *context;
@@ -60,6 +60,8 @@ struct controller_shell {
     void (*connect)(void *context, struct controller_peer *peer);
     void (*close)(void *context, struct controller_peer *peer, enum bgp_direction direction);
     void (*output_ready)(void *context, struct controller_peer *peer, enum bgp_direction direction);
+    /* May be NULL. */
+    bool (*input_waits)(void *context, struct controller_peer *peer, enum bgp_direction direction);
     /* For the log; may be NULL. */
     void (*bfd_changed)(void *context, struct controller_peer *peer,
                         const struct bfd_change *change);

@@ -121,6 +121,14 @@ static void on_output_ready(void *context, enum bgp_direction direction)
         handler->output_ready(handler->context, peer, direction);
 }
 
+static bool on_input_waits(void *context, enum bgp_direction direction)
+{
+    struct speaker_peer *peer = context;
+    const struct speaker_handler *handler = &peer->speaker->config.handler;
+
+    return handler->input_waits != NULL && handler->input_waits(handler->context, peer, direction);
+}
+
 static void on_notice(void *context, const char *line)
 {
     struct speaker_peer *peer = context;
@@ -179,6 +187,7 @@ static int create_session(struct speaker_peer *peer)
         .connect = on_connect,
         .close = on_close,
         .output_ready = on_output_ready,
+        .input_waits = on_input_waits,
         .notice = on_notice,
     };
 

@@ -108,6 +108,8 @@ struct speaker_handler {
     void (*close)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
     /* There are bytes to fetch by speaker_output(). Told on the edge from none to some. */
     void (*output_ready)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
+    /* Are there bytes of the connection that speaker_input() was not given yet? May be NULL: no. */
+    bool (*input_waits)(void *context, struct speaker_peer *peer, enum bgp_direction direction);
     /* Something of this peer worth a line in a log that changes no state: a malformed attribute,
      * say. */
     void (*notice)(void *context, struct speaker_peer *peer, const char *line);

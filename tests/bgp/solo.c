@@ -82,6 +82,12 @@ static void solo_output_ready(void *context, enum bgp_direction direction)
     ((struct solo *)context)->readies[direction]++;
 }
 
+static bool solo_input_waits(void *context, enum bgp_direction direction)
+{
+    (void)direction;
+    return ((struct solo *)context)->input_waits;
+}
+
 static void solo_notice(void *context, const char *line)
 {
     struct solo *solo = context;
@@ -114,6 +120,7 @@ void solo_open(struct solo *solo, const struct bgp_session_config *config)
         .connect = solo_connect,
         .close = solo_close_wanted,
         .output_ready = solo_output_ready,
+        .input_waits = solo_input_waits,
         .notice = solo_notice,
     };
     memset(solo, 0, sizeof *solo);

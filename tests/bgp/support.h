@@ -50,6 +50,7 @@ struct solo {
     struct bgp_attributes const *last; /* attributes of the last announcement, held */
     struct lpm_prefix last_prefix;
     char reason[512], notice[512];
+    bool input_waits;       /* what the handler says */
     unsigned reset_at;      /* the handler resets the session at this announcement; 0: never */
     const uint8_t *updates; /* what fill_updates gives, once */
     size_t updates_size;

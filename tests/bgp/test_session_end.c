@@ -27,6 +27,31 @@ Test(session_end, hold_timer_ends_a_silent_session)
     solo_close(&solo);
 }
 
+Test(session_end, hold_timer_waits_for_what_was_not_read)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    solo.input_waits = true;
+    uint64_t late = solo.now_ms + 1000000;
+    /* Away for longer than the hold time, and the shell reads only after the timers. */
+    solo.now_ms = late;
+    while (bgp_session_deadline(solo.session) <= late)
+        bgp_session_tick(solo.session, late);
+    cr_assert_eq(state_of(&solo), BGP_ESTABLISHED, "%s", solo.reason);
+    uint8_t bytes[64];
+    cr_assert_eq(solo_output(&solo, BGP_OUTGOING, bytes, sizeof bytes), BGP_HEADER_SIZE);
+    solo_input_keepalive(&solo, BGP_OUTGOING);
+    solo.input_waits = false;
+    pass_time(&solo, late + 89999);
+    cr_assert_eq(state_of(&solo), BGP_ESTABLISHED);
+    pass_time(&solo, late + 90000);
+    assert_error(solo_notification(&solo, BGP_OUTGOING), BGP_ERROR_HOLD_TIMER, 0);
+    solo_close(&solo);
+}
+
 Test(session_end, open_sent_gives_up_after_four_minutes)
 {
     struct solo solo;

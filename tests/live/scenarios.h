@@ -36,7 +36,8 @@
     X(ten_thousand_flaps_leave_nothing_behind)                                                     \
     X(hundreds_of_session_flaps_leave_nothing_behind)                                              \
     X(garbage_before_the_open_costs_one_connection)                                                \
-    X(half_open_connections_hold_up_no_one)
+    X(half_open_connections_hold_up_no_one)                                                        \
+    X(stopped_engine_blames_no_one)
 
 #define LIVE_DECLARE(name) bool name(void);
 LIVE_SCENARIOS(LIVE_DECLARE)

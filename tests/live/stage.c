@@ -74,9 +74,14 @@ bool stage_read_prefixes(struct wire_peer *peer, unsigned n)
 
 bool stage_session_lives(struct wire_peer *peer)
 {
-    struct wire_message message;
-    return wire_peer_keepalive(peer) &&
-           wire_peer_expect(peer, BGP_KEEPALIVE, &message, PATIENCE_MS);
+    struct wire_message message = {.type = BGP_UPDATE};
+    for (int64_t until = stage_now_ms() + PATIENCE_MS;
+         message.type != BGP_KEEPALIVE && message.type != 0 && stage_now_ms() < until;) {
+        if (!wire_peer_keepalive(peer))
+            return false;
+        wire_peer_expect(peer, BGP_KEEPALIVE, &message, 500);
+    }
+    return message.type == BGP_KEEPALIVE;
 }
 
 long long stage_session_number(json_t *report, const char *peer, const char *key)

@@ -50,7 +50,8 @@ bool stage_join_crowd(struct stage *stage, struct wire_peer *peer, unsigned inde
 
 /* Reads until n prefixes have come. */
 bool stage_read_prefixes(struct wire_peer *peer, unsigned n);
-/* A KEEPALIVE there, and the next one back: the session lives. */
+/* KEEPALIVEs there until one comes back: the session lives. An engine that is still at what others have said may
+ * take longer than the hold time for that, with UPDATEs in the meantime. */
 bool stage_session_lives(struct wire_peer *peer);
 /* A number of the session with the first instance in a report; -1: there is no such row. */
 long long stage_session_number(json_t *report, const char *peer, const char *key);
