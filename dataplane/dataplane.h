@@ -205,6 +205,8 @@ int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_conf
 /* Swaps a group in place: one release store, whatever the number of prefixes and NICs behind it. */
 int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
                      const struct dp_group_config *config);
+/* How many times a group was swapped ever. */
+uint64_t dp_group_swaps(const struct dp_forwarding *forwarding);
 /* No FIB may hold the id any more. The id is given again only after a grace period. */
 int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group);
 

@@ -223,7 +223,13 @@ int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
     new->id = group;
     lpm_rcu_publish(&forwarding->groups[group], new);
     lpm_rcu_defer(&old->head, replaced_reclaim);
+    forwarding->writer->group_swaps++;
     return 0;
+}
+
+uint64_t dp_group_swaps(const struct dp_forwarding *forwarding)
+{
+    return forwarding->writer->group_swaps;
 }
 
 int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group)

@@ -14,6 +14,7 @@ struct dp_forwarding_writer {
     uint32_t *free_groups;
     uint32_t free_group_count;
     uint32_t group_highest;
+    uint64_t group_swaps; /* dp_group_replace() ever */
 
     _Atomic uint32_t nic_highest; /* ids above were never set: nothing to count there */
 

@@ -1,12 +1,58 @@
 /*
- * Failures of modelled routers.
+ * What fails in the twin, and comes back: modelled routers, instances of route servers, links.
+ *
+ * A link carries nothing while it is cut itself, or a router or instance at one of its ends is
+ * silent; so each of these has a mark of its own, and what the link does follows from all.
  */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "engine/fabric/route_server.h"
 #include "engine/sim/internal.h"
 
 /* A clean stop ends the process once its Cease has crossed the link. */
 #define CEASE_LINGER_MS (4 * LINK_DELAY_MS)
+
+/* The modelled router that answers for a route-server session; FABRIC_NONE: nobody does. */
+static uint32_t answering_router(const struct sim *sim, const struct controller_peer *peer)
+{
+    uint32_t router;
+    return sim_answering(sim->fabric, peer, &router) ? router : FABRIC_NONE;
+}
+
+/* --- Links ------------------------------------------------------------------------------------ */
+
+bool sim_link_can_work(const struct sim *sim, size_t i)
+{
+    const struct link_condition *condition = &sim->link_conditions[i];
+    uint32_t router = answering_router(sim, controller_peer(sim->controller, i));
+    bool silent = router != FABRIC_NONE && sim->conditions[router].silenced;
+    return !silent && !condition->cut && !condition->silenced && !condition->stopped;
+}
+
+static void follow_conditions(struct sim *sim, size_t i)
+{
+    const struct link_condition *condition = &sim->link_conditions[i];
+    uint32_t router = answering_router(sim, controller_peer(sim->controller, i));
+    bool silent = router != FABRIC_NONE && sim->conditions[router].silenced;
+    sim_link_cut(sim->links[i], silent || condition->cut || condition->silenced);
+}
+
+int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut)
+{
+    int error = -ENOENT;
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
+        const struct controller_peer *peer = controller_peer(sim->controller, i);
+        if (peer->route_server != route_server || answering_router(sim, peer) != router)
+            continue;
+        sim->link_conditions[i].cut = cut;
+        follow_conditions(sim, i);
+        error = 0;
+    }
+    return error;
+}
+
+/* --- Routers ---------------------------------------------------------------------------------- */
 
 static void end_process(struct sim *sim, uint32_t router)
 {
@@ -25,8 +71,15 @@ static void on_cease_sent(void *context, uint64_t router)
 static void silence(struct sim *sim, uint32_t router, bool silent)
 {
     sim->conditions[router].silenced = silent;
-    for (unsigned i = 0; i < sim->routers[router].session_count; i++)
-        sim_link_cut(sim->routers[router].sessions[i].link, silent);
+    sim->changes++;
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
+        if (answering_router(sim, controller_peer(sim->controller, i)) == router)
+            follow_conditions(sim, i);
+}
+
+bool sim_router_is_silent(const struct sim *sim, uint32_t router)
+{
+    return sim->conditions[router].silenced;
 }
 
 int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure)
@@ -55,4 +108,84 @@ int sim_router_restart(struct sim *sim, uint32_t router)
     if (sim->conditions[router].stopping)
         end_process(sim, router);
     return sim->routers[router].speaker ? 0 : sim_start_router(sim, router);
+}
+
+int sim_router_announce(struct sim *sim, uint32_t router, const struct lpm_prefix *prefix,
+                        bool announced)
+{
+    struct sim_router *changed = &sim->routers[router];
+    int error = sim_router_remember(changed, prefix, announced);
+    if (error || !changed->speaker)
+        return error;
+    error = announced ? fabric_originate_prefixes(changed->speaker, prefix, 1)
+                      : speaker_withdraw(changed->speaker, prefix);
+    sim_touched(sim, changed->speaker);
+    return error == -ENOENT ? 0 : error;
+}
+
+/* --- Instances of route servers --------------------------------------------------------------- */
+
+static bool is_of(const struct controller_peer *peer, uint32_t route_server, unsigned instance)
+{
+    return peer->route_server == route_server && peer->instance == instance;
+}
+
+/* The sessions go; a process that is killed has no time for a word to its peers, but its kernel
+ * closes the connections. */
+static void end_instance_session(struct sim *sim, size_t i, bool polite)
+{
+    struct controller_peer *peer = controller_peer(sim->controller, i);
+    sim->link_conditions[i].stopped = true;
+    speaker_peer_stop(peer->speaker, peer->peer, BGP_CEASE_SHUTDOWN, sim_now_ms(sim));
+    if (!polite)
+        sim_link_detach(sim->links[i], 0);
+    sim_touched(sim, peer->speaker);
+}
+
+int sim_instance_fail(struct sim *sim, uint32_t route_server, unsigned instance,
+                      enum sim_failure failure)
+{
+    int error = -ENOENT;
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
+        if (!is_of(controller_peer(sim->controller, i), route_server, instance))
+            continue;
+        error = 0;
+        if (failure == SIM_SILENCE) {
+            sim->link_conditions[i].silenced = true;
+            follow_conditions(sim, i);
+        } else if (!sim->link_conditions[i].stopped) {
+            end_instance_session(sim, i, failure == SIM_STOP);
+        }
+    }
+    return error;
+}
+
+int sim_instance_restart(struct sim *sim, uint32_t route_server, unsigned instance)
+{
+    int error = -ENOENT;
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
+        struct controller_peer *peer = controller_peer(sim->controller, i);
+        struct link_condition *condition = &sim->link_conditions[i];
+        if (!is_of(peer, route_server, instance))
+            continue;
+        error = 0;
+        condition->silenced = false;
+        follow_conditions(sim, i);
+        if (!condition->stopped)
+            continue;
+        condition->stopped = false;
+        sim_link_attach(sim->links[i], 0, peer->speaker, peer->peer);
+        speaker_peer_start(peer->speaker, peer->peer, sim_now_ms(sim));
+        sim_touched(sim, peer->speaker);
+    }
+    return error;
+}
+
+bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsigned instance)
+{
+    bool running = true;
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
+        if (is_of(controller_peer(sim->controller, i), route_server, instance))
+            running &= !sim->link_conditions[i].stopped && !sim->link_conditions[i].silenced;
+    return running;
 }

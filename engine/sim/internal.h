@@ -4,6 +4,7 @@
  * sim ─┬─ clock
  *      ├─ controller   route-server speakers; sim.c is its shell
  *      ├─ links[]      one per route-server session; end 0 is the route server's, end 1 the router's
+ *      ├─ conditions   what has failed, of routers and of links (failure.c)
  *      ├─ routers[]    modelled routers
  *      └─ timers[]     one per running speaker: when its tick is queued
  *
@@ -29,16 +30,26 @@ struct timer {
     uint64_t armed_ms;
 };
 
+/* Of a router. */
 struct condition {
     bool silenced;
     bool stopping; /* has sent its Cease, ends soon */
 };
 
+/* Of a link. */
+struct link_condition {
+    bool cut;      /* by itself */
+    bool silenced; /* with the instance at its end 0 */
+    bool stopped;  /* the instance does not run */
+};
+
 struct sim {
     const struct fabric *fabric;
+    const struct dp_forwarding *forwarding;
     struct sim_clock *clock;
     struct controller *controller;
     struct sim_link **links;
+    struct link_condition *link_conditions;
     struct sim_router *routers;   /* by index of fabric.routers */
     struct condition *conditions; /* of routers */
     struct fabric_policies *policies;
@@ -47,7 +58,9 @@ struct sim {
     struct sim_bfd bfd;             /* of the route servers */
     struct sim_bfd_port *bfd_ports; /* by link */
     bool flush_queued;
-    int error; /* of a flush; told by the run */
+    uint64_t entries; /* of FIBs, changed ever */
+    uint64_t changes; /* of routers' routes, and of what has failed */
+    int error;        /* of a flush; told by the run */
 };
 
 /* A speaker was given something: its deadline may have moved (a sim_link_touched). */
@@ -65,6 +78,9 @@ int sim_make_sessions(struct sim *sim);
  * NULL: nobody does. */
 const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
                                             const struct controller_peer *peer, uint32_t *router);
+
+/* failure.c: can the session of link i be up? */
+bool sim_link_can_work(const struct sim *sim, size_t i);
 
 /* playback.c: the feeds. */
 bool sim_feeds_are_over(const struct sim *sim);

@@ -5,8 +5,16 @@
 #include "engine/sim/router.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "engine/fabric/route_server.h"
+
+static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
+{
+    const struct sim_router *router = context;
+    (void)prefix;
+    ++*router->changes;
+}
 
 static void on_connect(void *context, struct speaker_peer *peer)
 {
@@ -198,6 +206,38 @@ static int stop_peer(void *context, struct speaker_peer *peer)
     return 0;
 }
 
+int sim_router_remember(struct sim_router *router, const struct lpm_prefix *prefix, bool announced)
+{
+    unsigned i = 0;
+    while (i < router->changed_count && !lpm_prefix_equal(&router->changed[i].prefix, prefix))
+        i++;
+    if (i == router->changed_count) {
+        void *grown = realloc(router->changed, (i + 1) * sizeof(*router->changed));
+        if (!grown)
+            return -ENOMEM;
+        router->changed = grown;
+        router->changed_count++;
+    }
+    router->changed[i] = (struct sim_router_route){*prefix, announced};
+    return 0;
+}
+
+/* What the file says, and what was said since. */
+static int originate(struct sim_router *router, const struct fabric_router *model)
+{
+    int error =
+        fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
+    if (!error && router->feed)
+        error = sim_feed_announce(router->feed, router->speaker, router->fed);
+    for (unsigned i = 0; i < router->changed_count && !error; i++) {
+        const struct sim_router_route *route = &router->changed[i];
+        error = route->announced ? fabric_originate_prefixes(router->speaker, &route->prefix, 1)
+                                 : speaker_withdraw(router->speaker, &route->prefix);
+        error = error == -ENOENT ? 0 : error;
+    }
+    return error;
+}
+
 int sim_router_start(struct sim_router *router)
 {
     const struct fabric_router *model = &router->fabric->routers[router->index];
@@ -208,6 +248,7 @@ int sim_router_start(struct sim_router *router)
         .prepend_own_asn = true,
         .reflect = true,
         .handler = {.context = router,
+                    .choice_changed = on_choice_changed,
                     .connect = on_connect,
                     .close = on_close,
                     .output_ready = on_output_ready},
@@ -215,10 +256,7 @@ int sim_router_start(struct sim_router *router)
     router->speaker = speaker_create(&config);
     if (!router->speaker)
         return -errno;
-    int error =
-        fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
-    if (!error && router->feed)
-        error = sim_feed_announce(router->feed, router->speaker, router->fed);
+    int error = originate(router, model);
     if (!error)
         error = add_sessions(router);
     if (!error)

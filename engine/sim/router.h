@@ -38,9 +38,21 @@ struct sim_router {
     struct sim_bfd bfd; /* what the far ends have BFD for */
     sim_link_touched *touched;
     void *touched_context;
-    struct sim_feed *feed; /* routes out of MRT files; NULL: none */
-    size_t fed;            /* changes of the feed that are done */
+    struct sim_feed *feed;            /* routes out of MRT files; NULL: none */
+    size_t fed;                       /* changes of the feed that are done */
+    struct sim_router_route *changed; /* beside what the file originates */
+    unsigned changed_count;
+    uint64_t *changes; /* counts what changes of the routes that it has */
 };
+
+/* A prefix that the router was told to announce, or no longer to. */
+struct sim_router_route {
+    struct lpm_prefix prefix;
+    bool announced;
+};
+
+/* Remembers that for starts to come. -ENOMEM. */
+int sim_router_remember(struct sim_router *router, const struct lpm_prefix *prefix, bool announced);
 
 /* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */
 int sim_router_start(struct sim_router *router);

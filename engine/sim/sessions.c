@@ -28,7 +28,8 @@ int sim_make_links(struct sim *sim)
 {
     size_t n = controller_peer_count(sim->controller);
     sim->links = calloc(n + 1, sizeof(struct sim_link *));
-    if (!sim->links)
+    sim->link_conditions = calloc(n + 1, sizeof(*sim->link_conditions));
+    if (!sim->links || !sim->link_conditions)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         struct controller_peer *peer = controller_peer(sim->controller, i);

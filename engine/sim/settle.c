@@ -23,13 +23,13 @@ static bool session_as_expected(struct sim *sim, size_t i)
     struct controller_peer *peer = controller_peer(sim->controller, i);
     uint32_t router;
     bool up = sim_answering(sim->fabric, peer, &router) && sim->routers[router].speaker &&
-              !sim->conditions[router].silenced;
+              sim_link_can_work(sim, i);
     if (up && !bfd_as_expected(sim, peer))
         return false;
     return peer->established == up && (!up || sim_link_quiet(sim->links[i]));
 }
 
-static bool settled(struct sim *sim)
+bool sim_settled(struct sim *sim)
 {
     if (sim->flush_queued || !sim_feeds_are_over(sim))
         return false;
@@ -53,7 +53,7 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
     uint64_t end_ms = (last_ms > now_ms ? last_ms : now_ms) + limit_ms;
     while (!run_error(sim)) {
         /* Asked only when time moves on: everything due now has been done. */
-        if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && settled(sim))
+        if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && sim_settled(sim))
             return 0;
         if (!sim_clock_step(sim->clock, end_ms))
             return -ETIMEDOUT;
@@ -67,4 +67,28 @@ int sim_run(struct sim *sim, uint64_t duration_ms)
     while (!run_error(sim) && sim_clock_step(sim->clock, end_ms))
         continue;
     return run_error(sim);
+}
+
+int sim_step(struct sim *sim, uint64_t limit_ms)
+{
+    if (!sim_clock_step(sim->clock, limit_ms))
+        return run_error(sim);
+    while (!run_error(sim) && sim_clock_next_ms(sim->clock) <= sim_now_ms(sim))
+        sim_clock_step(sim->clock, limit_ms);
+    return run_error(sim) ? run_error(sim) : 1;
+}
+
+void sim_at(struct sim *sim, uint64_t at_ms, void (*action)(void *context, uint64_t argument),
+            void *context, uint64_t argument)
+{
+    sim_clock_at(sim->clock, at_ms, action, context, argument);
+}
+
+struct sim_changes sim_changes(const struct sim *sim)
+{
+    return (struct sim_changes){
+        .entries = sim->entries,
+        .groups = dp_group_swaps(sim->forwarding),
+        .others = sim->changes,
+    };
 }

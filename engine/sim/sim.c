@@ -67,6 +67,8 @@ static void flush(void *context, uint64_t argument)
     int changed = controller_flush(sim->controller);
     if (changed < 0)
         sim->error = changed;
+    else
+        sim->entries += (unsigned)changed;
     lpm_rcu_poll();
 }
 
@@ -160,7 +162,8 @@ static int make_routers(struct sim *sim)
                                               .clock = sim->clock,
                                               .index = i,
                                               .touched = sim_touched,
-                                              .touched_context = sim};
+                                              .touched_context = sim,
+                                              .changes = &sim->changes};
     return sim_make_sessions(sim);
 }
 
@@ -195,6 +198,7 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
     if (!sim)
         return NULL;
     sim->fabric = fabric;
+    sim->forwarding = forwarding;
     sim->clock = sim_clock_create();
     struct controller_shell shell = {
         .context = sim,
@@ -233,6 +237,7 @@ void sim_destroy(struct sim *sim)
     for (uint32_t i = 0; sim->routers && i < sim->fabric->routers_count; i++) {
         sim_router_kill(&sim->routers[i]);
         free(sim->routers[i].sessions);
+        free(sim->routers[i].changed);
         sim_feed_destroy(sim->routers[i].feed);
     }
     sim_bfd_forget(&sim->bfd);
@@ -242,6 +247,7 @@ void sim_destroy(struct sim *sim)
     fabric_policies_destroy(sim->policies);
     sim_clock_destroy(sim->clock);
     free(sim->links);
+    free(sim->link_conditions);
     free(sim->bfd_ports);
     free(sim->routers);
     free(sim->conditions);

@@ -45,14 +45,52 @@ int sim_run(struct sim *sim, uint64_t duration_ms);
 int sim_watch(struct sim *sim, void (*listener)(void *context, const struct event *event),
               void *context);
 
-/* Failures of a modelled router. */
+/* The same, an instant at a time: does all that is due at the next one, unless that lies after limit_ms,
+ * and returns 1; 0 when there is nothing up to limit_ms, which is then the present; -errno. */
+int sim_step(struct sim *sim, uint64_t limit_ms);
+/* As sim_settle() asks: has everything that can come up come up, and is nothing under way? */
+bool sim_settled(struct sim *sim);
+/* Does action(context, argument) at that time (now, when it has passed). */
+void sim_at(struct sim *sim, uint64_t at_ms, void (*action)(void *context, uint64_t argument),
+            void *context, uint64_t argument);
+
+/* How much has ever changed of what decides where packets go: who sees none of these move sees every
+ * packet go as the one before it. */
+struct sim_changes {
+    uint64_t entries; /* of FIBs */
+    uint64_t groups;  /* swapped in place */
+    uint64_t others;  /* routes of modelled routers, failures */
+};
+struct sim_changes sim_changes(const struct sim *sim);
+
+/* --- Failures (failure.c) -------------------------------------------------------------------- */
+
 enum sim_failure {
     SIM_STOP,    /* its daemon ends cleanly: CEASE, then the connections close */
     SIM_KILL,    /* kill -9: its kernel closes the connections */
     SIM_SILENCE, /* nothing gets through to it or from it any more */
 };
+/* Of a modelled router. -ESRCH: it does not run. */
 int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure);
 /* The daemon starts again, or the silence ends. */
 int sim_router_restart(struct sim *sim, uint32_t router);
+/* No packet gets through the router either. */
+bool sim_router_is_silent(const struct sim *sim, uint32_t router);
+
+/* The router announces prefix, or withdraws it, from now on: after a restart too, whatever the file
+ * says. */
+int sim_router_announce(struct sim *sim, uint32_t router, const struct lpm_prefix *prefix,
+                        bool announced);
+
+/* Of one instance of a route server: its sessions; what was programmed stays in force while another
+ * instance holds it. -ENOENT: it has no sessions. */
+int sim_instance_fail(struct sim *sim, uint32_t route_server, unsigned instance,
+                      enum sim_failure failure);
+int sim_instance_restart(struct sim *sim, uint32_t route_server, unsigned instance);
+bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsigned instance);
+
+/* Cuts or heals the links that a router's sessions with a route server run over. Packets of others do not
+ * go there. -ENOENT: it has none. */
+int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut);
 
 #endif
