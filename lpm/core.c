@@ -255,7 +255,7 @@ void lpm_release(struct lpm_fib *fib)
     lpm->fibs--;
     if (!lpm_fib_is_base(fib)) {
         lpm_memory_defer_block(&lpm->memory, LPM_MEMORY_LOOKUP, sizeof(*fib));
-        lpm_rcu_defer(&fib->rcu, fib_reclaim);
+        lpm_rcu_defer_lazily(&fib->rcu, fib_reclaim);
     }
     lpm_layer_put(lpm_fib_layer(fib));
 }

@@ -410,6 +410,6 @@ void lpm_layer_put(struct lpm_layer *layer)
         lpm_ranges_defer(ranges);
     lpm_memory_defer_block(&table->lpm->memory, LPM_MEMORY_LOOKUP,
                            lpm_layer_size(family_of(table), layer->overs_count));
-    lpm_rcu_defer(&layer->rcu, layer_reclaim); /* before the table, which it refers to */
+    lpm_rcu_defer_lazily(&layer->rcu, layer_reclaim); /* before the table, which it refers to */
     lpm_table_drop_unused(table);
 }

@@ -21,6 +21,12 @@
  * never a mixture and never freed memory. A batch is one such change for each address, not for all
  * of them at once; but where it changes 0/0 as well, that is a change of its own after the others.
  *
+ * Memory. What a change replaces, readers may still hold. It is counted as deferred until a grace
+ * period has passed, which the writer sees to by calling lpm_rcu_poll() between changes and
+ * lpm_rcu_flush() (lpm/rcu.h) when there are no more for a while. So there wait at most
+ * LPM_RCU_ENOUGH bytes, those that were replaced since the grace period under way began, and those
+ * that it is for. Of what has come back, up to 16 MB are kept at hand for later changes.
+ *
  * Errors. Functions return 0 or -errno. After an error (-ENOMEM above all) the FIB is what it was
  * before the call.
  */

@@ -34,26 +34,30 @@ enum lpm_memory_kind {
 };
 
 /* How every cell begins. While it lives both words are its own; once buried, link names the next
- * cell of the grave. Readers use first only. */
+ * cell of its pile. Readers use first only. */
 struct lpm_cell {
     uint64_t first;
     uint32_t link;
 };
 
-/* Cells that died in one grace period's batch. */
-struct lpm_grave {
-    uint64_t stamp;                   /* lpm_rcu_stamp() of the batch */
-    uint32_t first[LPM_MEMORY_KINDS]; /* chains; 0 ends them */
+/* Cells are of at most so many bytes, in units of LPM_CELL_UNIT. */
+#define LPM_CELL_UNIT  8
+#define LPM_CELL_MOST  1024
+#define LPM_CELL_PILES (LPM_CELL_MOST / LPM_CELL_UNIT + 1)
+
+/* Bytes of cells that are kept at hand for the next changes, in all sizes together. */
+#define LPM_SPARE_MOST ((size_t)16 << 20)
+
+/* Cells of one size, chained through their links; last counts while first is not 0. */
+struct lpm_pile {
+    uint32_t first, last;
 };
 
-/* Freed cells of one size, kept for the next request. */
-#define LPM_SPARE_MOST  512 /* bytes of the largest such cell */
-#define LPM_SPARE_SIZES (LPM_SPARE_MOST / 8 + 1)
-#define LPM_SPARE_COUNT 64
-
-struct lpm_spare {
-    void *first;
-    unsigned count;
+/* Cells that died in one grace period's batch, a pile for each size. */
+struct lpm_grave {
+    uint64_t stamp; /* lpm_rcu_batch() */
+    size_t bytes;
+    struct lpm_pile piles[LPM_CELL_PILES];
 };
 
 /* Leaf cells by leaf; leaf.c owns it. */
@@ -69,9 +73,10 @@ struct lpm_memory {
     size_t window_used;
     unsigned arena;
     unsigned thread_cache;
-    uint32_t free_cell;                       /* sanitizer builds: chain of free references */
-    uint32_t next_cell;                       /* sanitizer builds: first reference never used */
-    struct lpm_spare spares[LPM_SPARE_SIZES]; /* by size in units of 8 bytes */
+    uint32_t free_cell;                     /* sanitizer builds: chain of free references */
+    uint32_t next_cell;                     /* sanitizer builds: first reference never used */
+    struct lpm_pile spares[LPM_CELL_PILES]; /* by size in units */
+    size_t spare_bytes;
     size_t bytes[LPM_MEMORY_KINDS];
     size_t deferred;
     struct lpm_grave graves[2]; /* by stamp & 1: one gathering, one waiting */
@@ -86,6 +91,8 @@ struct lpm_memory {
 int lpm_memory_init(struct lpm_memory *memory);
 /* Everything must have been freed or buried; waits for what is buried. */
 void lpm_memory_exit(struct lpm_memory *memory);
+/* False when a test wants this allocation to fail. */
+bool lpm_memory_may_allocate(struct lpm_memory *memory);
 
 /* Zeroed; NULL when there is no memory. A size in whole cache lines begins with one. */
 void *lpm_memory_block(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);

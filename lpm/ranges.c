@@ -301,5 +301,5 @@ static void reclaim(struct lpm_rcu_head *head)
 void lpm_ranges_defer(struct lpm_ranges *ranges)
 {
     lpm_memory_defer_block(ranges->memory, LPM_MEMORY_LOOKUP, ranges->size);
-    lpm_rcu_defer(&ranges->rcu, reclaim);
+    lpm_rcu_defer_lazily(&ranges->rcu, reclaim);
 }

@@ -10,9 +10,10 @@
  * alone owns the lists and every allocator behind them: no lock, and thousands of objects cost
  * one callback.
  *
- * While no reader is registered (the twin, the offline commands, most tests) a grace period has
- * nothing to wait for; poll then takes the direct way and no thread is ever started. The count of
- * readers is only a hint for that choice: synchronize_rcu() is right whatever it says.
+ * While no reader is registered but perhaps the writer itself (the twin, the offline commands, most
+ * tests) a grace period has nothing to wait for; poll then takes the direct way and no thread is ever
+ * started. The count of readers is only a hint for that choice: synchronize_rcu() is right whatever
+ * it says.
  *
  * Ordering. (1) What a reader read before its quiescent state happens before the end of any grace
  * period that waited for that state (liburcu). (2) The callback's release store of
@@ -48,6 +49,8 @@ static struct {
     uint64_t number;              /* batches closed so far: the open one's number is one more */
     uint64_t closed;              /* number of the batch whose grace period is under way */
     uint64_t stamped;             /* the latest number given out: someone minds, deferred or not */
+    bool wanted;                  /* something in gathering is not to wait for company */
+    size_t bytes;                 /* that wait in gathering */
     uint64_t passed;              /* every batch up to this number has passed its grace period */
     struct rcu_head grace_period; /* lent to call_rcu() while under_way */
     bool under_way;
@@ -144,8 +147,25 @@ static void batch_reclaim(struct batch *batch)
 
 void lpm_rcu_defer(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head))
 {
+    rcu.wanted = true;
+    lpm_rcu_defer_lazily(head, reclaim);
+}
+
+void lpm_rcu_defer_lazily(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head))
+{
     head->reclaim = reclaim;
     batch_append(&rcu.gathering, head);
+}
+
+void lpm_rcu_again(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head))
+{
+    head->reclaim = reclaim;
+    batch_append(&rcu.over, head);
+}
+
+void lpm_rcu_weigh(size_t bytes)
+{
+    rcu.bytes += bytes;
 }
 
 /* Runs on liburcu's thread. */
@@ -171,15 +191,28 @@ static void start_grace_period(void)
     urcu_qsbr_unregister_thread();
 }
 
+uint64_t lpm_rcu_batch(void)
+{
+    return rcu.number + 1;
+}
+
 uint64_t lpm_rcu_stamp(void)
 {
-    rcu.stamped = rcu.number + 1;
+    rcu.stamped = lpm_rcu_batch();
     return rcu.stamped;
 }
 
 bool lpm_rcu_passed(uint64_t stamp)
 {
     return stamp <= rcu.passed;
+}
+
+/* Its number. */
+static uint64_t close_batch(void)
+{
+    rcu.wanted = false;
+    rcu.bytes = 0;
+    return ++rcu.number;
 }
 
 /* Waits on its own account rather than for the callback under way, which liburcu's thread may put
@@ -190,7 +223,7 @@ void lpm_rcu_wait(uint64_t stamp)
         return;
     urcu_qsbr_synchronize_rcu();
     annotate_grace_period();
-    rcu.passed = ++rcu.number;
+    rcu.passed = close_batch();
     batch_move(&rcu.over, &rcu.waiting);
     batch_move(&rcu.over, &rcu.gathering);
 }
@@ -209,21 +242,44 @@ static bool collect_grace_period(void)
     return true;
 }
 
-void lpm_rcu_poll(void)
+/* Is there no reader but the writer itself, which is offline while it waits? */
+static bool alone(void)
+{
+    return atomic_load_explicit(&rcu.readers, memory_order_relaxed) == (is_reader ? 1 : 0);
+}
+
+static void start_for(bool waiting)
+{
+    if (!waiting)
+        return;
+    if (alone()) {
+        lpm_rcu_barrier();
+        return;
+    }
+    batch_move(&rcu.waiting, &rcu.gathering);
+    rcu.closed = close_batch();
+    start_grace_period();
+}
+
+static void poll(bool all)
 {
     bool idle = collect_grace_period();
 
     if (rcu.over.first)
         batch_reclaim(&rcu.over);
-    if (!idle || (!rcu.gathering.first && rcu.stamped <= rcu.number))
-        return;
-    if (atomic_load_explicit(&rcu.readers, memory_order_relaxed) == 0) {
-        lpm_rcu_barrier();
-        return;
-    }
-    batch_move(&rcu.waiting, &rcu.gathering);
-    rcu.closed = ++rcu.number;
-    start_grace_period();
+    if (idle)
+        start_for(rcu.wanted || rcu.stamped > rcu.number || rcu.bytes >= LPM_RCU_ENOUGH ||
+                  (all && rcu.gathering.first));
+}
+
+void lpm_rcu_poll(void)
+{
+    poll(false);
+}
+
+void lpm_rcu_flush(void)
+{
+    poll(true);
 }
 
 void lpm_rcu_barrier(void)

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Reads and writes a pointer that the writer publishes. Use on members declared `T *_Atomic`. */
@@ -40,13 +41,32 @@ void lpm_rcu_online(void);
 /* Writer side (one thread at a time). Calls reclaim(head) after a grace period, on the writer's own
  * thread, from within a later lpm_rcu_poll() or lpm_rcu_barrier(). Never blocks. */
 void lpm_rcu_defer(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head));
-/* Reclaims what has passed its grace period already; cheap, never waits. Call it from the loop. */
+/* Reclaims what has passed its grace period already, and starts one for what has not; cheap, never
+ * waits. Call it from the loop.
+ *
+ * To start a grace period takes longer than to change a route. So what was deferred lazily waits for
+ * company: poll starts one only for LPM_RCU_ENOUGH bytes of it, or when something else wants one
+ * anyway. Thus at most LPM_RCU_ENOUGH bytes wait for nothing but that, beside what was replaced since
+ * the grace period under way began. */
 void lpm_rcu_poll(void);
+/* The same without waiting for company: for a timer, or a loop about to sleep for long. */
+void lpm_rcu_flush(void);
+
+#define LPM_RCU_ENOUGH ((size_t)64 << 10)
+
+/* As lpm_rcu_defer(), for small things, whose bytes are told by lpm_rcu_weigh(). */
+void lpm_rcu_defer_lazily(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head));
+/* So many bytes more wait for the grace period of the open batch. */
+void lpm_rcu_weigh(size_t bytes);
+/* For a reclaim callback that does its work in steps: calls it again in the next poll. */
+void lpm_rcu_again(struct lpm_rcu_head *head, void (*reclaim)(struct lpm_rcu_head *head));
 
 /* The grace period that covers all that was published up to now, by number; and whether it has
  * passed: whether every reader has since been quiescent. A number passes in some poll, barrier or
  * wait, not by itself. */
 uint64_t lpm_rcu_stamp(void);
+/* The same number, with no wish that it pass soon. */
+uint64_t lpm_rcu_batch(void);
 bool lpm_rcu_passed(uint64_t stamp);
 /* Waits until stamp has passed. Reclaims nothing, so it may be called in the midst of an update. */
 void lpm_rcu_wait(uint64_t stamp);

@@ -77,5 +77,5 @@ void lpm_table_drop_unused(struct lpm_table *table)
     if (table->fib)
         lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, sizeof(*table->fib));
     lpm_memory_defer_block(memory, LPM_MEMORY_LOOKUP, lpm_lines(sizeof(*table)));
-    lpm_rcu_defer(&table->rcu, table_reclaim);
+    lpm_rcu_defer_lazily(&table->rcu, table_reclaim);
 }

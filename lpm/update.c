@@ -326,7 +326,7 @@ static void drop_direct(struct update *update, _Atomic uint32_t *direct)
     lpm_memory_defer_block(update->memory, LPM_MEMORY_WRITER, sizeof(*retired));
     retired->memory = update->memory;
     retired->direct = direct;
-    lpm_rcu_defer(&retired->rcu, retire_direct);
+    lpm_rcu_defer_lazily(&retired->rcu, retire_direct);
 }
 
 /* The four ways from with or without a direct table to with or without. A new direct table is

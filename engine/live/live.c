@@ -164,7 +164,7 @@ static void on_housekeeping(uv_timer_t *timer)
     live_candidates_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
-    lpm_rcu_poll();
+    lpm_rcu_flush(); /* also what would wait for more to come */
 }
 
 /* --- Signals ---------------------------------------------------------------------------------- */
