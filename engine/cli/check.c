@@ -16,6 +16,7 @@
 #include "engine/cli/faults.h"
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
+#include "engine/sim/circuit.h"
 
 #define RULE_NOTICE "mode-no-effect"
 
@@ -69,6 +70,32 @@ static void take_sessions(struct checking *checking, struct twin *twin)
     }
 }
 
+/* A session between routers, told at the end whose reason says more than "idle". */
+static void take_circuit(struct checking *checking, const struct twin *twin, size_t index)
+{
+    const struct sim_circuit *circuit = sim_circuit(twin->sim, index);
+    const struct fabric_router *router = &twin->fabric->routers[circuit->ends[0].router];
+    const struct fabric_router *other = &twin->fabric->routers[circuit->ends[1].router];
+    const struct speaker_peer *peer = sim_circuit_peer(twin->sim, index, 0);
+    char message[320], object[160];
+    if (!sim_circuit_has_session(circuit) || !peer ||
+        bgp_session_state(speaker_peer_session(peer)) == BGP_ESTABLISHED)
+        return;
+    snprintf(object, sizeof(object), "routers[%s]", router->name);
+    snprintf(message, sizeof(message), "%s: the session with router '%s' does not come up: %s",
+             object, other->name, bgp_session_last_reason(speaker_peer_session(peer)));
+    struct fabric_problem problem = {
+        .file = circuit->ends[0].neighbor->place.file,
+        .line = circuit->ends[0].neighbor->place.line,
+        .rule = "session",
+        .object = object,
+        .message = message,
+        .remedy = "make the two agree on AS numbers, and see that packets get from one to the "
+                  "other and back (fingerpost trace)",
+    };
+    json_array_append_new(checking->findings, finding_json(&problem));
+}
+
 static void take_fault(void *context, const struct fabric_problem *problem)
 {
     struct checking *checking = context;
@@ -78,6 +105,8 @@ static void take_fault(void *context, const struct fabric_problem *problem)
 int check_twin(const struct cli_command *command, struct checking *checking, struct twin *twin)
 {
     take_sessions(checking, twin);
+    for (size_t i = 0; i < sim_circuit_count(twin->sim); i++)
+        take_circuit(checking, twin, i);
     if (faults_find(twin, take_fault, checking))
         return cli_error(command, "no memory to follow packets through the twin");
     return 0;

@@ -2,7 +2,7 @@
  * fingerpost learned, fingerpost advertised: what a BGP speaker of the converged twin has from, or tells, one neighbour.
  *
  * The document is keyed by instance of the route server, as the vendor's is. Seen from a route server the neighbour is a
- * peer of its; seen from a router it is the route server, with a session to each instance.
+ * peer of its; seen from a router it is the route server, with a session to each instance, or another router, with one.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -62,32 +62,31 @@ static bool find_from_server(struct asking *asking, struct twin *twin, uint32_t 
 struct looking {
     struct asking *asking;
     const struct speaker *speaker;
-    const struct fabric_route_server *server;
-    bool found;
+    const char *text;
+    unsigned found;
 };
 
+/* The sessions with a route server come in the order of its instances. */
 static int take_session(void *context, struct speaker_peer *peer)
 {
     struct looking *looking = context;
-    const struct lpm_address *address = &speaker_peer_config(peer)->peer_address;
-    for (unsigned i = 0; i < looking->server->instance_count; i++)
-        if (lpm_address_equal(address, &looking->server->addresses[i])) {
-            looking->asking->sessions[i] = (struct asked_session){looking->speaker, peer};
-            looking->found = true;
-        }
+    const struct speaker_peer_config *config = speaker_peer_config(peer);
+    char address[LPM_ADDRESS_TEXT];
+    if (looking->found < INSTANCES_MAX &&
+        (strcmp(config->name, looking->text) == 0 ||
+         strcmp(lpm_address_format(&config->peer_address, address), looking->text) == 0))
+        looking->asking->sessions[looking->found++] =
+            (struct asked_session){looking->speaker, peer};
     return 0;
 }
 
 static bool find_from_router(struct asking *asking, struct twin *twin, uint32_t router,
                              const char *text)
 {
-    uint32_t server = fabric_find_route_server(twin->fabric, text);
-    struct looking looking = {.asking = asking, .speaker = sim_router_speaker(twin->sim, router)};
-    if (server == FABRIC_NONE || !looking.speaker)
-        return false;
-    looking.server = &twin->fabric->route_servers[server];
-    speaker_each_peer(looking.speaker, take_session, &looking);
-    return looking.found;
+    struct looking looking = {asking, sim_router_speaker(twin->sim, router), text, 0};
+    if (looking.speaker)
+        speaker_each_peer(looking.speaker, take_session, &looking);
+    return looking.found > 0;
 }
 
 static int find_sessions(struct asking *asking, struct twin *twin, const char *node,
@@ -371,7 +370,7 @@ static int run_advertised(int argc, char **argv)
 #define ARGUMENTS_HELP                                                                                 \
     "FABRIC   a fabric file, or a directory of them\n"                                                 \
     "NODE     a route server or a router\n"                                                            \
-    "PEER     its neighbour: a peer's name or address; for a router, the route server\n\n"             \
+    "PEER     its neighbour: a name or address of a peer, a route server or a router\n\n"              \
     "  --all      also what was filtered: by policy, with its rule, or for an own AS in the "          \
     "path\n"                                                                                           \
     "  --session  no routes, but the session itself: its state, what both ends agreed on\n"            \

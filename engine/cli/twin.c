@@ -9,6 +9,7 @@
 
 #include "engine/cli/feed.h"
 #include "engine/cli/source.h"
+#include "engine/sim/circuit.h"
 
 static void say_sessions_down(const struct cli_command *command, struct twin *twin)
 {
@@ -24,12 +25,29 @@ static void say_sessions_down(const struct cli_command *command, struct twin *tw
     }
 }
 
+static void say_circuits_down(const struct cli_command *command, struct twin *twin)
+{
+    for (size_t i = 0; i < sim_circuit_count(twin->sim); i++) {
+        const struct sim_circuit *circuit = sim_circuit(twin->sim, i);
+        const struct speaker_peer *peer = sim_circuit_peer(twin->sim, i, 0);
+        if (!sim_circuit_has_session(circuit) || !peer ||
+            bgp_session_state(speaker_peer_session(peer)) == BGP_ESTABLISHED)
+            continue;
+        cli_error(command, "%s:%u: the session of %s with %s is not up: %s",
+                  circuit->ends[0].neighbor->place.file, circuit->ends[0].neighbor->place.line,
+                  twin->fabric->routers[circuit->ends[0].router].name,
+                  twin->fabric->routers[circuit->ends[1].router].name,
+                  bgp_session_last_reason(speaker_peer_session(peer)));
+    }
+}
+
 bool twin_settle(const struct cli_command *command, struct twin *twin)
 {
     int error = sim_settle(twin->sim, TWIN_SETTLE_MS);
-    if (error == -ETIMEDOUT)
+    if (error == -ETIMEDOUT) {
         say_sessions_down(command, twin);
-    else if (error)
+        say_circuits_down(command, twin);
+    } else if (error)
         cli_error(command, "the twin cannot go on: %s", strerror(-error));
     return error == 0 || error == -ETIMEDOUT;
 }

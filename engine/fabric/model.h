@@ -404,6 +404,8 @@ struct fabric_tunnel {
     uint32_t vni;
     uint32_t ends[2]; /* routers */
     struct lpm_address addresses[2];
+    struct lpm_address underlay[2]; /* of the outer packets, in the order of the ends */
+    uint32_t underlay_count;        /* 0 or 2 */
 };
 
 struct fabric_internet {

@@ -31,11 +31,8 @@ static const struct key_without_effect {
     {"nics", "underlay", NULL},
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
-    {"neighbors", "router", NULL},
     {"neighbors", "gateway", NULL},
-    {"neighbors", "address", NULL},
     {"neighbors", "tunnel", NULL},
-    {"routers", "role", NULL},
     {"routers", "health", NULL},
     {"routers", "hosts", NULL},
 };

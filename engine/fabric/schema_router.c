@@ -81,6 +81,8 @@ static int neighbor_compare(const void *a, const void *b)
         order = index_compare(left->router, right->router);
     if (order == 0)
         order = index_compare(left->gateway, right->gateway);
+    if (order == 0)
+        order = index_compare(left->tunnel, right->tunnel);
     return order ? order : lpm_address_compare(&left->address, &right->address);
 }
 
@@ -333,6 +335,11 @@ static const struct fabric_key tunnel_keys[] = {
      .type = FABRIC_TYPE_ADDRESS,
      .required = true,
      FABRIC_FIXED(fabric_tunnel, addresses, 2, 2)},
+    {.name = "underlay",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIXED(fabric_tunnel, underlay, 2, 2),
+     .count_offset = offsetof(struct fabric_tunnel, underlay_count),
+     .otherwise = "of each end's NIC, or its loopback"},
 };
 const struct fabric_schema fabric_schema_tunnel = {.title = "tunnels",
                                                    .word = "tunnel",

@@ -168,5 +168,11 @@ void fabric_validate_tunnels(struct fabric_loader *loader)
             FABRIC_ERROR(loader, fabric_place_of(loader, &tunnel->addresses[1], &tunnel->place),
                          "tunnels[%s].addresses: must be two different ones of one family",
                          tunnel->name);
+        if (tunnel->underlay_count == 2 &&
+            (tunnel->underlay[0].family != tunnel->underlay[1].family ||
+             lpm_address_equal(&tunnel->underlay[0], &tunnel->underlay[1])))
+            FABRIC_ERROR(loader, fabric_place_of(loader, &tunnel->underlay[1], &tunnel->place),
+                         "tunnels[%s].underlay: must be two different ones of one family",
+                         tunnel->name);
     }
 }

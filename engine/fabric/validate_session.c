@@ -1,7 +1,7 @@
 /*
- * Sessions between route servers and modelled routers are written at both ends: as a peer of the
- * route server and as a neighbor of the router. Where one end is missing, no session comes up in
- * the twin; that is legal and rarely meant.
+ * Sessions of modelled routers are written at both ends: as a peer of the route server and as a
+ * neighbor of the router, or as a neighbor of both routers. Where one end is missing, no session comes
+ * up in the twin; that is legal and rarely meant.
  */
 #include "engine/fabric/validate.h"
 
@@ -69,10 +69,73 @@ static void check_router(struct fabric_loader *loader, uint32_t index)
     }
 }
 
+/* --- Between routers -------------------------------------------------------------------------- */
+
+/* The router that the entry means, by name or by an address of a NIC of its. */
+static uint32_t meant_router(const struct fabric *fabric, const struct fabric_neighbor *neighbor)
+{
+    if (neighbor->address.family == 0)
+        return neighbor->router;
+    for (uint32_t i = 0; i < fabric->owner_count; i++)
+        if (lpm_address_equal(&fabric->owners[i].address, &neighbor->address) &&
+            fabric->nics[fabric->owners[i].nic].router != FABRIC_NONE)
+            return fabric->nics[fabric->owners[i].nic].router;
+    return FABRIC_NONE;
+}
+
+static bool names_back(const struct fabric *fabric, uint32_t router, uint32_t other,
+                       uint32_t tunnel)
+{
+    const struct fabric_router *model = &fabric->routers[other];
+
+    for (uint32_t i = 0; i < model->neighbor_count; i++)
+        if (meant_router(fabric, &model->neighbors[i]) == router &&
+            model->neighbors[i].tunnel == tunnel)
+            return true;
+    return false;
+}
+
+static void check_neighbor_router(struct fabric_loader *loader, uint32_t index,
+                                  const struct fabric_neighbor *neighbor)
+{
+    const struct fabric *fabric = loader->fabric;
+    const uint32_t other = meant_router(fabric, neighbor);
+    char object[OBJECT_TEXT];
+
+    snprintf(object, sizeof(object), "routers[%s]", fabric->routers[index].name);
+    if (neighbor->address.family && other == FABRIC_NONE)
+        FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+                       "Model the box that has this address as a router, or take the neighbor out.",
+                       &neighbor->place,
+                       "%s.neighbors: no router has a NIC with the address %s; no session comes up "
+                       "in the twin",
+                       object, FABRIC_ADDRESS(&neighbor->address));
+    else if (other != FABRIC_NONE && other != index &&
+             !names_back(fabric, index, other, neighbor->tunnel))
+        FABRIC_WARNING(
+            loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+            "Add this router to the other's neighbors, by way of the same tunnel if any.",
+            &neighbor->place,
+            "%s.neighbors: router '%s' (%s:%u) does not name this one%s; no session comes up",
+            object, fabric->routers[other].name, fabric->routers[other].place.file,
+            fabric->routers[other].place.line,
+            neighbor->tunnel == FABRIC_NONE ? "" : " over this tunnel");
+}
+
+static void check_between_routers(struct fabric_loader *loader, uint32_t index)
+{
+    const struct fabric_router *router = &loader->fabric->routers[index];
+
+    for (uint32_t i = 0; i < router->neighbor_count; i++)
+        check_neighbor_router(loader, index, &router->neighbors[i]);
+}
+
 void fabric_validate_sessions(struct fabric_loader *loader)
 {
     for (uint32_t i = 0; i < loader->fabric->route_servers_count; i++)
         check_server(loader, i);
     for (uint32_t i = 0; i < loader->fabric->routers_count; i++)
         check_router(loader, i);
+    for (uint32_t i = 0; i < loader->fabric->routers_count; i++)
+        check_between_routers(loader, i);
 }

@@ -2,7 +2,7 @@
  * What fails in the twin, and comes back: modelled routers, instances of route servers, links.
  *
  * A link carries nothing while it is cut itself, or a router or instance at one of its ends is
- * silent; so each of these has a mark of its own, and what the link does follows from all.
+ * silent: each is a reason of its own (link.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,18 +24,7 @@ static uint32_t answering_router(const struct sim *sim, const struct controller_
 
 bool sim_link_can_work(const struct sim *sim, size_t i)
 {
-    const struct link_condition *condition = &sim->link_conditions[i];
-    uint32_t router = answering_router(sim, controller_peer(sim->controller, i));
-    bool silent = router != FABRIC_NONE && sim->conditions[router].silenced;
-    return !silent && !condition->cut && !condition->silenced && !condition->stopped;
-}
-
-static void follow_conditions(struct sim *sim, size_t i)
-{
-    const struct link_condition *condition = &sim->link_conditions[i];
-    uint32_t router = answering_router(sim, controller_peer(sim->controller, i));
-    bool silent = router != FABRIC_NONE && sim->conditions[router].silenced;
-    sim_link_cut(sim->links[i], silent || condition->cut || condition->silenced);
+    return !sim_link_is_cut(sim->links[i]) && !sim->link_conditions[i].stopped;
 }
 
 int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut)
@@ -45,8 +34,7 @@ int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, boo
         const struct controller_peer *peer = controller_peer(sim->controller, i);
         if (peer->route_server != route_server || answering_router(sim, peer) != router)
             continue;
-        sim->link_conditions[i].cut = cut;
-        follow_conditions(sim, i);
+        sim_link_cut(sim->links[i], SIM_LINK_DOWN, cut);
         error = 0;
     }
     return error;
@@ -72,9 +60,10 @@ static void silence(struct sim *sim, uint32_t router, bool silent)
 {
     sim->conditions[router].silenced = silent;
     sim->changes++;
-    for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
-        if (answering_router(sim, controller_peer(sim->controller, i)) == router)
-            follow_conditions(sim, i);
+    for (unsigned i = 0; i < sim->routers[router].session_count; i++) {
+        const struct sim_router_session *session = &sim->routers[router].sessions[i];
+        sim_link_cut(session->link, SIM_LINK_SILENT << session->end, silent);
+    }
 }
 
 bool sim_router_is_silent(const struct sim *sim, uint32_t router)
@@ -108,6 +97,11 @@ int sim_router_restart(struct sim *sim, uint32_t router)
     if (sim->conditions[router].stopping)
         end_process(sim, router);
     return sim->routers[router].speaker ? 0 : sim_start_router(sim, router);
+}
+
+int sim_router_health(struct sim *sim, uint32_t router, uint32_t check, bool up)
+{
+    return sim_router_set_health(&sim->routers[router], check, up);
 }
 
 int sim_router_announce(struct sim *sim, uint32_t router, const struct lpm_prefix *prefix,
@@ -151,8 +145,7 @@ int sim_instance_fail(struct sim *sim, uint32_t route_server, unsigned instance,
             continue;
         error = 0;
         if (failure == SIM_SILENCE) {
-            sim->link_conditions[i].silenced = true;
-            follow_conditions(sim, i);
+            sim_link_cut(sim->links[i], SIM_LINK_SILENT, true);
         } else if (!sim->link_conditions[i].stopped) {
             end_instance_session(sim, i, failure == SIM_STOP);
         }
@@ -169,8 +162,7 @@ int sim_instance_restart(struct sim *sim, uint32_t route_server, unsigned instan
         if (!is_of(peer, route_server, instance))
             continue;
         error = 0;
-        condition->silenced = false;
-        follow_conditions(sim, i);
+        sim_link_cut(sim->links[i], SIM_LINK_SILENT, false);
         if (!condition->stopped)
             continue;
         condition->stopped = false;
@@ -186,6 +178,7 @@ bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsig
     bool running = true;
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
         if (is_of(controller_peer(sim->controller, i), route_server, instance))
-            running &= !sim->link_conditions[i].stopped && !sim->link_conditions[i].silenced;
+            running &= !sim->link_conditions[i].stopped &&
+                       !sim_link_is_cut_for(sim->links[i], SIM_LINK_SILENT);
     return running;
 }

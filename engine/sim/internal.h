@@ -5,6 +5,7 @@
  *      ├─ controller   route-server speakers; sim.c is its shell
  *      ├─ links[]      one per route-server session; end 0 is the route server's, end 1 the router's
  *      ├─ conditions   what has failed, of routers and of links (failure.c)
+ *      ├─ circuits[]   what joins routers, and of those with a session the link
  *      ├─ routers[]    modelled routers
  *      └─ timers[]     one per running speaker: when its tick is queued
  *
@@ -38,9 +39,7 @@ struct condition {
 
 /* Of a link. */
 struct link_condition {
-    bool cut;      /* by itself */
-    bool silenced; /* with the instance at its end 0 */
-    bool stopped;  /* the instance does not run */
+    bool stopped; /* the instance at its end 0 does not run */
 };
 
 struct sim {
@@ -50,8 +49,11 @@ struct sim {
     struct controller *controller;
     struct sim_link **links;
     struct link_condition *link_conditions;
-    struct sim_router *routers;   /* by index of fabric.routers */
-    struct condition *conditions; /* of routers */
+    struct sim_circuit *circuits;
+    size_t circuit_count;
+    struct sim_link **circuit_links; /* NULL: no session */
+    struct sim_router *routers;      /* by index of fabric.routers */
+    struct condition *conditions;    /* of routers */
     struct fabric_policies *policies;
     struct timer *timers;
     size_t timer_count;
@@ -71,8 +73,9 @@ size_t sim_router_slot(const struct sim *sim, uint32_t router);
 /* The daemon starts, if the router has anybody to talk to. 0 or -errno. */
 int sim_start_router(struct sim *sim, uint32_t router);
 
-/* sessions.c: links, and who is at their ends. */
+/* sessions.c: links, and who is at their ends. Routers come before their sessions. */
 int sim_make_links(struct sim *sim);
+void sim_destroy_links(struct sim *sim);
 int sim_make_sessions(struct sim *sim);
 /* The modelled router that answers for a route-server session, and how it names the route server;
  * NULL: nobody does. */
@@ -81,6 +84,8 @@ const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
 
 /* failure.c: can the session of link i be up? */
 bool sim_link_can_work(const struct sim *sim, size_t i);
+/* Is the session of this circuit as it has to be in the end? */
+bool sim_circuit_as_expected(struct sim *sim, size_t circuit);
 
 /* playback.c: the feeds. */
 bool sim_feeds_are_over(const struct sim *sim);

@@ -34,7 +34,7 @@ struct end {
 struct sim_link {
     struct sim_clock *clock;
     uint32_t delay_ms;
-    bool cut;
+    unsigned cut; /* reasons */
     sim_link_touched *touched;
     void *touched_context;
     struct end ends[2];
@@ -294,15 +294,26 @@ static void resume(struct sim_link *link, unsigned connection, unsigned end)
           pack(link, connection, end));
 }
 
-void sim_link_cut(struct sim_link *link, bool cut)
+void sim_link_cut(struct sim_link *link, unsigned reason, bool cut)
 {
-    link->cut = cut;
-    sim_wire_cut(link->wire, cut);
-    if (cut)
+    const bool was_cut = link->cut != 0;
+    link->cut = cut ? link->cut | reason : link->cut & ~reason;
+    sim_wire_cut(link->wire, link->cut != 0);
+    if (link->cut || !was_cut)
         return;
     for (unsigned connection = 0; connection < 2; connection++)
         for (unsigned end = 0; end < 2; end++)
             resume(link, connection, end);
+}
+
+bool sim_link_is_cut(const struct sim_link *link)
+{
+    return link->cut != 0;
+}
+
+bool sim_link_is_cut_for(const struct sim_link *link, unsigned reason)
+{
+    return (link->cut & reason) != 0;
 }
 
 struct sim_wire *sim_link_wire(struct sim_link *link)

@@ -29,8 +29,16 @@ void sim_link_attach(struct sim_link *link, unsigned end, struct speaker *speake
                      struct speaker_peer *peer);
 /* The process at this end is gone: its kernel closes its connections, later ones are refused. */
 void sim_link_detach(struct sim_link *link, unsigned end);
-/* Cut: nothing crosses, nobody is told. Healed: what was under way arrives (datagrams do not). */
-void sim_link_cut(struct sim_link *link, bool cut);
+/* Why nothing crosses a link. It is cut while there is any reason: nobody is told. Healed: what was
+ * under way arrives (datagrams do not). */
+enum {
+    SIM_LINK_SILENT = 1,      /* the box at end 0; shifted by one: at end 1 */
+    SIM_LINK_UNREACHABLE = 4, /* what it runs over does not deliver */
+    SIM_LINK_DOWN = 8,        /* somebody took it down */
+};
+void sim_link_cut(struct sim_link *link, unsigned reason, bool cut);
+bool sim_link_is_cut(const struct sim_link *link);
+bool sim_link_is_cut_for(const struct sim_link *link, unsigned reason);
 /* The same link for datagrams. */
 struct sim_wire *sim_link_wire(struct sim_link *link);
 

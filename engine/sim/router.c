@@ -5,9 +5,12 @@
 #include "engine/sim/router.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "engine/fabric/route_server.h"
+
+/* Between routers, as between a route server and its peers by default. */
+#define HOLD_TIME_S 180
+#define KEEPALIVE_S 60
 
 static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
 {
@@ -20,21 +23,21 @@ static void on_connect(void *context, struct speaker_peer *peer)
 {
     (void)context;
     const struct sim_router_session *session = speaker_peer_user(peer);
-    sim_link_connect(session->link, 1);
+    sim_link_connect(session->link, session->end);
 }
 
 static void on_close(void *context, struct speaker_peer *peer, enum bgp_direction direction)
 {
     (void)context;
     const struct sim_router_session *session = speaker_peer_user(peer);
-    sim_link_close(session->link, 1, direction);
+    sim_link_close(session->link, session->end, direction);
 }
 
 static void on_output_ready(void *context, struct speaker_peer *peer, enum bgp_direction direction)
 {
     (void)context;
     const struct sim_router_session *session = speaker_peer_user(peer);
-    sim_link_output_ready(session->link, 1, direction);
+    sim_link_output_ready(session->link, session->end, direction);
 }
 
 /* The router's first address of a family, over the NICs that it owns. */
@@ -50,9 +53,9 @@ static struct lpm_address own_address(const struct fabric *fabric,
     return (struct lpm_address){0};
 }
 
-/* The IPv6 next hop is the peering address itself, or the first IPv6 address that the router owns.
- */
-static struct speaker_peer_config session_config(const struct sim_router_session *session)
+/* Towards a route server. The IPv6 next hop is the peering address itself, or the first IPv6 address
+ * that the router owns. */
+static struct speaker_peer_config server_config(const struct sim_router_session *session)
 {
     const struct fabric *fabric = session->router->fabric;
     const struct fabric_router *model = &fabric->routers[session->router->index];
@@ -68,17 +71,62 @@ static struct speaker_peer_config session_config(const struct sim_router_session
                               ? mirror.peer_address
                               : own_address(fabric, model, LPM_IPV6),
         .peer_address = mirror.local_address,
-        .identifier = 0x0a000000u + session->router->index + 1,
         .asn = server->asn,
         .hold_time_s = mirror.hold_time_s,
         .keepalive_s = mirror.keepalive_s,
-        .restart = {.offered = model->restart_seconds > 0,
-                    .time_s = model->restart_seconds,
-                    .forwarding = true},
-        .as_override = session->neighbor->as_override,
-        .prepend = session->neighbor->prepend,
     };
+    return config;
+}
+
+static struct lpm_address address_or_none(const struct sim_circuit_end *end, uint8_t family)
+{
+    const struct lpm_address *address = sim_circuit_address(end, family);
+    return address ? *address : (struct lpm_address){0};
+}
+
+/* A provider edge keeps private AS numbers from boxes on-premises; the cloud's side is told all. */
+static void heed_role(const struct sim_router_session *session, struct speaker_peer_config *config)
+{
+    const struct fabric *fabric = session->router->fabric;
+    const uint32_t other = session->circuit->ends[!session->end].router;
+    if (fabric->routers[session->router->index].role && fabric->routers[other].nic_count == 0 &&
+        config->private_as == RIB_PRIVATE_AS_KEPT)
+        config->private_as = RIB_PRIVATE_AS_REMOVED;
+}
+
+/* Towards another router. */
+static struct speaker_peer_config circuit_config(const struct sim_router_session *session)
+{
+    const struct fabric *fabric = session->router->fabric;
+    const struct sim_circuit_end *own = &session->circuit->ends[session->end];
+    const struct sim_circuit_end *far = &session->circuit->ends[!session->end];
+    const struct fabric_router *other = &fabric->routers[far->router];
+    return (struct speaker_peer_config){
+        .name = other->name,
+        .source = RIB_SOURCE_NVA,
+        .local_address = own->addresses[0],
+        .local_address6 = address_or_none(own, LPM_IPV6),
+        .peer_address = far->addresses[0],
+        .asn = session->neighbor->asn ? session->neighbor->asn : other->asn,
+        .hold_time_s = HOLD_TIME_S,
+        .keepalive_s = KEEPALIVE_S,
+    };
+}
+
+static struct speaker_peer_config session_config(const struct sim_router_session *session)
+{
+    const struct fabric_router *model = &session->router->fabric->routers[session->router->index];
+    struct speaker_peer_config config =
+        session->remote ? server_config(session) : circuit_config(session);
+    config.identifier = 0x0a000000u + session->router->index + 1;
+    config.restart = (struct bgp_restart_config){.offered = model->restart_seconds > 0,
+                                                 .time_s = model->restart_seconds,
+                                                 .forwarding = true};
+    config.as_override = session->neighbor->as_override;
+    config.prepend = session->neighbor->prepend;
     fabric_bgp_options_apply(&session->neighbor->bgp, &config);
+    if (session->circuit)
+        heed_role(session, &config);
     return config;
 }
 
@@ -98,7 +146,7 @@ static int add_sessions(struct sim_router *router)
             fabric_policy_named(router->policies, session->neighbor->import_policy),
             fabric_policy_named(router->policies, session->neighbor->export_policy),
             sim_clock_now_ms(router->clock));
-        sim_link_attach(session->link, 1, router->speaker, peer);
+        sim_link_attach(session->link, session->end, router->speaker, peer);
     }
     return 0;
 }
@@ -138,17 +186,17 @@ static int add_bfd(struct sim_router_session *session)
 {
     struct sim_router *router = session->router;
     const struct controller_peer *remote = session->remote;
+    const struct bfd_session *added;
+    if (!remote || !remote->bfd)
+        return 0;
     const struct fabric_bfd *bfd =
         &router->fabric->route_servers[remote->route_server].peers[remote->index].bfd;
-    const struct bfd_session *added;
-    if (!remote->bfd)
-        return 0;
     const struct bfd_path *path = bfd_table_path(controller_bfd(remote->controller), remote->bfd);
     session->bfd_failed = false;
     session->bfd_port = (struct sim_bfd_port){
         .bfd = &router->bfd,
         .wire = sim_link_wire(session->link),
-        .end = 1,
+        .end = session->end,
         .path = {path->remote, path->local, path->multihop},
     };
     sim_bfd_attach(&session->bfd_port);
@@ -184,7 +232,8 @@ static int open_bfd(struct sim_router *router)
 static void close_bfd(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++)
-        sim_wire_attach(sim_link_wire(router->sessions[i].link), 1, NULL, NULL);
+        sim_wire_attach(sim_link_wire(router->sessions[i].link), router->sessions[i].end, NULL,
+                        NULL);
     sim_bfd_forget(&router->bfd);
     bfd_table_destroy(router->bfd.table);
     router->bfd.table = NULL;
@@ -206,38 +255,6 @@ static int stop_peer(void *context, struct speaker_peer *peer)
     return 0;
 }
 
-int sim_router_remember(struct sim_router *router, const struct lpm_prefix *prefix, bool announced)
-{
-    unsigned i = 0;
-    while (i < router->changed_count && !lpm_prefix_equal(&router->changed[i].prefix, prefix))
-        i++;
-    if (i == router->changed_count) {
-        void *grown = realloc(router->changed, (i + 1) * sizeof(*router->changed));
-        if (!grown)
-            return -ENOMEM;
-        router->changed = grown;
-        router->changed_count++;
-    }
-    router->changed[i] = (struct sim_router_route){*prefix, announced};
-    return 0;
-}
-
-/* What the file says, and what was said since. */
-static int originate(struct sim_router *router, const struct fabric_router *model)
-{
-    int error =
-        fabric_originate_prefixes(router->speaker, model->originate.items, model->originate.n);
-    if (!error && router->feed)
-        error = sim_feed_announce(router->feed, router->speaker, router->fed);
-    for (unsigned i = 0; i < router->changed_count && !error; i++) {
-        const struct sim_router_route *route = &router->changed[i];
-        error = route->announced ? fabric_originate_prefixes(router->speaker, &route->prefix, 1)
-                                 : speaker_withdraw(router->speaker, &route->prefix);
-        error = error == -ENOENT ? 0 : error;
-    }
-    return error;
-}
-
 int sim_router_start(struct sim_router *router)
 {
     const struct fabric_router *model = &router->fabric->routers[router->index];
@@ -256,7 +273,7 @@ int sim_router_start(struct sim_router *router)
     router->speaker = speaker_create(&config);
     if (!router->speaker)
         return -errno;
-    int error = originate(router, model);
+    int error = sim_router_originate(router);
     if (!error)
         error = add_sessions(router);
     if (!error)
@@ -281,7 +298,7 @@ void sim_router_cease(struct sim_router *router)
 void sim_router_kill(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++)
-        sim_link_detach(router->sessions[i].link, 1);
+        sim_link_detach(router->sessions[i].link, router->sessions[i].end);
     close_bfd(router);
     speaker_destroy(router->speaker);
     router->speaker = NULL;

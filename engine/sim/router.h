@@ -1,7 +1,7 @@
 /*
  * A modelled router: a BGP speaker that announces what the fabric file says, at its end of the
- * links to the route servers that it names as neighbours. Where a route server's peer entry has BFD,
- * the router has it too, with the same intervals.
+ * links to the route servers and routers that it names as neighbours. Where a route server's peer
+ * entry has BFD, the router has it too, with the same intervals.
  */
 #ifndef ENGINE_SIM_ROUTER_H
 #define ENGINE_SIM_ROUTER_H
@@ -10,17 +10,20 @@
 #include "engine/fabric/policies.h"
 #include "engine/program/controller.h"
 #include "engine/sim/bfd.h"
+#include "engine/sim/circuit.h"
 #include "engine/sim/feed.h"
 #include "engine/sim/link.h"
 
 struct sim_router;
 
-/* One session of the router: the link and the route-server session at its far end (end 0; the
- * router is end 1). */
+/* One session of the router, and who is at the far end of its link: a session of a route server, or
+ * another router. */
 struct sim_router_session {
     struct sim_router *router;
     struct sim_link *link;
-    struct controller_peer *remote;
+    unsigned end;                      /* the router's */
+    struct controller_peer *remote;    /* NULL: another router … */
+    const struct sim_circuit *circuit; /* … over this circuit, at the same end as of the link */
     const struct fabric_neighbor *neighbor;
     struct speaker_peer *peer;    /* while the router runs */
     struct sim_bfd_port bfd_port; /* where the session has BFD */
@@ -43,6 +46,7 @@ struct sim_router {
     struct sim_router_route *changed; /* beside what the file originates */
     unsigned changed_count;
     uint64_t *changes; /* counts what changes of the routes that it has */
+    bool *unhealthy;   /* by index of the router's health checks */
 };
 
 /* A prefix that the router was told to announce, or no longer to. */
@@ -51,6 +55,8 @@ struct sim_router_route {
     bool announced;
 };
 
+/* announce.c. Originates all that it has to, at its start. 0 or -errno. */
+int sim_router_originate(struct sim_router *router);
 /* Remembers that for starts to come. -ENOMEM. */
 int sim_router_remember(struct sim_router *router, const struct lpm_prefix *prefix, bool announced);
 
@@ -59,5 +65,9 @@ int sim_router_start(struct sim_router *router);
 /* Ends it: polite (Cease to every neighbour; the process goes once that is sent) or not. */
 void sim_router_cease(struct sim_router *router);
 void sim_router_kill(struct sim_router *router);
+
+/* A health check failed or recovered: what all that have it in when_down find well is announced.
+ * Remembered while the router is down. 0 or -errno. */
+int sim_router_set_health(struct sim_router *router, uint32_t check, bool up);
 
 #endif

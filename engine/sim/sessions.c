@@ -24,7 +24,12 @@ const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
     return neighbor_of(&fabric->routers[*router], peer->route_server);
 }
 
-int sim_make_links(struct sim *sim)
+static struct sim_link *make_link(struct sim *sim)
+{
+    return sim_link_create(sim->clock, LINK_DELAY_MS, sim_touched, sim);
+}
+
+static int make_server_links(struct sim *sim)
 {
     size_t n = controller_peer_count(sim->controller);
     sim->links = calloc(n + 1, sizeof(struct sim_link *));
@@ -33,7 +38,7 @@ int sim_make_links(struct sim *sim)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         struct controller_peer *peer = controller_peer(sim->controller, i);
-        sim->links[i] = sim_link_create(sim->clock, LINK_DELAY_MS, sim_touched, sim);
+        sim->links[i] = make_link(sim);
         if (!sim->links[i])
             return -ENOMEM;
         peer->shell = sim->links[i];
@@ -42,34 +47,132 @@ int sim_make_links(struct sim *sim)
     return 0;
 }
 
-static int add_session(struct sim *sim, size_t link)
+static int make_circuit_links(struct sim *sim)
 {
-    struct controller_peer *peer = controller_peer(sim->controller, link);
-    uint32_t index;
-    const struct fabric_neighbor *neighbor = sim_answering(sim->fabric, peer, &index);
-    if (!neighbor)
-        return 0;
-    struct sim_router *router = &sim->routers[index];
+    int error = sim_circuits_make(sim->fabric, &sim->circuits, &sim->circuit_count);
+    if (error)
+        return error;
+    sim->circuit_links = calloc(sim->circuit_count + 1, sizeof(struct sim_link *));
+    if (!sim->circuit_links)
+        return -ENOMEM;
+    for (size_t i = 0; i < sim->circuit_count; i++) {
+        if (!sim_circuit_has_session(&sim->circuits[i]))
+            continue;
+        sim->circuit_links[i] = make_link(sim);
+        if (!sim->circuit_links[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int sim_make_links(struct sim *sim)
+{
+    int error = make_server_links(sim);
+    return error ? error : make_circuit_links(sim);
+}
+
+void sim_destroy_links(struct sim *sim)
+{
+    for (size_t i = 0; sim->links && sim->links[i]; i++)
+        sim_link_destroy(sim->links[i]);
+    for (size_t i = 0; sim->circuit_links && i < sim->circuit_count; i++)
+        sim_link_destroy(sim->circuit_links[i]);
+    free(sim->links);
+    free(sim->circuit_links);
+    free(sim->circuits);
+}
+
+/* --- Sessions of routers ---------------------------------------------------------------------- */
+
+static int add_session(struct sim *sim, uint32_t router, struct sim_router_session session)
+{
+    struct sim_router *owner = &sim->routers[router];
     struct sim_router_session *sessions =
-        realloc(router->sessions, (router->session_count + 1) * sizeof(*sessions));
+        realloc(owner->sessions, (owner->session_count + 1) * sizeof(*sessions));
     if (!sessions)
         return -ENOMEM;
-    router->sessions = sessions;
-    sessions[router->session_count++] = (struct sim_router_session){
-        .router = router,
-        .link = sim->links[link],
-        .remote = peer,
-        .neighbor = neighbor,
-    };
+    session.router = owner;
+    owner->sessions = sessions;
+    sessions[owner->session_count++] = session;
     return 0;
+}
+
+static int add_server_session(struct sim *sim, size_t link)
+{
+    struct controller_peer *peer = controller_peer(sim->controller, link);
+    uint32_t router;
+    const struct fabric_neighbor *neighbor = sim_answering(sim->fabric, peer, &router);
+    if (!neighbor)
+        return 0;
+    return add_session(sim, router,
+                       (struct sim_router_session){
+                           .link = sim->links[link],
+                           .end = 1,
+                           .remote = peer,
+                           .neighbor = neighbor,
+                       });
+}
+
+static int add_circuit_sessions(struct sim *sim, size_t index)
+{
+    const struct sim_circuit *circuit = &sim->circuits[index];
+    int error = 0;
+    for (unsigned end = 0; end < 2 && sim->circuit_links[index] && !error; end++)
+        error = add_session(sim, circuit->ends[end].router,
+                            (struct sim_router_session){
+                                .link = sim->circuit_links[index],
+                                .end = end,
+                                .circuit = circuit,
+                                .neighbor = circuit->ends[end].neighbor,
+                            });
+    return error;
 }
 
 int sim_make_sessions(struct sim *sim)
 {
-    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
-        int error = add_session(sim, i);
-        if (error)
-            return error;
-    }
-    return 0;
+    int error = 0;
+    for (size_t i = 0; i < controller_peer_count(sim->controller) && !error; i++)
+        error = add_server_session(sim, i);
+    for (size_t i = 0; i < sim->circuit_count && !error; i++)
+        error = add_circuit_sessions(sim, i);
+    return error;
+}
+
+/* --- Circuits --------------------------------------------------------------------------------- */
+
+size_t sim_circuit_count(const struct sim *sim)
+{
+    return sim->circuit_count;
+}
+
+const struct sim_circuit *sim_circuit(const struct sim *sim, size_t i)
+{
+    return &sim->circuits[i];
+}
+
+const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end)
+{
+    const struct sim_router *router = &sim->routers[sim->circuits[i].ends[end].router];
+    for (unsigned j = 0; router->speaker && j < router->session_count; j++)
+        if (router->sessions[j].circuit == &sim->circuits[i])
+            return router->sessions[j].peer;
+    return NULL;
+}
+
+static bool is_established(const struct speaker_peer *peer)
+{
+    return peer && bgp_session_state(speaker_peer_session(peer)) == BGP_ESTABLISHED;
+}
+
+bool sim_circuit_as_expected(struct sim *sim, size_t i)
+{
+    const struct sim_link *link = sim->circuit_links[i];
+    if (!link)
+        return true;
+    const struct speaker_peer *ends[2] = {sim_circuit_peer(sim, i, 0), sim_circuit_peer(sim, i, 1)};
+    const bool up = ends[0] && ends[1] && !sim_link_is_cut(link);
+    for (unsigned end = 0; end < 2; end++)
+        if (is_established(ends[end]) != up)
+            return false;
+    return !up || sim_link_quiet(link);
 }

@@ -156,14 +156,20 @@ static int make_routers(struct sim *sim)
     sim->timers = calloc(sim->timer_count + 1, sizeof(*sim->timers));
     if (!sim->routers || !sim->conditions || !sim->timers)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        sim->routers[i] = (struct sim_router){.fabric = sim->fabric,
-                                              .policies = sim->policies,
-                                              .clock = sim->clock,
-                                              .index = i,
-                                              .touched = sim_touched,
-                                              .touched_context = sim,
-                                              .changes = &sim->changes};
+    for (uint32_t i = 0; i < n; i++) {
+        sim->routers[i] = (struct sim_router){
+            .fabric = sim->fabric,
+            .policies = sim->policies,
+            .clock = sim->clock,
+            .index = i,
+            .touched = sim_touched,
+            .touched_context = sim,
+            .changes = &sim->changes,
+            .unhealthy = calloc(sim->fabric->routers[i].health_count + 1, sizeof(bool)),
+        };
+        if (!sim->routers[i].unhealthy)
+            return -ENOMEM;
+    }
     return sim_make_sessions(sim);
 }
 
@@ -238,15 +244,14 @@ void sim_destroy(struct sim *sim)
         sim_router_kill(&sim->routers[i]);
         free(sim->routers[i].sessions);
         free(sim->routers[i].changed);
+        free(sim->routers[i].unhealthy);
         sim_feed_destroy(sim->routers[i].feed);
     }
     sim_bfd_forget(&sim->bfd);
-    for (size_t i = 0; sim->links && sim->links[i]; i++)
-        sim_link_destroy(sim->links[i]);
+    sim_destroy_links(sim);
     controller_destroy(sim->controller);
     fabric_policies_destroy(sim->policies);
     sim_clock_destroy(sim->clock);
-    free(sim->links);
     free(sim->link_conditions);
     free(sim->bfd_ports);
     free(sim->routers);

@@ -93,4 +93,18 @@ bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsig
  * go there. -ENOENT: it has none. */
 int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut);
 
+/* A health check of a router (an index of its health[]) fails or recovers; checks are well at the
+ * start. Prefixes of its when_down are withdrawn while any check that has them is down; also over a
+ * restart of the router. 0 or -errno. */
+int sim_router_health(struct sim *sim, uint32_t router, uint32_t check, bool up);
+
+/* --- Sessions between routers ------------------------------------------------------------------- */
+
+/* What joins two routers (circuit.h). */
+struct sim_circuit;
+size_t sim_circuit_count(const struct sim *sim);
+const struct sim_circuit *sim_circuit(const struct sim *sim, size_t i);
+/* The session at an end (0 or 1) of a circuit, while its router runs; NULL: there is none. */
+const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end);
+
 #endif

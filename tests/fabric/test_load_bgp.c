@@ -226,9 +226,7 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "{route_server: rs1, router: r2}]}\n"
            "  - {name: r2"}},
          "base.yaml:38: error: routers[r1].neighbors: give one of route_server, router, gateway "
-         "and address, not several\n"
-         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
-         "effect in this version\n"},
+         "and address, not several\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{as_override: true}]}\n"
@@ -244,16 +242,20 @@ Test(load_bgp, routers_gateways_and_the_rest)
            "  - {name: r2",
            "{route_server: rs1}, {router: r1}]}\n"
            "  - {name: r2"}},
-         "base.yaml:38: error: routers[r1].neighbors: a router is not its own neighbor\n"
-         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:38: error: routers[r1].neighbors: a router is not its own neighbor\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{route_server: rs1}, {address: 10.1.0.4}]}\n"
            "  - {name: r2"}},
-         "base.yaml:38: error: routers[r1].neighbors: address needs the neighbor's asn\n"
-         "base.yaml:38: warning no-effect: 'neighbors.address' is read and checked but has no "
-         "effect in this version\n"},
+         "base.yaml:38: error: routers[r1].neighbors: address needs the neighbor's asn\n"},
+        {{{"{route_server: rs1}]}\n"
+           "  - {name: r2",
+           "{route_server: rs1}, {router: r2}, {address: 10.9.9.9, asn: 7}]}\n"
+           "  - {name: r2"}},
+         "base.yaml:38: warning one-sided-session: routers[r1].neighbors: no router has a NIC with "
+         "the address 10.9.9.9; no session comes up in the twin\n"
+         "base.yaml:38: warning one-sided-session: routers[r1].neighbors: router 'r2' "
+         "(base.yaml:39) does not name this one; no session comes up\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{route_server: rs1, asn: 7}]}\n"
@@ -328,6 +330,12 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "base.yaml:41: error: tunnels[t].addresses: must be two different ones of one family\n"
          "base.yaml:41: error: tunnels[t].ends: must be two routers\n"
          "base.yaml:41: error: tunnels[t]: type vxlan needs vni\n"},
+        {{{NULL, "tunnels:\n"
+                 "  - {name: t, vni: 1, ends: [r1, r2], addresses: [172.31.0.1, 172.31.0.2], "
+                 "underlay: [10.0.1.4, 10.0.1.4]}\n"}},
+         "base.yaml:40: warning no-effect: 'tunnels' is read and checked but has no effect in this "
+         "version\n"
+         "base.yaml:41: error: tunnels[t].underlay: must be two different ones of one family\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
            "{route_server: rs1}, {router: r2, tunnel: t}]}\n"
@@ -337,8 +345,6 @@ Test(load_bgp, routers_gateways_and_the_rest)
                  "  - {name: t, vni: 9, ends: [r1, r3], addresses: [172.31.0.1, 172.31.0.2]}\n"}},
          "base.yaml:38: error: routers[r1].neighbors: tunnel 't' does not join this router and the "
          "neighbor\n"
-         "base.yaml:38: warning no-effect: 'neighbors.router' is read and checked but has no "
-         "effect in this version\n"
          "base.yaml:38: warning no-effect: 'neighbors.tunnel' is read and checked but has no "
          "effect in this version\n"
          "base.yaml:41: warning no-effect: 'tunnels' is read and checked but has no effect in this "

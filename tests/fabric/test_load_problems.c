@@ -132,7 +132,7 @@ static const char warned[] =
     "      - {name: b, address: 10.0.1.77, asn: 65001}\n"
     "      - {name: c, address: 10.0.1.6, asn: 65001}\n"
     "routers:\n"
-    "  - {name: ra, nic: nva, asn: 65001, role: msee}\n"
+    "  - {name: ra, nic: nva, asn: 65001}\n"
     "  - {name: rb, nic: nvb, asn: 65001, neighbors: [{route_server: rs}]}\n";
 
 static const struct fabric_problem *find(const struct fabric_problems *problems, const char *rule,
@@ -161,7 +161,6 @@ Test(load_problems, a_warning_says_what_it_is_about_and_what_would_be_right)
         {"keepalive", "route_servers[rs].peers[a]", "a third", 22},
         {"one-sided-session", "route_servers[rs].peers[a]", "neighbors", 22},
         {"peer-without-nic", "route_servers[rs].peers[b]", "NIC", 23},
-        {"no-effect", "routers[ra].role", "Take the key out", 26},
         {"one-sided-session", "routers[rb]", "Add a peer", 27},
     };
     struct fabric_problems problems = files_problems(warned);
