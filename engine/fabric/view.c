@@ -43,21 +43,25 @@ static int compare_system(const void *a, const void *b)
     return (left->vnet > right->vnet) - (left->vnet < right->vnet);
 }
 
-/* Sorts, and keeps the first by rank of each prefix. */
+/* Keeps the first by rank of each prefix. */
+static void sort_system(struct fabric_view *view)
+{
+    size_t kept = 0;
+    qsort(view->system, view->system_count, sizeof(*view->system), compare_system);
+    for (size_t i = 0; i < view->system_count; i++)
+        if (i == 0 || !lpm_prefix_equal(&view->system[i].prefix, &view->system[kept - 1].prefix))
+            view->system[kept++] = view->system[i];
+    view->system_count = kept;
+}
+
 static int open_system(struct fabric_view *view)
 {
     struct gathering gathering = {.view = view};
     int error =
         fabric_each_system_route(view->fabric, view->vnet, view->subnet, gather_system, &gathering);
-    if (error)
-        return error;
-    qsort(view->system, view->system_count, sizeof(*view->system), compare_system);
-    size_t kept = 0;
-    for (size_t i = 0; i < view->system_count; i++)
-        if (i == 0 || !lpm_prefix_equal(&view->system[i].prefix, &view->system[kept - 1].prefix))
-            view->system[kept++] = view->system[i];
-    view->system_count = kept;
-    return 0;
+    if (!error)
+        sort_system(view);
+    return error;
 }
 
 /* Spaces and service endpoints are what BGP may not override. The prefix order puts a covering
@@ -119,6 +123,46 @@ int fabric_view_open_plain(struct fabric_view *view, const struct fabric *fabric
     int error = open_system(view);
     if (!error)
         error = open_kept_out(view);
+    if (error)
+        fabric_view_close(view);
+    return error;
+}
+
+/* Of the plain view's, those that hang on no VNet's space. */
+static int open_shared_system(struct fabric_view *view)
+{
+    const struct fabric_prefixes *reserved = &view->fabric->reserved;
+    view->system = calloc((size_t)reserved->n + 1, sizeof(*view->system));
+    if (!view->system)
+        return -ENOMEM;
+    view->system[view->system_count++] =
+        (struct fabric_system_route){.prefix = fabric_default_prefix(LPM_IPV4),
+                                     .kind = FABRIC_SYSTEM_INTERNET,
+                                     .type = FABRIC_INTERNET,
+                                     .vnet = FABRIC_NONE,
+                                     .via = "internet"};
+    for (uint32_t i = 0; i < reserved->n; i++)
+        view->system[view->system_count++] =
+            (struct fabric_system_route){.prefix = reserved->items[i],
+                                         .kind = FABRIC_SYSTEM_RESERVED,
+                                         .type = FABRIC_NULL,
+                                         .vnet = FABRIC_NONE,
+                                         .via = "reserved"};
+    sort_system(view);
+    return 0;
+}
+
+int fabric_view_open_shared(struct fabric_view *view, const struct fabric *fabric,
+                            uint32_t route_server, uint32_t vnet)
+{
+    *view = (struct fabric_view){
+        .fabric = fabric,
+        .vnet = vnet,
+        .subnet = FABRIC_NONE,
+        .route_server = route_server,
+        .propagation = true,
+    };
+    int error = open_shared_system(view);
     if (error)
         fabric_view_close(view);
     return error;
@@ -188,30 +232,13 @@ bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_pref
     return low > 0 && lpm_prefix_covers(&view->kept_out[low - 1], prefix);
 }
 
-static bool is_reserved(const struct fabric *fabric, const struct lpm_prefix *prefix)
+bool fabric_view_filters_bgp(const struct fabric_view *view)
 {
-    for (uint32_t i = 0; i < fabric->reserved.n; i++)
-        if (lpm_prefix_equal(&fabric->reserved.items[i], prefix))
-            return true;
-    return false;
-}
-
-static bool filters_bgp(const struct fabric_view *view)
-{
-    if (!view->propagation || view->own_count > 0)
+    if (view->own_count > 0)
         return true;
     if (view->subnet == FABRIC_NONE)
         return false;
     const struct fabric_subnet *subnet = &view->fabric->subnets[view->subnet];
-    return subnet->service_endpoints.n > 0 || subnet->reject_express_route || subnet->reject_vpn ||
-           subnet->reject_nva || subnet->reject_communities.n > 0;
-}
-
-bool fabric_view_is_plain_at(const struct fabric_view *view, const struct lpm_prefix *prefix)
-{
-    if (filters_bgp(view) || fabric_view_user_route(view, prefix))
-        return false;
-    /* The reserved rows hang on the default route, so a user's default changes them too. */
-    struct lpm_prefix any = fabric_default_prefix(prefix->family);
-    return !fabric_view_user_route(view, &any) || !is_reserved(view->fabric, prefix);
+    return subnet->reject_express_route || subnet->reject_vpn || subnet->reject_nva ||
+           subnet->reject_communities.n > 0;
 }

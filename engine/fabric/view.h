@@ -39,6 +39,10 @@ int fabric_view_open(struct fabric_view *view, const struct fabric *fabric,
 /* The plain view of a VNet: that of a subnet with no route table, service endpoint, import filter
  * or router in it. */
 int fabric_view_open_plain(struct fabric_view *view, const struct fabric *fabric, uint32_t vnet);
+/* What the scopes have in common that follow a route server (FABRIC_NONE: none), whatever their VNet: BGP's rows,
+ * the Internet and the reserved prefixes, without any address space. vnet is the one that next hops are seen from. */
+int fabric_view_open_shared(struct fabric_view *view, const struct fabric *fabric,
+                            uint32_t route_server, uint32_t vnet);
 void fabric_view_close(struct fabric_view *view);
 
 /* As fabric_rows_at() and fabric_rows(). */
@@ -47,9 +51,9 @@ unsigned fabric_view_rows_at(const struct fabric_view *view, const struct fabric
 int fabric_view_rows(const struct fabric_view *view, const struct fabric_bgp *bgp,
                      struct fabric_row **rows, size_t *n);
 
-/* True when the view's rows at prefix are sure to be those of the plain view, without asking BGP.
- */
-bool fabric_view_is_plain_at(const struct fabric_view *view, const struct lpm_prefix *prefix);
+/* May a BGP row be missing or other here than in another view of the VNet for a reason that no prefix tells: the
+ * scope's own router, the subnet's import filter? */
+bool fabric_view_filters_bgp(const struct fabric_view *view);
 /* Is prefix equal to or inside something that BGP may not override here? */
 bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_prefix *prefix);
 /* Does the scope's own router announce prefix to the route server? */

@@ -19,6 +19,9 @@ struct group {
     uint32_t hash;
     uint32_t references;
     struct program_target target;
+    bool compared; /* deviating is known */
+    uint32_t *deviating;
+    size_t deviating_count;
 };
 
 struct program_groups {
@@ -140,6 +143,7 @@ static void discard(struct program_groups *groups, struct group *group)
     if (groups->last.id == group->id)
         groups->last.id = LPM_NO_ROUTE;
     dp_group_destroy(groups->forwarding, group->id);
+    free(group->deviating);
     free(group);
 }
 
@@ -227,6 +231,39 @@ void program_groups_recount_end(struct program_groups *groups)
     for (uint32_t id = 0; id < groups->id_capacity; id++)
         if (groups->by_id[id] && groups->by_id[id]->references == 0)
             discard(groups, groups->by_id[id]);
+}
+
+/* --- Other points of view --------------------------------------------------------------------- */
+
+static int compare_views(const struct fabric *fabric, struct group *group)
+{
+    uint32_t *vnets = calloc((size_t)fabric->vnets_count + 1, sizeof(*vnets));
+    size_t n = 0;
+    if (!vnets)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < fabric->vnets_count; i++)
+        if (program_target_deviates(fabric, i, &group->target))
+            vnets[n++] = i;
+    if (n > 0)
+        group->deviating = vnets;
+    else
+        free(vnets);
+    group->deviating_count = n;
+    group->compared = true;
+    return 0;
+}
+
+int program_groups_deviating(struct program_groups *groups, uint32_t id, const uint32_t **vnets,
+                             size_t *n)
+{
+    *n = 0;
+    if (id == LPM_NO_ROUTE)
+        return 0;
+    struct group *group = groups->by_id[id];
+    int error = group->compared ? 0 : compare_views(groups->fabric, group);
+    *vnets = group->deviating;
+    *n = error ? 0 : group->deviating_count;
+    return error;
 }
 
 /* --- Next hops that come and go --------------------------------------------------------------- */

@@ -30,6 +30,11 @@ int program_groups_hold(struct program_groups *groups, uint32_t vnet, const stru
 void program_groups_again(struct program_groups *groups, uint32_t group);
 void program_groups_release(struct program_groups *groups, uint32_t group);
 
+/* The VNets, in order, from which the next hops of this group are other NICs, or none, or behind another peering:
+ * their NICs need another group for the same row. Worked out once a group. LPM_NO_ROUTE: none. -ENOMEM. */
+int program_groups_deviating(struct program_groups *groups, uint32_t group, const uint32_t **vnets,
+                             size_t *n);
+
 /* As program_next_hop_state(). */
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up);

@@ -3,7 +3,7 @@
  *
  *   struct program
  *     groups      next-hop groups, interned (groups.h)
- *     vnets[]     one for each VNet that has NICs (tables.h), in the order of the fabric
+ *     domains[]   one for each route server that NICs follow, and one for those that follow none (tables.h)
  *     scope_of[]  NIC ──> scope
  *     pending     what changed since the last flush (pending.h)
  */
@@ -20,15 +20,15 @@ struct program {
     const struct fabric_bgp *bgp;
     struct dp_forwarding *forwarding;
     struct program_groups *groups;
-    struct program_vnet *vnets;
-    size_t vnet_count;
+    struct program_domain *domains;
+    size_t domain_count;
     const struct program_scope **scope_of; /* [fabric.nics_count] */
-    bool *followed; /* [fabric.route_servers_count]: some VNet with NICs has its routes */
+    bool *followed; /* [fabric.route_servers_count]: some NIC has its routes */
     struct program_pending pending;
     bool stale; /* a change could not be remembered: the next flush looks at every prefix */
 };
 
-/* Groups the NICs into VNets and scopes with empty FIBs. 0 or -errno. */
+/* Groups the NICs into domains and scopes with empty FIBs. 0 or -errno. */
 int program_scopes_open(struct program *program);
 void program_scopes_close(struct program *program);
 

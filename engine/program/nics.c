@@ -167,12 +167,13 @@ static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
         if (reason)
             return failed(error, "VNet", fabric->vnets[i].name, reason);
     }
-    for (size_t i = 0; i < program->vnet_count; i++) {
-        const struct program_vnet *vnet = &program->vnets[i];
-        for (size_t j = 0; j < vnet->scope_count; j++) {
-            int reason = set_addresses(program, vnet->vnet, &vnet->scopes[j]);
+    for (size_t i = 0; i < program->domain_count; i++) {
+        const struct program_domain *domain = &program->domains[i];
+        for (size_t j = 0; j < domain->scope_count; j++) {
+            uint32_t vnet = domain->scopes[j].view.vnet;
+            int reason = set_addresses(program, vnet, &domain->scopes[j]);
             if (reason)
-                return failed(error, "VNet", fabric->vnets[vnet->vnet].name, reason);
+                return failed(error, "VNet", fabric->vnets[vnet].name, reason);
         }
     }
     return 0;

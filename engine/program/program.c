@@ -1,5 +1,5 @@
 /*
- * Life of the program step, and the flush: from prefixes that changed to batches for each VNet.
+ * Life of the program step, and the flush: from prefixes that changed to batches for each domain.
  */
 #include "engine/program/program.h"
 
@@ -28,14 +28,17 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
     };
 }
 
-/* --- Prefixes of a VNet ----------------------------------------------------------------------- */
+/* --- Prefixes of a domain --------------------------------------------------------------------- */
 
 /* Prefixes that belong together, sorted and without duplicates when they are applied. */
 struct prefixes {
     struct lpm_prefix *items;
     size_t n, capacity;
+    size_t sorted; /* how many there were when they were sorted last */
     int error;
 };
+
+#define PREFIXES_UNSORTED 65536u
 
 static void prefixes_add(void *context, const struct lpm_prefix *prefix)
 {
@@ -66,13 +69,7 @@ static void prefixes_sort(struct prefixes *prefixes)
     for (size_t i = 0; i < prefixes->n; i++)
         if (i == 0 || !lpm_prefix_equal(&prefixes->items[i], &prefixes->items[kept - 1]))
             prefixes->items[kept++] = prefixes->items[i];
-    prefixes->n = kept;
-}
-
-static int add_programmed(void *context, const struct lpm_route *route)
-{
-    prefixes_add(context, &route->prefix);
-    return 0;
+    prefixes->n = prefixes->sorted = kept;
 }
 
 static int add_chosen(void *context, const struct lpm_prefix *prefix,
@@ -91,20 +88,20 @@ static void add_view(struct prefixes *prefixes, const struct fabric_view *view)
         prefixes_add(prefixes, &view->table->routes[i].prefix);
 }
 
-/* Every prefix at which some FIB of the VNet has, or should have, a route. */
-static void add_everything(const struct program *program, const struct program_vnet *vnet,
+/* Every prefix at which some FIB of the domain has, or should have, a route. */
+static void add_everything(const struct program *program, const struct program_domain *domain,
                            struct prefixes *prefixes)
 {
-    add_view(prefixes, &vnet->plain);
-    for (size_t i = 0; i < vnet->scope_count; i++)
-        add_view(prefixes, &vnet->scopes[i].view);
-    if (vnet->plain.route_server != FABRIC_NONE)
-        program->bgp->each(program->bgp->context, vnet->plain.route_server, add_chosen, prefixes);
-    for (unsigned family = 0; family < PROGRAM_FAMILIES; family++) {
-        lpm_each(vnet->bases[family], add_programmed, prefixes);
-        for (size_t i = 0; i < vnet->scope_count; i++)
-            lpm_each(vnet->scopes[i].tables[family].fib, add_programmed, prefixes);
+    add_view(prefixes, &domain->shared);
+    for (size_t i = 0; i < domain->scope_count; i++) {
+        add_view(prefixes, &domain->scopes[i].view);
+        /* The views of neighbours are mostly alike. */
+        if (prefixes->n > prefixes->sorted + PREFIXES_UNSORTED)
+            prefixes_sort(prefixes);
     }
+    if (domain->route_server != FABRIC_NONE)
+        program->bgp->each(program->bgp->context, domain->route_server, add_chosen, prefixes);
+    program_domain_each(domain, prefixes_add, prefixes);
 }
 
 /* --- Flush ------------------------------------------------------------------------------------ */
@@ -120,12 +117,12 @@ static size_t batch_length(const struct prefixes *prefixes, size_t from)
 }
 
 /* Returns how many entries changed, or -errno. */
-static int apply(struct program_vnet *vnet, const struct prefixes *prefixes)
+static int apply(struct program_domain *domain, const struct prefixes *prefixes)
 {
     int total = 0;
     for (size_t i = 0; i < prefixes->n;) {
         size_t n = batch_length(prefixes, i);
-        int changed = program_vnet_apply(vnet, &prefixes->items[i], n);
+        int changed = program_domain_apply(domain, &prefixes->items[i], n);
         if (changed < 0)
             return changed;
         total += changed;
@@ -137,11 +134,11 @@ static int apply(struct program_vnet *vnet, const struct prefixes *prefixes)
 static int apply_everything(struct program *program)
 {
     int total = 0;
-    for (size_t i = 0; i < program->vnet_count && total >= 0; i++) {
+    for (size_t i = 0; i < program->domain_count && total >= 0; i++) {
         struct prefixes prefixes = {0};
-        add_everything(program, &program->vnets[i], &prefixes);
+        add_everything(program, &program->domains[i], &prefixes);
         prefixes_sort(&prefixes);
-        int changed = prefixes.error ? prefixes.error : apply(&program->vnets[i], &prefixes);
+        int changed = prefixes.error ? prefixes.error : apply(&program->domains[i], &prefixes);
         total = changed < 0 ? changed : total + changed;
         free(prefixes.items);
     }
@@ -158,10 +155,10 @@ static int apply_server(struct program *program, const struct program_pending_it
     prefixes_sort(&prefixes);
     if (prefixes.error)
         total = prefixes.error;
-    for (size_t i = 0; i < program->vnet_count && total >= 0; i++) {
-        if (program->vnets[i].plain.route_server != items[0].route_server)
+    for (size_t i = 0; i < program->domain_count && total >= 0; i++) {
+        if (program->domains[i].route_server != items[0].route_server)
             continue;
-        int changed = apply(&program->vnets[i], &prefixes);
+        int changed = apply(&program->domains[i], &prefixes);
         total = changed < 0 ? changed : total + changed;
     }
     free(prefixes.items);
@@ -190,17 +187,17 @@ static int apply_pending(struct program *program)
 static void recover(struct program *program)
 {
     bool needed = false;
-    for (size_t i = 0; i < program->vnet_count; i++)
-        needed |= program->vnets[i].recovering;
+    for (size_t i = 0; i < program->domain_count; i++)
+        needed |= program->domains[i].recovering;
     if (!needed)
         return;
     program_groups_recount_begin(program->groups);
-    for (size_t i = 0; i < program->vnet_count; i++)
-        program_vnet_count_references(&program->vnets[i]);
+    for (size_t i = 0; i < program->domain_count; i++)
+        program_domain_count_references(&program->domains[i]);
     program_groups_recount_end(program->groups);
-    for (size_t i = 0; i < program->vnet_count; i++)
-        if (program->vnets[i].recovering)
-            program_vnet_recovered(&program->vnets[i]);
+    for (size_t i = 0; i < program->domain_count; i++)
+        if (program->domains[i].recovering)
+            program_domain_recovered(&program->domains[i]);
 }
 
 /* The data plane refuses only NICs that it does not have. */
@@ -224,8 +221,8 @@ int program_flush(struct program *program)
     program->pending.n = 0;
     program->stale = false;
     recover(program);
-    for (size_t i = 0; i < program->vnet_count && changed > 0; i++)
-        program_vnet_balance(&program->vnets[i], set_fibs, program);
+    for (size_t i = 0; i < program->domain_count && changed > 0; i++)
+        program_domain_balance(&program->domains[i], set_fibs, program);
     return changed;
 }
 
@@ -253,8 +250,8 @@ static int note_followed(struct program *program)
         calloc((size_t)program->fabric->route_servers_count + 1, sizeof(*program->followed));
     if (!program->followed)
         return -ENOMEM;
-    for (size_t i = 0; i < program->vnet_count; i++) {
-        uint32_t route_server = program->vnets[i].plain.route_server;
+    for (size_t i = 0; i < program->domain_count; i++) {
+        uint32_t route_server = program->domains[i].route_server;
         if (route_server != FABRIC_NONE)
             program->followed[route_server] = true;
     }
@@ -327,15 +324,14 @@ static void add_fib(struct program_size *size, const struct lpm_fib *fib, bool d
 void program_size(const struct program *program, struct program_size *size)
 {
     *size = (struct program_size){.groups = program_groups_count(program->groups)};
-    for (size_t i = 0; i < program->vnet_count; i++) {
-        const struct program_vnet *vnet = &program->vnets[i];
-        size->scopes += vnet->scope_count;
+    for (size_t i = 0; i < program->domain_count; i++) {
+        const struct program_domain *domain = &program->domains[i];
+        size->scopes += domain->scope_count;
         for (unsigned family = 0; family < PROGRAM_FAMILIES; family++) {
-            add_fib(size, vnet->bases[family], false);
-            for (size_t j = 0; j < vnet->scope_count; j++) {
-                const struct program_table *table = &vnet->scopes[j].tables[family];
-                if (table->kind != PROGRAM_SHARES)
-                    add_fib(size, table->fib, table->kind == PROGRAM_DERIVED);
+            add_fib(size, domain->bases[family], false);
+            for (size_t j = 0; j < domain->scope_count; j++) {
+                const struct program_table *table = &domain->scopes[j].tables[family];
+                add_fib(size, table->fib, table->kind == PROGRAM_DERIVED);
             }
         }
     }

@@ -5,8 +5,8 @@
  *                                                              └──> change of a base or derived FIB
  *   next hop went away (session, BFD)  ──> every group that holds it is swapped first, at once
  *
- * FIBs: per VNet and family a base holds the rows of a plain scope (no route table, propagation on,
- * no router); every other scope is a FIB derived from it with what differs, or a base of its own
+ * FIBs: for each route server that NICs follow, and for those that follow none, a base per family holds the rows
+ * that do not hang on a VNet; every scope is a FIB derived from it with what differs, or a base of its own
  * when more than half differs. NICs of equal scope share FIBs. Equal next-hop sets, resolved alike,
  * share one group.
  *

@@ -96,6 +96,18 @@ static bool members_equal(const struct dp_member *a, const struct dp_member *b)
            lpm_address_equal(&a->next_hop, &b->next_hop);
 }
 
+bool program_target_deviates(const struct fabric *fabric, uint32_t vnet,
+                             const struct program_target *target)
+{
+    for (unsigned i = 0; i < target->member_count; i++) {
+        const struct dp_member *member = &target->members[i];
+        struct dp_member seen = resolve_member(fabric, vnet, &member->next_hop);
+        if (seen.nic != member->nic || seen.peering != member->peering)
+            return true;
+    }
+    return false;
+}
+
 bool program_target_equal(const struct program_target *a, const struct program_target *b)
 {
     if (a->kind != b->kind || a->learned != b->learned || a->peering != b->peering ||

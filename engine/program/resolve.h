@@ -24,6 +24,9 @@ struct program_target {
 
 void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,
                      struct program_target *target);
+/* Would NICs of vnet need another target for the row that led to this one? */
+bool program_target_deviates(const struct fabric *fabric, uint32_t vnet,
+                             const struct program_target *target);
 bool program_target_equal(const struct program_target *a, const struct program_target *b);
 uint32_t program_target_hash(const struct program_target *target);
 

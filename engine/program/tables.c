@@ -1,5 +1,5 @@
 /*
- * Changing the FIBs of a VNet, prefix by prefix.
+ * Changing the FIBs of a domain, prefix by prefix.
  *
  * A base's change is seen through its derived FIBs at once, also by those that are to keep what
  * they show. So a batch has three steps, and no reader sees in any FIB a leaf that is not the old
@@ -14,17 +14,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
+struct batch {
+    struct program_domain *domain;
+    enum program_family family;
+    const struct lpm_prefix *prefixes;
+    size_t n;
+    uint32_t base_before[PROGRAM_BATCH], base_after[PROGRAM_BATCH];
+    uint32_t at; /* prefix that scopes are picked for */
+    int changed;
+};
+
 /* --- Leaves ----------------------------------------------------------------------------------- */
 
 /* The leaf for this view at prefix, with a reference. */
-static int leaf_of(const struct program_vnet *vnet, const struct fabric_view *view,
+static int leaf_of(const struct program_domain *domain, const struct fabric_view *view,
                    const struct lpm_prefix *prefix, uint32_t *leaf)
 {
     struct fabric_row rows[3];
     *leaf = LPM_NO_ROUTE;
-    if (fabric_view_rows_at(view, vnet->bgp, prefix, rows) == 0)
+    if (fabric_view_rows_at(view, domain->bgp, prefix, rows) == 0)
         return 0;
-    return program_groups_hold(vnet->groups, vnet->vnet, &rows[0], leaf);
+    return program_groups_hold(domain->groups, view->vnet, &rows[0], leaf);
 }
 
 static struct lpm_change change_to(const struct lpm_prefix *prefix, uint32_t leaf)
@@ -33,22 +43,108 @@ static struct lpm_change change_to(const struct lpm_prefix *prefix, uint32_t lea
         .kind = leaf == LPM_NO_ROUTE ? LPM_REMOVE : LPM_SET, .prefix = *prefix, .leaf = leaf};
 }
 
-static void release_all(const struct program_vnet *vnet, const uint32_t *leaves, size_t n)
+static void release_all(const struct program_domain *domain, const uint32_t *leaves, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        program_groups_release(vnet->groups, leaves[i]);
+        program_groups_release(domain->groups, leaves[i]);
+}
+
+/* --- Which scopes ----------------------------------------------------------------------------- */
+
+static int pick(void *context, uint32_t first, uint32_t count)
+{
+    const struct batch *batch = context;
+    struct program_domain *domain = batch->domain;
+    size_t needed = domain->pick_count + count;
+    if (needed > domain->pick_capacity) {
+        void *grown = realloc(domain->picks, 2 * needed * sizeof(*domain->picks));
+        if (!grown)
+            return -ENOMEM;
+        domain->picks = grown;
+        domain->pick_capacity = 2 * needed;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        domain->picks[domain->pick_count++] = (struct program_pick){first + i, batch->at};
+    return 0;
+}
+
+/* The scopes of VNets that see the next hops behind this leaf of the base otherwise. */
+static int pick_deviating(struct batch *batch, uint32_t leaf)
+{
+    const uint32_t *vnets;
+    size_t count;
+    int error = program_groups_deviating(batch->domain->groups, leaf, &vnets, &count);
+    for (size_t i = 0; i < count && !error; i++) {
+        size_t n, first = program_domain_scopes(batch->domain, vnets[i], &n);
+        error = pick(batch, (uint32_t)first, (uint32_t)n);
+    }
+    return error;
+}
+
+static int pick_alone(struct batch *batch)
+{
+    const struct program_domain *domain = batch->domain;
+    int error = 0;
+    for (uint32_t i = 0; i < domain->scope_count && !error; i++)
+        if (domain->scopes[i].tables[batch->family].kind == PROGRAM_ALONE)
+            error = pick(batch, i, 1);
+    return error;
+}
+
+static int pick_at(struct batch *batch)
+{
+    struct program_domain *domain = batch->domain;
+    if (domain->recovering)
+        return pick(batch, 0, (uint32_t)domain->scope_count);
+    int error = program_special_each(&domain->special, &batch->prefixes[batch->at], pick, batch);
+    for (size_t i = 0; i < domain->odd_count && !error; i++)
+        error = pick(batch, domain->odd[i], 1);
+    if (!error && domain->alone_count[batch->family] > 0)
+        error = pick_alone(batch);
+    if (!error)
+        error = pick_deviating(batch, batch->base_before[batch->at]);
+    if (!error && batch->base_after[batch->at] != batch->base_before[batch->at])
+        error = pick_deviating(batch, batch->base_after[batch->at]);
+    return error;
+}
+
+static int compare_picks(const void *a, const void *b)
+{
+    const struct program_pick *left = a, *right = b;
+    if (left->scope != right->scope)
+        return left->scope < right->scope ? -1 : 1;
+    return (left->prefix > right->prefix) - (left->prefix < right->prefix);
+}
+
+/* By scope, then by prefix, without duplicates. */
+static int pick_all(struct batch *batch)
+{
+    struct program_domain *domain = batch->domain;
+    size_t kept = 0;
+    int error = 0;
+    domain->pick_count = 0;
+    for (batch->at = 0; batch->at < batch->n && !error; batch->at++)
+        error = pick_at(batch);
+    if (domain->pick_count > 0)
+        qsort(domain->picks, domain->pick_count, sizeof(*domain->picks), compare_picks);
+    for (size_t i = 0; i < domain->pick_count; i++)
+        if (i == 0 || compare_picks(&domain->picks[i], &domain->picks[kept - 1]) != 0)
+            domain->picks[kept++] = domain->picks[i];
+    domain->pick_count = kept;
+    return error;
+}
+
+/* How many picks from `from` on are of one scope. */
+static size_t run_of_scope(const struct program_domain *domain, size_t from)
+{
+    size_t n = 1;
+    while (from + n < domain->pick_count &&
+           domain->picks[from + n].scope == domain->picks[from].scope)
+        n++;
+    return n;
 }
 
 /* --- One batch -------------------------------------------------------------------------------- */
-
-struct batch {
-    struct program_vnet *vnet;
-    enum program_family family;
-    const struct lpm_prefix *prefixes;
-    size_t n;
-    uint32_t base_before[PROGRAM_BATCH], base_after[PROGRAM_BATCH];
-    int changed;
-};
 
 /* Changes of one FIB, and the references that go with them: taken when they are applied, given
  * back when they cannot be. */
@@ -64,65 +160,46 @@ static void edit_add(struct edit *edit, struct lpm_change change, uint32_t dropp
     edit->dropped[edit->n++] = dropped;
 }
 
-static void edit_cancel(const struct program_vnet *vnet, const struct edit *edit)
+static void edit_cancel(const struct program_domain *domain, const struct edit *edit)
 {
     for (size_t i = 0; i < edit->n; i++)
-        program_groups_release(vnet->groups, edit->changes[i].leaf);
+        program_groups_release(domain->groups, edit->changes[i].leaf);
 }
 
-static int edit_apply(const struct program_vnet *vnet, struct lpm_fib *fib, const struct edit *edit)
+static int edit_apply(const struct program_domain *domain, struct lpm_fib *fib,
+                      const struct edit *edit)
 {
     int error = edit->n ? lpm_update(fib, edit->changes, edit->n) : 0;
     if (error)
-        edit_cancel(vnet, edit);
+        edit_cancel(domain, edit);
     else
-        release_all(vnet, edit->dropped, edit->n);
+        release_all(domain, edit->dropped, edit->n);
     return error;
 }
 
-/* What this scope is to show at prefix i, with a reference. */
-static int wanted_leaf(const struct batch *batch, const struct program_scope *scope, size_t i,
-                       uint32_t *leaf)
+/* Room for one late change of each pick. */
+static int late_reserve(struct program_domain *domain)
 {
-    if (!fabric_view_is_plain_at(&scope->view, &batch->prefixes[i]))
-        return leaf_of(batch->vnet, &scope->view, &batch->prefixes[i], leaf);
-    *leaf = batch->base_after[i];
-    program_groups_again(batch->vnet->groups, *leaf);
-    return 0;
-}
-
-/* Room for one batch of one FIB. */
-static int late_reserve(struct program_vnet *vnet)
-{
-    size_t needed = vnet->late_count + PROGRAM_BATCH;
-    if (needed <= vnet->late_capacity)
+    if (domain->pick_count <= domain->late_capacity)
         return 0;
-    void *grown = realloc(vnet->late, 2 * needed * sizeof(*vnet->late));
+    void *grown = realloc(domain->late, 2 * domain->pick_count * sizeof(*domain->late));
     if (!grown)
         return -ENOMEM;
-    vnet->late = grown;
-    vnet->late_capacity = 2 * needed;
+    domain->late = grown;
+    domain->late_capacity = 2 * domain->pick_count;
     return 0;
-}
-
-/* leaf is the override's that goes; lpm does not read it in an LPM_INHERIT. */
-static void late_add(struct program_vnet *vnet, struct program_table *table,
-                     const struct lpm_prefix *prefix, uint32_t leaf)
-{
-    vnet->late[vnet->late_count++] =
-        (struct lpm_change){.kind = LPM_INHERIT, .prefix = *prefix, .leaf = leaf};
-    table->late_count++;
 }
 
 /* Step 1 at one prefix of a derived FIB; takes over the reference to wanted. */
-static void plan_derived(struct batch *batch, struct program_table *table, size_t i,
-                         uint32_t wanted, struct edit *edit)
+static void plan_derived(struct batch *batch, const struct program_pick *pick,
+                         struct program_table *table, uint32_t wanted, struct edit *edit)
 {
-    const struct lpm_prefix *prefix = &batch->prefixes[i];
+    struct program_domain *domain = batch->domain;
+    const struct lpm_prefix *prefix = &batch->prefixes[pick->prefix];
     uint32_t shown = lpm_get(table->fib, prefix);
-    bool overrides = shown != batch->base_before[i];
-    bool differs = wanted != batch->base_after[i];
-    bool explicitly = batch->vnet->recovering;
+    bool overrides = shown != batch->base_before[pick->prefix];
+    bool differs = wanted != batch->base_after[pick->prefix];
+    bool explicitly = domain->recovering;
 
     table->differs += (size_t)differs - (size_t)overrides;
     batch->changed += shown != wanted;
@@ -131,55 +208,46 @@ static void plan_derived(struct batch *batch, struct program_table *table, size_
         return;
     }
     if (!differs && (overrides || explicitly))
-        late_add(batch->vnet, table, prefix, overrides ? shown : LPM_NO_ROUTE);
-    program_groups_release(batch->vnet->groups, wanted);
+        domain->late[domain->late_count++] =
+            (struct program_late){pick->scope, *prefix, overrides ? shown : LPM_NO_ROUTE};
+    program_groups_release(domain->groups, wanted);
 }
 
-static void plan_alone(struct batch *batch, struct program_table *table, size_t i, uint32_t wanted,
-                       struct edit *edit)
+static void plan_alone(struct batch *batch, const struct program_pick *pick,
+                       struct program_table *table, uint32_t wanted, struct edit *edit)
 {
-    uint32_t shown = lpm_get(table->fib, &batch->prefixes[i]);
-    table->differs += (size_t)(wanted != batch->base_after[i]);
-    table->differs -= (size_t)(shown != batch->base_before[i]);
+    const struct lpm_prefix *prefix = &batch->prefixes[pick->prefix];
+    uint32_t shown = lpm_get(table->fib, prefix);
+    table->differs += (size_t)(wanted != batch->base_after[pick->prefix]);
+    table->differs -= (size_t)(shown != batch->base_before[pick->prefix]);
     if (shown == wanted) {
-        program_groups_release(batch->vnet->groups, wanted);
+        program_groups_release(batch->domain->groups, wanted);
         return;
     }
     batch->changed++;
-    edit_add(edit, change_to(&batch->prefixes[i], wanted), shown);
+    edit_add(edit, change_to(prefix, wanted), shown);
 }
 
-static int plan_scope(struct batch *batch, struct program_scope *scope, struct program_table *table,
-                      struct edit *edit)
+/* n picks of one scope. */
+static int apply_scope(struct batch *batch, const struct program_pick *picks, size_t n)
 {
-    for (size_t i = 0; i < batch->n; i++) {
-        uint32_t wanted;
-        int error = wanted_leaf(batch, scope, i, &wanted);
-        if (error)
-            return error;
-        if (table->kind == PROGRAM_DERIVED)
-            plan_derived(batch, table, i, wanted, edit);
-        else
-            plan_alone(batch, table, i, wanted, edit);
-    }
-    return 0;
-}
-
-static int apply_scope(struct batch *batch, struct program_scope *scope)
-{
+    struct program_domain *domain = batch->domain;
+    struct program_scope *scope = &domain->scopes[picks[0].scope];
     struct program_table *table = &scope->tables[batch->family];
     struct edit edit = {.n = 0};
-    table->late_first = batch->vnet->late_count;
-    table->late_count = 0;
-    if (table->kind == PROGRAM_SHARES)
-        return 0;
-    int error = late_reserve(batch->vnet);
-    if (!error)
-        error = plan_scope(batch, scope, table, &edit);
-    if (!error)
-        return edit_apply(batch->vnet, table->fib, &edit);
-    edit_cancel(batch->vnet, &edit);
-    return error;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t wanted;
+        int error = leaf_of(domain, &scope->view, &batch->prefixes[picks[i].prefix], &wanted);
+        if (error) {
+            edit_cancel(domain, &edit);
+            return error;
+        }
+        if (table->kind == PROGRAM_DERIVED)
+            plan_derived(batch, &picks[i], table, wanted, &edit);
+        else
+            plan_alone(batch, &picks[i], table, wanted, &edit);
+    }
+    return edit_apply(domain, table->fib, &edit);
 }
 
 static int apply_base(struct batch *batch)
@@ -190,58 +258,66 @@ static int apply_base(struct batch *batch)
             continue;
         edit_add(&edit, change_to(&batch->prefixes[i], batch->base_after[i]),
                  batch->base_before[i]);
-        program_groups_again(batch->vnet->groups, batch->base_after[i]);
+        program_groups_again(batch->domain->groups, batch->base_after[i]);
         batch->changed++;
     }
-    return edit_apply(batch->vnet, batch->vnet->bases[batch->family], &edit);
+    return edit_apply(batch->domain, batch->domain->bases[batch->family], &edit);
 }
 
-/* Step 3. */
-static int apply_late(struct batch *batch, const struct program_table *table)
+/* Step 3, for the run of late changes of one scope; returns its length, or -errno. */
+static int apply_late(const struct batch *batch, const struct program_late *late, size_t left)
 {
-    const struct lpm_change *late;
-    int error;
-    if (table->late_count == 0)
-        return 0;
-    late = &batch->vnet->late[table->late_first];
-    error = lpm_update(table->fib, late, table->late_count);
-    for (size_t i = 0; i < table->late_count && !error; i++)
-        program_groups_release(batch->vnet->groups, late[i].leaf);
-    return error;
+    const struct program_domain *domain = batch->domain;
+    struct lpm_change changes[PROGRAM_BATCH];
+    size_t n = 0;
+    for (; n < left && late[n].scope == late[0].scope; n++)
+        changes[n] = (struct lpm_change){.kind = LPM_INHERIT, .prefix = late[n].prefix};
+    int error = lpm_update(domain->scopes[late[0].scope].tables[batch->family].fib, changes, n);
+    for (size_t i = 0; i < n && !error; i++)
+        program_groups_release(domain->groups, late[i].leaf);
+    return error ? error : (int)n;
 }
 
 static int apply_steps(struct batch *batch)
 {
-    struct program_vnet *vnet = batch->vnet;
-    int error = 0;
-    vnet->late_count = 0;
-    for (size_t i = 0; i < vnet->scope_count && !error; i++)
-        error = apply_scope(batch, &vnet->scopes[i]);
+    struct program_domain *domain = batch->domain;
+    domain->late_count = 0;
+    int error = late_reserve(domain);
+    for (size_t i = 0; i < domain->pick_count && !error;) {
+        size_t n = run_of_scope(domain, i);
+        error = apply_scope(batch, &domain->picks[i], n);
+        i += n;
+    }
     if (!error)
         error = apply_base(batch);
-    for (size_t i = 0; i < vnet->scope_count && !error; i++)
-        error = apply_late(batch, &vnet->scopes[i].tables[batch->family]);
+    for (size_t i = 0; i < domain->late_count && !error;) {
+        int n = apply_late(batch, &domain->late[i], domain->late_count - i);
+        error = n < 0 ? n : 0;
+        i += n < 0 ? 0 : (size_t)n;
+    }
     return error;
 }
 
-int program_vnet_apply(struct program_vnet *vnet, const struct lpm_prefix *prefixes, size_t n)
+int program_domain_apply(struct program_domain *domain, const struct lpm_prefix *prefixes, size_t n)
 {
-    struct batch batch = {.vnet = vnet,
+    struct batch batch = {.domain = domain,
                           .family = prefixes[0].family == LPM_IPV6 ? PROGRAM_IPV6 : PROGRAM_IPV4,
                           .prefixes = prefixes,
                           .n = n};
     size_t known = 0;
     int error = 0;
     while (known < n && !error) {
-        batch.base_before[known] = lpm_get(vnet->bases[batch.family], &prefixes[known]);
-        error = leaf_of(vnet, &vnet->plain, &prefixes[known], &batch.base_after[known]);
+        batch.base_before[known] = lpm_get(domain->bases[batch.family], &prefixes[known]);
+        error = leaf_of(domain, &domain->shared, &prefixes[known], &batch.base_after[known]);
         known += !error;
     }
     if (!error)
+        error = pick_all(&batch);
+    if (!error)
         error = apply_steps(&batch);
-    release_all(vnet, batch.base_after, known);
+    release_all(domain, batch.base_after, known);
     if (!error)
         return batch.changed;
-    vnet->recovering = true;
+    domain->recovering = true;
     return error;
 }

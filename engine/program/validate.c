@@ -12,7 +12,7 @@
 struct walk {
     const struct program *program;
     uint32_t vnet;
-    const char *name; /* of a NIC of the scope, or of the VNet */
+    const char *name; /* of a NIC of the scope */
     const struct fabric_row *rows;
     size_t n, next;
     uint8_t family;
@@ -61,12 +61,12 @@ static bool check_fib(struct walk *walk, const struct lpm_fib *fib)
     return row == NULL;
 }
 
-static bool check_scope(const struct program *program, uint32_t vnet,
-                        const struct program_scope *scope, char error[DP_ERROR_TEXT])
+static bool check_scope(const struct program *program, const struct program_scope *scope,
+                        char error[DP_ERROR_TEXT])
 {
     struct fabric_row *rows;
     struct walk walk = {.program = program,
-                        .vnet = vnet,
+                        .vnet = scope->view.vnet,
                         .name = program->fabric->nics[scope->nics[0]].name,
                         .error = error};
     snprintf(error, DP_ERROR_TEXT, "no memory for the rows of %s", walk.name);
@@ -79,20 +79,20 @@ static bool check_scope(const struct program *program, uint32_t vnet,
     return good;
 }
 
-static bool check_base(const struct program *program, const struct program_vnet *vnet,
+static bool check_base(const struct program *program, const struct program_domain *domain,
                        char error[DP_ERROR_TEXT])
 {
     struct fabric_row *rows;
     struct walk walk = {.program = program,
-                        .vnet = vnet->vnet,
-                        .name = program->fabric->vnets[vnet->vnet].name,
+                        .vnet = domain->shared.vnet,
+                        .name = "the routes in common",
                         .error = error};
     snprintf(error, DP_ERROR_TEXT, "no memory for the rows of %s", walk.name);
-    if (fabric_view_rows(&vnet->plain, program->bgp, &rows, &walk.n) != 0)
+    if (fabric_view_rows(&domain->shared, program->bgp, &rows, &walk.n) != 0)
         return false;
     walk.rows = rows;
-    bool good =
-        check_fib(&walk, vnet->bases[PROGRAM_IPV4]) && check_fib(&walk, vnet->bases[PROGRAM_IPV6]);
+    bool good = check_fib(&walk, domain->bases[PROGRAM_IPV4]) &&
+                check_fib(&walk, domain->bases[PROGRAM_IPV6]);
     free(rows);
     return good;
 }
@@ -109,8 +109,8 @@ static bool check_references(struct program *program, char error[DP_ERROR_TEXT])
         before[id] = program_groups_references(program->groups, id);
     if (good)
         program_groups_recount_begin(program->groups);
-    for (size_t i = 0; i < program->vnet_count && good; i++)
-        program_vnet_count_references(&program->vnets[i]);
+    for (size_t i = 0; i < program->domain_count && good; i++)
+        program_domain_count_references(&program->domains[i]);
     for (uint32_t id = 0; id < capacity && good; id++) {
         uint32_t counted = program_groups_references(program->groups, id);
         good = counted == before[id];
@@ -124,12 +124,12 @@ static bool check_references(struct program *program, char error[DP_ERROR_TEXT])
 
 bool program_validate(struct program *program, char error[DP_ERROR_TEXT])
 {
-    for (size_t i = 0; i < program->vnet_count; i++) {
-        const struct program_vnet *vnet = &program->vnets[i];
-        if (!check_base(program, vnet, error))
+    for (size_t i = 0; i < program->domain_count; i++) {
+        const struct program_domain *domain = &program->domains[i];
+        if (!check_base(program, domain, error))
             return false;
-        for (size_t j = 0; j < vnet->scope_count; j++)
-            if (!check_scope(program, vnet->vnet, &vnet->scopes[j], error))
+        for (size_t j = 0; j < domain->scope_count; j++)
+            if (!check_scope(program, &domain->scopes[j], error))
                 return false;
     }
     return check_references(program, error);
