@@ -9,6 +9,7 @@
  */
 #include "engine/fabric/load.h"
 
+#include "engine/fabric/edit.h"
 #include "engine/fabric/loader.h"
 #include "engine/fabric/schema.h"
 
@@ -305,9 +306,19 @@ static struct fabric_node *merge(struct files *files)
 
 /* --- The whole way ---------------------------------------------------------------------------- */
 
+/* NULL with a problem told, or out of memory. */
+static struct fabric_node *edit(struct fabric_loader *loader, struct fabric_node *top,
+                                const struct fabric_edits *edits)
+{
+    for (size_t i = 0; top && i < edits->n; i++)
+        top = fabric_edit_apply(loader, top, &edits->items[i]);
+    return top;
+}
+
 /* Nothing is read into the model when a file failed: what is missing there would look like
  * mistakes elsewhere. */
-static void load_all(struct fabric_loader *loader, const char *path)
+static void load_all(struct fabric_loader *loader, const char *path,
+                     const struct fabric_edits *edits)
 {
     struct files files = {.loader = loader};
     char simple[FABRIC_FILE_NAME_BYTES_MAX];
@@ -321,6 +332,7 @@ static void load_all(struct fabric_loader *loader, const char *path)
     if (files.root_count > 0 && loader->problems->errors == 0) {
         top = merge(&files);
         loader->out_of_memory |= top == NULL;
+        top = edit(loader, top, edits);
     }
     if (top && top->n == 0)
         FABRIC_ERROR(
@@ -334,8 +346,9 @@ static void load_all(struct fabric_loader *loader, const char *path)
 
 /* Each step runs only when those before it found nothing wrong, and relies on that. Only errors
  * stop it; warnings are collected on the way. */
-struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
-                           struct fabric_problems *problems)
+struct fabric *fabric_load_edited(const char *path, const struct fabric_reader *reader,
+                                  const struct fabric_edits *edits,
+                                  struct fabric_problems *problems)
 {
     struct owned_fabric *owned = calloc(1, sizeof(*owned));
     struct fabric_loader loader = {.reader = reader, .problems = problems};
@@ -345,7 +358,7 @@ struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
     if (owned) {
         loader.fabric = &owned->fabric;
         loader.arena = &owned->arena;
-        load_all(&loader, path);
+        load_all(&loader, path, edits);
         if (problems->errors == 0 && !loader.out_of_memory)
             fabric_complete(&loader);
         if (problems->errors == 0 && !loader.out_of_memory)
@@ -362,4 +375,10 @@ struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
         return &owned->fabric;
     fabric_free(owned ? &owned->fabric : NULL);
     return NULL;
+}
+
+struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
+                           struct fabric_problems *problems)
+{
+    return fabric_load_edited(path, reader, &(const struct fabric_edits){0}, problems);
 }

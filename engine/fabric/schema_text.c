@@ -2,7 +2,7 @@
  * The tables of keys in words, for the reference (docs/fabric-file.md) and the test that holds the
  * two together.
  */
-#include "engine/fabric/schema.h"
+#include "engine/fabric/drill_loader.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,4 +105,11 @@ void fabric_schema_each(void (*visit)(void *context, const char *object, const c
                         void *context)
 {
     visit_schema(&fabric_schema_top, visit, context);
+}
+
+void fabric_drill_schema_each(void (*visit)(void *context, const char *object, const char *key,
+                                            const char *type, const char *fallback),
+                              void *context)
+{
+    visit_schema(&fabric_schema_drill, visit, context);
 }

@@ -1,7 +1,7 @@
 /*
- * docs/fabric-file.md says what the loader does: each key of the loader's tables has a row with
- * its type and default under its object, and the reference has no row more. The examples of the
- * docs load without a complaint.
+ * docs/fabric-file.md and docs/drill.md say what the loaders do: each key of their tables has a row
+ * with its type and default under its object, and the references have no row more. The examples of
+ * the docs load without a complaint.
  */
 #include "tests/fabric/files.h"
 
@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/fabric/schema.h"
+#include "engine/fabric/drill_loader.h"
 
 struct row {
     char text[512]; /* "object | `key` | type | default |" */
     bool found;
 };
 struct rows {
+    const char *file;
     struct row items[400];
     size_t n;
 };
@@ -52,7 +53,7 @@ static void take_row(struct rows *rows, const char *object, const char *line)
  * it. */
 static void read_reference(struct rows *rows)
 {
-    char *text = files_read("docs/fabric-file.md");
+    char *text = files_read(rows->file);
     char object[128] = "";
     bool in_keys = false;
     char *save = NULL;
@@ -74,28 +75,51 @@ static void check_key(void *context, const char *object, const char *key, const 
                       const char *fallback)
 {
     char wanted[512];
+    struct rows *rows = context;
     struct row *row;
 
     snprintf(wanted, sizeof(wanted), "%s | `%s` | %s | %s |", object, key, type, fallback);
-    row = row_find(context, wanted);
-    cr_expect(row != NULL, "docs/fabric-file.md lacks the row: %s", wanted);
+    row = row_find(rows, wanted);
+    cr_expect(row != NULL, "%s lacks the row: %s", rows->file, wanted);
     if (row)
         row->found = true;
 }
 
+static void expect_no_other(const struct rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        cr_expect(rows->items[i].found, "%s has a row that the loader does not know: %s",
+                  rows->file, rows->items[i].text);
+}
+
 Test(load_reference, has_every_key_with_type_and_default_and_no_other)
 {
-    static struct rows rows;
+    static struct rows rows = {.file = "docs/fabric-file.md"};
 
     read_reference(&rows);
     fabric_schema_each(check_key, &rows);
-    for (size_t i = 0; i < rows.n; i++)
-        cr_expect(rows.items[i].found,
-                  "docs/fabric-file.md has a row that the loader does not know: %s",
-                  rows.items[i].text);
+    expect_no_other(&rows);
+}
+
+Test(load_reference, of_drills_has_every_key_with_type_and_default_and_no_other)
+{
+    static struct rows rows = {.file = "docs/drill.md"};
+
+    read_reference(&rows);
+    fabric_drill_schema_each(check_key, &rows);
+    cr_expect_gt(rows.n, 40);
+    expect_no_other(&rows);
 }
 
 static unsigned examples;
+
+/* Drills have tests of their own (tests/system/test_drill.py): drills/NAME.yaml, NAME/drill.yaml. */
+static bool is_drill(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strstr(path, "/drills/") != NULL || (slash && strncmp(slash + 1, "drill", 5) == 0);
+}
 
 static int load_example(const char *path, const struct stat *about, int kind, struct FTW *place)
 {
@@ -105,7 +129,7 @@ static int load_example(const char *path, const struct stat *about, int kind, st
 
     (void)about;
     (void)place;
-    if (kind != FTW_F || !dot || strcmp(dot, ".yaml") != 0)
+    if (kind != FTW_F || !dot || strcmp(dot, ".yaml") != 0 || is_drill(path))
         return 0;
     fabric = files_load_path(path + strlen(SOURCE_ROOT "/"), &problems);
     cr_expect_not_null(fabric, "%s", problems);

@@ -1,0 +1,19 @@
+/* What the files of the drill's loader share. Internal to the room. */
+#ifndef ENGINE_FABRIC_DRILL_LOADER_H
+#define ENGINE_FABRIC_DRILL_LOADER_H
+
+#include "engine/fabric/drill.h"
+#include "engine/fabric/edit.h"
+#include "engine/fabric/schema.h"
+
+/* The whole drill file. */
+extern const struct fabric_schema fabric_schema_drill;
+/* As fabric_schema_each(), for docs/drill.md. */
+void fabric_drill_schema_each(void (*visit)(void *context, const char *object, const char *key,
+                                            const char *type, const char *fallback),
+                              void *context);
+
+/* Checks what the values of a drill mean together, and names against the stages (drill_check.c). */
+void fabric_drill_check(struct fabric_loader *loader, struct fabric_drill *drill);
+
+#endif

@@ -1,0 +1,168 @@
+/* Drill files: what is read, what is refused and with which words, and how a fabric file is edited. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/drill.h"
+#include "engine/fabric/edit.h"
+#include "engine/fabric/loader.h"
+
+static const char fabric_text[] =
+    "fabric: small\n"
+    "vnets:\n"
+    "  - name: hub\n"
+    "    address_space: [10.0.0.0/22]\n"
+    "    subnets: [{name: RouteServerSubnet, prefixes: [10.0.0.0/26]}, {name: nva, prefixes: "
+    "[10.0.1.0/24], route_table: t}]\n"
+    "  - {name: spoke, address_space: [10.1.0.0/16], subnets: [{name: vms, prefixes: "
+    "[10.1.0.0/24]}]}\n"
+    "peerings: [{vnets: [hub, spoke], hub: {allow_gateway_transit: true}, spoke: "
+    "{use_remote_gateways: true}}]\n"
+    "route_tables: [{name: t, routes: [{prefix: 0.0.0.0/0, next_hop_type: Internet}]}]\n"
+    "nics:\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
+    "  - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4]}\n"
+    "route_servers: [{name: rs1, vnet: hub, addresses: [10.0.0.4, 10.0.0.5], peers: [{name: nva1, "
+    "address: 10.0.1.4, asn: 65001}]}]\n"
+    "routers: [{name: nva1-os, nic: nva1, asn: 65001, originate: [10.0.0.0/8], neighbors: "
+    "[{route_server: rs1}], health: [{name: app, when_down: {withdraw: [10.0.0.0/8]}}]}]\n";
+
+static const char *drill_text;
+
+static int read_text(void *context, const char *path, char **text, size_t *length,
+                     bool *is_directory)
+{
+    (void)context;
+    (void)is_directory;
+    const char *content = strcmp(path, "drill.yaml") == 0 ? drill_text : fabric_text;
+    if (strcmp(path, "gone.yaml") == 0)
+        return -ENOENT;
+    *length = strlen(content);
+    *text = strdup(content);
+    return *text ? 0 : -ENOMEM;
+}
+
+static const struct fabric_reader reader = {.read = read_text};
+
+static struct fabric_drill *load(const char *text, struct fabric_problems *problems)
+{
+    drill_text = text;
+    return fabric_drill_load("drill.yaml", "fabric.yaml", &reader, problems);
+}
+
+/* One of the problems begins with `want`, "line: message". */
+static void refused(const char *text, const char *want)
+{
+    struct fabric_problems problems;
+    char all[4096] = "", line[512];
+    struct fabric_drill *drill = load(text, &problems);
+    bool found = false;
+    for (size_t i = 0; i < problems.n; i++) {
+        snprintf(line, sizeof(line), "%u: %s", problems.items[i].line, problems.items[i].message);
+        found |= strncmp(line, want, strlen(want)) == 0 &&
+                 strcmp(problems.items[i].file, "drill.yaml") == 0;
+        strncat(all, line, sizeof(all) - strlen(all) - 2);
+        strcat(all, "\n");
+    }
+    cr_expect_null(drill, "accepted: %s", text);
+    cr_expect(found, "wanted '%s' among\n%s", want, all);
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
+}
+
+Test(drill, is_read_with_defaults_and_sorted_by_time)
+{
+    struct fabric_problems problems;
+    struct fabric_drill *drill =
+        load("drill: d\n"
+             "probes: [{name: p, from: vm1, to: 198.51.100.1}]\n"
+             "events:\n"
+             "  - {at_ms: 20, restart: rs1/1}\n"
+             "  - {at_ms: 10, cut: {router: nva1-os, route_server: rs1}}\n"
+             "  - {at_ms: 20, health_down: {router: nva1-os, check: app}}\n"
+             "expect:\n"
+             "  - {nic: vm1, prefix: 10.0.0.0/8, next_hops: []}\n"
+             "  - {probe: p, lost_ms_max: 5, moved_needlessly: 0}\n",
+             &problems);
+    cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
+    cr_assert_eq(drill->seed, 1);
+    cr_assert_eq(drill->probes[0].flows, 1);
+    cr_assert_eq(drill->probes[0].packets_per_second, 1000);
+    cr_assert_eq(drill->probes[0].protocol, 6);
+    cr_assert_eq(drill->probes[0].destination_port, 443);
+    cr_assert_eq(drill->event_count, 3);
+    cr_assert_str_eq(drill->events[0].what, "cut nva1-os - rs1");
+    cr_assert_str_eq(drill->events[1].what, "restart rs1/1");
+    cr_assert_str_eq(drill->events[2].what, "health_down app of nva1-os");
+    cr_assert_str_eq(drill->expects[0].text, "at the end vm1 has 10.0.0.0/8 via no next hop");
+    cr_assert_str_eq(drill->expects[1].text,
+                     "probe p is lost for at most 5 ms, at most 0 flows move needlessly");
+    cr_assert_eq(drill->stage_count, 1);
+    struct fabric_drill_target target = fabric_drill_find(drill->stages[0], "rs1/1");
+    cr_assert_eq(target.router, FABRIC_NONE);
+    cr_assert_eq(target.first, 1);
+    cr_assert_eq(target.count, 1);
+    cr_assert_eq(fabric_drill_find(drill->stages[0], "rs1").count, 2);
+    cr_assert_eq(fabric_drill_find(drill->stages[0], "rs1/2").route_server, FABRIC_NONE);
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
+}
+
+Test(drill, says_what_is_wrong_and_where)
+{
+    refused("seed: 1\n", "1: the key 'drill' is missing");
+    refused("drill: d\nseeds: 1\n", "2: unknown key 'seeds'; did you mean 'seed'?");
+    refused("- a\n", "1: expected keys of a drill file");
+    refused("drill: d\nevents:\n  - {at_ms: 1}\n", "3: an event needs one of: stop, kill");
+    refused("drill: d\nevents:\n  - {stop: nva1-os}\n", "3: events[0]: the key 'at_ms' is missing");
+    refused("drill: d\nevents:\n  - {at_ms: 1, stop: nva1-os, kill: nva1-os}\n",
+            "3: one event cannot stop and kill");
+    refused("drill: d\nevents:\n  - {at_ms: 1, stop: nva1-so}\n",
+            "3: the fabric has no router, route server or instance 'nva1-so' at that time; did you "
+            "mean 'nva1-os'?");
+    refused("drill: d\nevents:\n  - {at_ms: 1, stop: rs1/2}\n",
+            "3: the fabric has no router, route server or instance 'rs1/2'");
+    refused("drill: d\nevents:\n  - {at_ms: -1, stop: rs1}\n", "3: events[0].at_ms: '-1' is not");
+    refused("drill: d\nevents:\n  - {at_ms: 1, stpo: rs1}\n",
+            "3: events[0]: unknown key 'stpo'; did you mean 'stop'?");
+    refused("drill: d\nevents:\n  - {at_ms: 1, cut: {router: nva1-os}}\n",
+            "3: cut needs the other end of the link");
+    refused("drill: d\nevents:\n  - {at_ms: 1, cut: {router: nva1-os, route_server: rs2}}\n",
+            "3: the fabric has no route server 'rs2' at that time; did you mean 'rs1'?");
+    refused("drill: d\nevents:\n  - {at_ms: 1, health_up: {router: nva1-os, check: ap}}\n",
+            "3: the router 'nva1-os' has no health check 'ap'; did you mean 'app'?");
+    refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, prefixes: "
+            "[10.0.0.1/8]}}\n",
+            "3: events[0].announce.prefixes: '10.0.0.1/8' has bits set beyond its length");
+    refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, prefixes: []}}\n",
+            "3: events[0].announce.prefixes: needs at least one entry");
+    refused("drill: d\nprobes: [{name: p, from: vm2, to: vm1}]\n",
+            "2: the fabric has no NIC, or address of a NIC, 'vm2' at that time; did you mean "
+            "'vm1'?");
+    refused("drill: d\nprobes: [{name: p, from: vm1, to: nva1, start_ms: 5, end_ms: 5}]\n",
+            "2: the probe 'p' ends before it starts");
+    refused("drill: d\nprobes: [{name: p, from: vm1, to: nva1}, {name: p, from: vm1, to: nva1}]\n",
+            "2: probes: the name 'p' is used twice");
+    refused("drill: d\nexpect: [{nic: vm1}]\n", "2: an expectation of a NIC needs prefix");
+    refused("drill: d\nexpect: [{nic: vm1, probe: p}]\n", "2: an expectation needs exactly one");
+    refused("drill: d\nexpect: [{probe: p, lost_max: 0}]\n", "2: the drill has no probe 'p'");
+    refused("drill: d\nexpect: [{nic: vm1, prefix: 0.0.0.0/0, next_hop_type: internet}]\n",
+            "2: there is no next hop type 'internet'; did you mean 'Internet'?");
+    refused("drill: d\nduration_ms: 5\nevents: [{at_ms: 6, stop: rs1}]\n",
+            "3: the drill is over before that: duration_ms is 5");
+    refused("drill: d\nevents: &a [{at_ms: 1, stop: *a}]\n", "2: the alias '*a' stands inside");
+}
+
+Test(drill, of_a_fabric_that_cannot_be_read_is_refused)
+{
+    struct fabric_problems problems;
+    drill_text = "drill: d\n";
+    cr_assert_null(fabric_drill_load("drill.yaml", "gone.yaml", &reader, &problems));
+    cr_assert_eq(problems.errors, 1);
+    fabric_problems_free(&problems);
+    cr_assert_null(fabric_drill_load("gone.yaml", "fabric.yaml", &reader, &problems));
+    cr_assert_eq(problems.errors, 1);
+    fabric_problems_free(&problems);
+}
