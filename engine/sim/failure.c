@@ -40,6 +40,20 @@ int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, boo
     return error;
 }
 
+int sim_routers_cut(struct sim *sim, uint32_t a, uint32_t b, bool cut)
+{
+    int error = -ENOENT;
+    for (size_t i = 0; i < sim->circuit_count; i++) {
+        int end = sim_circuit_end_of(&sim->circuits[i], a);
+        if (!sim->circuit_links[i] || end < 0 || sim->circuits[i].ends[!end].router != b)
+            continue;
+        sim_link_cut(sim->circuit_links[i], SIM_LINK_DOWN, cut);
+        sim->changes++;
+        error = 0;
+    }
+    return error;
+}
+
 /* --- Routers ---------------------------------------------------------------------------------- */
 
 static void end_process(struct sim *sim, uint32_t router)
@@ -73,7 +87,7 @@ bool sim_router_is_silent(const struct sim *sim, uint32_t router)
 
 int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure)
 {
-    if (!sim->routers[router].speaker)
+    if (!sim->routers[router].speaker && failure != SIM_SILENCE)
         return -ESRCH;
     switch (failure) {
     case SIM_STOP:

@@ -16,10 +16,12 @@ struct rows {
 
 struct path_finder {
     const struct fabric *fabric;
+    const struct sim *sim;
     struct controller *controller;
     const struct program *program;
     const struct dp_forwarding *forwarding;
     struct rows *rows; /* by NIC, filled as they are needed */
+    bool without_rows;
 };
 
 /* One walk. */
@@ -45,6 +47,7 @@ struct path_finder *path_finder_create(const struct fabric *fabric, struct sim *
     if (!finder)
         return NULL;
     finder->fabric = fabric;
+    finder->sim = sim;
     finder->controller = sim_controller(sim);
     finder->program = controller_program(sim_controller(sim));
     finder->forwarding = forwarding;
@@ -63,6 +66,11 @@ void path_finder_free(struct path_finder *finder)
         free(finder->rows[nic].items);
     free(finder->rows);
     free(finder);
+}
+
+void path_finder_skip_rows(struct path_finder *finder)
+{
+    finder->without_rows = true;
 }
 
 /* --- Rows --------------------------------------------------------------------------------------- */
@@ -147,9 +155,12 @@ static int decide(struct walk *walk, struct path_hop *hop, struct dp_verdict *ve
     const struct lpm_address destination = address_of(&walk->packet, walk->packet.destination);
     *hop = (struct path_hop){.nic = walk->at};
     dp_decide(finder->forwarding, &id, &walk->packet, verdict, 1, NULL);
+    hop->group = verdict->group;
     if (verdict->next_hop)
         dp_next_hop_address(finder->forwarding, verdict->next_hop, &hop->next_hop);
-    return verdict->group ? find_row(walk->finder, hop, &destination) : 0;
+    if (verdict->group == 0 || finder->without_rows)
+        return 0;
+    return find_row(walk->finder, hop, &destination);
 }
 
 /* --- The guest's step --------------------------------------------------------------------------- */
@@ -228,6 +239,10 @@ static bool receive(struct walk *walk, uint32_t receiver)
     const uint32_t router = fabric->nics[receiver].router;
     const struct lpm_address destination = address_of(&walk->packet, walk->packet.destination);
     bool translated = false;
+    if (router != FABRIC_NONE && sim_router_is_silent(walk->finder->sim, router)) {
+        end(walk, PATH_DROPPED, "router-silent", receiver);
+        return false;
+    }
     if (guest_owns(fabric, receiver, &destination)) {
         if (router != FABRIC_NONE)
             translated = undo_translation(walk, router);
@@ -247,7 +262,8 @@ static bool repeats(const struct path *path, const struct path_hop *hop)
 {
     for (unsigned i = 0; i < path->hop_count; i++) {
         const struct path_hop *before = &path->hops[i];
-        if (before->nic == hop->nic && before->row == hop->row && hop->row &&
+        if (before->nic == hop->nic && before->row == hop->row &&
+            before->group == hop->group && hop->group != 0 &&
             lpm_address_equal(&before->next_hop, &hop->next_hop))
             return true;
     }

@@ -34,7 +34,8 @@ const char *path_verdict_text(enum path_verdict verdict);
 
 /* One decision. */
 struct path_hop {
-    uint32_t nic; /* that sent */
+    uint32_t nic;   /* that sent */
+    uint32_t group; /* of the data plane; 0: the lookup found none */
     const struct fabric_row
         *row;                    /* that the lookup found, the finder's; NULL: none, or no lookup */
     struct lpm_address next_hop; /* the chosen member's; family 0: none was chosen */
@@ -42,7 +43,8 @@ struct path_hop {
 
 struct path {
     enum path_verdict verdict;
-    const char *reason; /* PATH_DROPPED: a drop reason, or "no-session" of a stateful router */
+    const char *reason; /* PATH_DROPPED: a drop reason, "no-session" of a stateful router, or
+                           "router-silent" */
     uint8_t ttl;        /* at the end */
     uint32_t end;       /* NIC or PATH_INTERNET; FABRIC_NONE: it got nowhere */
     unsigned hop_count;
@@ -65,6 +67,9 @@ struct path_finder;
 struct path_finder *path_finder_create(const struct fabric *fabric, struct sim *sim,
                                        const struct dp_forwarding *forwarding);
 void path_finder_free(struct path_finder *finder);
+/* From now on hops have no row, and the twin may change while the finder lives: for who walks the same
+ * flows over and over. */
+void path_finder_skip_rows(struct path_finder *finder);
 
 /* Walks a flow from NIC `from` (index in fabric.nics). made, if not NULL, gets the sessions that it
  * leaves behind; known, if not NULL, are those of the other direction: translations are undone by

@@ -70,7 +70,7 @@ enum sim_failure {
     SIM_KILL,    /* kill -9: its kernel closes the connections */
     SIM_SILENCE, /* nothing gets through to it or from it any more */
 };
-/* Of a modelled router. -ESRCH: it does not run. */
+/* Of a modelled router. -ESRCH: it runs no daemon that could end. */
 int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure);
 /* The daemon starts again, or the silence ends. */
 int sim_router_restart(struct sim *sim, uint32_t router);
@@ -92,6 +92,8 @@ bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsig
 /* Cuts or heals the links that a router's sessions with a route server run over. Packets of others do not
  * go there. -ENOENT: it has none. */
 int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut);
+/* The same between two routers. */
+int sim_routers_cut(struct sim *sim, uint32_t a, uint32_t b, bool cut);
 
 /* A health check of a router (an index of its health[]) fails or recovers; checks are well at the
  * start. Prefixes of its when_down are withdrawn while any check that has them is down; also over a
