@@ -21,7 +21,7 @@ struct cli_command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct cli_command cli_advertised, cli_bench, cli_check, cli_demo, cli_diff, cli_events,
+extern const struct cli_command cli_advertised, cli_bench, cli_check, cli_demo, cli_diff, cli_drill, cli_events,
     cli_learned, cli_mrt, cli_replay, cli_routes, cli_run, cli_trace;
 
 /* Prints usage and help to standard output. */

@@ -7,7 +7,7 @@
 #include "engine/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_check, &cli_routes, &cli_trace,  &cli_diff, &cli_learned, &cli_advertised,
+    &cli_check, &cli_routes, &cli_trace,  &cli_diff, &cli_drill, &cli_learned, &cli_advertised,
     &cli_mrt,   &cli_events, &cli_replay, &cli_run,  &cli_demo,    &cli_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

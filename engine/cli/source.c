@@ -118,15 +118,29 @@ void source_say(FILE *to, const char *file, unsigned line, const char *kind, con
     fputc('\n', to);
 }
 
+static void say_problems(struct fabric_problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct fabric_problem *problem = &problems->items[i];
+        source_say(stderr, problem->file, problem->line,
+                   problem->error ? "" : "warning: ", problem->message);
+    }
+    fabric_problems_free(problems);
+}
+
 struct fabric *source_load_or_say(const char *path)
 {
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
-    for (size_t i = 0; i < problems.n; i++) {
-        const struct fabric_problem *problem = &problems.items[i];
-        source_say(stderr, problem->file, problem->line,
-                   problem->error ? "" : "warning: ", problem->message);
-    }
-    fabric_problems_free(&problems);
+    say_problems(&problems);
     return fabric;
+}
+
+struct fabric_drill *source_load_drill_or_say(const char *path, const char *fabric_path)
+{
+    struct fabric_reader reader = {.read = read_path};
+    struct fabric_problems problems = {0};
+    struct fabric_drill *drill = fabric_drill_load(path, fabric_path, &reader, &problems);
+    say_problems(&problems);
+    return drill;
 }

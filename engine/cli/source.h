@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "engine/fabric/drill.h"
 #include "engine/fabric/load.h"
 
 /* Loads a file or a directory of files. problems as fabric_load(). */
@@ -15,6 +16,9 @@ struct fabric *source_load(const char *path, struct fabric_problems *problems);
 /* The same for commands that need a good file: prints errors and warnings to standard error,
  * "file:line: …". NULL: there were errors, all said. */
 struct fabric *source_load_or_say(const char *path);
+
+/* The same for a drill of that fabric. */
+struct fabric_drill *source_load_drill_or_say(const char *path, const char *fabric_path);
 
 /* Opens a file or directory for reading. Returns the descriptor or -errno; -ENOTSUP for anything
  * else (a FIFO, a device): what never ends must not be waited for. */

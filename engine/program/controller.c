@@ -420,7 +420,7 @@ int controller_flush(struct controller *controller)
     int error = controller->error;
     controller->error = 0;
     int changed = program_flush(controller->program);
-    if (program_flush_due(controller->program))
+    if (changed < 0)
         note_flush(controller);
     return error ? error : changed;
 }

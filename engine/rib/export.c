@@ -11,7 +11,7 @@
  * prepend. The session does this dressing as it encodes (struct bgp_export), so no second set of
  * attributes is kept; only the mark on reflected routes needs one, and that is made when wanted.
  */
-#include "engine/rib/outbound.h"
+#include "engine/rib/internal.h"
 
 #include <string.h>
 
