@@ -1,8 +1,10 @@
 /*
  * fingerpost learned, fingerpost advertised: what a BGP speaker of the converged twin has from, or tells, one neighbour.
  *
- * The document is keyed by instance of the route server, as the vendor's is. Seen from a route server the neighbour is a
- * peer of its; seen from a router it is the route server, with a session to each instance, or another router, with one.
+ * The document is keyed by instance of the route server or gateway, as the vendor's is. Seen from a route server the
+ * neighbour is a peer of its, or a gateway; seen from a router it is the route server or the gateway, with a session to
+ * each instance, or another router, with one. Between gateway and route server the instances of whoever is asked count, each with a session to every
+ * instance of the other.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -14,7 +16,9 @@
 #include "engine/cli/table.h"
 #include "engine/cli/twin.h"
 
-#define INSTANCES_MAX  2
+#define INSTANCES_MAX  4u
+#define INSTANCES_SAID 2u /* there or not */
+#define SESSIONS_MAX   (INSTANCES_MAX * 4u)
 #define WEIGHT_LEARNED 32768 /* what the vendor's tables show */
 #define AS_PATH_BYTES  512
 
@@ -22,71 +26,89 @@
 struct asked_session {
     const struct speaker *speaker;
     const struct speaker_peer *peer;
+    unsigned instance;
 };
 struct asking {
     const struct cli_command *command;
     bool advertised;
     bool all;          /* what was filtered on the way in, too */
     bool only_session; /* the sessions themselves, and not their routes */
-    struct asked_session sessions[INSTANCES_MAX];
+    struct asked_session sessions[SESSIONS_MAX];
+    unsigned session_count;
     const struct asked_session *session; /* at hand */
     json_t *rows;                        /* of it */
 };
 
 /* --- Finding the sessions ----------------------------------------------------------------------- */
 
-static bool names(const struct fabric_bgp_peer *peer, const char *text)
+static void add_session(struct asking *asking, unsigned instance, const struct speaker *speaker,
+                        const struct speaker_peer *peer)
 {
-    char address[LPM_ADDRESS_TEXT];
-    return strcmp(peer->name, text) == 0 ||
-           strcmp(lpm_address_format(&peer->address, address), text) == 0;
+    if (asking->session_count < SESSIONS_MAX && instance < INSTANCES_MAX)
+        asking->sessions[asking->session_count++] = (struct asked_session){speaker, peer, instance};
 }
 
-static bool find_from_server(struct asking *asking, struct twin *twin, uint32_t server,
+/* By name, or by address of the other end. */
+static bool is_called(const struct speaker_peer *peer, const char *text)
+{
+    const struct speaker_peer_config *config = speaker_peer_config(peer);
+    char address[LPM_ADDRESS_TEXT];
+    return strcmp(config->name, text) == 0 ||
+           strcmp(lpm_address_format(&config->peer_address, address), text) == 0;
+}
+
+static void take_peer(struct asking *asking, const struct controller_peer *peer, const char *text)
+{
+    if (is_called(peer->peer, text))
+        add_session(asking, peer->instance, peer->speaker, peer->peer);
+}
+
+/* Sessions of one end of the links between gateways and route servers, or of a gateway with others. */
+static void take_gateways(struct asking *asking, struct controller *controller, uint32_t server,
+                          uint32_t gateway, const char *text)
+{
+    for (size_t i = 0; i < controller_link_count(controller); i++) {
+        const struct controller_peer *peer =
+            controller_link_end(controller, i, gateway != FABRIC_NONE);
+        if (gateway != FABRIC_NONE ? peer->gateway == gateway : peer->route_server == server)
+            take_peer(asking, peer, text);
+    }
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++)
+        if (controller_gateway_peer(controller, i)->gateway == gateway)
+            take_peer(asking, controller_gateway_peer(controller, i), text);
+}
+
+static void find_from_server(struct asking *asking, struct twin *twin, uint32_t server,
                              const char *text)
 {
     struct controller *controller = sim_controller(twin->sim);
-    bool found = false;
-    for (size_t i = 0; i < controller_peer_count(controller); i++) {
-        const struct controller_peer *peer = controller_peer(controller, i);
-        const struct fabric_bgp_peer *model =
-            &twin->fabric->route_servers[server].peers[peer->index];
-        if (peer->route_server != server || !names(model, text))
-            continue;
-        asking->sessions[peer->instance] = (struct asked_session){peer->speaker, peer->peer};
-        found = true;
-    }
-    return found;
+    for (size_t i = 0; i < controller_peer_count(controller); i++)
+        if (controller_peer(controller, i)->route_server == server)
+            take_peer(asking, controller_peer(controller, i), text);
+    take_gateways(asking, controller, server, FABRIC_NONE, text);
 }
 
 struct looking {
     struct asking *asking;
     const struct speaker *speaker;
-    const char *text;
-    unsigned found;
+    const char *name;
 };
 
 /* The sessions with a route server come in the order of its instances. */
 static int take_session(void *context, struct speaker_peer *peer)
 {
     struct looking *looking = context;
-    const struct speaker_peer_config *config = speaker_peer_config(peer);
-    char address[LPM_ADDRESS_TEXT];
-    if (looking->found < INSTANCES_MAX &&
-        (strcmp(config->name, looking->text) == 0 ||
-         strcmp(lpm_address_format(&config->peer_address, address), looking->text) == 0))
-        looking->asking->sessions[looking->found++] =
-            (struct asked_session){looking->speaker, peer};
+    if (is_called(peer, looking->name))
+        add_session(looking->asking, speaker_peer_config(peer)->instance, looking->speaker, peer);
     return 0;
 }
 
-static bool find_from_router(struct asking *asking, struct twin *twin, uint32_t router,
+static void find_from_router(struct asking *asking, struct twin *twin, uint32_t router,
                              const char *text)
 {
-    struct looking looking = {asking, sim_router_speaker(twin->sim, router), text, 0};
+    struct looking looking = {asking, sim_router_speaker(twin->sim, router), text};
     if (looking.speaker)
         speaker_each_peer(looking.speaker, take_session, &looking);
-    return looking.found > 0;
 }
 
 static int find_sessions(struct asking *asking, struct twin *twin, const char *node,
@@ -94,10 +116,17 @@ static int find_sessions(struct asking *asking, struct twin *twin, const char *n
 {
     uint32_t server = fabric_find_route_server(twin->fabric, node);
     uint32_t router = fabric_find_router(twin->fabric, node);
-    if (server == FABRIC_NONE && router == FABRIC_NONE)
-        return cli_error(asking->command, "the fabric has no route server or router '%s'", node);
-    if (server != FABRIC_NONE ? find_from_server(asking, twin, server, peer)
-                              : find_from_router(asking, twin, router, peer))
+    uint32_t gateway = fabric_find_gateway(twin->fabric, node);
+    if (server != FABRIC_NONE)
+        find_from_server(asking, twin, server, peer);
+    else if (router != FABRIC_NONE)
+        find_from_router(asking, twin, router, peer);
+    else if (gateway != FABRIC_NONE)
+        take_gateways(asking, sim_controller(twin->sim), FABRIC_NONE, gateway, peer);
+    else
+        return cli_error(asking->command, "the fabric has no route server, gateway or router '%s'",
+                         node);
+    if (asking->session_count > 0)
         return 0;
     return cli_error(asking->command, "'%s' has no BGP neighbour '%s'", node, peer);
 }
@@ -243,26 +272,21 @@ static int take_withheld(void *context, const struct lpm_prefix *prefix)
     return json_array_append_new(asking->rows, row);
 }
 
-/* The rows of one session; an empty list for none. */
-static json_t *session_rows(struct asking *asking, const struct asked_session *session)
+static void take_session_rows(struct asking *asking, const struct asked_session *session)
 {
-    asking->rows = json_array();
     asking->session = session;
-    if (session->speaker && asking->advertised) {
+    if (asking->advertised) {
         speaker_each_advertised(session->speaker, session->peer, take_advertised, asking);
         if (asking->all)
             speaker_each_withheld(session->speaker, session->peer, take_withheld, asking);
-    } else if (session->speaker)
+    } else
         speaker_each_learned(session->speaker, session->peer, take_learned, asking);
-    return asking->rows;
 }
 
-/* State and what both ends agreed on; null where there is no session. */
+/* State and what both ends agreed on. */
 static json_t *session_json(const struct asked_session *session)
 {
     char capability[BGP_CAPABILITY_TEXT];
-    if (!session->speaker)
-        return json_null();
     const struct bgp_session *bgp = speaker_peer_session(session->peer);
     json_t *capabilities = json_array();
     for (unsigned i = 0; bgp_session_state(bgp) == BGP_ESTABLISHED &&
@@ -273,15 +297,38 @@ static json_t *session_json(const struct asked_session *session)
                      bgp_session_last_reason(bgp), "capabilities", capabilities);
 }
 
+/* The rows of all sessions of one instance; or its session, the first of them: they are alike. NULL: it has none. */
+static json_t *instance_json(struct asking *asking, unsigned instance)
+{
+    json_t *session = NULL;
+    asking->rows = json_array();
+    bool any = false;
+    for (unsigned i = 0; i < asking->session_count; i++) {
+        if (asking->sessions[i].instance != instance)
+            continue;
+        any = true;
+        if (!asking->only_session)
+            take_session_rows(asking, &asking->sessions[i]);
+        else if (!session)
+            session = session_json(&asking->sessions[i]);
+    }
+    if (any && !asking->only_session)
+        return asking->rows;
+    json_decref(asking->rows);
+    return session;
+}
+
 static json_t *document_of(struct asking *asking)
 {
     json_t *document = json_object();
     for (unsigned i = 0; i < INSTANCES_MAX; i++) {
         char key[32];
+        json_t *value = instance_json(asking, i);
         snprintf(key, sizeof(key), "RouteServiceRole_IN_%u", i);
-        json_object_set_new(document, key,
-                            asking->only_session ? session_json(&asking->sessions[i])
-                                                 : session_rows(asking, &asking->sessions[i]));
+        if (!value && i < INSTANCES_SAID)
+            value = asking->only_session ? json_null() : json_array();
+        if (value)
+            json_object_set_new(document, key, value);
     }
     return document;
 }

@@ -317,4 +317,7 @@ void fabric_settle(struct fabric_loader *loader)
         qsort(fabric->load_balancers[i].backends, fabric->load_balancers[i].backend_count,
               sizeof(*fabric->load_balancers[i].backends), index_compare);
     settle_reserved(loader);
+    fabric_bring_along(loader);
+    if (fabric->gateway_nic_count > 0 && index_owners(loader))
+        complete_macs(loader);
 }

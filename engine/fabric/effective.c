@@ -87,7 +87,10 @@ struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic)
         .router = FABRIC_NONE,
         .nic = FABRIC_NONE,
     };
-    if (fabric->quirks.own_route_to_originator)
+    /* A gateway that followed its own announcement would send to itself, whatever the mode. */
+    if (fabric_nic_gateway(fabric, nic) != FABRIC_NONE)
+        scope.nic = nic;
+    if (fabric->quirks.own_route_to_originator || scope.nic != FABRIC_NONE)
         return scope;
     scope.router = model->router;
     if (model->router == FABRIC_NONE && is_peer(fabric, model))
@@ -96,6 +99,31 @@ struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic)
 }
 
 /* --- Rows at one prefix ----------------------------------------------------------------------- */
+
+static int compare_addresses(const void *a, const void *b)
+{
+    return lpm_address_compare(a, b);
+}
+
+/* The VPN gateway that the VNet uses; none beside an ExpressRoute gateway, and none in the gateway's own
+ * subnet. Without one the packets are dropped. */
+static void take_gateway(const struct fabric_view *view, struct fabric_row *row)
+{
+    const struct fabric *fabric = view->fabric;
+    const struct fabric_gateway *vpn = NULL;
+    for (uint32_t i = 0; view->route_server != FABRIC_NONE && i < fabric->gateways_count; i++) {
+        const struct fabric_gateway *gateway = &fabric->gateways[i];
+        if (gateway->vnet != fabric->route_servers[view->route_server].vnet)
+            continue;
+        if (!gateway->vpn)
+            return;
+        vpn = gateway;
+    }
+    for (uint32_t i = 0; vpn && i < vpn->addresses.n; i++)
+        if (vpn->addresses.items[i].family == row->prefix.family)
+            row->next_hops[row->next_hop_count++] = vpn->addresses.items[i];
+    qsort(row->next_hops, row->next_hop_count, sizeof(*row->next_hops), compare_addresses);
+}
 
 static bool user_row(const struct fabric_view *view, const struct lpm_prefix *prefix,
                      struct fabric_row *row)
@@ -112,6 +140,8 @@ static bool user_row(const struct fabric_view *view, const struct lpm_prefix *pr
     if (route->type == FABRIC_VIRTUAL_APPLIANCE) {
         row->next_hops[0] = route->next_hop;
         row->next_hop_count = 1;
+    } else if (route->type == FABRIC_VIRTUAL_NETWORK_GATEWAY) {
+        take_gateway(view, row);
     }
     return true;
 }

@@ -151,8 +151,10 @@ void fabric_read_top(struct fabric_loader *loader, const struct fabric_node *top
 void fabric_complete(struct fabric_loader *loader);
 /* validate_*.c */
 void fabric_validate(struct fabric_loader *loader);
-/* Puts sets (of prefixes, of backends) into an order that does not depend on the file
- * (complete.c). */
+/* Puts sets (of prefixes, of backends) into an order that does not depend on the file, and adds
+ * what gateways bring along (complete.c). */
 void fabric_settle(struct fabric_loader *loader);
+/* The NICs of gateways' instances and the implicit route servers (bring_along.c). */
+void fabric_bring_along(struct fabric_loader *loader);
 
 #endif

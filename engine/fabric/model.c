@@ -62,18 +62,36 @@ uint32_t fabric_find_subnet(const struct fabric *fabric, uint32_t vnet, const ch
 
 uint32_t fabric_find_nic(const struct fabric *fabric, const char *name)
 {
-    return find_by_name(fabric->nics, fabric->nics_count, sizeof(*fabric->nics), name);
+    uint32_t written = fabric->nics_count - fabric->gateway_nic_count;
+    uint32_t found = find_by_name(fabric->nics, written, sizeof(*fabric->nics), name);
+
+    for (uint32_t i = written; found == FABRIC_NONE && i < fabric->nics_count; i++)
+        if (strcmp(fabric->nics[i].name, name) == 0)
+            found = i;
+    return found;
 }
 
 uint32_t fabric_find_route_server(const struct fabric *fabric, const char *name)
 {
-    return find_by_name(fabric->route_servers, fabric->route_servers_count,
+    return find_by_name(fabric->route_servers,
+                        fabric->route_servers_count - fabric->implicit_server_count,
                         sizeof(*fabric->route_servers), name);
 }
 
 uint32_t fabric_find_router(const struct fabric *fabric, const char *name)
 {
     return find_by_name(fabric->routers, fabric->routers_count, sizeof(*fabric->routers), name);
+}
+
+uint32_t fabric_find_gateway(const struct fabric *fabric, const char *name)
+{
+    return find_by_name(fabric->gateways, fabric->gateways_count, sizeof(*fabric->gateways), name);
+}
+
+uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic)
+{
+    return nic < fabric->nics_count - fabric->gateway_nic_count ? FABRIC_NONE
+                                                                : fabric->nics[nic].gateway;
 }
 
 /* --- Peerings --------------------------------------------------------------------------------- */

@@ -13,6 +13,9 @@
  * a fabric can be compared and copied. Indices follow the order of names, not the order in the
  * file: order in a file never matters. Strings belong to the fabric. Every object knows its file
  * and line.
+ *
+ * Behind the file's own come what gateways bring along: a NIC for each instance, "er1/0", and for a
+ * VNet with gateways and no route server an implicit one, which chooses among what they learn.
  */
 #ifndef ENGINE_FABRIC_MODEL_H
 #define ENGINE_FABRIC_MODEL_H
@@ -63,7 +66,7 @@ struct fabric_subnet {
     struct fabric_place place;
     uint32_t vnet;
     struct fabric_prefixes prefixes;
-    uint32_t route_table; /* or FABRIC_NONE */
+    uint32_t route_table;   /* or FABRIC_NONE */
     uint8_t gateway_mac[6]; /* from the file, or FABRIC_GATEWAY_MAC */
     struct fabric_strings service_endpoints;
     /* Import filter of BGP routes by source and community. */
@@ -72,7 +75,10 @@ struct fabric_subnet {
 };
 
 /* The gateway MAC of every subnet that names none: what Azure's hosts show to guests. */
-#define FABRIC_GATEWAY_MAC {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}
+#define FABRIC_GATEWAY_MAC                                                                         \
+    {                                                                                              \
+        0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc                                                         \
+    }
 
 struct fabric_vnet {
     const char *name;
@@ -80,15 +86,15 @@ struct fabric_vnet {
     const char *region;
     struct fabric_prefixes space;
     uint32_t first_subnet, subnet_count; /* in fabric.subnets */
-    uint32_t route_server; /* that stands in this VNet, or FABRIC_NONE */
+    uint32_t route_server;               /* that stands in this VNet, or FABRIC_NONE */
 };
 
 /* Options of one side, the side of `vnets[i]`: what that VNet allows, or uses, of the other. */
 struct fabric_peering_side {
     bool allow_virtual_network_access; /* default true */
     bool allow_forwarded_traffic; /* this VNet takes packets from the other with a foreign source */
-    bool allow_gateway_transit;        /* the other may use this VNet's gateway or route server */
-    bool use_remote_gateways;          /* this VNet uses the other's */
+    bool allow_gateway_transit;   /* the other may use this VNet's gateway or route server */
+    bool use_remote_gateways;     /* this VNet uses the other's */
 };
 struct fabric_peering {
     struct fabric_place place;
@@ -120,7 +126,7 @@ struct fabric_udr {
 struct fabric_route_table {
     const char *name;
     struct fabric_place place;
-    bool bgp_propagation; /* default true */
+    bool bgp_propagation;      /* default true */
     struct fabric_udr *routes; /* in prefix order */
     uint32_t route_count;
 };
@@ -138,21 +144,22 @@ struct fabric_nic {
     struct fabric_addresses addresses;
     uint8_t mac[6]; /* from the file, or derived from the name, locally administered */
     bool ip_forwarding;
-    uint32_t port;  /* or FABRIC_NONE */
-    uint16_t vlan;  /* 0: untagged, the port is the NIC's alone or shared by source MAC */
+    uint32_t port;          /* or FABRIC_NONE */
+    uint16_t vlan;          /* 0: untagged, the port is the NIC's alone or shared by source MAC */
     uint32_t underlay_port; /* or FABRIC_NONE */
     uint32_t vni;
-    uint32_t host;   /* or FABRIC_NONE */
-    uint32_t router; /* that owns this NIC, or FABRIC_NONE */
+    uint32_t host;    /* or FABRIC_NONE */
+    uint32_t router;  /* that owns this NIC, or FABRIC_NONE */
+    uint32_t gateway; /* of which it is an instance; see fabric_nic_gateway() */
 };
 
 struct fabric_port {
     const char *name;
     struct fabric_place place;
     const char *device;
-    const char *options; /* "key=value,key=value" or NULL */
-    unsigned queues;     /* 0: default */
-    uint16_t mtu;        /* 0: default */
+    const char *options;        /* "key=value,key=value" or NULL */
+    unsigned queues;            /* 0: default */
+    uint16_t mtu;               /* 0: default */
     struct lpm_address address; /* of an underlay port; family 0: none */
 };
 struct fabric_host {
@@ -161,11 +168,15 @@ struct fabric_host {
     struct lpm_address vtep;
 };
 
-enum fabric_preference { FABRIC_PREFER_EXPRESS_ROUTE, FABRIC_PREFER_VPN_GATEWAY, FABRIC_PREFER_AS_PATH };
+enum fabric_preference {
+    FABRIC_PREFER_EXPRESS_ROUTE,
+    FABRIC_PREFER_VPN_GATEWAY,
+    FABRIC_PREFER_AS_PATH
+};
 
 enum fabric_limit_action { FABRIC_LIMIT_WARN, FABRIC_LIMIT_DROP_EXCESS, FABRIC_LIMIT_CLOSE };
 struct fabric_max_prefixes {
-    uint32_t limit; /* 0: none */
+    uint32_t limit;   /* 0: none */
     bool count_azure; /* held + NLRI of the incoming update; else unique */
     unsigned warn_percent;
     enum fabric_limit_action action;
@@ -193,9 +204,10 @@ struct fabric_transport {
 
 struct fabric_graceful_restart {
     bool enabled;
-    uint16_t restart_seconds; /* that we ask the peer to keep our routes; 0: we only keep the peer's */
-    uint32_t stale_seconds;   /* that stale routes wait for a returned peer's End-of-RIB */
-    bool forwarding;          /* what we announced stays true while we restart */
+    uint16_t
+        restart_seconds; /* that we ask the peer to keep our routes; 0: we only keep the peer's */
+    uint32_t stale_seconds;      /* that stale routes wait for a returned peer's End-of-RIB */
+    bool forwarding;             /* what we announced stays true while we restart */
     uint32_t long_lived_seconds; /* RFC 9494; 0: not offered */
 };
 
@@ -227,8 +239,8 @@ struct fabric_bgp_peer {
     struct fabric_place place;
     struct lpm_address address;
     uint32_t asn;
-    uint32_t nic;    /* that has `address`, or FABRIC_NONE */
-    uint32_t router; /* that answers in the twin, or FABRIC_NONE */
+    uint32_t nic;         /* that has `address`, or FABRIC_NONE */
+    uint32_t router;      /* that answers in the twin, or FABRIC_NONE */
     const char *key_file; /* as written: relative to the file of `place` */
     enum fabric_key_type key_type;
     unsigned key_id; /* SendID and RecvID (RFC 5925) */
@@ -257,10 +269,10 @@ struct fabric_route_server {
     uint32_t vnet;
     uint32_t asn; /* default 65515 */
     struct lpm_address addresses[2];
-    uint32_t instance_count; /* addresses given: 1 or 2 */
-    uint32_t port;                  /* or FABRIC_NONE */
-    const char *listen_interface;   /* management link, or NULL */
-    uint16_t listen_port;           /* TCP; 0: the engine's own choice */
+    uint32_t instance_count;      /* addresses given: 1 or 2 */
+    uint32_t port;                /* or FABRIC_NONE */
+    const char *listen_interface; /* management link, or NULL */
+    uint16_t listen_port;         /* TCP; 0: the engine's own choice */
     bool branch_to_branch;
     bool require_policy; /* RFC 8212 */
     enum fabric_preference preference;
@@ -272,6 +284,7 @@ struct fabric_route_server {
     uint32_t peer_count;
     struct fabric_dynamic_peers *dynamic_peers;
     uint32_t dynamic_peer_count;
+    bool implicit; /* the file has none: no peers, no address that anybody could reach */
 };
 
 struct fabric_neighbor {
@@ -287,6 +300,7 @@ struct fabric_neighbor {
     const char *import_policy, *export_policy;
 };
 
+#define FABRIC_GATEWAY_INSTANCES_MAX 4u
 struct fabric_static_branch {
     const char *name;
     struct fabric_prefixes prefixes;
@@ -304,6 +318,9 @@ struct fabric_gateway {
     uint32_t static_branch_count;
     struct fabric_prefixes point_to_site;
     uint32_t port;
+    const char *import_policy,
+        *export_policy; /* what the VNet's route server takes from it, tells it */
+    uint32_t first_nic; /* of instance 0; the others follow */
 };
 
 struct fabric_load_balancer {
@@ -411,7 +428,7 @@ struct fabric_tunnel {
 struct fabric_internet {
     bool present;
     struct fabric_place place;
-    uint32_t port; /* or FABRIC_NONE */
+    uint32_t port;                           /* or FABRIC_NONE */
     struct lpm_address next_hop, source_nat; /* family 0: none */
     uint8_t mac[6];
 };
@@ -431,7 +448,7 @@ struct fabric_mrt {
 };
 struct fabric_engine {
     unsigned *cores;
-    unsigned core_count; /* 0: default */
+    unsigned core_count;                         /* 0: default */
     const char *control_socket, *metrics_listen; /* or NULL */
     struct fabric_strings bmp_collectors;
     struct fabric_events events;
@@ -445,7 +462,9 @@ struct fabric_ecmp {
     uint32_t sticky_idle_ms, sticky_forced_ms;
 };
 
-#define FABRIC_ARRAY(type, name) struct type *name; uint32_t name##_count
+#define FABRIC_ARRAY(type, name)                                                                   \
+    struct type *name;                                                                             \
+    uint32_t name##_count
 
 /* Indices that the loader adds, so that questions cost a search and no scan. */
 struct fabric_link { /* one side of a peering, sorted by (vnet, other) */
@@ -480,6 +499,7 @@ struct fabric {
     FABRIC_ARRAY(fabric_policy, policies);
     FABRIC_ARRAY(fabric_router, routers);
     FABRIC_ARRAY(fabric_tunnel, tunnels);
+    uint32_t gateway_nic_count, implicit_server_count; /* the last of nics and route_servers */
     /* NULL in a fabric that was put together by hand: then peerings and NICs are scanned. */
     struct fabric_link *links;
     uint32_t link_count;
@@ -493,6 +513,9 @@ uint32_t fabric_find_subnet(const struct fabric *fabric, uint32_t vnet, const ch
 uint32_t fabric_find_nic(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_route_server(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_router(const struct fabric *fabric, const char *name);
+uint32_t fabric_find_gateway(const struct fabric *fabric, const char *name);
+/* The gateway of which nic is an instance, or FABRIC_NONE. */
+uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic);
 
 /* The peering of two VNets and which side `vnet` is, or false. */
 bool fabric_peering_between(const struct fabric *fabric, uint32_t vnet, uint32_t other,
@@ -505,7 +528,8 @@ void fabric_each_peering(const struct fabric *fabric, uint32_t vnet,
 /* Connected, in sync and with access allowed on both sides: its routes appear. */
 bool fabric_peering_routes(const struct fabric_peering *peering);
 /* The route server whose routes the NICs of vnet take: its own, or that of the VNet it uses as
- * remote gateway (use_remote_gateways here, allow_gateway_transit there). FABRIC_NONE: none. */
+ * remote gateway (use_remote_gateways here, allow_gateway_transit there). Where there are only
+ * gateways it is an implicit one. FABRIC_NONE: none. */
 uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet);
 /* The NIC of this very VNet that has address, or FABRIC_NONE. */
 uint32_t fabric_address_owner(const struct fabric *fabric, uint32_t vnet,

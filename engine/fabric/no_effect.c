@@ -13,7 +13,6 @@ static const struct key_without_effect {
     /* Of a key that guards something: what happens without it, and what to do instead. */
     const char *unguarded, *remedy;
 } without_effect[] = {
-    {"", "gateways", NULL},
     {"", "hosts", NULL},
     {"", "load_balancers", NULL},
     {"", "tunnels", NULL},
@@ -25,13 +24,11 @@ static const struct key_without_effect {
     {"internet", "source_nat", NULL},
     {"quirks", "damping", "false"},
     {"quirks", "half_programming", "false"},
-    {"quirks", "single_er_path", "false"},
     {"quirks", "silent_drops", "false"},
     {"nics", "host", NULL},
     {"nics", "underlay", NULL},
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
-    {"neighbors", "gateway", NULL},
     {"neighbors", "tunnel", NULL},
     {"routers", "health", NULL},
     {"routers", "hosts", NULL},

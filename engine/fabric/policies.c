@@ -178,23 +178,43 @@ static enum rib_policy_then then_of(const struct fabric_policy_rule *rule)
     return RIB_POLICY_ACCEPT;
 }
 
-static int compile(const struct fabric_policy *policy, struct rib_policy **compiled)
+static void translate_rule(struct translation *translation, const struct fabric_policy_rule *rule,
+                           struct rib_policy_rule *words)
+{
+    words->file = rule->place.file;
+    words->line = rule->place.line;
+    words->then = then_of(rule);
+    translate_match(translation, rule, words);
+    translate_set(translation, rule, words);
+}
+
+/* policy may be NULL: only the first rules. */
+static int compile(const char *name, const struct rib_policy_rule *first, size_t n,
+                   const struct fabric_policy *policy, struct rib_policy **compiled)
 {
     struct translation translation = {0};
-    struct rib_policy_rule *words = allocate(&translation, policy->rule_count, sizeof(*words));
+    uint32_t own = policy ? policy->rule_count : 0;
+    struct rib_policy_rule *words = allocate(&translation, n + own, sizeof(*words));
     int error = -ENOMEM;
 
-    for (uint32_t i = 0; words && i < policy->rule_count; i++) {
-        words[i].file = policy->rules[i].place.file;
-        words[i].line = policy->rules[i].place.line;
-        words[i].then = then_of(&policy->rules[i]);
-        translate_match(&translation, &policy->rules[i], &words[i]);
-        translate_set(&translation, &policy->rules[i], &words[i]);
-    }
+    for (size_t i = 0; words && i < n; i++)
+        words[i] = first[i];
+    for (uint32_t i = 0; words && i < own; i++)
+        translate_rule(&translation, &policy->rules[i], &words[n + i]);
     if (!translation.out_of_memory)
-        error = rib_policy_create(policy->name, words, policy->rule_count, compiled);
+        error = rib_policy_create(name, words, n + own, compiled);
     fabric_arena_free(&translation.arena);
     return error;
+}
+
+int fabric_policy_compose(const char *name, const struct rib_policy_rule *first, size_t n,
+                          const struct fabric *fabric, const char *policy,
+                          struct rib_policy **composed)
+{
+    for (uint32_t i = 0; policy && i < fabric->policies_count; i++)
+        if (strcmp(fabric->policies[i].name, policy) == 0)
+            return compile(name, first, n, &fabric->policies[i], composed);
+    return compile(name, first, n, NULL, composed);
 }
 
 int fabric_policies_create(const struct fabric *fabric, struct fabric_policies **policies)
@@ -204,7 +224,7 @@ int fabric_policies_create(const struct fabric *fabric, struct fabric_policies *
     int error = made ? 0 : -ENOMEM;
 
     for (uint32_t i = 0; !error && i < n; i++) {
-        error = compile(&fabric->policies[i], &made->items[i]);
+        error = compile(fabric->policies[i].name, NULL, 0, &fabric->policies[i], &made->items[i]);
         made->n += !error;
     }
     if (error) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/fabric/effective.h"
+#include "engine/fabric/gateway.h"
 
 /* RFC 4271 suggests 120 s; a peer that only listens and starts after the engine would wait that
  * long. */
@@ -39,22 +40,9 @@ static enum rib_preference preference_of(enum fabric_preference preference)
     return RIB_PREFER_EXPRESS_ROUTE;
 }
 
-static bool reflects(const struct fabric *fabric, const struct fabric_route_server *server)
-{
-    switch (fabric->quirks.nva_reflect) {
-    case FABRIC_REFLECT_NEVER:
-        return false;
-    case FABRIC_REFLECT_B2B:
-        return server->branch_to_branch;
-    case FABRIC_REFLECT_ALWAYS:
-        break;
-    }
-    return true;
-}
-
 /* A BGP identifier need only be unique within the AS (RFC 6286); an IPv4 address of the instance
  * is, and an IPv6 one is folded to 32 bits that are not zero. */
-static uint32_t identifier_of(const struct lpm_address *address)
+uint32_t fabric_bgp_identifier(const struct lpm_address *address)
 {
     uint32_t identifier = 0;
     unsigned length = address->family == LPM_IPV4 ? 4 : 16;
@@ -66,22 +54,25 @@ static uint32_t identifier_of(const struct lpm_address *address)
 struct speaker_config fabric_route_server_config(const struct fabric *fabric, uint32_t route_server)
 {
     const struct fabric_route_server *server = &fabric->route_servers[route_server];
-    return (struct speaker_config){
+    struct speaker_config config = {
         .name = server->name,
         .asn = server->asn,
         .preference = preference_of(server->preference),
         .prepend_own_asn = true,
         .require_policy = server->require_policy,
-        .reflect = reflects(fabric, server),
+        .reflect = true,
         .prefix_limit = server->prefix_limit,
         .mark_reflected = fabric->mode == FABRIC_AZURE,
-        .single_express_route_path = fabric->quirks.single_er_path,
+        /* A gateway without a route server keeps its circuits apart. */
+        .single_express_route_path = fabric->quirks.single_er_path && !server->implicit,
         .ecmp_max = fabric->mode == FABRIC_AZURE ? AZURE_ECMP_MAX : RIB_ECMP_MAX,
         .med = server->med,
         .compare_origin = server->compare_origin,
         .link_bandwidth = fabric->mode != FABRIC_AZURE,
-        .cluster_id = server->cluster_id.family ? identifier_of(&server->cluster_id) : 0,
+        .cluster_id = server->cluster_id.family ? fabric_bgp_identifier(&server->cluster_id) : 0,
     };
+    fabric_route_server_withheld(fabric, route_server, config.withheld);
+    return config;
 }
 
 static const struct lpm_prefix *subnet_prefix(const struct fabric *fabric,
@@ -175,7 +166,7 @@ struct speaker_peer_config fabric_route_server_peer(const struct fabric *fabric,
         .local_address = server->addresses[instance],
         .local_address6 = fabric_route_server_address6(fabric, route_server, instance),
         .peer_address = neighbor->address,
-        .identifier = identifier_of(&server->addresses[instance]),
+        .identifier = fabric_bgp_identifier(&server->addresses[instance]),
         .asn = neighbor->asn,
         .passive = neighbor->transport.connect == FABRIC_CONNECT_PASSIVE,
         .extended_messages = neighbor->extended_messages,

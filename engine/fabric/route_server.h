@@ -60,6 +60,9 @@ struct speaker_peer_config fabric_route_server_dynamic_peer(
 const char *fabric_asn_refused(const struct fabric *fabric, uint32_t asn,
                                char text[FABRIC_ASN_TEXT]);
 
+/* The BGP identifier of a speaker at this address: itself, or an IPv6 one folded to 32 bits. Not 0. */
+uint32_t fabric_bgp_identifier(const struct lpm_address *address);
+
 /* What stands under `bgp:` of a peer or neighbor. */
 void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
                               struct speaker_peer_config *config);

@@ -8,6 +8,18 @@
  */
 #include "engine/fabric/schema.h"
 
+/* Room behind the file's own objects for what gateways bring along (bring_along.c). Notes of lines go by
+ * place in the array, so it cannot grow later. */
+static size_t spare_room(unsigned section, const struct fabric_node *top)
+{
+    const struct fabric_node *gateways = fabric_node_get(top, "gateways");
+    size_t n = gateways && gateways->kind == FABRIC_NODE_SEQUENCE ? gateways->n : 0;
+
+    if (section == FABRIC_NICS)
+        return n * FABRIC_GATEWAY_INSTANCES_MAX;
+    return section == FABRIC_ROUTE_SERVERS ? n : 0;
+}
+
 /* After this the section's objects have names and places in their array, but nothing else. */
 static bool collect_section(struct fabric_loader *loader, const struct fabric_key *key,
                             const struct fabric_node *top)
@@ -18,7 +30,7 @@ static bool collect_section(struct fabric_loader *loader, const struct fabric_ke
     char *array;
 
     fabric_collect(loader, key->object, fabric_node_get(top, key->name), &path, objects);
-    array = fabric_loader_array(loader, objects->n, key->size);
+    array = fabric_loader_array(loader, objects->n + spare_room(key->section, top), key->size);
     if (!array)
         return false;
     *(void **)(void *)(fabric + key->offset) = array;

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-#define WHAT_TEXT             200
-#define GATEWAY_INSTANCES_MAX 4u
+#define WHAT_TEXT 200
 
 /* --- Gateways --------------------------------------------------------------------------------- */
 
@@ -49,7 +48,8 @@ static void check_gateway_addresses(struct fabric_loader *loader,
         const struct lpm_address *address = &gateway->addresses.items[i];
         const struct fabric_place *place = fabric_place_of(loader, address, &gateway->place);
 
-        fabric_check_in_subnet(loader, place, what, &fabric->subnets[subnet], address);
+        if (fabric_check_in_subnet(loader, place, what, &fabric->subnets[subnet], address))
+            fabric_check_not_a_nic(loader, place, what, gateway->vnet, address);
         if (has_address(gateway, i, address))
             FABRIC_ERROR(loader, place, "%s: %s stands twice", what, FABRIC_ADDRESS(address));
         else if (before && has_address(before, before->addresses.n, address))
@@ -59,12 +59,28 @@ static void check_gateway_addresses(struct fabric_loader *loader,
     }
 }
 
+/* Sessions with route servers make themselves, and gateways do not peer with one another. */
+static void check_neighbors(struct fabric_loader *loader, const struct fabric_gateway *gateway)
+{
+    char what[WHAT_TEXT];
+
+    snprintf(what, sizeof(what), "gateways[%s]", gateway->name);
+    fabric_validate_neighbors(loader, what, FABRIC_NONE, gateway->neighbors,
+                              gateway->neighbor_count);
+    for (uint32_t i = 0; i < gateway->neighbor_count; i++)
+        if (gateway->neighbors[i].route_server != FABRIC_NONE ||
+            gateway->neighbors[i].gateway != FABRIC_NONE)
+            FABRIC_ERROR(loader, &gateway->neighbors[i].place,
+                         "%s.neighbors: a gateway's neighbor is a router or an address; it has a "
+                         "session with the route server of its VNet by itself",
+                         what);
+}
+
 /* Sorted by VNet and type, the one before is the only one that can clash. */
 static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
                           const struct fabric_gateway *before)
 {
     const struct fabric *fabric = loader->fabric;
-    char what[WHAT_TEXT];
 
     if (before && before->vnet != gateway->vnet)
         before = NULL;
@@ -77,14 +93,12 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
         FABRIC_ERROR(loader, &gateway->place,
                      "gateways[%s]: static_branches and point_to_site belong to type Vpn",
                      gateway->name);
-    if (gateway->addresses.n > GATEWAY_INSTANCES_MAX)
+    if (gateway->addresses.n > FABRIC_GATEWAY_INSTANCES_MAX)
         FABRIC_ERROR(loader, &gateway->place, "gateways[%s].addresses: at most %u, one an instance",
-                     gateway->name, GATEWAY_INSTANCES_MAX);
+                     gateway->name, FABRIC_GATEWAY_INSTANCES_MAX);
     else
         check_gateway_addresses(loader, gateway, before);
-    snprintf(what, sizeof(what), "gateways[%s]", gateway->name);
-    fabric_validate_neighbors(loader, what, FABRIC_NONE, gateway->neighbors,
-                              gateway->neighbor_count);
+    check_neighbors(loader, gateway);
 }
 
 /* --- Load balancers --------------------------------------------------------------------------- */

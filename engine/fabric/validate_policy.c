@@ -82,7 +82,8 @@ static bool is_named(const struct fabric *fabric, const char *policy)
         if (neighbors_name(fabric->routers[i].neighbors, fabric->routers[i].neighbor_count, policy))
             return true;
     for (uint32_t i = 0; i < fabric->gateways_count; i++)
-        if (neighbors_name(fabric->gateways[i].neighbors, fabric->gateways[i].neighbor_count,
+        if (names(fabric->gateways[i].import_policy, fabric->gateways[i].export_policy, policy) ||
+            neighbors_name(fabric->gateways[i].neighbors, fabric->gateways[i].neighbor_count,
                            policy))
             return true;
     return false;

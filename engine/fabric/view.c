@@ -98,10 +98,25 @@ static int own_add(struct fabric_view *view, uint32_t nic)
     return 0;
 }
 
+/* Instances of one gateway announce alike. */
+static int open_own_nic(struct fabric_view *view, uint32_t nic)
+{
+    uint32_t index = fabric_nic_gateway(view->fabric, nic);
+    if (index == FABRIC_NONE)
+        return own_add(view, nic);
+    const struct fabric_gateway *gateway = &view->fabric->gateways[index];
+    int error = 0;
+    for (uint32_t i = 0; i < gateway->addresses.n && !error; i++)
+        error = own_add(view, gateway->first_nic + i);
+    return error;
+}
+
 static int open_own(struct fabric_view *view, const struct fabric_scope *scope)
 {
+    if (scope->router == FABRIC_NONE && scope->nic == FABRIC_NONE)
+        return 0;
     if (scope->router == FABRIC_NONE)
-        return scope->nic == FABRIC_NONE ? 0 : own_add(view, scope->nic);
+        return open_own_nic(view, scope->nic);
     const struct fabric_router *router = &view->fabric->routers[scope->router];
     int error = 0;
     for (uint32_t i = 0; i < router->nic_count && !error; i++)

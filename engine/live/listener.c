@@ -222,6 +222,8 @@ static void add(struct live *live, const struct live_endpoint *local,
 static void add_server(struct live *live, uint32_t index)
 {
     const struct fabric_route_server *server = &live->fabric->route_servers[index];
+    if (server->implicit)
+        return;
     for (unsigned instance = 0; instance < server->instance_count; instance++) {
         struct live_endpoint own = {server->addresses[instance],
                                     server->listen_port ? server->listen_port

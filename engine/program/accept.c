@@ -133,6 +133,7 @@ static int add(struct controller *controller, const struct applicant *applicant,
             .instance = i,
             .neighbor = configured + server->accepted,
             .accepted = true,
+            .gateway = FABRIC_NONE,
         };
         int error = take(controller, &first[i], applicant, now_ms);
         if (error) {

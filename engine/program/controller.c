@@ -96,6 +96,10 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
     struct controller *controller = peer->controller;
+    if (peer->link) {
+        gateways_changed(peer, state);
+        return;
+    }
     bool was_reachable = neighbor_reachable(peer), was_up = peer->established;
     peer->established = state == BGP_ESTABLISHED;
     peer->retained = speaker_peer_retained(speaker_peer);
@@ -127,22 +131,31 @@ static void on_notice(void *context, struct speaker_peer *speaker_peer, const ch
 {
     struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
-    if (shell->notice)
-        shell->notice(shell->context, speaker_peer_user(speaker_peer), line);
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    if (shell->notice && !peer->link)
+        shell->notice(shell->context, peer, line);
 }
 
 static void on_connect(void *context, struct speaker_peer *speaker_peer)
 {
     struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
-    shell->connect(shell->context, speaker_peer_user(speaker_peer));
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    if (peer->link)
+        gateways_connect(peer);
+    else
+        shell->connect(shell->context, peer);
 }
 
 static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
 {
     struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
-    shell->close(shell->context, speaker_peer_user(speaker_peer), direction);
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    if (peer->link)
+        gateways_close(peer);
+    else
+        shell->close(shell->context, peer, direction);
 }
 
 static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
@@ -150,7 +163,11 @@ static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
 {
     struct server *server = ((const struct place *)context)->server;
     const struct controller_shell *shell = &server->controller->shell;
-    shell->output_ready(shell->context, speaker_peer_user(speaker_peer), direction);
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    if (peer->link)
+        gateways_output_ready(peer);
+    else
+        shell->output_ready(shell->context, peer, direction);
 }
 
 static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
@@ -191,6 +208,7 @@ static int add_peers(struct controller *controller, struct server *server)
                 .instance = instance,
                 .index = i,
                 .neighbor = i,
+                .gateway = FABRIC_NONE,
             };
             struct speaker_peer_config config =
                 fabric_route_server_peer(controller->fabric, server->index, instance, i);
@@ -276,11 +294,15 @@ static const struct fabric_bgp_peer *peer_named(const struct fabric *fabric, con
 int controller_set_policies(struct controller *controller, const struct fabric *with,
                             uint64_t now_ms, unsigned *missing)
 {
-    struct fabric_policies *policies;
+    struct fabric_policies *policies = NULL;
     int error = fabric_policies_create(with, &policies);
     *missing = 0;
-    if (error)
+    if (!error)
+        error = gateways_set_policies(controller->gateways, with, now_ms);
+    if (error) {
+        fabric_policies_destroy(policies);
         return error;
+    }
     for (size_t i = 0; i < controller->peer_count; i++) {
         struct controller_peer *peer = &controller->peers[i];
         const struct fabric_route_server *server =
@@ -296,6 +318,18 @@ int controller_set_policies(struct controller *controller, const struct fabric *
     }
     fabric_policies_destroy(policies);
     return 0;
+}
+
+static void on_gateways_busy(void *context)
+{
+    note_flush(context);
+}
+
+static struct speaker *speaker_of_server(void *context, uint32_t route_server, unsigned instance)
+{
+    const struct controller *controller = context;
+    const struct server *server = &controller->servers[route_server];
+    return server->speakers[instance % server->speaker_count];
 }
 
 static int make_view(struct controller *controller)
@@ -326,6 +360,9 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
     unsigned missing;
     int failed = open_servers(controller, error);
     if (!failed)
+        failed = gateways_create(controller, fabric, &controller->shell, speaker_of_server,
+                                 on_gateways_busy, controller, &controller->gateways, error);
+    if (!failed)
         failed = controller_set_policies(controller, fabric, 0, &missing);
     if (!failed)
         failed = make_view(controller);
@@ -350,6 +387,7 @@ void controller_destroy(struct controller *controller)
         return;
     program_destroy(controller->program);
     program_bgp_view_destroy(controller->view);
+    gateways_destroy(controller->gateways);
     for (uint32_t i = 0; controller->servers && i < controller->fabric->route_servers_count; i++)
         for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)
             speaker_destroy(controller->servers[i].speakers[j]);
@@ -360,9 +398,18 @@ void controller_destroy(struct controller *controller)
     free(controller);
 }
 
+static size_t server_speaker_count(const struct controller *controller)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < controller->fabric->route_servers_count; i++)
+        n += controller->servers[i].speaker_count;
+    return n;
+}
+
 void controller_begin_restart(struct controller *controller, uint64_t until_ms)
 {
-    for (size_t i = 0; i < controller_speaker_count(controller); i++)
+    /* Gateways tell the route servers what they have at once. */
+    for (size_t i = 0; i < server_speaker_count(controller); i++)
         speaker_begin_restart(controller_speaker(controller, i), until_ms);
 }
 
@@ -379,6 +426,7 @@ void controller_start(struct controller *controller, uint64_t now_ms)
 {
     for (size_t i = 0; i < controller->peer_count; i++)
         speaker_peer_start(controller->peers[i].speaker, controller->peers[i].peer, now_ms);
+    gateways_start(controller->gateways, now_ms);
 }
 
 /* BFD first: AdminDown tells the peer that what follows is no failure of the path. */
@@ -388,6 +436,7 @@ void controller_stop(struct controller *controller, uint64_t now_ms)
     for (size_t i = 0; i < controller->peer_count; i++)
         speaker_peer_stop(controller->peers[i].speaker, controller->peers[i].peer,
                           BGP_CEASE_SHUTDOWN, now_ms);
+    gateways_stop(controller->gateways, now_ms);
 }
 
 struct bfd_table *controller_bfd(struct controller *controller)
@@ -416,7 +465,12 @@ unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms)
 
 int controller_flush(struct controller *controller)
 {
+    /* What is noted meanwhile is applied just below. */
+    controller->flush_noted = true;
+    bool quiet = gateways_pump(controller->gateways);
     controller->flush_noted = false;
+    if (!quiet)
+        note_flush(controller);
     int error = controller->error;
     controller->error = 0;
     int changed = program_flush(controller->program);
@@ -458,17 +512,43 @@ struct controller_peer *controller_peer(struct controller *controller, size_t i)
     return &controller->peers[i];
 }
 
+size_t controller_gateway_peer_count(const struct controller *controller)
+{
+    return gateways_peer_count(controller->gateways);
+}
+
+struct controller_peer *controller_gateway_peer(struct controller *controller, size_t i)
+{
+    return gateways_peer(controller->gateways, i);
+}
+
+size_t controller_link_count(const struct controller *controller)
+{
+    return gateways_link_count(controller->gateways);
+}
+
+const struct controller_peer *controller_link_end(const struct controller *controller, size_t i,
+                                                  unsigned end)
+{
+    return gateways_link_end(controller->gateways, i, end);
+}
+
+struct speaker *controller_gateway_speaker(struct controller *controller, uint32_t gateway)
+{
+    return gateways_speaker(controller->gateways, gateway);
+}
+
 size_t controller_speaker_count(const struct controller *controller)
 {
-    size_t n = 0;
-    for (uint32_t i = 0; i < controller->fabric->route_servers_count; i++)
-        n += controller->servers[i].speaker_count;
-    return n;
+    return server_speaker_count(controller) + controller->fabric->gateways_count;
 }
 
 struct speaker *controller_speaker(struct controller *controller, size_t i)
 {
     uint32_t server = 0;
+    size_t of_servers = server_speaker_count(controller);
+    if (i >= of_servers)
+        return gateways_speaker(controller->gateways, (uint32_t)(i - of_servers));
     for (; i >= controller->servers[server].speaker_count; server++)
         i -= controller->servers[server].speaker_count;
     return controller->servers[server].speakers[i];

@@ -6,6 +6,8 @@
  *   shell (live: libuv sockets, sim: virtual links)
  *     | speaker_input/connected/closed/tick            ^ connect, close, output_ready
  *   speakers, 1 or 2 a route server ──> struct fabric_bgp ──> program ──> data plane
+ *     ^ sessions within the process, carried by controller_flush()
+ *   speakers, 1 a gateway <── the shell, for their neighbors
  *
  * A session that goes down takes its neighbour's next hop out of every group at once (unless the
  * other instance still has a session with that neighbour); the prefixes follow at
@@ -33,9 +35,13 @@ struct controller_peer {
     struct controller *controller;
     struct speaker *speaker;
     struct speaker_peer *peer;
-    uint32_t route_server; /* index in fabric.route_servers */
+    uint32_t route_server; /* index in fabric.route_servers; FABRIC_NONE: a gateway's session */
+    uint32_t
+        gateway; /* whose session it is; FABRIC_NONE: a route server's with a peer of its own */
+    struct controller_link *link; /* between the two, within the process: no business of shells */
     unsigned instance;
-    uint32_t index; /* in its peers[]; of an accepted neighbour: that of its template */
+    uint32_t index; /* in its peers[]; of an accepted neighbour: that of its template; of a gateway:
+                       fabric_gateway_neighbor() */
     uint32_t
         neighbor;  /* the same for the sessions of one neighbour: index, or from peer_count on */
     bool accepted; /* by controller_accept(): speaker_peer_config() says who it is */
@@ -87,8 +93,8 @@ size_t controller_request_refresh(struct controller *controller, uint64_t now_ms
 /* Cease / Administrative Shutdown to every peer. */
 void controller_stop(struct controller *controller, uint64_t now_ms);
 
-/* Applies what changed to the data plane. Returns how many FIB entries changed, or -errno (call
- * again). */
+/* Carries what route servers and gateways have to say to each other, and applies what changed to the data
+ * plane. Moves deadlines of speakers. Returns how many FIB entries changed, or -errno (call again). */
 int controller_flush(struct controller *controller);
 
 /* The BFD sessions, for the shell's datagrams and timer (user pointers: struct controller_peer).
@@ -128,7 +134,16 @@ size_t controller_peer_count(const struct controller *controller);
 /* The most that there will ever be. */
 size_t controller_peer_capacity(const struct controller *controller);
 struct controller_peer *controller_peer(struct controller *controller, size_t i);
-/* Every speaker, for ticks and deadlines. */
+/* Sessions of gateways with their neighbors: neighbor by neighbor, of each its instances. Those whose
+ * `shell` is set before controller_start() are started. */
+size_t controller_gateway_peer_count(const struct controller *controller);
+struct controller_peer *controller_gateway_peer(struct controller *controller, size_t i);
+/* Sessions between gateways and route servers; end 0 is the route server's. */
+size_t controller_link_count(const struct controller *controller);
+const struct controller_peer *controller_link_end(const struct controller *controller, size_t i,
+                                                  unsigned end);
+struct speaker *controller_gateway_speaker(struct controller *controller, uint32_t gateway);
+/* Every speaker, for ticks and deadlines: the route servers', then the gateways'. */
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 

@@ -4,6 +4,7 @@
 
 #include "engine/program/bgp_view.h"
 #include "engine/program/controller.h"
+#include "engine/program/gateways.h"
 #include "engine/program/watch.h"
 
 /* What a speaker's handler is told by: whose it is. */
@@ -28,6 +29,7 @@ struct controller {
     struct server *servers;
     struct controller_peer *peers;
     size_t peer_count, peer_capacity;
+    struct gateways *gateways;
     struct program_bgp_view *view;
     struct program *program;
     struct bfd_table *bfd;

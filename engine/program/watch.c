@@ -17,7 +17,7 @@ static int create_servers(struct watch *watch)
     if (!watch->servers)
         return -ENOMEM;
     for (uint32_t i = 0; i < watch->fabric->route_servers_count; i++) {
-        size_t peers = fabric_route_server_neighbors(watch->fabric, i) + 1u;
+        size_t peers = fabric_route_server_neighbors(watch->fabric, i) + WATCH_GATEWAYS;
         watch->servers[i].defaults = calloc(peers, sizeof(*watch->servers[i].defaults));
         watch->servers[i].has = calloc(peers, sizeof(*watch->servers[i].has));
         if (!watch->servers[i].defaults || !watch->servers[i].has)
@@ -127,14 +127,28 @@ static void say_alert(struct watch *watch, const struct event *base, enum event_
     event_log_add(watch->log, &event);
 }
 
+/* Gateways stand behind the neighbours, by their type: a VNet has one of each. */
+static uint32_t number_of(const struct watch *watch, const struct controller_peer *peer)
+{
+    if (!peer->link)
+        return peer->neighbor;
+    return fabric_route_server_neighbors(watch->fabric, peer->route_server) +
+           (watch->fabric->gateways[peer->gateway].vpn ? 1u : 0u);
+}
+
+struct defaults {
+    const struct watch *watch;
+    const struct controller_peer **has;
+};
+
 static int note_default(void *context, const struct rib_path *path, enum rib_verdict verdict)
 {
-    const struct controller_peer **has = context;
+    const struct defaults *defaults = context;
     bool filtered = verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
                     verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
     if (path->peer && !filtered) {
         const struct controller_peer *peer = speaker_peer_user(path->peer);
-        has[peer->neighbor] = peer;
+        defaults->has[number_of(defaults->watch, peer)] = peer;
     }
     return 0;
 }
@@ -143,11 +157,12 @@ static int note_default(void *context, const struct rib_path *path, enum rib_ver
 static void watch_default(struct watch *watch, const struct event *event,
                           const struct speaker *speaker, unsigned number)
 {
-    uint32_t n = fabric_route_server_neighbors(watch->fabric, event->route_server);
+    uint32_t n = fabric_route_server_neighbors(watch->fabric, event->route_server) + WATCH_GATEWAYS;
     struct watch_server *server = &watch->servers[event->route_server];
     const struct controller_peer **has = server->has;
-    memset(has, 0, (n + 1) * sizeof(*has));
-    speaker_each_learned_candidate(speaker, &event->prefix, note_default, has);
+    struct defaults defaults = {watch, has};
+    memset(has, 0, n * sizeof(*has));
+    speaker_each_learned_candidate(speaker, &event->prefix, note_default, &defaults);
     for (uint32_t i = 0; i < n; i++) {
         uint8_t bit = (uint8_t)(1u << number);
         if (has[i] && !(server->defaults[i] & bit)) {
@@ -221,7 +236,8 @@ static void watch_next_hop(struct watch *watch, const struct event *event,
     uint32_t nic = fabric_resolve_address(fabric, fabric->route_servers[event->route_server].vnet,
                                           &path->next_hop);
     char cause[EVENT_CAUSE], text[LPM_ADDRESS_TEXT];
-    if (!peer || is_frontend(fabric, &path->next_hop))
+    /* A gateway has the next hops that it announces. */
+    if (!peer || peer->link || is_frontend(fabric, &path->next_hop))
         return;
     lpm_address_format(&path->next_hop, text);
     if (nic == FABRIC_NONE && !is_too_often(watch, peer, 0, event->time_ms)) {

@@ -7,6 +7,7 @@
 #define WATCH_DEFAULTS  6u /* 0/0, 0/1, 128/1 of both families */
 #define WATCH_SUPERNET4 8u
 #define WATCH_SUPERNET6 16u
+#define WATCH_GATEWAYS  2u /* of a VNet */
 #define WATCH_SAMPLES   4u /* of WATCH_TICK_MS each: a second */
 
 /* One session. */

@@ -85,6 +85,8 @@ static uint32_t class_of(enum rib_preference preference, enum rib_source source)
         return source != RIB_SOURCE_EXPRESS_ROUTE;
     case RIB_PREFER_VPN_GATEWAY: /* no knob between VPN and NVA: both before ExpressRoute */
         return source == RIB_SOURCE_EXPRESS_ROUTE;
+    case RIB_PREFER_BRANCHES:
+        return source == RIB_SOURCE_NVA;
     case RIB_PREFER_AS_PATH:
         break;
     }

@@ -7,6 +7,8 @@
  *   MED               own routes only      untouched             untouched
  *   LOCAL_PREF        absent               absent                present
  *
+ * An internal peer with next_hop_self gets self for what external peers said.
+ *
  * An own route's next hop is self unless it was originated with one. as_override goes before the
  * prepend. The session does this dressing as it encodes (struct bgp_export), so no second set of
  * attributes is kept; only the mark on reflected routes needs one, and that is made when wanted.
@@ -29,7 +31,9 @@ static bool next_hop_is_self(const struct speaker_peer *peer, const struct rib_s
 {
     if (path->peer == RIB_LOCAL)
         return path->attributes->next_hop.family == 0;
-    return !is_transparent(peer) && !peer->internal;
+    if (peer->internal)
+        return peer->config.next_hop_self && !peer->speaker->peers[path->peer]->internal;
+    return !is_transparent(peer);
 }
 
 /* Our own address as next hop of the family; family 0: none. */
@@ -98,6 +102,8 @@ static bool reflection_allowed(const struct speaker_peer *peer, const struct rib
 
     const struct speaker_peer *origin = speaker->peers[path->peer];
 
+    if (speaker->config.withheld[origin->config.source] >> peer->config.source & 1u)
+        return false;
     /* What a neighbour wants dropped is dropped here; others would draw its traffic (RFC 7999 3.2). */
     if (rib_discards(origin, path->attributes))
         return false;
@@ -145,7 +151,8 @@ static bool configured_alike(const struct speaker_peer_config *a,
            a->private_as == b->private_as && a->remove_as_count == b->remove_as_count &&
            (a->remove_as_count == 0 ||
             memcmp(a->remove_as, b->remove_as, a->remove_as_count * sizeof(*a->remove_as)) == 0) &&
-           a->reflect_client == b->reflect_client && a->graceful_shutdown == b->graceful_shutdown;
+           a->reflect_client == b->reflect_client && a->next_hop_self == b->next_hop_self &&
+           a->graceful_shutdown == b->graceful_shutdown;
 }
 
 bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)

@@ -36,9 +36,16 @@ enum rib_source {
     RIB_SOURCE_EXPRESS_ROUTE,
     RIB_SOURCE_VPN,
 };
+#define RIB_SOURCES 4u
 
-/* hubRoutingPreference. */
-enum rib_preference { RIB_PREFER_EXPRESS_ROUTE, RIB_PREFER_VPN_GATEWAY, RIB_PREFER_AS_PATH };
+/* hubRoutingPreference; and what a gateway does: its own branches before whatever the route server
+ * tells, or a packet for a branch would come back into the fabric. */
+enum rib_preference {
+    RIB_PREFER_EXPRESS_ROUTE,
+    RIB_PREFER_VPN_GATEWAY,
+    RIB_PREFER_AS_PATH,
+    RIB_PREFER_BRANCHES,
+};
 
 /* One way to reach a prefix. Valid until the next change of the speaker. */
 struct rib_path {
@@ -72,7 +79,7 @@ enum rib_verdict {
     RIB_FILTERED_FIRST_AS,        /* does not begin with the peer's AS */
     RIB_FILTERED_REFLECTION_LOOP, /* own ORIGINATOR_ID or cluster (RFC 4456) */
     RIB_FILTERED_ROUTE_LEAK,      /* Only to Customer (RFC 9234) */
-    RIB_LOST_STALE,         /* the peer is long gone (RFC 9494) */
+    RIB_LOST_STALE,               /* the peer is long gone (RFC 9494) */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
 /* Not accepted at all, rather than accepted and not chosen. */
@@ -124,6 +131,8 @@ struct speaker_config {
      * of azure mode does; false: attributes pass untouched (RFC 7947). */
     bool prepend_own_asn;
     bool reflect; /* re-advertise a peer's best route to other peers (nva_reflect) */
+    /* Of a path of that source: bits 1 << enum rib_source of the peers that are not sent it. */
+    uint8_t withheld[RIB_SOURCES];
     /* Attach community 65517:65517 to an NVA's route that is reflected to another NVA, as the route
      * server of azure mode does. */
     bool mark_reflected;
@@ -131,9 +140,9 @@ struct speaker_config {
     unsigned ecmp_max;   /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
     bool require_policy; /* RFC 8212: an eBGP peer without a policy gives, or gets, no route */
     enum rib_med med;
-    bool compare_origin; /* IGP before EGP before Incomplete, at equal AS_PATH length */
-    bool link_bandwidth; /* heed link-bandwidth communities */
-    uint32_t cluster_id; /* as a route reflector (RFC 4456); 0: the session's identifier */
+    bool compare_origin;   /* IGP before EGP before Incomplete, at equal AS_PATH length */
+    bool link_bandwidth;   /* heed link-bandwidth communities */
+    uint32_t cluster_id;   /* as a route reflector (RFC 4456); 0: the session's identifier */
     unsigned prefix_limit; /* different prefixes, own ones too; more are dropped; 0: none */
     struct speaker_handler handler;
 };
@@ -152,7 +161,7 @@ struct speaker_prefix_limit {
 /* Names and addresses are copied. */
 struct speaker_peer_config {
     const char *name;                  /* of the neighbour, as the fabric file calls it */
-    unsigned instance;                 /* of the route server: 0 or 1; 0 for others */
+    unsigned instance;                 /* of the route server or gateway, at either end */
     enum rib_source source;            /* class of what it announces */
     struct lpm_address local_address;  /* this end; also the next hop of what is advertised */
     struct lpm_address local_address6; /* next hop for IPv6 NLRI; family 0: derived from
@@ -168,10 +177,11 @@ struct speaker_peer_config {
     uint16_t connect_retry_s;
     struct speaker_prefix_limit limit;
     struct bgp_restart_config restart;
-    uint32_t stale_time_s; /* how long stale routes wait for the peer's End-of-RIB once it is back; 0:
+    uint32_t
+        stale_time_s; /* how long stale routes wait for the peer's End-of-RIB once it is back; 0:
                               360 */
-    bool as_override;      /* towards this peer: replace its ASN in AS_PATH by our own */
-    unsigned prepend;      /* towards this peer: own ASN this many times more */
+    bool as_override; /* towards this peer: replace its ASN in AS_PATH by our own */
+    unsigned prepend; /* towards this peer: own ASN this many times more */
     unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
     unsigned max_as_path;  /* a received AS_PATH of more ASes is filtered; 0: any length */
     bool check_first_as;   /* a received AS_PATH must begin with the peer's ASN */
@@ -184,6 +194,8 @@ struct speaker_peer_config {
                            7947) */
     bool reflect_client; /* an internal peer that routes of others are reflected to, and from which
                             they are (RFC 4456) */
+    bool next_hop_self;  /* towards this peer, an internal one: our own address stands in for the
+                            next hop of what external peers said */
     enum bgp_role role;  /* ours (RFC 9234) */
     bool role_strict;
     bool add_path_receive, add_path_send; /* offered (RFC 7911), in every family */
@@ -385,13 +397,13 @@ bool speaker_peer_retained(const struct speaker_peer *peer);
 bool speaker_peer_idle(const struct speaker_peer *peer);
 
 struct speaker_peer_counters {
-    size_t held;       /* prefixes in Adj-RIB-In */
-    size_t stale;      /* of these, not confirmed */
-    size_t counted;    /* as the prefix limit counts */
-    uint64_t refused;  /* dropped as too much for a limit, ever */
-    bool limit_near;   /* the warning of the prefix limit was given */
-    size_t as_loop;    /* of these, dropped because of the own ASN in AS_PATH */
-    size_t advertised; /* prefixes that the peer has been sent */
+    size_t held;        /* prefixes in Adj-RIB-In */
+    size_t stale;       /* of these, not confirmed */
+    size_t counted;     /* as the prefix limit counts */
+    uint64_t refused;   /* dropped as too much for a limit, ever */
+    bool limit_near;    /* the warning of the prefix limit was given */
+    size_t as_loop;     /* of these, dropped because of the own ASN in AS_PATH */
+    size_t advertised;  /* prefixes that the peer has been sent */
     uint64_t withdrawn; /* usable paths that the peer withdrew, ever */
     uint64_t updates_in, updates_out;
 };

@@ -6,6 +6,7 @@
  *      ├─ links[]      one per route-server session; end 0 is the route server's, end 1 the router's
  *      ├─ conditions   what has failed, of routers and of links (failure.c)
  *      ├─ circuits[]   what joins routers, and of those with a session the link
+ *      ├─ gateway_links[]  as links[], of gateways with modelled routers
  *      ├─ routers[]    modelled routers
  *      └─ timers[]     one per running speaker: when its tick is queued
  *
@@ -52,6 +53,7 @@ struct sim {
     struct sim_circuit *circuits;
     size_t circuit_count;
     struct sim_link **circuit_links; /* NULL: no session */
+    struct sim_link **gateway_links; /* up to NULL; whose they are: controller_peer.shell */
     struct sim_router *routers;      /* by index of fabric.routers */
     struct condition *conditions;    /* of routers */
     struct fabric_policies *policies;
@@ -86,6 +88,15 @@ const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
 bool sim_link_can_work(const struct sim *sim, size_t i);
 /* Is the session of this circuit as it has to be in the end? */
 bool sim_circuit_as_expected(struct sim *sim, size_t circuit);
+
+/* Adds a session to a router that does not run; its sessions move. 0 or -ENOMEM. */
+int sim_add_session(struct sim *sim, uint32_t router, struct sim_router_session session);
+
+/* gateway_sessions.c: the same of gateways; before, and after, the routers are there. */
+int sim_make_gateway_links(struct sim *sim);
+int sim_make_gateway_sessions(struct sim *sim);
+void sim_destroy_gateway_links(struct sim *sim);
+bool sim_gateway_session_as_expected(const struct sim *sim, size_t i);
 
 /* playback.c: the feeds. */
 bool sim_feeds_are_over(const struct sim *sim);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "engine/fabric/gateway.h"
 #include "engine/fabric/route_server.h"
 
 /* Between routers, as between a route server and its peers by default. */
@@ -65,6 +66,7 @@ static struct speaker_peer_config server_config(const struct sim_router_session 
     const struct fabric_route_server *server = &fabric->route_servers[remote->route_server];
     struct speaker_peer_config config = {
         .name = server->name,
+        .instance = remote->instance,
         .source = RIB_SOURCE_NVA,
         .local_address = mirror.peer_address,
         .local_address6 = mirror.peer_address.family == LPM_IPV6
@@ -113,9 +115,24 @@ static struct speaker_peer_config circuit_config(const struct sim_router_session
     };
 }
 
+/* Towards a gateway, with what the router says of it. */
+static struct speaker_peer_config gateway_config(const struct sim_router_session *session)
+{
+    const struct controller_peer *remote = session->remote;
+    return fabric_gateway_mirror(session->router->fabric, remote->gateway, remote->instance,
+                                 remote->index, session->neighbor);
+}
+
+static bool is_to_gateway(const struct sim_router_session *session)
+{
+    return session->remote && session->remote->gateway != FABRIC_NONE;
+}
+
 static struct speaker_peer_config session_config(const struct sim_router_session *session)
 {
     const struct fabric_router *model = &session->router->fabric->routers[session->router->index];
+    if (is_to_gateway(session))
+        return gateway_config(session);
     struct speaker_peer_config config =
         session->remote ? server_config(session) : circuit_config(session);
     config.identifier = 0x0a000000u + session->router->index + 1;
@@ -130,6 +147,16 @@ static struct speaker_peer_config session_config(const struct sim_router_session
     return config;
 }
 
+static void set_policies(struct sim_router *router, const struct sim_router_session *session)
+{
+    const struct fabric_neighbor *neighbor = session->neighbor;
+    if (neighbor)
+        speaker_peer_set_policies(router->speaker, session->peer,
+                                  fabric_policy_named(router->policies, neighbor->import_policy),
+                                  fabric_policy_named(router->policies, neighbor->export_policy),
+                                  sim_clock_now_ms(router->clock));
+}
+
 static int add_sessions(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++) {
@@ -141,11 +168,7 @@ static int add_sessions(struct sim_router *router)
         if (error)
             return error;
         session->peer = peer;
-        speaker_peer_set_policies(
-            router->speaker, peer,
-            fabric_policy_named(router->policies, session->neighbor->import_policy),
-            fabric_policy_named(router->policies, session->neighbor->export_policy),
-            sim_clock_now_ms(router->clock));
+        set_policies(router, session);
         sim_link_attach(session->link, session->end, router->speaker, peer);
     }
     return 0;

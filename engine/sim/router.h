@@ -16,18 +16,18 @@
 
 struct sim_router;
 
-/* One session of the router, and who is at the far end of its link: a session of a route server, or
- * another router. */
+/* One session of the router, and who is at the far end of its link: a session of a route server or
+ * gateway, or another router. */
 struct sim_router_session {
     struct sim_router *router;
     struct sim_link *link;
     unsigned end;                      /* the router's */
     struct controller_peer *remote;    /* NULL: another router … */
     const struct sim_circuit *circuit; /* … over this circuit, at the same end as of the link */
-    const struct fabric_neighbor *neighbor;
-    struct speaker_peer *peer;    /* while the router runs */
-    struct sim_bfd_port bfd_port; /* where the session has BFD */
-    bool bfd_failed;              /* and the BGP session was not closed yet */
+    const struct fabric_neighbor *neighbor; /* NULL: only the gateway names the router */
+    struct speaker_peer *peer;              /* while the router runs */
+    struct sim_bfd_port bfd_port;           /* where the session has BFD */
+    bool bfd_failed;                        /* and the BGP session was not closed yet */
 };
 
 struct sim_router {

@@ -84,7 +84,7 @@ void sim_destroy_links(struct sim *sim)
 
 /* --- Sessions of routers ---------------------------------------------------------------------- */
 
-static int add_session(struct sim *sim, uint32_t router, struct sim_router_session session)
+int sim_add_session(struct sim *sim, uint32_t router, struct sim_router_session session)
 {
     struct sim_router *owner = &sim->routers[router];
     struct sim_router_session *sessions =
@@ -104,13 +104,13 @@ static int add_server_session(struct sim *sim, size_t link)
     const struct fabric_neighbor *neighbor = sim_answering(sim->fabric, peer, &router);
     if (!neighbor)
         return 0;
-    return add_session(sim, router,
-                       (struct sim_router_session){
-                           .link = sim->links[link],
-                           .end = 1,
-                           .remote = peer,
-                           .neighbor = neighbor,
-                       });
+    return sim_add_session(sim, router,
+                           (struct sim_router_session){
+                               .link = sim->links[link],
+                               .end = 1,
+                               .remote = peer,
+                               .neighbor = neighbor,
+                           });
 }
 
 static int add_circuit_sessions(struct sim *sim, size_t index)
@@ -118,13 +118,13 @@ static int add_circuit_sessions(struct sim *sim, size_t index)
     const struct sim_circuit *circuit = &sim->circuits[index];
     int error = 0;
     for (unsigned end = 0; end < 2 && sim->circuit_links[index] && !error; end++)
-        error = add_session(sim, circuit->ends[end].router,
-                            (struct sim_router_session){
-                                .link = sim->circuit_links[index],
-                                .end = end,
-                                .circuit = circuit,
-                                .neighbor = circuit->ends[end].neighbor,
-                            });
+        error = sim_add_session(sim, circuit->ends[end].router,
+                                (struct sim_router_session){
+                                    .link = sim->circuit_links[index],
+                                    .end = end,
+                                    .circuit = circuit,
+                                    .neighbor = circuit->ends[end].neighbor,
+                                });
     return error;
 }
 

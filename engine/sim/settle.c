@@ -39,6 +39,9 @@ bool sim_settled(struct sim *sim)
     for (size_t i = 0; i < sim->circuit_count; i++)
         if (!sim_circuit_as_expected(sim, i))
             return false;
+    for (size_t i = 0; i < controller_gateway_peer_count(sim->controller); i++)
+        if (!sim_gateway_session_as_expected(sim, i))
+            return false;
     for (size_t i = 0; i < sim->timer_count; i++)
         if (sim->timers[i].speaker && !speaker_settled(sim->timers[i].speaker))
             return false;

@@ -69,6 +69,8 @@ static void flush(void *context, uint64_t argument)
         sim->error = changed;
     else
         sim->entries += (unsigned)changed;
+    for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
+        arm(&sim->timers[i]);
     lpm_rcu_poll();
 }
 
@@ -170,7 +172,8 @@ static int make_routers(struct sim *sim)
         if (!sim->routers[i].unhealthy)
             return -ENOMEM;
     }
-    return sim_make_sessions(sim);
+    int error = sim_make_sessions(sim);
+    return error ? error : sim_make_gateway_sessions(sim);
 }
 
 int sim_start_router(struct sim *sim, uint32_t router)
@@ -221,6 +224,8 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
     if (!failed)
         failed = sim_make_links(sim);
     if (!failed)
+        failed = sim_make_gateway_links(sim);
+    if (!failed)
         failed = open_bfd(sim);
     if (!failed)
         failed = fabric_policies_create(fabric, &sim->policies);
@@ -249,6 +254,7 @@ void sim_destroy(struct sim *sim)
     }
     sim_bfd_forget(&sim->bfd);
     sim_destroy_links(sim);
+    sim_destroy_gateway_links(sim);
     controller_destroy(sim->controller);
     fabric_policies_destroy(sim->policies);
     sim_clock_destroy(sim->clock);

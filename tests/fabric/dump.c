@@ -317,7 +317,9 @@ static void put_gateways(FILE *out, const struct fabric *fabric)
         put_addresses(out, "addresses", gateway->addresses.items, gateway->addresses.n);
         put_prefixes(out, "point_to_site", &gateway->point_to_site);
         put_index(out, "port", gateway->port);
-        put(out, "\n");
+        put_index(out, "first_nic", gateway->first_nic);
+        put(out, " import=%s export=%s\n", text_or_dash(gateway->import_policy),
+            text_or_dash(gateway->export_policy));
         put_neighbors(out, gateway->neighbors, gateway->neighbor_count);
         for (uint32_t j = 0; j < gateway->static_branch_count; j++) {
             put(out, "  branch %s", gateway->static_branches[j].name);

@@ -37,7 +37,7 @@ Test(load_bgp, route_servers)
                               "    asn: 65000\n"}},
          "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
          "in "
-         "this version: damping, half_programming, single_er_path, silent_drops\n"
+         "this version: damping, half_programming, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:34: error: route_servers[rs1].asn: is always 65515 in azure mode\n"},
@@ -127,7 +127,7 @@ Test(load_bgp, route_servers)
           {"nic: nva1, asn: 65001", "nic: nva1, asn: 64500"}},
          "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
          "in "
-         "this version: damping, half_programming, single_er_path, silent_drops\n"
+         "this version: damping, half_programming, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].asn: azure mode refuses the reserved "
@@ -143,7 +143,7 @@ Test(load_bgp, route_servers)
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.9.1.4, asn: 65001}\n"}},
          "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
          "in "
-         "this version: damping, half_programming, single_er_path, silent_drops\n"
+         "this version: damping, half_programming, silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].address: 10.9.1.4 is outside VNet "
@@ -278,32 +278,29 @@ Test(load_bgp, routers_gateways_and_the_rest)
                  "  - {name: g1, type: Vpn, vnet: spoke, addresses: [10.1.9.4]}\n"}},
          "base.yaml:16: error: peerings[hub, spoke].spoke.use_remote_gateways: 'spoke' has 'g1' of "
          "its own and cannot use another VNet's\n"
-         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
-         "this version\n"
          "base.yaml:41: error: gateways[g1].vnet: VNet 'spoke' has no subnet named "
          "GatewaySubnet\n"},
         {{{NULL,
            "gateways:\n"
            "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4, 10.0.3.4, 10.0.1.9]}\n"}},
-         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
-         "this version\n"
          "base.yaml:41: error: gateways[g1].addresses: 10.0.1.9 is not in subnet "
          "'hub/GatewaySubnet' (10.0.3.0/26)\n"
          "base.yaml:41: error: gateways[g1].addresses: 10.0.3.4 stands twice\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"
                  "  - {name: g2, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"}},
-         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
-         "this version\n"
          "base.yaml:42: error: gateways[g2].addresses: 10.0.3.4 is taken by gateway 'g1' "
          "(base.yaml:41)\n"
          "base.yaml:42: error: gateways[g2]: VNet 'hub' has a gateway of this type already, 'g1' "
          "(base.yaml:41)\n"},
         {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4], neighbors: "
+                 "[{route_server: rs1}]}\n"}},
+         "base.yaml:41: error: gateways[g1].neighbors: a gateway's neighbor is a router or an "
+         "address; it has a session with the route server of its VNet by itself\n"},
+        {{{NULL, "gateways:\n"
                  "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
                  "point_to_site: [172.30.0.0/24]}\n"}},
-         "base.yaml:40: warning no-effect: 'gateways' is read and checked but has no effect in "
-         "this version\n"
          "base.yaml:41: error: gateways[g1]: static_branches and point_to_site belong to type "
          "Vpn\n"},
         {{{NULL,

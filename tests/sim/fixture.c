@@ -72,7 +72,7 @@ static const char *or_nothing(const char *text)
     return text ? text : "";
 }
 
-static struct fabric *load(const struct fixture_text *text)
+static char *base_text(const struct fixture_text *text)
 {
     char *yaml = NULL;
     int n = asprintf(
@@ -80,6 +80,11 @@ static struct fabric *load(const struct fixture_text *text)
         or_nothing(text->nva1_originates), or_nothing(text->nva1), or_nothing(text->routers),
         or_nothing(text->nva2_originates), or_nothing(text->nva2), or_nothing(text->top));
     cr_assert_gt(n, 0);
+    return yaml;
+}
+
+static struct fabric *load(char *yaml)
+{
     struct fabric_reader reader = {.context = yaml, .read = read_text};
     struct fabric_problems problems = {0};
     struct fabric *fabric = fabric_load("test.yaml", &reader, &problems);
@@ -89,15 +94,21 @@ static struct fabric *load(const struct fixture_text *text)
                          problems.items[i].message);
     cr_assert_not_null(fabric);
     fabric_problems_free(&problems);
-    free(yaml);
     return fabric;
 }
 
 void fixture_open(struct fixture *fixture, const struct fixture_text *text)
 {
     static const struct fixture_text nothing;
+    char *yaml = base_text(text ? text : &nothing);
+    fixture_open_yaml(fixture, yaml);
+    free(yaml);
+}
+
+void fixture_open_yaml(struct fixture *fixture, char *yaml)
+{
     char error[DP_ERROR_TEXT] = "";
-    fixture->fabric = load(text ? text : &nothing);
+    fixture->fabric = load(yaml);
     fixture->lpm = lpm_create();
     lpm_rcu_register_thread();
     struct dp_forwarding_config config = program_forwarding_config(fixture->fabric, 1);

@@ -27,6 +27,8 @@ struct fixture {
 
 /* Loads, builds, and settles within 10 virtual minutes; a failure ends the test. */
 void fixture_open(struct fixture *fixture, const struct fixture_text *text);
+/* The same with a fabric file of the test's own. */
+void fixture_open_yaml(struct fixture *fixture, char *yaml);
 void fixture_close(struct fixture *fixture);
 
 /* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the

@@ -1,0 +1,245 @@
+/*
+ * Gateways in the twin: failover between ExpressRoute and VPN, transit, gateways without a route server,
+ * with AS numbers of their own, routes kept from them by community, and their limits.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/rows.h"
+
+#define ER  "10.0.3.4,10.0.3.5"
+#define VPN "10.0.3.6,10.0.3.7"
+
+/* Hub with an ExpressRoute and a VPN gateway that both reach 10.50.0.0/16. Parts: quirks or nothing, the
+ * route server or nothing, further keys of er1, of vpn1, and the routers. */
+static const char coexisting[] =
+    "fabric: coexisting\n"
+    "vnets:\n"
+    "  - name: hub\n"
+    "    address_space: [10.0.0.0/22]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, prefixes: [10.0.0.0/26]}\n"
+    "      - {name: nva, prefixes: [10.0.1.0/24]}\n"
+    "      - {name: vms, prefixes: [10.0.2.0/24]}\n"
+    "      - {name: GatewaySubnet, prefixes: [10.0.3.0/26]}\n"
+    "  - {name: spoke, address_space: [10.1.0.0/16], subnets: [{name: vms, prefixes: "
+    "[10.1.0.0/24]}]}\n"
+    "peerings:\n"
+    "  - vnets: [hub, spoke]\n"
+    "    hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}\n"
+    "    spoke: {use_remote_gateways: true, allow_forwarded_traffic: true}\n"
+    "nics:\n"
+    "  - {name: vm, subnet: spoke/vms, addresses: [10.1.0.4]}\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
+    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true}\n"
+    "%s"
+    "gateways:\n"
+    "  - {name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4, 10.0.3.5]%s}\n"
+    "  - {name: vpn1, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7], static_branches: "
+    "[{name: b7, prefixes: [192.168.7.0/24]}]%s}\n"
+    "routers:\n"
+    "  - {name: msee1, asn: 12076, originate: [10.50.0.0/16, 10.0.2.0/25], neighbors: [{gateway: "
+    "er1, prepend: 1}]}\n"
+    "  - {name: cpe1, asn: 65060, originate: [10.50.0.0/16, 10.0.2.0/25], neighbors: [{gateway: "
+    "vpn1, prepend: 3}]}\n"
+    "%s";
+
+static const char with_route_server[] =
+    "route_servers:\n"
+    "  - name: rs1\n"
+    "    vnet: hub\n"
+    "    addresses: [10.0.0.4, 10.0.0.5]\n"
+    "    branch_to_branch: true\n"
+    "    peers: [{name: nva1, address: 10.0.1.4, asn: 65001}, {name: nva2, address: 10.0.1.5, asn: "
+    "65002}]\n";
+static const char with_nvas[] =
+    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [9.9.9.0/24], neighbors: "
+    "[{route_server: rs1}]}\n"
+    "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n";
+
+static void open_coexisting(struct fixture *fixture, const char *server, const char *er1,
+                            const char *vpn1, const char *routers)
+{
+    char *yaml;
+    cr_assert_gt(asprintf(&yaml, coexisting, server, er1, vpn1, routers), 0);
+    fixture_open_yaml(fixture, yaml);
+    free(yaml);
+}
+
+static void expect_next_hops(struct fixture *fixture, const char *nic, const char *prefix,
+                             const char *want)
+{
+    char text[256];
+    cr_expect_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
+                     nic, prefix, text, want);
+}
+
+static void expect_learned(struct fixture *fixture, const char *router, const char *prefix,
+                           const char *want)
+{
+    char text[ROWS_TEXT];
+    cr_expect_str_eq(rows_learned(fixture, router, prefix, text), want, "%s at %s: %s, not %s",
+                     router, prefix, text, want);
+}
+
+static void expect_programmed(struct fixture *fixture)
+{
+    char error[DP_ERROR_TEXT] = "";
+    cr_expect(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
+              error);
+}
+
+Test(gateways, nics_move_to_vpn_while_express_route_is_down)
+{
+    struct fixture fixture;
+    open_coexisting(&fixture, with_route_server, "", "", with_nvas);
+    uint32_t msee = fixture_router(&fixture, "msee1");
+    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    for (unsigned times = 0; times < 2; times++) {
+        cr_assert_eq(sim_router_fail(fixture.sim, msee, times ? SIM_SILENCE : SIM_STOP), 0);
+        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+        expect_programmed(&fixture);
+        cr_assert_eq(sim_router_restart(fixture.sim, msee), 0);
+        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+        expect_programmed(&fixture);
+    }
+    fixture_close(&fixture);
+}
+
+/* What is equal to or inside the VNet is for ExpressRoute to hear, if not to program. */
+Test(gateways, vpn_ignores_what_is_inside_its_vnet)
+{
+    char text[ROWS_TEXT];
+    struct fixture fixture;
+    open_coexisting(&fixture, with_route_server, "", "", with_nvas);
+    expect_next_hops(&fixture, "vm", "10.0.2.0/25", "-");
+    expect_learned(&fixture, "nva2-os", "10.0.2.0/25", "65515-12076-12076");
+    cr_expect_str_eq(rows_learned_by_gateway(&fixture, "vpn1", "10.0.2.0/25", text),
+                     "12076-12076");
+    expect_learned(&fixture, "cpe1", "10.0.2.0/25", "-");
+    fixture_close(&fixture);
+}
+
+Test(gateways, serve_nics_without_a_route_server)
+{
+    struct fixture fixture;
+    open_coexisting(&fixture, "", "", ", point_to_site: [172.30.0.0/24]", "");
+    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
+    expect_next_hops(&fixture, "vm", "172.30.0.0/24", VPN);
+    expect_learned(&fixture, "msee1", "10.1.0.0/16", "65515");
+    expect_learned(&fixture, "msee1", "192.168.7.0/24", "-");
+    expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
+    expect_learned(&fixture, "cpe1", "192.168.7.0/24", "65515");
+    cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "msee1"), SIM_KILL), 0);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+    expect_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* Of the gateway's own choice. */
+static char *gateway_next_hops(struct fixture *fixture, const char *gateway, const char *prefix,
+                               char *text)
+{
+    struct lpm_prefix parsed;
+    struct rib_choice choice;
+    uint32_t index = fabric_find_gateway(fixture->fabric, gateway);
+    cr_assert_neq(index, FABRIC_NONE);
+    cr_assert_eq(lpm_prefix_parse(prefix, &parsed), 0);
+    speaker_choice(controller_gateway_speaker(sim_controller(fixture->sim), index), &parsed,
+                   &choice);
+    text[0] = '\0';
+    for (unsigned i = 0; i < choice.n; i++) {
+        char address[LPM_ADDRESS_TEXT];
+        strcat(text, i ? " " : "");
+        strcat(text, lpm_address_format(&choice.paths[i].next_hop, address));
+    }
+    return text;
+}
+
+/* An external session: each side prepends its number, and the route server is the next hop of what NVAs
+ * say. */
+Test(gateways, may_have_an_as_number_of_their_own)
+{
+    char text[ROWS_TEXT];
+    struct fixture fixture;
+    open_coexisting(&fixture, with_route_server, "", ", asn: 65004", with_nvas);
+    expect_learned(&fixture, "nva2-os", "192.168.7.0/24", "65515-65004");
+    expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65004-65515-65001");
+    expect_learned(&fixture, "cpe1", "10.1.0.0/16", "65004");
+    expect_learned(&fixture, "msee1", "192.168.7.0/24", "65515-65004");
+    expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
+    cr_expect_str_eq(gateway_next_hops(&fixture, "vpn1", "9.9.9.0/24", text), "10.0.0.4 10.0.0.5");
+    cr_expect_str_eq(gateway_next_hops(&fixture, "er1", "9.9.9.0/24", text), "10.0.1.4");
+    fixture_close(&fixture);
+}
+
+/* Policies of the connection, and of a neighbor, come after the fabric's own rules. */
+Test(gateways, have_policies_both_ways)
+{
+    struct fixture fixture;
+    open_coexisting(&fixture, with_route_server, ", export: no-9",
+                    ", import: no-7, neighbors: [{router: cpe1, export: no-1}]",
+                    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [9.9.9.0/24, 0.0.0.0/0], "
+                    "neighbors: [{route_server: rs1}]}\n"
+                    "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n"
+                    "policies:\n"
+                    "  - {name: no-9, rules: [{match: {prefixes: [9.9.9.0/24]}, then: reject}]}\n"
+                    "  - {name: no-7, rules: [{match: {prefixes: [192.168.7.0/24]}, then: "
+                    "reject}]}\n"
+                    "  - {name: no-1, rules: [{match: {prefixes: [10.1.0.0/16]}, then: reject}, "
+                    "{then: accept}]}\n");
+    expect_learned(&fixture, "msee1", "9.9.9.0/24", "-");
+    expect_learned(&fixture, "msee1", "0.0.0.0/0", "65515-65001");
+    expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65515-65001");
+    expect_learned(&fixture, "cpe1", "0.0.0.0/0", "-");
+    expect_learned(&fixture, "cpe1", "10.1.0.0/16", "-");
+    expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
+    expect_next_hops(&fixture, "vm", "192.168.7.0/24", "-");
+    fixture_close(&fixture);
+}
+
+/* 500 prefixes of one NVA, with or without NO_ADVERTISE. */
+static void open_lab(struct fixture *fixture, bool tagged)
+{
+    char *routers = malloc(65536);
+    cr_assert_not_null(routers);
+    size_t n = (size_t)sprintf(routers, "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [");
+    for (unsigned i = 0; i < 500; i++)
+        n += (size_t)sprintf(routers + n, "%s20.%u.%u.0/24", i ? ", " : "", i / 250, i % 250);
+    sprintf(routers + n,
+            "], neighbors: [{route_server: rs1, export: lab}]}\n"
+            "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n"
+            "policies:\n"
+            "  - {name: lab, rules: [{match: {prefixes: [20.0.0.0/8 le 24]}%s, then: accept}]}\n",
+            tagged ? ", set: {add_communities: ['65535:65282']}" : "");
+    open_coexisting(fixture, with_route_server, "", "", routers);
+    free(routers);
+}
+
+Test(gateways, no_advertise_keeps_routes_for_nics)
+{
+    struct fixture fixture;
+    open_lab(&fixture, true);
+    expect_next_hops(&fixture, "vm", "20.0.7.0/24", "10.0.1.4");
+    expect_next_hops(&fixture, "vm", "20.1.249.0/24", "10.0.1.4");
+    cr_expect_str_eq(rows_source(&fixture, "er1/0", "20.0.7.0/24"), "bgp");
+    expect_learned(&fixture, "msee1", "20.0.7.0/24", "-");
+    expect_learned(&fixture, "cpe1", "20.0.7.0/24", "-");
+    expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "-");
+    cr_expect_lt(rows_learned_count(&fixture, "msee1"), 10);
+    fixture_close(&fixture);
+
+    open_lab(&fixture, false);
+    expect_learned(&fixture, "msee1", "20.0.7.0/24", "65515-65001");
+    expect_learned(&fixture, "cpe1", "20.1.249.0/24", "65515-65001");
+    expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "65515-65001");
+    size_t n = rows_learned_count(&fixture, "msee1");
+    cr_expect(n > 500 && n < 1000, "%zu", n);
+    fixture_close(&fixture);
+}
