@@ -10,11 +10,12 @@
  *             ranges                   nodes                (counted, never changed)
  *
  * A table is a base. A layer is what a derived FIB changes about it: its ranges say of every address
- * which leaf shows there, or "inherit". The FIB of the base itself has the table's plain layer,
- * which inherits everything. Where an override covers an address, the ranges show overrides and base
- * merged, so they are replaced when the base changes there; all other addresses follow the base with
- * no store at all. Inside of an override over very many routes they say to ask the table's routes
- * instead (ranges.h: cover).
+ * which leaf of an override shows there, or "inherit". The FIB of the base itself has the table's
+ * plain layer, which inherits everything. Inside of an override the ranges say inherit where the base
+ * has a longer route, so they are replaced when such a route comes or goes (follow.c); that it gets
+ * another leaf, and whatever changes anywhere else, every FIB follows with no store at all. Inside of
+ * an override over very many routes, and for removals, they say to ask the table's routes instead
+ * (ranges.h: cover).
  *
  * The route 0/0 is not spread over anything: leaf 0 means "the fallback", a word of the layer or,
  * where that says inherit, of the table. So a default route costs nothing and changes in one
@@ -30,7 +31,8 @@
  *
  * All loads are acquire. R1 comes first; R2 and R3 may come in any order (bulk lookups make R3
  * first and for all), because an address is settled by one of them alone: whether a layer inherits
- * it depends on its overrides, which never change. No step waits for anyone or repeats: a search
+ * it depends on its overrides, which never change, or changes with a grace period between the ranges'
+ * store and the base's (E). No step waits for anyone or repeats: a search
  * visits at most 6 nodes of ranges, and a walk 6 nodes for IPv4 and 22 for IPv6, whatever the writer
  * does.
  *
@@ -68,6 +70,12 @@
  * replaces its ranges any more, so where it has overrides a reader sees what the FIB showed before it
  * left, unless they ask the routes, which is the second pair; and where it inherits, the new layer
  * inherits too or has an override, whose guard counts.
+ *
+ * (E) Where a route of the base comes or goes inside of an override, a reader must not see the new one
+ * of the two words, ranges and base, with the old one of the other. There are grace periods before and
+ * after the base's store for this; follow.c says which, and what the ranges show in the meantime. A
+ * reader that still has the ranges of a layer that its FIB has left sees where these inherit what
+ * the FIB's new layer inherits too or overrides; for that the guard of the new layer is enough.
  *
  * All others commute or are read in the order of their making: an address that the old and the new
  * layer both inherit is the base's alone; a place that a FIB leaves is read from the ranges that the

@@ -25,7 +25,6 @@ struct lpm_touch {
     size_t count;
     uint64_t lengths[2]; /* that overrides may have, by bit */
     size_t longer;       /* overrides too long to be marked */
-    size_t gone;         /* removals */
 };
 
 /* What a derived FIB changes about its base. FIBs of one base with equal overrides share the layer.
@@ -187,10 +186,10 @@ int lpm_table_fill(struct lpm_table *table, const struct lpm_route *routes, size
 
 /* --- Where layers override (touch.c) ----------------------------------------------------------- */
 
-/* Might a change of the base's route at key/length alter what some layer shows, beyond what it
- * inherits? Rarely true where it does not. */
+/* Does the base's route at key/length lie inside of an override of some layer? Rarely true where it
+ * does not. */
 bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length);
-/* The same of one layer, exactly. */
+/* The same of one layer, exactly, and does no override of the very same prefix hide it? */
 bool lpm_layer_needs(const struct lpm_layer *layer, lpm_key key, unsigned length);
 /* For a layer that joins: 0 or -ENOMEM. */
 int lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer);
@@ -212,9 +211,11 @@ static inline struct lpm_ranges *lpm_layer_own_ranges(const struct lpm_layer *la
 {
     return atomic_load_explicit(&layer->ranges, memory_order_relaxed);
 }
-/* Makes ranges for the layer over these routes of its base; NULL when it has no overrides. 0 or
- * -ENOMEM. */
-int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes, struct lpm_ranges **ranges);
+/* Makes ranges for the layer over these routes of its base; NULL when it has no overrides. Outermost
+ * overrides ask the base where those of the ranges in force do, and where a route came or went in
+ * one of n regions (see lpm_ranges_source). 0 or -ENOMEM. */
+int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes,
+                     const struct lpm_region *regions, size_t n, struct lpm_ranges **ranges);
 /* Bytes of a layer with so many overrides. */
 size_t lpm_layer_size(enum lpm_family family, size_t overs);
 

@@ -302,13 +302,16 @@ static void touch_over(struct lpm_layer *layer, enum lpm_family family, const st
                                             : lpm_touched_bit6((uint64_t)(first + i) << 32));
 }
 
-/* Ranges for the layer over these routes of its base. */
-int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes, struct lpm_ranges **ranges)
+int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes,
+                     const struct lpm_region *regions, size_t n, struct lpm_ranges **ranges)
 {
     struct lpm_ranges_source source = {
         .memory = &layer->table->lpm->memory,
         .overs = lpm_layer_overs(layer, family_of(layer->table)),
         .routes = routes,
+        .asking = lpm_layer_own_ranges(layer),
+        .changed = regions,
+        .changed_count = n,
     };
 
     *ranges = NULL;
@@ -345,7 +348,7 @@ static int make_layer(struct wanted *wanted)
     struct lpm_ranges *ranges;
 
     if ((lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0) || fit(wanted) < 0 ||
-        lpm_layer_ranges(wanted->layer, table->routes, &ranges) < 0)
+        lpm_layer_ranges(wanted->layer, table->routes, NULL, 0, &ranges) < 0)
         return -ENOMEM;
     if (lpm_touch_add(table, wanted->layer) < 0) {
         lpm_ranges_free(ranges);

@@ -101,13 +101,16 @@ int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
 void lpm_release(struct lpm_fib *fib);
 
 /* Applies n changes in order, all or none (in the sense of errors). Costs, for a base, what changes,
- * plus the overrides of each derived FIB that has one around a changed route, or a removal inside
- * it; overrides inside of a changed route cost nothing. For a derived FIB it costs all overrides
- * that it has, so give it many changes in one call.
+ * whatever number of FIBs are derived from it. Only where a route comes or goes (not: gets another
+ * leaf) inside of an override, the derived FIBs with this override are worked out anew, a few
+ * microseconds each; but if there are very many, lookups in that override ask the base's routes from
+ * then on, which is slower, and no more is to be worked out there. For a derived FIB it costs all
+ * overrides that it has, so give it many changes in one call.
  *
- * A change of a base may wait for a grace period: when, since the last one, a derived FIB got or
- * lost overrides where the base changes now, or lost any while it had one over very many routes, or
- * was moved away, or any fallback (0/0) changed.
+ * A change of a base may wait for a grace period: when a route comes or goes inside of an override, up
+ * to twice; and when, since the last one, a derived FIB got or lost overrides where the base changes
+ * now, or lost any while it had a removal or one over very many routes, or was moved away, or any
+ * fallback (0/0) changed.
  * Otherwise a reader half way through a lookup could see what its FIB never showed. So readers
  * must be quiescent or offline now and then, and a writer that has both to do changes bases first,
  * derived FIBs after. */

@@ -28,6 +28,14 @@ struct lpm_over {
     uint32_t leaf; /* 0: removed */
 };
 
+/* Prefixes of the base that changed. */
+struct lpm_region {
+    lpm_key key;
+    unsigned length;
+    bool others; /* prefixes inside it changed too */
+    bool comes;  /* a route came or went here, not only its leaf */
+};
+
 static inline unsigned lpm_over_width(enum lpm_family family)
 {
     return family == LPM_IPV4 ? LPM_OVER_WORDS4 : LPM_OVER_WORDS6;

@@ -89,15 +89,30 @@ static uint32_t find_value6(const struct lpm_ranges *ranges, uint64_t high)
     return lpm_bottom6_value(bottom, lpm_keys6_before(bottom, high));
 }
 
+static uint32_t find_value(const struct lpm_ranges *ranges, enum lpm_family family, lpm_key address)
+{
+    uint64_t high = (uint64_t)(address >> 64);
+
+    return family == LPM_IPV4 ? find_value4(ranges, (uint32_t)(high >> 32))
+                              : find_value6(ranges, high);
+}
+
 uint32_t lpm_ranges_look_up(const struct lpm_ranges *ranges, enum lpm_family family,
                             lpm_key address, const char *window, const _Atomic uint32_t *routes)
 {
-    uint64_t high = (uint64_t)(address >> 64);
-    uint32_t value = family == LPM_IPV4 ? find_value4(ranges, (uint32_t)(high >> 32))
-                                        : find_value6(ranges, high);
+    uint32_t value = find_value(ranges, family, address);
 
     return value & LPM_VALUE_SLOW ? lpm_ranges_settle(ranges, value, address, window, routes)
                                   : value;
+}
+
+bool lpm_ranges_ask(const struct lpm_ranges *ranges, enum lpm_family family, lpm_key address)
+{
+    uint32_t value = find_value(ranges, family, address);
+
+    if (value & LPM_VALUE_DEEP)
+        value = settle_deep(ranges, value & LPM_VALUE_INDEX, (uint64_t)address);
+    return (value & LPM_VALUE_COVER) && (value & LPM_VALUE_ASKED);
 }
 
 /* --- Layout ------------------------------------------------------------------------------------ */
@@ -278,7 +293,7 @@ struct lpm_ranges *lpm_ranges_make(const struct lpm_ranges_source *source)
     };
     struct lpm_ranges *ranges = NULL;
 
-    if (lpm_sweep_run(&sweep, &source->overs, source->routes) == 0)
+    if (lpm_sweep_run(&sweep, source) == 0)
         ranges = pack(source->memory, &content);
     lpm_sweep_end(&sweep);
     return ranges;

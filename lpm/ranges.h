@@ -3,11 +3,13 @@
  *
  * The address space is cut into ranges; each has a value:
  *
- *      a leaf               (0: no route, that is, the fallback)
- *      LPM_ENTRY_INHERIT    no override reaches here: the base decides
- *      LPM_VALUE_COVER | i  an override reaches here, and so do too many longer routes of the base to
- *                           copy them: the base's longest match if that is longer than covers[i],
- *                           else the leaf of covers[i], else the same with what that lies in
+ *      a leaf               of an override, and the base has no longer route here
+ *      LPM_ENTRY_INHERIT    the base decides: no override reaches here, or a longer route of the base
+ *                           lies inside of it
+ *      LPM_VALUE_COVER | i  a removal, or an override of which it is not known, and not to be worked
+ *                           out, where longer routes of the base are: the base's longest match if
+ *                           that is longer than covers[i], else the leaf of covers[i], else the same
+ *                           with what that lies in
  *      LPM_VALUE_DEEP | i   IPv6: cut again, by the lower halves of the addresses, in deeps[i]
  *
  * Ranges are searched by a static B+ tree of 16 keys a node (Khuong and Morin, "Array Layouts for
@@ -19,7 +21,8 @@
  *
  * Keys are 32 bits for IPv4 and the upper 64 bits for IPv6. A node that is not full is padded with
  * the highest key, which is less than no address. Ranges are never changed once published: they are
- * replaced.
+ * replaced, when a route of the base comes or goes inside of an override (follow.c). No range has a
+ * leaf of the base, so that its routes may change theirs with nothing to do here.
  */
 #ifndef LPM_RANGES_H
 #define LPM_RANGES_H
@@ -30,7 +33,8 @@
 #define LPM_VALUE_COVER 0x20000000u
 #define LPM_VALUE_DEEP  0x10000000u
 #define LPM_VALUE_SLOW  (LPM_VALUE_COVER | LPM_VALUE_DEEP)
-#define LPM_VALUE_INDEX 0x0fffffffu
+#define LPM_VALUE_ASKED 0x08000000u /* with COVER: all of the outermost override is asked about */
+#define LPM_VALUE_INDEX 0x07ffffffu
 
 #define LPM_FANOUT 16
 #define LPM_LEVELS 5 /* of nodes above the bottom, for 16^6 ranges */
@@ -72,11 +76,17 @@ struct lpm_ranges {
     struct lpm_rcu_head rcu;
 } __attribute__((aligned(LPM_RANGES_ALIGNMENT)));
 
-/* What ranges show: a base's routes with overrides laid upon them. */
+/* What ranges show: where overrides decide, and where a base's routes inside of them. */
 struct lpm_ranges_source {
     struct lpm_memory *memory;
     struct lpm_overs overs;
     uint32_t routes; /* of the base */
+    /* Outermost overrides that ask the base, whatever is inside: all those that ask here (NULL:
+     * none), ... */
+    const struct lpm_ranges *asking;
+    /* ... and those that one of these lies inside of, sorted, none inside another. */
+    const struct lpm_region *changed;
+    size_t changed_count;
 };
 
 /* NULL when there is no memory. */
@@ -152,6 +162,9 @@ static inline uint32_t lpm_bottom6_value(const uint64_t *bottom, unsigned place)
 {
     return ((const uint32_t *)(const void *)(bottom + LPM_FANOUT))[place];
 }
+
+/* For the writer: is address inside of an outermost override that asks the base all over? */
+bool lpm_ranges_ask(const struct lpm_ranges *ranges, enum lpm_family family, lpm_key address);
 
 /* A leaf or LPM_ENTRY_INHERIT, for any value. routes: the base's, as the writer has them. */
 uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_key address,

@@ -1,31 +1,33 @@
 /*
  * The sweep goes through the overrides in prefix order, in groups: an override that none covers,
- * and all inside it. With them come the base's routes inside the group, which show wherever they are
- * longer than the overrides around them:
+ * and all inside it. With them come the base's routes inside the group, which decide wherever they
+ * are longer than the overrides around them:
  *
  *      override   |------------- 10.0.0.0/8 -> A -------------|
  *      base            |-- 10.1.0.0/16 -> B --|
- *      override             |- 10.1.7.0/24 gone -|
- *      range      A    B                         (B)          inherit
+ *      override             |- 10.1.7.0/24 -> C -|
+ *      range      A    inherit  C                inherit  A   inherit
  *
  * A stack holds the prefixes that the sweep is inside of. Where one begins or ends, a range begins.
- * A removal shows what is below it on the stack, or what the base has around the group.
+ * What a removal shows is what the base has around it or what overrides are around it, whichever is
+ * longer, and the base is asked for it (LPM_VALUE_COVER).
  *
- * Inside of a short override of a large base there may be very many routes. Beyond some number they
- * are not copied: the group's ranges then say to ask the base (LPM_VALUE_COVER). So a derived FIB
- * costs what its overrides cost, however many routes they lie over.
+ * Inside of a short override of a large base there may be very many routes. Beyond some number no
+ * ranges are made for them: those of the group then say to ask the base. So a derived FIB costs what
+ * its overrides cost, however many routes they lie over.
  */
 #include "lpm/sweep.h"
 
 #include <errno.h>
 
-/* Of the base, copied into a group. Asking the base takes as long as three or four searches. */
-#define COPIED_MOST 64
+/* Of the base, in a group. Asking the base takes as long as three or four searches. */
+#define ROUTES_MOST 64
 
 struct prefix {
     lpm_key key;
     uint32_t leaf;
     uint8_t length;
+    bool is_route; /* of the base, not an override */
 };
 
 struct bound {
@@ -37,18 +39,22 @@ struct bound {
 struct opened {
     lpm_key last;
     uint32_t value;
+    struct prefix prefix;
+    uint32_t cover; /* of an override: its index, or LPM_COVER_NONE as long as it has none */
 };
 
 struct state {
     struct lpm_sweep *sweep;
+    const struct lpm_ranges_source *source;
     const struct lpm_overs *overs;
     const char *window;
     uint32_t routes;
+    size_t changed; /* regions of the source that lie before the group */
     /* The group. */
     size_t next, end; /* overrides not yet among prefixes */
     struct prefix *prefixes;
     size_t prefixes_count, prefixes_room;
-    size_t copied;
+    size_t routes_count;
     bool asking; /* the base is to be asked */
     /* All groups. */
     struct opened opened[129];
@@ -111,7 +117,7 @@ static int add_route(void *context, lpm_key key, unsigned length, uint32_t leaf)
     struct state *state = context;
     bool hidden = false;
 
-    if (++state->copied > COPIED_MOST)
+    if (++state->routes_count > ROUTES_MOST)
         return 1;
     while (state->next < state->end) {
         struct lpm_over over = lpm_over_at(state->overs, state->next);
@@ -125,7 +131,27 @@ static int add_route(void *context, lpm_key key, unsigned length, uint32_t leaf)
     }
     if (hidden)
         return 0;
-    return add_prefix(state, &(struct prefix){.key = key, .leaf = leaf, .length = (uint8_t)length});
+    return add_prefix(
+        state,
+        &(struct prefix){.key = key, .leaf = leaf, .length = (uint8_t)length, .is_route = true});
+}
+
+/* Is the group of this outermost override to ask, as the source has it? Groups come in order, as the
+ * regions are. */
+static bool told_to_ask(struct state *state, const struct lpm_over *top)
+{
+    const struct lpm_ranges_source *source = state->source;
+    lpm_key last = lpm_key_last(top->key, top->length);
+    enum lpm_family family = state->overs->width == LPM_OVER_WORDS4 ? LPM_IPV4 : LPM_IPV6;
+
+    if (source->asking && lpm_ranges_ask(source->asking, family, top->key))
+        return true;
+    while (state->changed < source->changed_count &&
+           (!source->changed[state->changed].comes ||
+            lpm_key_last(source->changed[state->changed].key,
+                         source->changed[state->changed].length) < top->key))
+        state->changed++;
+    return state->changed < source->changed_count && source->changed[state->changed].key <= last;
 }
 
 /* Gathers the group that begins with override first. */
@@ -133,15 +159,16 @@ static int gather(struct state *state, size_t first)
 {
     struct lpm_over top = lpm_over_at(state->overs, first);
     lpm_key last = lpm_key_last(top.key, top.length);
-    int status;
+    int status = 1;
 
     state->end = first;
     while (state->end < state->overs->count && lpm_over_at(state->overs, state->end).key <= last)
         state->end++;
     state->next = first;
-    state->prefixes_count = state->copied = 0;
-    status =
-        lpm_routes_each_under(state->window, state->routes, top.key, top.length, add_route, state);
+    state->prefixes_count = state->routes_count = 0;
+    if (!told_to_ask(state, &top))
+        status = lpm_routes_each_under(state->window, state->routes, top.key, top.length, add_route,
+                                       state);
     state->asking = status > 0;
     if (state->asking) {
         state->next = first;
@@ -181,44 +208,67 @@ static int close_before(struct state *state, lpm_key next)
     return status;
 }
 
-/* What shows where an override takes a route away: the longest that is shorter. */
-static uint32_t leaf_around(const struct state *state, const struct prefix *prefix)
-{
-    unsigned length;
-
-    if (state->depth)
-        return state->opened[state->depth - 1].value;
-    return lpm_routes_longest(state->window, state->routes, prefix->key, prefix->length, &length);
-}
-
-static int add_cover(struct state *state, const struct prefix *prefix, uint32_t *value)
+static int new_cover(struct state *state, const struct prefix *prefix, uint32_t around,
+                     uint32_t *cover)
 {
     struct lpm_sweep *sweep = state->sweep;
-    uint32_t around = LPM_COVER_NONE;
 
-    if (state->depth)
-        around = state->opened[state->depth - 1].value & LPM_VALUE_INDEX;
-    if (RESERVE(sweep->memory, sweep->covers, sweep->covers_room, sweep->covers_count) < 0)
+    if (RESERVE(sweep->memory, sweep->covers, sweep->covers_room, sweep->covers_count) < 0 ||
+        sweep->covers_count > LPM_VALUE_INDEX)
         return -ENOMEM;
-    *value = LPM_VALUE_COVER | (uint32_t)sweep->covers_count;
+    *cover = (uint32_t)sweep->covers_count;
     sweep->covers[sweep->covers_count++] = (struct lpm_cover){prefix->leaf, prefix->length, around};
+    return 0;
+}
+
+/* The cover of the innermost override that the sweep is inside of; those around it get theirs first.
+ * Routes of the base have none: whoever asks meets them. */
+static int cover_around(struct state *state, uint32_t *cover)
+{
+    *cover = LPM_COVER_NONE;
+    for (unsigned i = 0; i < state->depth; i++) {
+        struct opened *opened = &state->opened[i];
+
+        if (opened->prefix.is_route)
+            continue;
+        if (opened->cover == LPM_COVER_NONE &&
+            new_cover(state, &opened->prefix, *cover, &opened->cover) < 0)
+            return -ENOMEM;
+        *cover = opened->cover;
+    }
+    return 0;
+}
+
+/* What shows inside of prefix where nothing longer is. */
+static int value_of(struct state *state, struct opened *opened)
+{
+    const struct prefix *prefix = &opened->prefix;
+    uint32_t around;
+
+    opened->value = prefix->is_route ? LPM_ENTRY_INHERIT : prefix->leaf;
+    if (prefix->is_route || (!state->asking && prefix->leaf != LPM_NO_ROUTE))
+        return 0;
+    if (cover_around(state, &around) < 0 || new_cover(state, prefix, around, &opened->cover) < 0)
+        return -ENOMEM;
+    opened->value = LPM_VALUE_COVER | (state->asking ? LPM_VALUE_ASKED : 0) | opened->cover;
     return 0;
 }
 
 static int open_prefix(struct state *state, const struct prefix *prefix)
 {
-    uint32_t value = prefix->leaf;
+    struct opened opened = {
+        .last = lpm_key_last(prefix->key, prefix->length),
+        .prefix = *prefix,
+        .cover = LPM_COVER_NONE,
+    };
     int status = close_before(state, prefix->key);
 
-    if (status == 0 && state->asking)
-        status = add_cover(state, prefix, &value);
-    else if (status == 0 && value == LPM_NO_ROUTE)
-        value = leaf_around(state, prefix);
+    if (status == 0)
+        status = value_of(state, &opened);
     if (status < 0)
         return status;
-    state->opened[state->depth++] =
-        (struct opened){.last = lpm_key_last(prefix->key, prefix->length), .value = value};
-    return emit(state, prefix->key, value);
+    state->opened[state->depth++] = opened;
+    return emit(state, prefix->key, opened.value);
 }
 
 /* The last address of all has none after it. */
@@ -319,13 +369,15 @@ static int fold4(struct lpm_sweep *sweep, const struct bound *bounds, size_t cou
 
 /* --- All of it --------------------------------------------------------------------------------- */
 
-int lpm_sweep_run(struct lpm_sweep *sweep, const struct lpm_overs *overs, uint32_t routes)
+int lpm_sweep_run(struct lpm_sweep *sweep, const struct lpm_ranges_source *source)
 {
+    const struct lpm_overs *overs = &source->overs;
     struct state state = {
         .sweep = sweep,
+        .source = source,
         .overs = overs,
         .window = sweep->memory->window,
-        .routes = routes,
+        .routes = source->routes,
     };
     int status = sweep_groups(&state);
 

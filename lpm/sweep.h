@@ -24,7 +24,7 @@ struct lpm_sweep {
 };
 
 /* 0 or -ENOMEM. Either way, end it by lpm_sweep_end(). */
-int lpm_sweep_run(struct lpm_sweep *sweep, const struct lpm_overs *overs, uint32_t routes);
+int lpm_sweep_run(struct lpm_sweep *sweep, const struct lpm_ranges_source *source);
 void lpm_sweep_end(struct lpm_sweep *sweep);
 
 #endif

@@ -1,25 +1,16 @@
 /*
  * Which changes of a base concern the layers over it.
  *
- * A layer copies of its base only what its overrides lie around: the routes inside of an override
- * and longer than it, and the route that a removal uncovers. So a change of the base's route r
- * concerns a layer that
+ * The ranges of a layer say where its overrides decide and where the base does, so they depend on
+ * where the base has routes inside of the overrides, and on nothing else of it. So a route r of the
+ * base that comes or goes concerns a layer that has an override which covers r and is shorter, and no
+ * other. With thousands of layers even asking each of them takes longer than the change itself, and
+ * most often none is concerned. So a table counts its layers' overrides in a hash table of marks, by
+ * prefix, and a change asks for the marks of all shorter prefixes of r, by the few lengths in use.
  *
- *      covers r:       has an override that covers r and is shorter, or
- *      uncovers r:     removes a route inside of r and longer than it
- *
- * and no other: what is inside of r stays hidden by overrides or is inherited. With thousands of
- * layers even asking each of them takes longer than the change itself, and most often none is
- * concerned. So a table counts its layers' overrides in a hash table of marks, by prefix, and a
- * change asks for the marks of all shorter prefixes of r, by the few lengths in use.
- *
- *      a mark      8 bytes: a hash of the prefix, and how many overrides it stands for
- *      covering    the prefix of each override, unless it is as long as nearly all routes are; those are
- *                  only counted, and concern whoever changes a longer route
- *      uncovering  for each removal its first 8, 16, 32 and 48 bits, as far as they are shorter: a
- *                  change of r asks for the longest of these that r has
- *
- * Marks that fall together, and the shortened ones, only cost a needless look at the layers.
+ * A mark is 8 bytes: a hash of the prefix, and how many overrides it stands for. Marks that fall
+ * together only cost a needless look at the layers. Overrides as long as nearly all routes are have no
+ * mark: they are only counted, and concern whoever changes a longer route.
  */
 #include "lpm/core.h"
 
@@ -28,15 +19,11 @@
 #define MARKS_LEAST  64
 #define MARKED_MOST4 23 /* bits of an override that is marked */
 #define MARKED_MOST6 63
-#define GONE_LENGTH  200 /* a mark of this length and more: of a removal */
 
 struct lpm_touch_mark {
     uint32_t print;
     uint32_t overrides; /* 0: free */
 };
-
-static const unsigned gone_lengths[] = {8, 16, 32, 48};
-#define GONE_LENGTHS (sizeof(gone_lengths) / sizeof(gone_lengths[0]))
 
 static unsigned marked_most(const struct lpm_table *table)
 {
@@ -68,7 +55,7 @@ static bool marked(const struct lpm_touch *touch, lpm_key key, unsigned length)
 
 /* --- Asking ------------------------------------------------------------------------------------ */
 
-static bool covered(const struct lpm_table *table, lpm_key key, unsigned length)
+bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length)
 {
     const struct lpm_touch *touch = &table->touch;
 
@@ -85,41 +72,13 @@ static bool covered(const struct lpm_table *table, lpm_key key, unsigned length)
     return false;
 }
 
-static bool uncovered(const struct lpm_table *table, lpm_key key, unsigned length)
-{
-    const struct lpm_touch *touch = &table->touch;
-    unsigned shortened = 0;
-
-    if (!touch->gone)
-        return false;
-    for (unsigned i = 0; i < GONE_LENGTHS && gone_lengths[i] <= length; i++)
-        shortened = gone_lengths[i];
-    return shortened == 0 || marked(touch, lpm_key_cut(key, shortened), GONE_LENGTH + shortened);
-}
-
-bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length)
-{
-    if (table->layers_count == 0)
-        return false;
-    return covered(table, key, length) || uncovered(table, key, length);
-}
-
 bool lpm_layer_needs(const struct lpm_layer *layer, lpm_key key, unsigned length)
 {
     struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
-    lpm_key last = lpm_key_last(key, length);
     struct lpm_over over;
-    size_t at = lpm_overs_find(&overs, key, length);
 
-    /* What begins where r begins and is shorter comes before it in prefix order. */
-    for (size_t i = at; i < overs.count; i++) {
-        over = lpm_over_at(&overs, i);
-        if (over.key > last)
-            break;
-        if (over.leaf == LPM_NO_ROUTE && over.length > length)
-            return true;
-    }
-    return length > 0 && lpm_overs_longest(&overs, key, length, &over);
+    return lpm_overs_longest(&overs, key, length, &over) &&
+           !lpm_overs_get(&overs, key, length, &over);
 }
 
 /* --- Counting ---------------------------------------------------------------------------------- */
@@ -190,30 +149,19 @@ static void unmark(struct lpm_touch *touch, lpm_key key, unsigned length)
     close_gap(touch, at);
 }
 
-typedef void count_mark(struct lpm_touch *touch, lpm_key key, unsigned length);
-
-static void count_gone(struct lpm_touch *touch, const struct lpm_over *over, count_mark *count)
-{
-    for (unsigned i = 0; i < GONE_LENGTHS && gone_lengths[i] < over->length; i++)
-        count(touch, lpm_key_cut(over->key, gone_lengths[i]), GONE_LENGTH + gone_lengths[i]);
-}
-
 static void count_over(struct lpm_table *table, const struct lpm_over *over, bool joins)
 {
     struct lpm_touch *touch = &table->touch;
-    count_mark *count = joins ? mark : unmark;
-    size_t by = joins ? 1 : SIZE_MAX;
 
     if (over->length > marked_most(table)) {
-        touch->longer += by;
-    } else {
-        touch->lengths[over->length / 64] |= UINT64_C(1) << over->length % 64;
-        count(touch, over->key, over->length);
+        touch->longer += joins ? 1 : SIZE_MAX;
+        return;
     }
-    if (over->leaf == LPM_NO_ROUTE) {
-        touch->gone += by;
-        count_gone(touch, over, count);
-    }
+    touch->lengths[over->length / 64] |= UINT64_C(1) << over->length % 64;
+    if (joins)
+        mark(touch, over->key, over->length);
+    else
+        unmark(touch, over->key, over->length);
 }
 
 /* All goes with the last layer, so that a table without layers holds nothing for them. */
@@ -224,21 +172,11 @@ static void drop_marks(struct lpm_table *table)
     table->touch = (struct lpm_touch){0};
 }
 
-/* How many marks the overrides may need. */
-static size_t marks_for(const struct lpm_overs *overs)
-{
-    size_t count = overs->count;
-
-    for (size_t i = 0; i < overs->count; i++)
-        count += lpm_over_at(overs, i).leaf == LPM_NO_ROUTE ? GONE_LENGTHS : 0;
-    return count;
-}
-
 int lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer)
 {
     struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)table->fib->family);
 
-    if (make_room(table, marks_for(&overs)) < 0) {
+    if (make_room(table, overs.count) < 0) {
         if (table->layers_count == 0)
             drop_marks(table);
         return -ENOMEM;

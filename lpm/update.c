@@ -2,28 +2,16 @@
  * Changing a base: prepare everything that can fail, fence, then store.
  *
  *   collect   the changes into an edit of the routes, noting the prefixes that changed
- *   prepare   the new root, or the stores into the direct table; new ranges of the layers that
- *             copied what changed
+ *   prepare   the new root, or the stores into the direct table; new ranges of the layers that are
+ *             concerned (follow.c)
  *   fence     wait, in the rare cases that core.c lists
  *   commit    release stores; what they replace is buried
  */
-#include "lpm/core.h"
+#include "lpm/follow.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A prefix that changed. */
-struct region {
-    lpm_key key;
-    unsigned length;
-    bool others; /* prefixes inside it changed too */
-};
-
-struct rebuilt {
-    struct lpm_layer *layer;
-    struct lpm_ranges *ranges;
-};
 
 /* A direct table that went out of use, until its grace period has passed. */
 struct retired {
@@ -37,19 +25,16 @@ struct update {
     struct lpm_memory *memory;
     struct lpm_routes_edit edit;
     uint32_t fallback;
-    long routes;            /* added less removed, 0/0 too */
-    struct region *regions; /* few_regions, if that has room for them */
+    long routes;                /* added less removed, 0/0 too */
+    struct lpm_region *regions; /* few_regions, if that has room for them */
     size_t regions_count;
     size_t regions_room;
-    struct region few_regions[4];
+    struct lpm_region few_regions[4];
     _Atomic uint32_t *direct; /* in force after the commit, or NULL */
     struct lpm_stores stores; /* if direct */
     uint32_t root;            /* otherwise; LPM_ENTRY_UNKNOWN until built */
     struct retired *retired;  /* if the table loses its direct table */
-    struct rebuilt *rebuilt;
-    size_t rebuilt_count;
-    size_t rebuilt_room;
-    bool concerned; /* some layer may have to be rebuilt */
+    struct lpm_follow follow;
 };
 
 static void *new_items(struct update *update, size_t n, size_t size)
@@ -73,13 +58,13 @@ static void begin(struct update *update, struct lpm_table *table)
         .root = LPM_ENTRY_UNKNOWN,
     };
     lpm_stores_init(&update->stores, update->memory);
+    lpm_follow_begin(&update->follow, table);
 }
 
 static void free_lists(struct update *update)
 {
     if (update->regions != update->few_regions)
-        free_items(update, update->regions, update->regions_room, sizeof(struct region));
-    free_items(update, update->rebuilt, update->rebuilt_room, sizeof(struct rebuilt));
+        free_items(update, update->regions, update->regions_room, sizeof(struct lpm_region));
 }
 
 /* --- Collect ----------------------------------------------------------------------------------- */
@@ -87,6 +72,7 @@ static void free_lists(struct update *update)
 static int set_route(struct update *update, const struct lpm_prefix *prefix, uint32_t leaf)
 {
     lpm_key key = lpm_key_of(prefix->bytes);
+    long before = update->edit.routes;
     int changed;
 
     if (prefix->length == 0) {
@@ -96,23 +82,26 @@ static int set_route(struct update *update, const struct lpm_prefix *prefix, uin
     }
     changed = lpm_routes_set(&update->edit, key, prefix->length, leaf);
     if (changed > 0 && update->regions) {
-        update->regions[update->regions_count++] = (struct region){key, prefix->length, false};
-        update->concerned |= lpm_touch_test(update->table, key, prefix->length);
+        long routes = update->edit.routes - before;
+
+        update->regions[update->regions_count++] =
+            (struct lpm_region){.key = key, .length = prefix->length, .comes = routes != 0};
+        lpm_follow_note(&update->follow, key, prefix->length, routes);
     }
     return changed < 0 ? changed : 0;
 }
 
 static int compare_regions(const void *left, const void *right)
 {
-    const struct region *a = left;
-    const struct region *b = right;
+    const struct lpm_region *a = left;
+    const struct lpm_region *b = right;
 
     if (a->key != b->key)
         return a->key < b->key ? -1 : 1;
     return (int)a->length - (int)b->length;
 }
 
-static bool region_covers(const struct region *outer, const struct region *inner)
+static bool region_covers(const struct lpm_region *outer, const struct lpm_region *inner)
 {
     return outer->length <= inner->length &&
            (outer->length == 0 || (outer->key ^ inner->key) >> (128 - outer->length) == 0);
@@ -121,16 +110,18 @@ static bool region_covers(const struct region *outer, const struct region *inner
 /* Sorts, and leaves out what another region covers. */
 static void tidy_regions(struct update *update)
 {
-    struct region *regions = update->regions;
+    struct lpm_region *regions = update->regions;
     size_t kept = 0;
 
     if (update->regions_count > 1)
         qsort(regions, update->regions_count, sizeof(*regions), compare_regions);
     for (size_t i = 0; i < update->regions_count; i++) {
-        if (kept == 0 || !region_covers(&regions[kept - 1], &regions[i]))
+        if (kept == 0 || !region_covers(&regions[kept - 1], &regions[i])) {
             regions[kept++] = regions[i];
-        else
-            regions[kept - 1].others = true;
+            continue;
+        }
+        regions[kept - 1].others = true;
+        regions[kept - 1].comes |= regions[i].comes;
     }
     update->regions_count = kept;
 }
@@ -140,7 +131,7 @@ static int collect(struct update *update, const struct lpm_change *changes, size
     bool few = n <= sizeof(update->few_regions) / sizeof(update->few_regions[0]);
     int status = 0;
 
-    update->regions = few ? update->few_regions : new_items(update, n, sizeof(struct region));
+    update->regions = few ? update->few_regions : new_items(update, n, sizeof(struct lpm_region));
     if (!update->regions)
         return -ENOMEM;
     update->regions_room = n;
@@ -185,11 +176,11 @@ static int prepare_direct(struct update *update)
         .before = update->table->routes,
         .after = update->edit.root,
     };
-    struct region done = {.length = 129};
+    struct lpm_region done = {.length = 129};
     int status = 0;
 
     for (size_t i = 0; i < update->regions_count && status == 0; i++) {
-        struct region region = update->regions[i];
+        struct lpm_region region = update->regions[i];
 
         if (region.length > LPM_DIRECT_BITS) {
             region.length = LPM_DIRECT_BITS;
@@ -219,62 +210,6 @@ static int prepare_lookup(struct update *update)
     return update->direct ? prepare_direct(update) : prepare_root(update);
 }
 
-static bool region_meets(const struct region *region, const struct lpm_layer *layer)
-{
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
-
-    return lpm_overs_intersect(&overs, region->key, region->length);
-}
-
-static bool layer_meets(const struct update *update, const struct lpm_layer *layer)
-{
-    for (size_t i = 0; i < update->regions_count; i++) {
-        if (region_meets(&update->regions[i], layer))
-            return true;
-    }
-    return false;
-}
-
-static bool layer_concerned(const struct update *update, const struct lpm_layer *layer)
-{
-    for (size_t i = 0; i < update->regions_count; i++) {
-        const struct region *region = &update->regions[i];
-
-        if (region->others ? region_meets(region, layer)
-                           : lpm_layer_needs(layer, region->key, region->length))
-            return true;
-    }
-    return false;
-}
-
-static int rebuild_layer(struct update *update, struct lpm_layer *layer)
-{
-    struct lpm_ranges *ranges;
-
-    if (lpm_layer_ranges(layer, update->edit.root, &ranges) < 0)
-        return -ENOMEM;
-    update->rebuilt[update->rebuilt_count++] = (struct rebuilt){layer, ranges};
-    return 0;
-}
-
-static int prepare_layers(struct update *update)
-{
-    struct lpm_table *table = update->table;
-    int status = 0;
-
-    if (!update->concerned)
-        return 0;
-    update->rebuilt = new_items(update, table->layers_count, sizeof(struct rebuilt));
-    if (!update->rebuilt)
-        return -ENOMEM;
-    update->rebuilt_room = table->layers_count;
-    for (struct lpm_layer *layer = table->layers; layer && status == 0; layer = layer->next) {
-        if (layer_concerned(update, layer))
-            status = rebuild_layer(update, layer);
-    }
-    return status;
-}
-
 static void abandon(struct update *update)
 {
     lpm_direct_abandon(&update->stores);
@@ -283,13 +218,23 @@ static void abandon(struct update *update)
     lpm_memory_free_block(update->memory, LPM_MEMORY_WRITER, update->retired,
                           sizeof(*update->retired));
     lpm_node_release(update->memory, update->root);
-    for (size_t i = 0; i < update->rebuilt_count; i++)
-        lpm_ranges_free(update->rebuilt[i].ranges);
+    lpm_follow_abandon(&update->follow);
     lpm_routes_abandon(&update->edit);
     free_lists(update);
 }
 
 /* --- Fence ------------------------------------------------------------------------------------- */
+
+static bool layer_meets(const struct update *update, const struct lpm_layer *layer)
+{
+    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
+
+    for (size_t i = 0; i < update->regions_count; i++) {
+        if (lpm_overs_intersect(&overs, update->regions[i].key, update->regions[i].length))
+            return true;
+    }
+    return false;
+}
 
 /* The cases are argued in core.c. */
 static void fence(const struct update *update)
@@ -349,27 +294,16 @@ static void commit_lookup(struct update *update)
         drop_direct(update, direct);
 }
 
-static void commit_layers(struct update *update)
-{
-    for (size_t i = 0; i < update->rebuilt_count; i++) {
-        struct lpm_layer *layer = update->rebuilt[i].layer;
-        struct lpm_ranges *replaced = lpm_layer_own_ranges(layer);
-
-        lpm_rcu_publish(&layer->ranges, update->rebuilt[i].ranges);
-        if (replaced)
-            lpm_ranges_defer(replaced);
-    }
-}
-
 /* The fallback goes last: readers load it first, so a reader that has the new one sees all the
  * rest new too, and the next change waits for those that still have the old one. */
 static void commit(struct update *update)
 {
     struct lpm_table *table = update->table;
 
+    lpm_follow_before(&update->follow);
     commit_lookup(update);
     atomic_store_explicit(&table->routes, update->edit.root, memory_order_release);
-    commit_layers(update);
+    lpm_follow_after(&update->follow);
     table->count += (size_t)update->routes + (size_t)update->edit.routes;
     lpm_routes_commit(&update->edit);
     if (update->fallback != table->fallback) {
@@ -391,7 +325,8 @@ int lpm_table_update(struct lpm_table *table, const struct lpm_change *changes, 
     if (status == 0)
         status = prepare_lookup(&update);
     if (status == 0)
-        status = prepare_layers(&update);
+        status = lpm_follow_prepare(&update.follow, update.regions, update.regions_count,
+                                    update.edit.root);
     if (status < 0) {
         abandon(&update);
         return status;

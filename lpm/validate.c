@@ -137,7 +137,7 @@ static bool layer_entries_valid(const struct lpm_layer *layer)
     struct lpm_ranges *anew;
     bool equal;
 
-    if (lpm_layer_ranges(layer, layer->table->routes, &anew) < 0)
+    if (lpm_layer_ranges(layer, layer->table->routes, NULL, 0, &anew) < 0)
         return true;
     equal = ranges_equal(lpm_layer_own_ranges(layer), anew);
     lpm_ranges_free(anew);

@@ -185,3 +185,30 @@ Test(lpm_fence, a_base_that_a_fib_was_detached_from_changes_only_after_a_grace_p
 {
     cr_assert(second_waits(stand_alone, change_elsewhere));
 }
+
+static void add_inside(void)
+{
+    change(base, LPM_SET, "10.1.2.0/24", 9);
+}
+
+static void change_inside(void)
+{
+    change(base, LPM_SET, "10.1.2.0/24", 10);
+}
+
+static void remove_inside(void)
+{
+    change(base, LPM_REMOVE, "10.1.2.0/24", 0);
+}
+
+static void nothing(void)
+{
+}
+
+Test(lpm_fence, a_route_comes_and_goes_inside_of_an_override_with_a_grace_period)
+{
+    override_place();
+    cr_assert(second_waits(nothing, add_inside));
+    cr_assert_not(second_waits(nothing, change_inside));
+    cr_assert(second_waits(nothing, remove_inside));
+}

@@ -246,7 +246,7 @@ static const struct lpm_ranges *ranges_of(const struct pair *pair)
     return lpm_layer_own_ranges(lpm_fib_layer(pair->derived));
 }
 
-Test(lpm_ranges, only_what_an_override_lies_around_is_worked_out_anew)
+Test(lpm_ranges, only_routes_that_come_or_go_inside_of_an_override_are_worked_out)
 {
     const struct lpm_ranges *before;
     struct pair pair;
@@ -260,12 +260,85 @@ Test(lpm_ranges, only_what_an_override_lies_around_is_worked_out_anew)
     apply(&pair, false, LPM_SET, prefix_of("10.2.0.0/24"), 4);   /* is elsewhere */
     apply(&pair, false, LPM_SET, prefix_of("172.16.5.0/24"), 5); /* is removed */
     apply(&pair, false, LPM_SET, prefix_of("172.16.4.0/24"), 6);
+    apply(&pair, false, LPM_SET, prefix_of("172.16.0.0/20"), 8); /* shows in place of the removed */
     cr_assert_eq(ranges_of(&pair), before);
-    apply(&pair, false, LPM_SET, prefix_of("10.1.7.0/24"), 7); /* shows inside the override */
+    apply(&pair, false, LPM_SET, prefix_of("10.1.7.0/24"), 7); /* comes */
     cr_assert_neq(ranges_of(&pair), before);
     before = ranges_of(&pair);
-    apply(&pair, false, LPM_SET, prefix_of("172.16.0.0/20"), 8); /* shows in place of the removed */
+    apply(&pair, false, LPM_SET, prefix_of("10.1.7.0/24"), 9); /* has another leaf */
+    cr_assert_eq(ranges_of(&pair), before);
+    apply(&pair, false, LPM_REMOVE, prefix_of("10.1.7.0/24"), 0); /* goes */
     cr_assert_neq(ranges_of(&pair), before);
     compare_gathered(&pair);
+    close_pair(&pair);
+}
+
+/* Routes come and go in one call, at the same addresses too. */
+Test(lpm_ranges, a_batch_may_bring_and_take_routes_inside_of_an_override)
+{
+    struct lpm_change first[] = {{LPM_SET, prefix_of("10.1.0.0/16"), 2},
+                                 {LPM_SET, prefix_of("10.1.7.0/24"), 3},
+                                 {LPM_SET, prefix_of("10.2.0.0/16"), 4}};
+    struct lpm_change second[] = {{LPM_REMOVE, prefix_of("10.1.0.0/16"), 0},
+                                  {LPM_SET, prefix_of("10.1.6.0/23"), 5},
+                                  {LPM_REMOVE, prefix_of("10.1.7.0/24"), 0},
+                                  {LPM_SET, prefix_of("10.2.0.0/16"), 6},
+                                  {LPM_SET, prefix_of("10.3.0.0/16"), 7}};
+    struct pair pair;
+
+    open_pair(&pair, LPM_IPV4, 53);
+    apply(&pair, true, LPM_SET, prefix_of("10.0.0.0/8"), 1);
+    for (unsigned round = 0; round < 4; round++) {
+        const struct lpm_change *changes = round % 2 ? second : first;
+        unsigned n = round % 2 ? 5 : 3;
+
+        cr_assert_eq(lpm_update(pair.base, changes, n), 0);
+        for (unsigned i = 0; i < n; i++) {
+            model_apply(&pair.base_model, &changes[i]);
+            gather_ends(&pair, &changes[i].prefix);
+        }
+        compare_gathered(&pair);
+        cr_assert(lpm_validate(pair.lpm));
+    }
+    close_pair(&pair);
+}
+
+#define VERY_MANY 300
+
+/* The leaf of 10.1.2.3 in each FIB. */
+static void expect_leaves(struct lpm_fib *const fibs[VERY_MANY], uint32_t shared)
+{
+    struct lpm_address address = {LPM_IPV4, {10, 1, 2, 3}};
+
+    for (unsigned i = 0; i < VERY_MANY; i++)
+        cr_assert_eq(lpm_lookup(fibs[i], &address), shared ? shared : 100 + i);
+}
+
+Test(lpm_ranges, what_comes_and_goes_inside_of_overrides_of_very_many_fibs_is_worked_out_once)
+{
+    struct lpm_fib *fibs[VERY_MANY];
+    const struct lpm_ranges *once;
+    struct pair pair;
+
+    open_pair(&pair, LPM_IPV4, 54);
+    for (unsigned i = 0; i < VERY_MANY; i++) {
+        struct lpm_change own = {LPM_SET, prefix_of("10.0.0.0/8"), 100 + i};
+
+        cr_assert_eq(lpm_derive(pair.base, &own, 1, &fibs[i]), 0);
+    }
+    expect_leaves(fibs, 0);
+    apply(&pair, false, LPM_SET, prefix_of("10.1.0.0/16"), 1);
+    expect_leaves(fibs, 1);
+    once = lpm_layer_own_ranges(lpm_fib_layer(fibs[7]));
+    apply(&pair, false, LPM_SET, prefix_of("10.1.2.0/24"), 2);
+    expect_leaves(fibs, 2);
+    apply(&pair, false, LPM_REMOVE, prefix_of("10.1.2.0/24"), 0);
+    expect_leaves(fibs, 1);
+    apply(&pair, false, LPM_REMOVE, prefix_of("10.1.0.0/16"), 0);
+    expect_leaves(fibs, 0);
+    cr_assert_eq(lpm_layer_own_ranges(lpm_fib_layer(fibs[7])), once);
+    cr_assert(lpm_validate(pair.lpm));
+    for (unsigned i = 0; i < VERY_MANY; i++)
+        lpm_release(fibs[i]);
     close_pair(&pair);
 }

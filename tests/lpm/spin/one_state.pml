@@ -10,8 +10,10 @@
  *
  *      fib[f] ----> layer: ranges, fallback ----> word (a node), routes, base_fallback
  *
- * The reader takes the layer's word or the base's word first, as it likes. Ranges that merge the base
- * hold a copy of its route or ask its routes; which of the two may change with every change.
+ * The reader takes the layer's word or the base's word first, as it likes. Where a layer covers the
+ * address, its ranges hold the override, or let the base decide because it has a route, or ask the
+ * base's routes; when the route comes or goes they follow as lpm/follow.c says, and end up asking or
+ * not, whichever the writer likes.
  *
  * Checked at every lookup: the leaf is one that FIB 0 showed at some moment of the lookup; nothing
  * that is read has been freed. While a change is under way both of its ends count as shown.
@@ -24,6 +26,8 @@
  *      PUBLISH_EARLY     a node is reachable before its content is there (a release store missing)
  *      FALLBACK_LAST     the reader loads the fallback after the words, not before
  *      NO_ASKING_GUARD   no grace period between leaving a layer that asks and any base change
+ *      NO_COMING_GRACE   ... between a route that comes and ranges that let the base decide
+ *      NO_GOING_GRACE    ... between ranges that ask and a route that goes
  */
 
 #ifndef CHANGES
@@ -184,24 +188,44 @@ inline grace_period()
 
 /* --- The writer -------------------------------------------------------------------------------- */
 
+inline replace_ranges(at, next)
+{
+    old = layer[at].ranges;
+    layer[at].ranges = next;
+    bury_node(old)
+}
+
 /* A change of the base: its route at the address, its fallback, or both in one batch. */
 inline change_base(leaf, back)
 {
     byte next_word, next_ranges[LAYERS], old;
+    bool follows[LAYERS], comes, goes, many, followed;
 
     new_node(next_word, leaf);
-    /* Layers that merge the base are rebuilt aside; all that override here ask for their guard. */
+    /* Layers that cover a route that comes or goes follow; all that override here ask for their guard. */
+    d_step {
+        comes = (routes == NONE && leaf != NONE);
+        goes = (routes != NONE && leaf == NONE)
+    };
+    if
+    :: comes || goes -> many = true
+    :: many = false
+    fi;
     needed = table_guard || (back != base_fallback && derived_guard);
     l = 1;
     do
     :: l < LAYERS ->
-        next_ranges[l] = INHERIT;
         if
         :: layer[l].alive && !layer[l].buried && layer[l].kind != PLAIN ->
             needed = needed || layer[l].guard;
             if
-            :: layer[l].kind == COVER -> new_node(next_ranges[l], (leaf == NONE -> OVERRIDE : leaf))
-            :: layer[l].kind == COVER -> next_ranges[l] = ASKS
+            :: layer[l].kind == COVER && (comes || goes) && layer[l].ranges != ASKS ->
+                follows[l] = true;
+                followed = true;
+                if
+                :: leaf == NONE && !many -> new_node(next_ranges[l], OVERRIDE); fill_node(next_ranges[l], OVERRIDE)
+                :: else -> next_ranges[l] = INHERIT
+                fi
             :: else
             fi
         :: else
@@ -215,23 +239,38 @@ inline change_base(leaf, back)
     fi;
     showing(fib[0], next_word, base_fallback); /* 0/0 is a step of its own, after the others */
     showing(fib[0], next_word, back);
+    l = 1;
+    do
+    :: l < LAYERS ->
+        if
+        :: follows[l] && (goes || many) -> replace_ranges(l, ASKS)
+        :: else
+        fi;
+        l++
+    :: else -> break
+    od;
+#ifndef NO_GOING_GRACE
+    if
+    :: followed && goes -> grace_period()
+    :: else
+    fi;
+#endif
     old = word;
     word = next_word;
     fill_node(next_word, leaf);
     bury_node(old);
     routes = leaf;
+#ifndef NO_COMING_GRACE
+    if
+    :: followed && comes && !many -> grace_period()
+    :: else
+    fi;
+#endif
     l = 1;
     do
     :: l < LAYERS ->
         if
-        :: next_ranges[l] != INHERIT ->
-            old = layer[l].ranges;
-            layer[l].ranges = next_ranges[l];
-            if
-            :: next_ranges[l] != ASKS -> fill_node(next_ranges[l], (leaf == NONE -> OVERRIDE : leaf))
-            :: else
-            fi;
-            bury_node(old)
+        :: follows[l] && !many -> replace_ranges(l, next_ranges[l])
         :: else
         fi;
         l++
@@ -247,8 +286,16 @@ inline change_base(leaf, back)
     :: else
     fi;
     shown_settles();
-    next_word = 0; old = 0;
-    d_step { l = 1; do :: l < LAYERS -> next_ranges[l] = 0; l++ :: else -> break od; l = 0; needed = false }
+    d_step {
+        next_word = 0; old = 0; comes = false; goes = false; many = false; followed = false;
+        l = 1;
+        do
+        :: l < LAYERS -> next_ranges[l] = 0; follows[l] = false; l++
+        :: else -> break
+        od;
+        l = 0;
+        needed = false
+    }
 }
 
 /* A change of 0/0 alone meets no layer, so no layer's guard is asked. */
@@ -289,17 +336,16 @@ inline get_layer(k, back)
             layer[l].kind = k;
             layer[l].fallback = back;
             layer[l].ranges = INHERIT;
-            layer[l].fibs = 0
+            layer[l].fibs = 0;
+            leaf = OVERRIDE /* it is new */
         fi
     };
     if
-    :: layer[l].ranges == INHERIT && k == EXACT -> new_node(layer[l].ranges, OVERRIDE); fill_node(layer[l].ranges, OVERRIDE)
-    :: layer[l].ranges == INHERIT && k == COVER ->
-        leaf = (node_leaf[word] == NONE -> OVERRIDE : node_leaf[word]);
-        new_node(layer[l].ranges, leaf);
-        fill_node(layer[l].ranges, leaf)
-    :: layer[l].ranges == INHERIT && k == COVER -> layer[l].ranges = ASKS
-    :: else
+    :: leaf == OVERRIDE && (k == EXACT || (k == COVER && node_leaf[word] == NONE)) ->
+        new_node(layer[l].ranges, OVERRIDE);
+        fill_node(layer[l].ranges, OVERRIDE)
+    :: leaf == OVERRIDE && k == COVER -> layer[l].ranges = ASKS
+    :: leaf != OVERRIDE || k == PLAIN || (k == COVER && node_leaf[word] != NONE)
     fi
 }
 
