@@ -2,9 +2,10 @@
  * bench share: what many FIBs over one base cost, how fast they are, and what a change of the base
  * costs under them.
  *
- * A change of the base is measured three times: of a route whose place no FIB overrides; of a route
- * that every FIB has an override inside of, each another, which none of them is concerned by either;
- * and of a route that every FIB has an override around, which has to be worked into each of them.
+ * A change of the base is measured with three routes, each of which gets other leaves: one whose
+ * place no FIB overrides; one that every FIB has an override inside of, each another; and one that
+ * every FIB has an override around. Then a route comes and goes inside of the latter, which all FIBs
+ * have to be told of once: the first time is measured apart.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct world {
     struct bench_many many;
     const char *work;
     double change_us, change_overridden_us, change_covered_us;
+    double come_first_us, come_us;
 };
 
 /* --- Places that FIBs override ---------------------------------------------------------------- */
@@ -89,10 +91,10 @@ static const struct lpm_route *pick_route(const struct bench_many *many, const u
  * clock. The median takes care of the changes during which another program had the CPU. Waiting for
  * readers and giving memory back is not part of what a change takes: readers see it when
  * lpm_update() returns. */
-static int timed_change(const struct bench_many *many, const struct lpm_route *route, uint32_t leaf,
-                        double *us)
+static int timed_change(const struct bench_many *many, const struct lpm_prefix *prefix,
+                        uint32_t leaf, double *us)
 {
-    struct lpm_change change = {LPM_SET, route->prefix, leaf};
+    struct lpm_change change = {leaf ? LPM_SET : LPM_REMOVE, *prefix, leaf};
     uint64_t start = bench_now_ns();
     int result = lpm_update(many->base, &change, 1);
 
@@ -117,9 +119,10 @@ static int median_change(const struct world *world, const struct lpm_route *fixe
         const struct lpm_route *route = fixed ? fixed : pick_route(&world->many, marks, &random);
         if (!route)
             return 0; /* the table has no such route: stays unknown */
-        int result = timed_change(&world->many, route, BENCH_PRIVATE_LEAF - 1 - n % 4 / 2, &us[n]);
+        int result =
+            timed_change(&world->many, &route->prefix, BENCH_PRIVATE_LEAF - 1 - n % 4 / 2, &us[n]);
         if (result == 0)
-            result = timed_change(&world->many, route, route->leaf, &us[n + 1]);
+            result = timed_change(&world->many, &route->prefix, route->leaf, &us[n + 1]);
         if (result < 0)
             return result;
         n += 2;
@@ -157,6 +160,22 @@ static int overridden_change(struct world *world, const struct lpm_route *route,
     return result < 0 ? result : median_change(world, route, marks, median_us);
 }
 
+/* The second half of route comes and goes; the first is overridden. */
+static int coming_change(struct world *world, const struct lpm_route *route)
+{
+    struct lpm_prefix half = route->prefix;
+    double us[BASE_CHANGES];
+    int result;
+
+    half.bytes[half.length / 8] |= (uint8_t)(0x80 >> half.length % 8);
+    half.length++;
+    result = timed_change(&world->many, &half, BENCH_PRIVATE_LEAF - 1, &world->come_first_us);
+    for (unsigned i = 0; result == 0 && i < BASE_CHANGES; i++)
+        result = timed_change(&world->many, &half, i % 2 ? BENCH_PRIVATE_LEAF - 1 : 0, &us[i]);
+    world->come_us = bench_summarize(us, BASE_CHANGES).median;
+    return result;
+}
+
 /* From the second measurement on they change the FIBs, so they come after all others. */
 static int measure_changes(struct world *world)
 {
@@ -166,6 +185,7 @@ static int measure_changes(struct world *world)
     int result;
 
     world->change_us = world->change_overridden_us = world->change_covered_us = -1;
+    world->come_first_us = world->come_us = -1;
     bench_run_say(world->run, "%zu FIBs: changes of the base", world->many.n);
     if (!marks)
         return -ENOMEM;
@@ -175,6 +195,8 @@ static int measure_changes(struct world *world)
         result = overridden_change(world, route, false, marks, &world->change_overridden_us);
     if (result == 0 && route)
         result = overridden_change(world, route, true, marks, &world->change_covered_us);
+    if (result == 0 && route)
+        result = coming_change(world, route);
     free(marks);
     return result;
 }
@@ -208,6 +230,8 @@ static void finish_rows(const struct world *world, size_t first, json_t *rows)
                             unless_unknown(world->change_overridden_us));
         json_object_set_new(row, "base_change_covered_us",
                             unless_unknown(world->change_covered_us));
+        json_object_set_new(row, "base_come_first_us", unless_unknown(world->come_first_us));
+        json_object_set_new(row, "base_come_us", unless_unknown(world->come_us));
     }
 }
 

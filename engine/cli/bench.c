@@ -88,13 +88,14 @@ static void update_row(struct table *table, const json_t *row)
 
 static void share_row(struct table *table, const json_t *row)
 {
-    char base[32], each[32], change[32], overridden[32], covered[32];
-    table_row(table, "%lld x %lld|%s|%lld|%.1f|%s|%s|%s|%s|%s", whole(row, "fibs"),
+    char base[32], each[32], change[32], overridden[32], covered[32], come[32];
+    table_row(table, "%lld x %lld|%s|%lld|%.1f|%s|%s|%s|%s|%s|%s", whole(row, "fibs"),
               whole(row, "routes"), text(row, "keys"), whole(row, "locality"),
               real(row, "mlps_median"), size(real(row, "bytes_base"), base),
               size(real(row, "bytes_per_fib"), each), number(row, "base_change_us", 2, change),
               number(row, "base_change_overridden_us", 2, overridden),
-              number(row, "base_change_covered_us", 1, covered));
+              number(row, "base_change_covered_us", 2, covered),
+              number(row, "base_come_us", 2, come));
 }
 
 static void bgp_row(struct table *table, const json_t *row)
@@ -130,7 +131,8 @@ static const struct work works[] = {
      "Work|Engine|>M updates/s|>p50 us|>p99.9 us|>max us|>Readers lose %|>To best peer",
      update_row},
     {"share", bench_share,
-     ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change us|>inside|>around",
+     ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change "
+     "us|>inside|>around|>comes",
      share_row},
     {"bgp", bench_bgp,
      "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>Slice ms|>To best "

@@ -131,6 +131,8 @@ Test(rows, of_share_have_their_fields)
         "?base_change_us",
         "?base_change_overridden_us",
         "?base_change_covered_us",
+        "?base_come_first_us",
+        "?base_come_us",
         "nbytes_per_fib",
         "iwrong",
         NULL,
