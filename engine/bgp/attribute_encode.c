@@ -164,3 +164,21 @@ size_t attributes_encode(const struct bgp_attributes *attributes, const struct b
     encode_between(&encoder, attributes, next_hop, last, 256);
     return encoder.full ? 0 : (size_t)(encoder.at - bytes);
 }
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int bgp_export_compare(const struct bgp_export *a, const struct bgp_export *b)
+{
+    const uint64_t of_a[] = {a->internal,   a->keep_med,    a->replace_from,
+                             a->replace_to, a->prepend_asn, a->prepend_count};
+    const uint64_t of_b[] = {b->internal,   b->keep_med,    b->replace_from,
+                             b->replace_to, b->prepend_asn, b->prepend_count};
+    int order = 0;
+    for (unsigned i = 0; i < sizeof(of_a) / sizeof(of_a[0]) && order == 0; i++) {
+        order = compare_numbers(of_a[i], of_b[i]);
+    }
+    return order != 0 ? order : lpm_address_compare(&a->next_hop, &b->next_hop);
+}

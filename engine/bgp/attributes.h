@@ -194,6 +194,9 @@ struct bgp_export {
     struct lpm_address next_hop; /* family 0: the set's own */
 };
 
+/* <0, 0, >0: an order by fields. 0: both send every set in the same words. */
+int bgp_export_compare(const struct bgp_export *a, const struct bgp_export *b);
+
 /* --- Builder ---------------------------------------------------------------------------------- */
 
 /*

@@ -37,6 +37,9 @@
 #define LIVE_SLICE (16u * 1024)
 /* How long a change may wait for the flush while sockets keep the loop busy. */
 #define LIVE_FLUSH_NS 1000000u
+/* How long a flush goes on when there is much: with the slice that begins at its end, half of what nobody
+ * may be kept waiting for. */
+#define LIVE_FLUSH_SPAN_NS 3000000u
 /* How long last words (NOTIFICATION) may take to leave, and the whole stop with them. */
 #define LIVE_PARTING_MS      1000u
 #define LIVE_HOUSEKEEPING_MS 100u
@@ -103,16 +106,16 @@ struct live {
     size_t peer_count;
     struct live_peer *work;
     struct live_table_dump *table_dump; /* NULL: none is wanted */
-    struct live_events *events; /* NULL: nobody watches */
-    struct live_bfd *bfd;      /* NULL: no peer has BFD */
+    struct live_events *events;         /* NULL: nobody watches */
+    struct live_bfd *bfd;               /* NULL: no peer has BFD */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
-    unsigned connection_count; /* open sockets of peers, parting ones included */
+    unsigned connection_count;          /* open sockets of peers, parting ones included */
     bool flush_wanted;
     uint64_t flush_since_ns;
     bool flush_fails;
     uint64_t slice_began_ns;   /* CPU time of this thread at the last look at timers */
     uint64_t slice_longest_ns; /* what it ever worked between two such looks */
-    uint64_t tick_due_ms; /* what the timer is set to */
+    uint64_t tick_due_ms;      /* what the timer is set to */
     uint64_t started_ms;
     bool stopping;
     uint64_t stop_by_ms;

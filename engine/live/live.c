@@ -53,10 +53,15 @@ static void on_flush_wanted(void *context)
     live->flush_since_ns = uv_hrtime();
 }
 
+/* As much as there is time for: what is left keeps flush_wanted. */
 static void flush(struct live *live)
 {
-    live->flush_wanted = false;
-    int changed = controller_flush(live->plane.controller);
+    uint64_t until_ns = uv_hrtime() + LIVE_FLUSH_SPAN_NS;
+    int changed;
+    do {
+        live->flush_wanted = false;
+        changed = controller_flush(live->plane.controller);
+    } while (changed >= 0 && live->flush_wanted && uv_hrtime() < until_ns);
     if (changed >= 0) {
         live->flush_fails = false;
         return;
@@ -127,6 +132,8 @@ static void set_timer(struct live *live)
         uint64_t deadline = speaker_deadline(controller_speaker(controller, i));
         due = deadline < due ? deadline : due;
     }
+    if (live->flush_wanted && !live->flush_fails)
+        due = 0; /* one slice a turn: the rest goes on as soon as others have had theirs */
     live->tick_due_ms = due;
     if (due == UINT64_MAX) {
         uv_timer_stop(&live->tick);

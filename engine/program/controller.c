@@ -474,7 +474,7 @@ int controller_flush(struct controller *controller)
     int error = controller->error;
     controller->error = 0;
     int changed = program_flush(controller->program);
-    if (changed < 0)
+    if (program_flush_due(controller->program))
         note_flush(controller);
     return error ? error : changed;
 }

@@ -57,7 +57,8 @@ struct controller_peer {
  */
 struct controller_shell {
     void *context;
-    /* There is something for controller_flush(): told once until that is called. */
+    /* There is something for controller_flush(): told once until that is called, and by that where
+     * it leaves the rest of much for another time. */
     void (*flush_wanted)(void *context);
     void (*peer_changed)(void *context, struct controller_peer *peer, enum bgp_state state,
                          const char *reason);

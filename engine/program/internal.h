@@ -26,6 +26,8 @@ struct program {
     bool *followed; /* [fabric.route_servers_count]: some NIC has its routes */
     struct program_pending pending;
     bool stale; /* a change could not be remembered: the next flush looks at every prefix */
+    size_t leaves_a_prefix; /* that the last flush looked at, all FIBs together */
+    size_t untidy;          /* entries changed since the FIBs as a whole were last looked at */
 };
 
 /* Groups the NICs into domains and scopes with empty FIBs. 0 or -errno. */

@@ -15,6 +15,10 @@
 /* Ids cost a pointer each. A group is a distinct set of next hops as one VNet sees it; two per VNet
  * (itself, and itself over a peering), and room for sets that follow from many peers. */
 #define GROUP_CAPACITY_BASE 65536u
+/* What one flush does at most, near two milliseconds of work: leaves looked at, in all FIBs together, and
+ * changed prefixes, so that few FIBs do not make for long queues of other work. */
+#define FLUSH_LEAVES   4096u
+#define FLUSH_PREFIXES 1024u
 
 struct dp_forwarding_config program_forwarding_config(const struct fabric *fabric, unsigned workers)
 {
@@ -165,21 +169,49 @@ static int apply_server(struct program *program, const struct program_pending_it
     return total;
 }
 
-static int apply_pending(struct program *program)
+/* How many changed prefixes are applied in one flush: fewer where each is looked at in more FIBs, as far as
+ * those of the last flush tell. */
+static size_t slice_of(const struct program *program)
 {
-    const struct program_pending *pending = &program->pending;
+    size_t leaves = program->leaves_a_prefix > 0 ? program->leaves_a_prefix : 1;
+    size_t slice = leaves < FLUSH_LEAVES ? FLUSH_LEAVES / leaves : 1;
+    return slice < FLUSH_PREFIXES ? slice : FLUSH_PREFIXES;
+}
+
+/* A domain knows of its last batch in how many FIBs it looked. */
+static void note_leaves(struct program *program, size_t n)
+{
+    size_t batch = n < PROGRAM_BATCH ? n : PROGRAM_BATCH;
+    program->leaves_a_prefix = 1;
+    for (size_t i = 0; i < program->domain_count && batch > 0; i++)
+        program->leaves_a_prefix += program->domains[i].pick_count / batch;
+}
+
+static int apply_items(struct program *program, const struct program_pending_item *items,
+                       size_t count)
+{
     int total = 0;
-    program_pending_sort(&program->pending);
-    for (size_t i = 0; i < pending->n && total >= 0;) {
+    for (size_t i = 0; i < count && total >= 0;) {
         size_t n = 1;
-        while (i + n < pending->n &&
-               pending->items[i + n].route_server == pending->items[i].route_server)
+        while (i + n < count && items[i + n].route_server == items[i].route_server)
             n++;
-        int changed = apply_server(program, &pending->items[i], n);
+        int changed = apply_server(program, &items[i], n);
         total = changed < 0 ? changed : total + changed;
         i += n;
     }
     return total;
+}
+
+/* The oldest of what is pending. After a failure it is pending again, behind the rest. */
+static int apply_pending(struct program *program)
+{
+    struct program_pending_item items[FLUSH_PREFIXES];
+    size_t n = program_pending_take(&program->pending, items, slice_of(program));
+    int changed = apply_items(program, items, n);
+    note_leaves(program, n);
+    for (size_t i = 0; i < n && changed < 0; i++)
+        program_prefix_changed(program, items[i].route_server, &items[i].prefix);
+    return changed;
 }
 
 /* After a failure references may have been counted twice; with everything applied, the FIBs say
@@ -213,17 +245,34 @@ static void set_fibs(void *context, const struct program_scope *scope)
     }
 }
 
+/* References can be counted, and the form of FIBs be chosen, when nothing is half done. */
+static void tidy(struct program *program)
+{
+    recover(program);
+    for (size_t i = 0; i < program->domain_count; i++)
+        program_domain_balance(&program->domains[i], set_fibs, program);
+    program->untidy = 0;
+}
+
 int program_flush(struct program *program)
 {
-    int changed = program->stale ? apply_everything(program) : apply_pending(program);
+    bool everything = program->stale;
+    int changed = everything ? apply_everything(program) : apply_pending(program);
     if (changed < 0)
         return changed;
-    program->pending.n = 0;
-    program->stale = false;
-    recover(program);
-    for (size_t i = 0; i < program->domain_count && changed > 0; i++)
-        program_domain_balance(&program->domains[i], set_fibs, program);
+    if (everything) {
+        program_pending_free(&program->pending);
+        program->stale = false;
+    }
+    program->untidy += (size_t)changed;
+    if (program->pending.count == 0 && program->untidy > 0)
+        tidy(program);
     return changed;
+}
+
+bool program_flush_due(const struct program *program)
+{
+    return program->stale || program->pending.count > 0;
 }
 
 int program_prefix_changed(struct program *program, uint32_t route_server,
@@ -276,6 +325,7 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
         failed = note_followed(program);
     /* FIBs are filled before NICs have them: no packet meets one half made. */
     program->stale = true;
+    program->leaves_a_prefix = 16; /* to begin with care */
     if (!failed)
         failed = program_flush(program);
     if (failed >= 0)

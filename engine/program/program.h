@@ -39,9 +39,11 @@ void program_destroy(struct program *program);
  * program_flush(). Never fails: without memory the next flush looks at every prefix. */
 int program_prefix_changed(struct program *program, uint32_t route_server,
                            const struct lpm_prefix *prefix);
-/* Applies what is remembered, in batches. Returns how many FIB entries changed, or -errno (nothing
- * lost: call again). */
+/* Applies what is remembered, the oldest of it when there is much: a few milliseconds of work. Returns
+ * how many FIB entries changed, or -errno (nothing lost: call again). */
 int program_flush(struct program *program);
+/* Is there anything to apply? */
+bool program_flush_due(const struct program *program);
 /* Takes a next hop out of (up = false) or back into every group of BGP next hops at once, before
  * any prefix moves, and remembers it for groups that are made later. For when no session with that
  * neighbour is left. Groups of users' routes keep it: no session speaks for them. Asks no speaker,

@@ -9,7 +9,7 @@
  * can; one that has fallen behind falls in with those behind it. What is kept is bounded: by
  * KEPT_BYTES a batch, RECENT_MAX batches a group and one a peer.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static unsigned gather(struct rib_peer_tables *tables, enum rib_turn turn, uint3
         id = rib_bitset_next(pending, id + 1);
     }
     tables->cursor[turn] = id; /* RIB_BITSET_END is past every id as well */
-    if (turn == RIB_REFLECTED && id == RIB_BITSET_END)
+    if (turn == RIB_REFLECTED && id == RIB_BITSET_END && !tables->walks[RIB_WALK_MARK].running)
         tables->passed = true;
     return n;
 }

@@ -2,7 +2,7 @@
  * Questions about policy: which rule spoke. Nothing of it is kept with a route; a policy gives the
  * same answer when it is asked again.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <errno.h>
 #include <stdlib.h>

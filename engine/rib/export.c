@@ -13,7 +13,7 @@
  * prepend. The session does this dressing as it encodes (struct bgp_export), so no second set of
  * attributes is kept; only the mark on reflected routes needs one, and that is made when wanted.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
  * without a policy: it is still this speaker's choice for that peer. Split horizon comes last, so the
  * search has one result for all peers of an update group.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <errno.h>
 
@@ -127,13 +127,12 @@ static bool is_pending(const struct rib_peer_tables *tables, uint32_t id)
            rib_bitset_test(&tables->pending[RIB_REFLECTED], id);
 }
 
-/* Marks an entry unless the peer was told the same by the old policy already. */
-static void mark_difference(struct speaker_peer *peer, const struct rib_policy *old,
-                            enum bgp_family family, uint32_t id)
+/* Marks an entry unless the peer was told the same by the former policy already. */
+static void mark_difference(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     struct bgp_attribute_table *table = peer->speaker->attributes;
     struct told before, after;
-    int error = choose_for(peer, old, family, id, &before);
+    int error = choose_for(peer, peer->former_export_policy, family, id, &before);
     bool differs = true;
 
     if (error == 0) {
@@ -150,29 +149,31 @@ static void mark_difference(struct speaker_peer *peer, const struct rib_policy *
         rib_mark_entry(peer, family, id);
 }
 
+void rib_export_compare_policies(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    if (is_pending(&peer->tables[family], id) || rib_selects(peer, family))
+        rib_mark_entry(peer, family, id); /* it may have to wait in the other turn */
+    else
+        mark_difference(peer, family, id);
+}
+
+/* While an earlier change is being compared, some ids were told by the policy before it: then all is said
+ * again. */
 void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *policy)
 {
-    struct rib_policy *old = peer->export_policy;
+    struct rib_policy *former = peer->export_policy;
+    bool again = rib_walk_runs(peer, RIB_WALK_COMPARE);
 
     peer->export_policy = rib_policy_hold(policy);
-    peer->speaker->n_filtered += (policy != NULL) - (old != NULL);
+    peer->speaker->n_filtered += (policy != NULL) - (former != NULL);
+    rib_walk_stop(peer, RIB_WALK_COMPARE);
     if (peer->established) {
         rib_group_leave(peer);
         rib_group_join(peer); /* that of the new policy */
-    }
-    for (enum bgp_family family = 0; peer->established && family < BGP_FAMILY_COUNT; family++) {
-        const struct rib_table *table = &peer->speaker->tables[family];
-
-        if (!(peer->families & BGP_FAMILY_BIT(family)))
-            continue;
-        for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
-             id = rib_table_next(table, id + 1)) {
-            if (is_pending(&peer->tables[family], id) || rib_selects(peer, family))
-                rib_mark_entry(peer, family, id); /* it may have to wait in the other turn */
-            else
-                mark_difference(peer, old, family, id);
-        }
+        if (!again)
+            peer->former_export_policy = rib_policy_hold(former);
+        rib_walk_begin(peer, peer->families, again ? RIB_WALK_MARK : RIB_WALK_COMPARE);
     }
     rib_policy_scratch_clear(peer->speaker->policy, peer->speaker->attributes);
-    rib_policy_release(old);
+    rib_policy_release(former);
 }

@@ -2,7 +2,7 @@
  * Update groups: which peers are told everything in the same words. There are as many groups as peers
  * from the start, most of them spare, so that coming up needs no memory.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -44,14 +44,26 @@
 enum rib_turn { RIB_FIRST, RIB_REFLECTED, RIB_TURNS };
 
 struct rib_sent;
+struct rib_rubbish;
 struct rib_item;
 /* How far a route refresh that the peer asked for has come (refresh.c). */
 enum rib_refresh { RIB_REFRESH_NONE, RIB_REFRESH_BEGIN, RIB_REFRESH_RUNNING };
 
+/* A walk over all that a family has, in slices (work.c). In the order in which they are done. */
+enum rib_walk_kind { RIB_WALK_JUDGE, RIB_WALK_COMPARE, RIB_WALK_MARK, RIB_WALKS };
+struct rib_walk {
+    bool running;
+    uint32_t next; /* ids below this are done */
+};
+
 struct rib_peer_tables {
     struct rib_bitset learned;
-    struct rib_bitset stale; /* of these: not confirmed (retain.c) */
-    bool stale_by_path;      /* which paths to a stale id are, RIB_PATH_STALE says */
+    struct rib_bitset stale;  /* of these: not confirmed (retain.c) */
+    struct rib_bitset doomed; /* of these: to be removed, whatever becomes of stale ones */
+    bool stale_by_path; /* which paths to a stale id are, their generation says: not this one */
+    uint8_t
+        generation;  /* RIB_PATH_GENERATION or 0: what a path is marked with as it is announced */
+    bool stale_goes; /* of a loss: what was stale before is not kept another time */
     enum speaker_retention_kind retention;
     uint64_t retention_ends_ms; /* UINT64_MAX: not by time */
     uint32_t stale_cursor;      /* how far the walk over stale has come; RIB_BITSET_END: done */
@@ -63,11 +75,12 @@ struct rib_peer_tables {
      * record here. */
     struct rib_sent **sent;
     uint32_t n_sent;     /* length of sent */
-    bool end_of_rib_due;        /* the initial table is still on its way */
-    bool passed;                /* pending has been walked to its end since the session came up, or
+    bool end_of_rib_due; /* the initial table is still on its way */
+    bool passed;         /* pending has been walked to its end since the session came up, or
                                    the refresh began */
     enum rib_refresh refresh;
     bool refresh_again; /* asked for while one was under way */
+    struct rib_walk walks[RIB_WALKS];
 };
 
 /* Wide enough to bring most of what can share a message together, small enough to sort in well
@@ -155,6 +168,7 @@ struct speaker_peer {
     unsigned at;                  /* ids of the batch below this are done */
     unsigned message;             /* of the batch: the first that has not been copied */
     struct rib_policy *import_policy, *export_policy; /* NULL: none; one reference held of each */
+    struct rib_policy *former_export_policy;          /* a reference, while RIB_WALK_COMPARE runs */
     /* Selections on their way out: items[items_at .. n_items), all of items_family. */
     struct rib_item *items;
     unsigned n_items, items_at, items_capacity;
@@ -181,6 +195,9 @@ struct speaker {
     uint64_t held_back_until_ms; /* reflected routes wait after a restart; 0: they do not */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];
+    struct rib_bitset orphans[BGP_FAMILY_COUNT]; /* entry.waiting may be too high */
+    struct rib_rubbish *rubbish;                 /* to be freed */
+    unsigned work_at;                            /* peer whose slice was the last */
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
     unsigned n_addresses;
 };
@@ -223,13 +240,23 @@ const struct rib_stored_path *rib_best(const struct rib_entry *entry);
 
 enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_stored_path *path);
 
-/* --- import.c --------------------------------------------------------------------------------- */
+/* --- filter.c --------------------------------------------------------------------------------- */
+
+/* May no unicast route have this prefix? */
+bool rib_is_martian(const struct lpm_prefix *prefix);
+/* RIB_CHOSEN when nothing speaks against accepting what the peer says with these attributes. */
+enum rib_verdict rib_filter_of(const struct speaker_peer *peer,
+                               const struct bgp_attributes *attributes);
+/* What the peer said, with the mark that RFC 9234 wants on it. A reference of the caller's own; NULL:
+ * no memory. */
+const struct bgp_attributes *rib_marked_for_customers(const struct speaker_peer *peer,
+                                                      const struct bgp_attributes *attributes);
+
+/* --- path.c ----------------------------------------------------------------------------------- */
 
 /* Paths to one prefix that a peer may have: more would cost others time at every decision. */
 #define RIB_PEER_PATHS_MAX 64u
 
-/* Takes in what a peer announced and withdrew. */
-void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes);
 /* Sets the path of peers[index] and path->path_id to prefix, replacing an older one; takes a
  * reference of its own. */
 int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
@@ -237,19 +264,35 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
 /* False when there was none. */
 bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
                      uint32_t path_id);
-/* Judges all of the Adj-RIB-In anew, by the present import policy. */
-void rib_import_again(struct speaker_peer *peer);
+/* Of a path to a prefix that the peer has in stale: is it this one that is not confirmed? */
+bool rib_path_is_stale(const struct speaker_peer *peer, enum bgp_family family,
+                       const struct rib_stored_path *path);
+/* Makes a path to entry id the last choice (RFC 9494). */
+void rib_path_demote(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                     struct rib_stored_path *path);
 /* The peer's stale paths to entry id go; or become the last choice, but for those that must not live
  * long (RFC 9494 section 4.2). */
 void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
+/* All of the peer's paths to entry id go. */
+void rib_paths_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 /* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
 int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
 
+/* --- import.c --------------------------------------------------------------------------------- */
+
+/* Takes in what a peer announced and withdrew. */
+void rib_import(struct speaker_peer *peer, const struct bgp_routes *routes);
+/* Judges the peer's paths to entry id anew, by the present import policy. */
+void rib_judge_again(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
+
 /* --- retain.c --------------------------------------------------------------------------------- */
 
-/* The session was Established and is gone; it has come up (after the families are known). */
+/* The session was Established and is gone: first what that will mean is said, which costs nothing, then
+ * it is done. */
+void rib_retain_foresee(struct speaker_peer *peer);
 void rib_retain_on_loss(struct speaker_peer *peer);
+/* It has come up (after the families are known). */
 void rib_retain_on_return(struct speaker_peer *peer);
 void rib_retain_on_end_of_rib(struct speaker_peer *peer, enum bgp_family family);
 void rib_retain_on_marker(struct speaker_peer *peer, enum bgp_family family, bool begins);
@@ -288,6 +331,23 @@ void rib_limit_warn(struct speaker_peer *peer);
 /* Prefixes as the limit counts them. */
 size_t rib_limit_count(const struct speaker_peer *peer);
 
+/* --- work.c ----------------------------------------------------------------------------------- */
+
+/* Begins walks over these families, from the start where they are running; the first slice of each is
+ * done at once. */
+void rib_walk_begin(struct speaker_peer *peer, uint32_t families, enum rib_walk_kind kind);
+bool rib_walk_runs(const struct speaker_peer *peer, enum rib_walk_kind kind);
+void rib_walk_stop(struct speaker_peer *peer, enum rib_walk_kind kind);
+/* The next slice of everything that is left to do; is there any? */
+void rib_work_tick(struct speaker *speaker);
+bool rib_has_work(const struct speaker *speaker);
+/* Frees what is left of it; the peers are gone. */
+void rib_work_free(struct speaker *speaker);
+/* Ids of bits waited for a peer that is gone. */
+void rib_orphan_word(struct speaker *speaker, enum bgp_family family, uint32_t word, uint64_t bits);
+/* Takes the records of n ids to free them in time. */
+void rib_discard_sent(struct speaker *speaker, struct rib_sent **sent, uint32_t n);
+
 /* --- settle.c --------------------------------------------------------------------------------- */
 
 /* The paths of this entry changed: it will be decided when the input is over. */
@@ -300,165 +360,6 @@ void rib_finish(struct speaker *speaker);
 /* Frees an entry that has neither paths nor peers to be told. */
 void rib_entry_release(struct speaker *speaker, enum bgp_family family, uint32_t id);
 
-/* --- export.c --------------------------------------------------------------------------------- */
-
-/* What a peer is sent of a path: attributes seen through export. */
-struct rib_outgoing {
-    const struct bgp_attributes *attributes; /* one reference held */
-    struct bgp_export export;
-};
-/* Does this path of peer, with a BLACKHOLE that it may say, mean that packets are dropped? */
-bool rib_discards(const struct speaker_peer *peer, const struct bgp_attributes *attributes);
-/* Would the two peers be sent every path in the same words, but for what they announced themselves?
- * Whatever else in this file asks of a peer has to be compared there. */
-bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b);
-/* May the peers of member's group be sent this path (NULL: of course not)? All but one whose own it
- * is: split horizon is by neighbour, both instances' sessions with it count as one. */
-bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
-                              const struct rib_stored_path *path);
-bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path);
-/* Both together. */
-bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
-                        const struct rib_stored_path *path);
-/* For a path to entry id that rib_export_best() gave. -ENOMEM; drop the reference with
- * bgp_attributes_release(). */
-int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
-                       const struct rib_stored_path *path, struct rib_outgoing *outgoing);
-/* Would both be sent to peer in the same words? True allows one message for both. */
-bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_path *a,
-                      const struct rib_stored_path *b);
-/* The same of a path to entry id and what was prepared for another prefix; asked when
- * rib_export_alike() says yes. */
-bool rib_export_same_words(const struct speaker_peer *peer, enum bgp_family family, uint32_t id,
-                           const struct rib_stored_path *path, const struct rib_outgoing *outgoing);
-/* An order of sets by what is in them: the same in every run. */
-int rib_attributes_compare(const struct bgp_attributes *a, const struct bgp_attributes *b);
-/* An order in which paths that rib_export_alike() says are alike stand together. */
-int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_path *b);
-
-/* --- export_policy.c -------------------------------------------------------------------------- */
-
-/* Is what the peer is sent a matter of policy? */
-static inline bool rib_export_filtered(const struct speaker_peer *peer)
-{
-    return peer->export_policy != NULL || (peer->speaker->config.require_policy && !peer->internal);
-}
-/* The path to entry id that the peers of member's group are to have, but for one whose own it is; or
- * NULL. The best one, or the first of a selection; where there is a policy, the best of those that it accepts, so that no path hides
- * another (RFC 7947 2.3). */
-const struct rib_stored_path *rib_export_best(const struct speaker_peer *peer,
-                                              enum bgp_family family, uint32_t id);
-/* The usable path that comes after `last` (NULL: the first of all), or NULL. Equals stand in the order
- * of their peers, behind the one that was decided to be best. */
-const struct rib_stored_path *rib_export_next(const struct rib_entry *entry,
-                                              const struct rib_stored_path *last);
-/* What an export policy makes of a path to entry id that it accepts. -ENOMEM. */
-int rib_export_apply(const struct speaker_peer *peer, const struct rib_policy *policy,
-                     enum bgp_family family, uint32_t id, const struct rib_stored_path *path,
-                     struct rib_policy_outcome *outcome);
-/* Takes over a new export policy, which may be NULL; marks what it makes different. */
-void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *policy);
-
-/* --- selection.c ------------------------------------------------------------------------------ */
-
-/* One path that a peer with a selection of its own was sent. */
-struct rib_sent_path {
-    struct rib_outgoing said; /* attributes: a reference; NULL: to be said again whatever it is */
-    uint32_t path_id;         /* ours: what the peer knows the path by */
-    uint32_t from_id;         /* the path's name: its own identifier and peer */
-    uint16_t from;
-};
-struct rib_sent {
-    unsigned n; /* never 0 */
-    struct rib_sent_path paths[];
-};
-
-/* A path, or the withdrawal of one, on its way out. */
-struct rib_item {
-    struct lpm_prefix prefix;
-    uint32_t path_id;
-    struct rib_outgoing outgoing; /* attributes NULL: a withdrawal */
-};
-
-/* Does the peer have a selection of its own in this family? */
-static inline bool rib_selects(const struct speaker_peer *peer, enum bgp_family family)
-{
-    return (peer->selections & BGP_FAMILY_BIT(family)) != 0;
-}
-/* The first path of the peer's selection from entry id, or NULL. */
-const struct rib_stored_path *rib_selection_best(const struct speaker_peer *peer,
-                                                 enum bgp_family family, uint32_t id);
-/* Makes items of these ids, which are not pending any more then. False: memory is short, and the
- * peer has a fault. */
-bool rib_selection_load(struct speaker_peer *peer, enum bgp_family family, const uint32_t *ids,
-                        unsigned n);
-/* Writes the next message of items; 0: there are no more. */
-size_t rib_selection_write(struct speaker_peer *peer, uint8_t *bytes, size_t capacity);
-/* Everything that was sent is to be sent again (route refresh). */
-void rib_selection_repeat(struct speaker_peer *peer, enum bgp_family family);
-/* Forgets what was sent and what is on its way. */
-void rib_selection_forget(struct speaker_peer *peer);
-/* What was sent of an entry; NULL: nothing. */
-const struct rib_sent *rib_selection_sent(const struct speaker_peer *peer, enum bgp_family family,
-                                          uint32_t id);
-
-/* --- mark.c ----------------------------------------------------------------------------------- */
-
-/* The best path of an entry changed, or its last path went: notes for each group what its members
- * have to be told. */
-void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id);
-/* Spreads what was noted over the members; entry.waiting is right from here on. */
-void rib_spread(struct speaker *speaker, enum bgp_family family);
-/* Paths of an entry changed, but not the best one: the same for the groups whose policy does not let
- * them have the best, and for peers with a selection of their own. */
-void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id);
-/* Marks one entry for one peer. */
-void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
-/* Marks the whole table of a family for one peer (session up, route refresh). */
-void rib_mark_table(struct speaker_peer *peer, enum bgp_family family);
-/* One peer need not be told any more that a prefix is gone; may free the entry. */
-void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id);
-/* Forgets what the peer was, and was to be, sent. */
-void rib_forget_advertised(struct speaker_peer *peer);
-/* Does anything wait for the peer? */
-bool rib_pending(const struct speaker_peer *peer);
-
-static inline bool rib_family_pending(const struct rib_peer_tables *tables)
-{
-    return tables->pending[RIB_FIRST].count > 0 || tables->pending[RIB_REFLECTED].count > 0;
-}
-
-/* --- group.c ---------------------------------------------------------------------------------- */
-
-/* A group for a peer more. */
-int rib_group_reserve(struct speaker *speaker);
-void rib_groups_free(struct speaker *speaker);
-/* The peer has become Established, or has ceased to be. */
-void rib_group_join(struct speaker_peer *peer);
-void rib_group_leave(struct speaker_peer *peer);
-
-/* --- batch.c ---------------------------------------------------------------------------------- */
-
-/* Makes peer->batch, or the peer's selection (peer->batch is NULL then), hold what comes next; false when
- * nothing is pending (or on a fault). */
-bool rib_batch_next(struct speaker_peer *peer);
-/* Lets go of the peer's batch. */
-void rib_batch_drop(struct speaker_peer *peer);
-/* The group lets go of those that it keeps for members to come. */
-void rib_batch_forget(struct rib_group *group);
-/* Ids of family from first to last have changed: what was kept for them is void. */
-void rib_batch_expire(struct rib_group *group, enum bgp_family family, uint32_t first,
-                      uint32_t last);
-/* Keeps a message of the batch for the others of the group, when it is the next one and there is
- * room. True when it was kept. */
-bool rib_batch_keep(struct speaker_peer *peer, const struct rib_message *message,
-                    const uint8_t *bytes, size_t size);
-
-/* --- outbound.c ------------------------------------------------------------------------------- */
-
-/* handler.fill_updates of a session; context is the peer. */
-size_t rib_fill_updates(void *context, uint8_t *bytes, size_t capacity);
-
 /* --- question.c ------------------------------------------------------------------------------- */
 
 /* The path as others see it. */
@@ -467,5 +368,10 @@ struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_
 /* --- peer.c ----------------------------------------------------------------------------------- */
 
 void rib_peer_destroy(struct speaker_peer *peer);
+
+/* --- peer_session.c --------------------------------------------------------------------------- */
+
+/* Makes the peer's session, Idle, from its configuration. */
+int rib_peer_open_session(struct speaker_peer *peer);
 
 #endif

@@ -8,7 +8,7 @@
  *   decision --rib_mark()--> group: tell | withhold --rib_spread()--> each member: pending
  *              once an id, a group                    64 ids a step
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <stdlib.h>
 
@@ -204,17 +204,6 @@ void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t 
     wake(peer);
 }
 
-void rib_mark_table(struct speaker_peer *peer, enum bgp_family family)
-{
-    const struct rib_table *table = &peer->speaker->tables[family];
-
-    rib_selection_repeat(peer, family);
-    for (uint32_t id = rib_table_next(table, 0); id != RIB_NO_ENTRY;
-         id = rib_table_next(table, id + 1))
-        rib_mark_entry(peer, family, id);
-    wake(peer);
-}
-
 void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
@@ -226,14 +215,27 @@ void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t 
     rib_entry_release(speaker, family, id);
 }
 
+/* Entries that have no paths are here for the peers that have yet to be told so. */
+static void orphan(struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+    const struct rib_bitset *pending = &tables->pending[RIB_FIRST];
+
+    for (uint32_t word = rib_bitset_next_word(pending, 0); word != RIB_BITSET_END;
+         word = rib_bitset_next_word(pending, word + 1)) {
+        uint64_t bits = rib_bitset_word(pending, word) & rib_bitset_word(&tables->advertised, word);
+
+        if (bits != 0)
+            rib_orphan_word(peer->speaker, family, word, bits);
+    }
+}
+
 void rib_forget_advertised(struct speaker_peer *peer)
 {
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
 
-        for (uint32_t id = rib_bitset_next(&tables->advertised, 0); id != RIB_BITSET_END;
-             id = rib_bitset_next(&tables->advertised, id + 1))
-            rib_stop_waiting(peer->speaker, family, id);
+        orphan(peer, family);
         rib_bitset_free(&tables->advertised);
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++) {
             rib_bitset_free(&tables->pending[turn]);
@@ -244,6 +246,8 @@ void rib_forget_advertised(struct speaker_peer *peer)
         tables->refresh = RIB_REFRESH_NONE;
         tables->refresh_again = false;
     }
+    rib_walk_stop(peer, RIB_WALK_MARK);
+    rib_walk_stop(peer, RIB_WALK_COMPARE);
     rib_batch_drop(peer);
     rib_selection_forget(peer);
 }
@@ -251,7 +255,7 @@ void rib_forget_advertised(struct speaker_peer *peer)
 bool rib_pending(const struct speaker_peer *peer)
 {
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
-        if (rib_family_pending(&peer->tables[family]) || peer->tables[family].end_of_rib_due ||
+        if (rib_still_to_say(&peer->tables[family]) || peer->tables[family].end_of_rib_due ||
             peer->tables[family].refresh != RIB_REFRESH_NONE)
             return true;
     return peer->items_at < peer->n_items;

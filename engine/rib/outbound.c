@@ -11,7 +11,7 @@
  *
  * A peer with a selection of its own in a family is served by selection.c in that family.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -192,7 +192,7 @@ static size_t write_end_of_rib(struct speaker_peer *peer, uint8_t *bytes, size_t
         struct rib_peer_tables *tables = &peer->tables[family];
 
         if (!tables->end_of_rib_due || rib_held_back(peer->speaker) ||
-            (rib_family_pending(tables) && !tables->passed))
+            (rib_still_to_say(tables) && !tables->passed))
             continue;
         tables->end_of_rib_due = false;
         return bgp_end_of_rib_encode(family, bytes, capacity);

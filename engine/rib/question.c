@@ -2,7 +2,7 @@
  * Questions about the tables: choices, candidates, Adj-RIB-In, Adj-RIB-Out. Order by prefix is made
  * when asked for; nothing here is on the way of an UPDATE.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  * A request costs a walk over the table, so one that comes while an earlier one is under way waits
  * for its end: a peer that floods them gets one refresh after the other, as fast as it reads.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <errno.h>
 
@@ -26,7 +26,7 @@ static void begin(struct speaker_peer *peer, enum bgp_family family)
         tables->cursor[turn] = 0;
     /* What was sent before the marker must not count as sent after it. */
     rib_batch_drop(peer);
-    rib_mark_table(peer, family);
+    rib_walk_begin(peer, BGP_FAMILY_BIT(family), RIB_WALK_MARK);
 }
 
 void rib_refresh_wanted(struct speaker_peer *peer, enum bgp_family family)
@@ -71,7 +71,7 @@ size_t rib_refresh_write_end(struct speaker_peer *peer, uint8_t *bytes, size_t c
         struct rib_peer_tables *tables = &peer->tables[family];
 
         if (tables->refresh != RIB_REFRESH_RUNNING || rib_held_back(peer->speaker) ||
-            (rib_family_pending(tables) && !tables->passed))
+            (rib_still_to_say(tables) && !tables->passed))
             continue;
         tables->refresh = RIB_REFRESH_NONE;
         if (tables->refresh_again)

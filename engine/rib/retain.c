@@ -12,9 +12,13 @@
  *
  * A stale id is a bit beside the one in learned; an announcement or a withdrawal clears it. SWEEP
  * removes what is still stale; LONG_LIVED makes it the last choice. Both walk at most WORK_SLICE ids
- * a call, so that the loss of a full table holds up nobody: speaker_deadline() asks for the rest.
+ * a call, so that the loss of a full table holds up nobody: speaker_deadline() asks for the rest. What
+ * is stale when the next loss comes is doomed: it is removed in the same way while the rest is kept.
  *
- * Invariants: stale is a part of learned; in NONE it is empty.
+ * Of a peer that may say several paths to a prefix each path is stale for itself: each has the generation
+ * in which it was said, and a loss begins the next one.
+ *
+ * Invariants: stale and doomed are parts of learned without an id in common; in NONE stale is empty.
  */
 #include "engine/rib/internal.h"
 
@@ -23,6 +27,9 @@
 
 /* Near a millisecond of removing and deciding. */
 #define WORK_SLICE 2048u
+/* What is done of it in the call that brings the news: the next news may be that the same neighbour's
+ * last session is lost, and next-hop groups wait for that. */
+#define FIRST_SLICE 64u
 /* For a peer that says no End-of-RIB, because it knows nothing of restarts: after our own restart
  * its routes are given this long to come again. */
 #define SILENT_STALE_MS 30000u
@@ -58,13 +65,26 @@ static uint64_t after_s(const struct speaker_peer *peer, uint32_t seconds)
 
 static bool has_work(const struct rib_peer_tables *tables)
 {
-    return tables->retention == SPEAKER_RETAIN_SWEEP ||
+    return tables->doomed.count > 0 || tables->retention == SPEAKER_RETAIN_SWEEP ||
            (tables->retention == SPEAKER_RETAIN_LONG_LIVED &&
             tables->stale_cursor != RIB_BITSET_END);
 }
 
+/* Removes up to *budget doomed ids. */
+static void bury(struct speaker_peer *peer, enum bgp_family family, unsigned *budget)
+{
+    struct rib_bitset *doomed = &peer->tables[family].doomed;
+
+    for (uint32_t id = rib_bitset_next(doomed, 0); id != RIB_BITSET_END && *budget > 0; --*budget) {
+        rib_paths_remove(peer, family, id);
+        id = rib_bitset_next(doomed, id + 1);
+    }
+    if (doomed->count == 0)
+        rib_bitset_free(doomed);
+}
+
 /* Walks up to *budget stale ids. */
-static void walk(struct speaker_peer *peer, enum bgp_family family, unsigned *budget)
+static void walk_stale(struct speaker_peer *peer, enum bgp_family family, unsigned *budget)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
     bool sweeps = tables->retention == SPEAKER_RETAIN_SWEEP;
@@ -82,6 +102,16 @@ static void walk(struct speaker_peer *peer, enum bgp_family family, unsigned *bu
         set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
 }
 
+static void walk(struct speaker_peer *peer, enum bgp_family family, unsigned *budget)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (tables->doomed.count > 0)
+        bury(peer, family, budget);
+    if (has_work(tables) && tables->doomed.count == 0)
+        walk_stale(peer, family, budget);
+}
+
 static void walk_all(struct speaker_peer *peer, unsigned *budget)
 {
     for (enum bgp_family family = 0; family<BGP_FAMILY_COUNT && * budget> 0; family++)
@@ -89,62 +119,90 @@ static void walk_all(struct speaker_peer *peer, unsigned *budget)
             walk(peer, family, budget);
 }
 
-/* What is still stale goes at once: the set is about to mean something else. */
-static void remove_stale(struct speaker_peer *peer, enum bgp_family family)
+/* Adds the ids of from; -ENOMEM. */
+static int add_all(struct rib_bitset *set, const struct rib_bitset *from)
+{
+    int error = 0;
+
+    for (uint32_t word = rib_bitset_next_word(from, 0); error >= 0 && word != RIB_BITSET_END;
+         word = rib_bitset_next_word(from, word + 1))
+        error = rib_bitset_add_word(set, word, rib_bitset_word(from, word));
+    return error < 0 ? error : 0;
+}
+
+static void remove_all(struct rib_bitset *set, const struct rib_bitset *what)
+{
+    for (uint32_t word = rib_bitset_next_word(what, 0); word != RIB_BITSET_END;
+         word = rib_bitset_next_word(what, word + 1))
+        rib_bitset_remove_word(set, word, rib_bitset_word(what, word));
+}
+
+static void remove_stale_now(struct speaker_peer *peer, enum bgp_family family)
 {
     unsigned all = UINT32_MAX;
 
     set_kind(&peer->tables[family], SPEAKER_RETAIN_SWEEP, UINT64_MAX);
-    walk(peer, family, &all);
+    walk_stale(peer, family, &all);
+}
+
+/* What is still stale goes: the set is about to mean something else. Where single paths to a prefix are
+ * stale, or without memory, it goes at once. */
+static void doom_stale(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (tables->stale_by_path || add_all(&tables->doomed, &tables->stale) < 0) {
+        remove_all(&tables->doomed, &tables->stale);
+        remove_stale_now(peer, family);
+        return;
+    }
+    rib_bitset_free(&tables->stale);
+    set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
+}
+
+/* What single paths are stale already are so with all others of the peer's from now on. */
+static void forget_generations(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    for (uint32_t id = rib_bitset_next(&tables->stale, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(&tables->stale, id + 1)) {
+        struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+        struct rib_stored_path *paths = rib_entry_paths(entry);
+
+        for (unsigned i = 0; i < entry->n_paths; i++)
+            if (paths[i].peer == peer->index)
+                paths[i].flags =
+                    (uint8_t)((paths[i].flags & ~RIB_PATH_GENERATION) | tables->generation);
+    }
+}
+
+/* All that was learned and is not doomed is stale from now on. Without memory for the marks, it all
+ * goes: false. */
+static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (tables->stale_by_path)
+        forget_generations(peer, family);
+    tables->stale_by_path =
+        bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
+    if (tables->stale_by_path)
+        tables->generation ^= RIB_PATH_GENERATION;
+    if (add_all(&tables->stale, &tables->learned) == 0) {
+        remove_all(&tables->stale, &tables->doomed);
+        return true;
+    }
+    for (uint32_t id = rib_bitset_next(&tables->learned, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(&tables->learned, id + 1))
+        rib_paths_remove(peer, family, id);
+    set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
+    return false;
 }
 
 static void sweep(struct speaker_peer *peer, enum bgp_family family)
 {
     set_kind(&peer->tables[family], SPEAKER_RETAIN_SWEEP, UINT64_MAX);
-}
-
-/* Where the peer may say several paths to a prefix, each of them is marked. */
-static void mark_paths(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
-{
-    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
-
-    for (unsigned i = 0; i < entry->n_paths; i++)
-        if (rib_entry_paths(entry)[i].peer == peer->index)
-            rib_entry_paths(entry)[i].flags |= RIB_PATH_STALE;
-}
-
-static int copy_learned(struct rib_peer_tables *tables)
-{
-    const struct rib_bitset *learned = &tables->learned;
-    int error = 0;
-
-    for (uint32_t word = rib_bitset_next_word(learned, 0); error >= 0 && word != RIB_BITSET_END;
-         word = rib_bitset_next_word(learned, word + 1))
-        error = rib_bitset_add_word(&tables->stale, word, rib_bitset_word(learned, word));
-    return error;
-}
-
-/* All that was learned is stale from now on. Without memory for the marks, it all goes: false. */
-static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
-{
-    struct rib_peer_tables *tables = &peer->tables[family];
-    const struct rib_bitset *learned = &tables->learned;
-    bool copied = copy_learned(tables) >= 0;
-
-    tables->stale_by_path =
-        copied && bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
-    if (copied && !tables->stale_by_path)
-        return true;
-    for (uint32_t id = rib_bitset_next(learned, 0); id != RIB_BITSET_END;
-         id = rib_bitset_next(learned, id + 1)) {
-        if (copied)
-            mark_paths(peer, family, id);
-        else
-            rib_stale_remove(peer, family, id);
-    }
-    if (!copied)
-        set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
-    return copied;
 }
 
 /* --- The session goes ------------------------------------------------------------------------- */
@@ -177,18 +235,16 @@ static void keep(struct speaker_peer *peer, enum bgp_family family)
         live_long_or_go(peer, family);
 }
 
-/* What was stale already is gone for good at the second loss in a row (RFC 4724 section 4.2), but
- * for long-lived routes, whose time goes on (RFC 9494 section 4.2). */
-static void lose_family(struct speaker_peer *peer, enum bgp_family family, bool kept)
+/* What becomes of the family's routes. What was stale already is gone for good at the second loss in a
+ * row (RFC 4724 section 4.2), but for long-lived routes, whose time goes on (RFC 9494 section 4.2). */
+static void foresee(struct speaker_peer *peer, enum bgp_family family, bool kept)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
     uint64_t ends_ms = tables->retention_ends_ms;
     bool lives_long = kept && tables->retention == SPEAKER_RETAIN_LONG_LIVED;
 
-    if (tables->stale.count > 0 && !lives_long)
-        remove_stale(peer, family);
-    if (!make_stale(peer, family))
-        return;
+    tables->end_of_rib_received = false;
+    tables->stale_goes = kept && !lives_long;
     if (tables->learned.count == 0)
         set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
     else if (lives_long)
@@ -199,14 +255,29 @@ static void lose_family(struct speaker_peer *peer, enum bgp_family family, bool 
         sweep(peer, family);
 }
 
-void rib_retain_on_loss(struct speaker_peer *peer)
+void rib_retain_foresee(struct speaker_peer *peer)
 {
     uint32_t kept = bgp_session_retained(peer->session);
-    unsigned budget = WORK_SLICE;
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        foresee(peer, family, kept & BGP_FAMILY_BIT(family));
+}
+
+void rib_retain_on_loss(struct speaker_peer *peer)
+{
+    unsigned budget = FIRST_SLICE;
 
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
-        peer->tables[family].end_of_rib_received = false;
-        lose_family(peer, family, kept & BGP_FAMILY_BIT(family));
+        struct rib_peer_tables *tables = &peer->tables[family];
+        enum speaker_retention_kind kind = tables->retention;
+        uint64_t ends_ms = tables->retention_ends_ms;
+
+        if (kind == SPEAKER_RETAIN_NONE)
+            continue;
+        if (tables->stale_goes && tables->stale.count > 0)
+            doom_stale(peer, family);
+        if (make_stale(peer, family))
+            set_kind(tables, kind, ends_ms);
     }
     walk_all(peer, &budget);
 }
@@ -289,7 +360,7 @@ void rib_retain_on_marker(struct speaker_peer *peer, enum bgp_family family, boo
         return;
     if (begins) {
         if (tables->retention == SPEAKER_RETAIN_SWEEP)
-            remove_stale(peer, family);
+            doom_stale(peer, family);
         if (make_stale(peer, family) && tables->stale.count > 0)
             set_kind(tables, SPEAKER_RETAIN_REFRESH, after_s(peer, stale_s));
     } else if (tables->retention == SPEAKER_RETAIN_REFRESH) {
@@ -382,7 +453,7 @@ struct speaker_retention speaker_peer_retention(const struct speaker_peer *peer,
 
     return (struct speaker_retention){
         .kind = tables->retention,
-        .stale = tables->stale.count,
+        .stale = tables->stale.count + tables->doomed.count,
         .ends_ms = tables->retention_ends_ms,
         .end_of_rib_received = tables->end_of_rib_received,
     };

@@ -10,11 +10,10 @@
  * a bit per prefix. New paths go out before old ones are withdrawn: the peer is never without.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 /* --- What the peer should have ---------------------------------------------------------------- */
 
@@ -126,7 +125,7 @@ static int reserve_sent(struct rib_peer_tables *tables, uint32_t id)
     return 0;
 }
 
-static void free_sent(struct speaker *speaker, struct rib_sent *sent)
+void rib_sent_free(struct speaker *speaker, struct rib_sent *sent)
 {
     for (unsigned i = 0; sent != NULL && i < sent->n; i++)
         bgp_attributes_release(speaker->attributes, sent->paths[i].said.attributes);
@@ -135,7 +134,7 @@ static void free_sent(struct speaker *speaker, struct rib_sent *sent)
 
 static bool says_the_same(const struct rib_outgoing *a, const struct rib_outgoing *b)
 {
-    return a->attributes == b->attributes && memcmp(&a->export, &b->export, sizeof(a->export)) == 0;
+    return a->attributes == b->attributes && bgp_export_compare(&a->export, &b->export) == 0;
 }
 
 /* The record of a path: by its name, or that of a twin whose place it takes, the session with the
@@ -287,7 +286,7 @@ static int load_id(struct speaker_peer *peer, enum bgp_family family, uint32_t i
     if (succession.now == NULL)
         return -ENOMEM;
     error = load_paths(peer, &prefix, id, &selection, &succession);
-    free_sent(peer->speaker, tables->sent[id]);
+    rib_sent_free(peer->speaker, tables->sent[id]);
     tables->sent[id] = succession.now;
     return error;
 }
@@ -302,14 +301,13 @@ static int compare_items(const void *left, const void *right)
     if (order == 0 && of_a != of_b)
         order = rib_attributes_compare(of_a, of_b);
     if (order == 0)
-        order = memcmp(&a->outgoing.export, &b->outgoing.export, sizeof(a->outgoing.export));
+        order = bgp_export_compare(&a->outgoing.export, &b->outgoing.export);
     if (order == 0)
         order = lpm_prefix_compare(&a->prefix, &b->prefix);
     return order != 0 ? order : (a->path_id > b->path_id) - (a->path_id < b->path_id);
 }
 
-/* The record of what was just loaded says whether the id counts as advertised. */
-static int note_advertised(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+int rib_selection_note_advertised(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
 
@@ -332,7 +330,8 @@ bool rib_selection_load(struct speaker_peer *peer, enum bgp_family family, const
     for (unsigned i = 0; i < n; i++) {
         rib_bitset_clear(&tables->pending[RIB_FIRST], ids[i]);
         rib_bitset_clear(&tables->pending[RIB_REFLECTED], ids[i]);
-        if (load_id(peer, family, ids[i]) < 0 || note_advertised(peer, family, ids[i]) < 0) {
+        if (load_id(peer, family, ids[i]) < 0 ||
+            rib_selection_note_advertised(peer, family, ids[i]) < 0) {
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
             return false;
         }
@@ -342,118 +341,17 @@ bool rib_selection_load(struct speaker_peer *peer, enum bgp_family family, const
     return true;
 }
 
-/* --- Messages --------------------------------------------------------------------------------- */
-
-static void drop_item(struct speaker_peer *peer, struct rib_item *item)
-{
-    bgp_attributes_release(peer->speaker->attributes, item->outgoing.attributes);
-    item->outgoing.attributes = NULL;
-    peer->items_at++;
-}
-
-/* All are dropped; a peer that needs nothing holds nothing. */
-static void free_items(struct speaker_peer *peer)
-{
-    free(peer->items);
-    peer->items = NULL;
-    peer->n_items = peer->items_at = peer->items_capacity = 0;
-}
-
-/* Takes the path of an item out of the record: the peer will not have it. */
-static void forget_path(struct speaker_peer *peer, const struct rib_item *item)
-{
-    enum bgp_family family = peer->items_family;
-    uint32_t id = rib_table_find(&peer->speaker->tables[family], &item->prefix);
-    struct rib_sent *sent;
-    unsigned at = 0;
-
-    if (id == RIB_NO_ENTRY || rib_selection_sent(peer, family, id) == NULL)
-        return;
-    sent = peer->tables[family].sent[id];
-    while (at < sent->n && sent->paths[at].path_id != item->path_id)
-        at++;
-    if (at == sent->n)
-        return;
-    bgp_attributes_release(peer->speaker->attributes, sent->paths[at].said.attributes);
-    sent->paths[at] = sent->paths[--sent->n];
-    note_advertised(peer, family, id);
-}
-
-/* No message holds these attributes. Should the peer have had the path with others, it must not
- * go on following them: what stays in the items is its withdrawal. */
-static void give_up(struct speaker_peer *peer, struct rib_item *item)
-{
-    const struct speaker_handler *handler = &peer->speaker->config.handler;
-    char name[LPM_PREFIX_TEXT], line[160];
-
-    snprintf(line, sizeof(line), "%s is not sent: its attributes are too long for any message",
-             lpm_prefix_format(&item->prefix, name));
-    if (handler->notice != NULL)
-        handler->notice(handler->context, peer, line);
-    forget_path(peer, item);
-    bgp_attributes_release(peer->speaker->attributes, item->outgoing.attributes);
-    item->outgoing.attributes = NULL;
-}
-
-/* May the item go in a message of these attributes that was begun for first? */
-static bool goes_with(const struct rib_item *first, const struct bgp_attributes *attributes,
-                      const struct rib_item *item)
-{
-    return attributes == item->outgoing.attributes &&
-           (attributes == NULL || memcmp(&first->outgoing.export, &item->outgoing.export,
-                                         sizeof(first->outgoing.export)) == 0);
-}
-
-static bool begin(struct speaker_peer *peer, const struct rib_item *first,
-                  struct bgp_update_writer *writer, uint8_t *bytes, size_t capacity)
-{
-    const struct bgp_encoding *encoding = bgp_session_encoding(peer->session);
-
-    if (first->outgoing.attributes == NULL)
-        return bgp_withdraw_begin(writer, encoding, peer->items_family, bytes, capacity);
-    return bgp_update_begin(writer, encoding, peer->items_family, first->outgoing.attributes,
-                            &first->outgoing.export, bytes, capacity);
-}
-
-/* A set may go while items of it are written; its address still says which items are alike. */
-size_t rib_selection_write(struct speaker_peer *peer, uint8_t *bytes, size_t capacity)
-{
-    const struct bgp_attributes *attributes;
-    struct bgp_update_writer writer;
-    struct rib_item *first, *item;
-
-    if (peer->items_at == peer->n_items) {
-        free_items(peer);
-        return 0;
-    }
-    first = item = &peer->items[peer->items_at];
-    if (!begin(peer, first, &writer, bytes, capacity)) {
-        give_up(peer, first);
-        if (!begin(peer, first, &writer, bytes, capacity))
-            return 0;
-    }
-    attributes = first->outgoing.attributes;
-    for (; peer->items_at < peer->n_items && goes_with(first, attributes, item) &&
-           bgp_update_add_path(&writer, &item->prefix, item->path_id);
-         item++) {
-        first = item;
-        drop_item(peer, item);
-    }
-    return bgp_update_end(&writer);
-}
-
 /* --- Life ------------------------------------------------------------------------------------- */
 
-void rib_selection_repeat(struct speaker_peer *peer, enum bgp_family family)
+void rib_selection_repeat(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
+    struct rib_sent *sent = id < tables->n_sent ? tables->sent[id] : NULL;
 
-    for (uint32_t id = 0; id < tables->n_sent; id++)
-        for (unsigned i = 0; tables->sent[id] != NULL && i < tables->sent[id]->n; i++) {
-            bgp_attributes_release(peer->speaker->attributes,
-                                   tables->sent[id]->paths[i].said.attributes);
-            tables->sent[id]->paths[i].said.attributes = NULL;
-        }
+    for (unsigned i = 0; sent != NULL && i < sent->n; i++) {
+        bgp_attributes_release(peer->speaker->attributes, sent->paths[i].said.attributes);
+        sent->paths[i].said.attributes = NULL;
+    }
 }
 
 void rib_selection_forget(struct speaker_peer *peer)
@@ -461,13 +359,9 @@ void rib_selection_forget(struct speaker_peer *peer)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
 
-        for (uint32_t id = 0; id < tables->n_sent; id++)
-            free_sent(peer->speaker, tables->sent[id]);
-        free(tables->sent);
+        rib_discard_sent(peer->speaker, tables->sent, tables->n_sent);
         tables->sent = NULL;
         tables->n_sent = 0;
     }
-    while (peer->items_at < peer->n_items)
-        drop_item(peer, &peer->items[peer->items_at]);
-    free_items(peer);
+    rib_selection_drop_items(peer);
 }

@@ -5,7 +5,7 @@
  * A touched entry is decided once, however often it was touched: a withdraw and an announcement of
  * one read, or a peer's death over a prefix that it announced on both instances, is one change.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
     struct rib_stored_path *paths = rib_entry_paths(entry);
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        paths[i].flags &= RIB_PATH_STALE;
+        paths[i].flags &= RIB_PATH_GENERATION;
     for (unsigned i = 0; i < decision->n; i++)
         paths[decision->chosen[i] - base].flags |= RIB_PATH_CHOSEN | (i == 0 ? RIB_PATH_BEST : 0);
     entry->flags &= (uint8_t) ~(RIB_ENTRY_TOUCHED | RIB_ENTRY_BEST_TOUCHED | RIB_ENTRY_NEIGHBORS);

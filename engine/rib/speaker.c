@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 struct speaker *speaker_create(const struct speaker_config *config)
 {
@@ -55,6 +55,7 @@ void speaker_destroy(struct speaker *speaker)
     }
     for (unsigned i = 1; speaker->peers != NULL && i < speaker->n_peers; i++)
         rib_peer_destroy(speaker->peers[i]);
+    rib_work_free(speaker);
     rib_groups_free(speaker);
     free(speaker->peers);
     free(speaker->established);
@@ -120,12 +121,16 @@ void speaker_tick(struct speaker *speaker, uint64_t now_ms)
         if (bgp_session_deadline(speaker->peers[i]->session) <= now_ms)
             bgp_session_tick(speaker->peers[i]->session, now_ms);
     rib_retain_tick(speaker);
+    rib_work_tick(speaker);
     rib_finish(speaker);
 }
 
 uint64_t speaker_deadline(const struct speaker *speaker)
 {
     uint64_t deadline = rib_held_back(speaker) ? speaker->held_back_until_ms : UINT64_MAX;
+
+    if (rib_has_work(speaker))
+        return speaker->now_ms;
 
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         uint64_t wanted = bgp_session_deadline(speaker->peers[i]->session);
@@ -150,6 +155,8 @@ int speaker_each_peer(const struct speaker *speaker,
 
 bool speaker_settled(const struct speaker *speaker)
 {
+    if (rib_has_work(speaker))
+        return false;
     for (unsigned i = 1; i < speaker->n_peers; i++)
         if (rib_retain_deadline(speaker->peers[i]) <= speaker->now_ms)
             return false;

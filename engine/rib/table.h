@@ -30,10 +30,11 @@
 struct bgp_attributes;
 
 /* What the decision last said of a path, and what happened to it since (struct rib_stored_path). */
-#define RIB_PATH_CHOSEN 0x01 /* in the ECMP set */
-#define RIB_PATH_BEST   0x02 /* the one to advertise; always chosen as well */
+#define RIB_PATH_CHOSEN   0x01 /* in the ECMP set */
+#define RIB_PATH_BEST     0x02 /* the one to advertise; always chosen as well */
 #define RIB_PATH_STANDING (RIB_PATH_CHOSEN | RIB_PATH_BEST)
-#define RIB_PATH_STALE  0x04 /* not confirmed, of a peer with several paths (retain.c); no decision touches it */
+/* When its peer said it last (struct rib_peer_tables); no decision touches it. */
+#define RIB_PATH_GENERATION 0x04
 
 /* One path to a prefix: 24 bytes, of which a full table has millions. A peer that sends path
  * identifiers (RFC 7911) may have several; peer and path_id name one. */

@@ -1,7 +1,7 @@
 /*
  * speaker_validate(): the invariants of internal.h, checked the slow way.
  */
-#include "engine/rib/internal.h"
+#include "engine/rib/outbound.h"
 
 static bool stands_before(const struct speaker *speaker, const struct rib_stored_path *a,
                           const struct rib_stored_path *b)
@@ -34,6 +34,12 @@ static bool paths_valid(const struct speaker *speaker, const struct rib_entry *e
                              RIB_ENTRY_NEIGHBORS));
 }
 
+/* Has a walk yet to come to this id? */
+static bool is_ahead(const struct rib_peer_tables *tables, enum rib_walk_kind kind, uint32_t id)
+{
+    return tables->walks[kind].running && tables->walks[kind].next <= id;
+}
+
 /* The peer's marks agree with what it may have. */
 static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
@@ -51,6 +57,8 @@ static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family,
         return !first && !reflected && !advertised;
     if (rib_selects(peer, family) && advertised != (rib_selection_sent(peer, family, id) != NULL))
         return false;
+    if (is_ahead(tables, RIB_WALK_MARK, id) || is_ahead(tables, RIB_WALK_COMPARE, id))
+        return true;
     /* A prefix that it may have can be neither, when its attributes fit in no message. */
     return rib_export_allowed(peer, family, rib_export_best(peer, family, id)) ||
            (first || reflected) == advertised;
@@ -70,6 +78,8 @@ static bool entry_valid(const struct speaker *speaker, enum bgp_family family, u
             return false;
         waiting += rib_bitset_test(&speaker->peers[i]->tables[family].advertised, id);
     }
+    if (entry->n_paths == 0 && rib_bitset_test(&speaker->orphans[family], id))
+        return entry->waiting >= waiting;
     return entry->n_paths > 0 || (waiting > 0 && entry->waiting == waiting);
 }
 
@@ -90,6 +100,10 @@ static bool stale_valid(const struct rib_peer_tables *tables)
 {
     for (uint32_t id = rib_bitset_next(&tables->stale, 0); id != RIB_BITSET_END;
          id = rib_bitset_next(&tables->stale, id + 1))
+        if (!rib_bitset_test(&tables->learned, id) || rib_bitset_test(&tables->doomed, id))
+            return false;
+    for (uint32_t id = rib_bitset_next(&tables->doomed, 0); id != RIB_BITSET_END;
+         id = rib_bitset_next(&tables->doomed, id + 1))
         if (!rib_bitset_test(&tables->learned, id))
             return false;
     return tables->stale.count == 0 || tables->retention != SPEAKER_RETAIN_NONE;
@@ -107,7 +121,8 @@ static bool family_valid(const struct speaker *speaker, enum bgp_family family)
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         const struct rib_peer_tables *tables = &speaker->peers[i]->tables[family];
 
-        if (!set_valid(table, &tables->stale) || !stale_valid(tables))
+        if (!set_valid(table, &tables->stale) || !set_valid(table, &tables->doomed) ||
+            !stale_valid(tables))
             return false;
         if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->advertised) ||
             !set_valid(table, &tables->pending[RIB_FIRST]) ||

@@ -32,9 +32,13 @@ void lab_close(struct lab *lab)
 int lab_flush(struct lab *lab)
 {
     char error[DP_ERROR_TEXT];
-    int changed = program_flush(lab->program);
-    cr_assert_geq(changed, 0, "flush: %s", strerror(-changed));
-    lpm_rcu_poll();
+    int changed = 0;
+    do {
+        int more = program_flush(lab->program);
+        cr_assert_geq(more, 0, "flush: %s", strerror(-more));
+        lpm_rcu_poll();
+        changed += more;
+    } while (program_flush_due(lab->program));
     cr_assert(program_validate(lab->program, error), "%s", error);
     return changed;
 }

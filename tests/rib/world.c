@@ -64,6 +64,8 @@ static void on_peer(void *context, struct speaker_peer *peer, enum bgp_state sta
     (void)context;
     end->state = state;
     snprintf(end->reason, sizeof(end->reason), "%s", reason);
+    if (end->node->world->peer_changed != NULL)
+        end->node->world->peer_changed(end->node->world->peer_changed_context, end);
 }
 
 static void on_connect(void *context, struct speaker_peer *peer)
@@ -279,17 +281,21 @@ static bool step_node(struct world *world, struct node *node)
     return true;
 }
 
+bool world_step(struct world *world)
+{
+    bool moved = false;
+
+    for (unsigned i = 0; i < world->n_links; i++)
+        moved |= step_link(world, &world->links[i]);
+    for (unsigned i = 0; i < world->n_nodes; i++)
+        moved |= step_node(world, &world->nodes[i]);
+    return moved;
+}
+
 void world_settle(struct world *world)
 {
-    bool moved = true;
-
-    while (moved) {
-        moved = false;
-        for (unsigned i = 0; i < world->n_links; i++)
-            moved |= step_link(world, &world->links[i]);
-        for (unsigned i = 0; i < world->n_nodes; i++)
-            moved |= step_node(world, &world->nodes[i]);
-    }
+    while (world_step(world))
+        ;
 }
 
 void world_run(struct world *world, uint64_t ms)

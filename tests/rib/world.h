@@ -5,7 +5,7 @@
  *     node (speaker) --- end --- link --- end --- node (speaker)
  *
  * A link carries up to two connections, one opened by each end, as TCP would. Nothing moves but in
- * world_settle() and world_run(). What a node shows is written out as lines of text, so that an
+ * world_step(), world_settle() and world_run(). What a node shows is written out as lines of text, so that an
  * expectation is a string and a failure can be read.
  */
 #ifndef TESTS_RIB_WORLD_H
@@ -56,6 +56,9 @@ struct world {
     /* Sees every run of bytes on its way, when set. */
     void (*observe)(void *context, const struct end *from, const uint8_t *bytes, size_t n);
     void *observe_context;
+    /* Sees every change of a session's state from within the speaker, when set. */
+    void (*peer_changed)(void *context, const struct end *end);
+    void *peer_changed_context;
 };
 
 struct world *world_create(void);
@@ -75,7 +78,10 @@ struct link *world_join(struct world *world, struct node *left, uint32_t left_as
                         const char *right_address);
 void world_start(struct world *world);
 
-/* Moves bytes until nothing moves any more; time stands still. */
+/* Lets every link carry a chunk each way and every node that has work left do a slice of it; false:
+ * nothing moved. */
+bool world_step(struct world *world);
+/* The same until nothing moves any more; time stands still. */
 void world_settle(struct world *world);
 /* Lets time pass; settles at every deadline. */
 void world_run(struct world *world, uint64_t ms);

@@ -1,0 +1,279 @@
+/*
+ * Paths of entries: how one is set, replaced, removed or left behind, and what that makes of its
+ * entry until the next decision.
+ *
+ * A path that is replaced or removed takes its standing (chosen, best) with it, and the entry remembers
+ * that it had one, unless a twin stands in for it.
+ */
+#include "engine/rib/internal.h"
+
+#include <errno.h>
+
+int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
+{
+    const struct speaker_peer *left = speaker->peers[a], *right = speaker->peers[b];
+    int order;
+
+    if (a == RIB_LOCAL || b == RIB_LOCAL)
+        return (int)a - (int)b;
+    order = lpm_address_compare(&left->config.peer_address, &right->config.peer_address);
+    if (order == 0)
+        order = lpm_address_compare(&left->config.local_address, &right->config.local_address);
+    return order != 0 ? order : (int)a - (int)b;
+}
+
+/* Position where the path of peers[index] with this identifier belongs. */
+static unsigned position_of(const struct speaker *speaker, const struct rib_entry *entry,
+                            unsigned index, uint32_t path_id)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    unsigned position = entry->n_paths;
+
+    for (; position > 0; position--) {
+        const struct rib_stored_path *before = &paths[position - 1];
+        int order = rib_peer_compare(speaker, index, before->peer);
+
+        if (order > 0 || (order == 0 && path_id > before->path_id))
+            break;
+    }
+    return position;
+}
+
+/* Path is about to be replaced or removed: its standing passes to a twin, so that the loss of one
+ * instance's session changes nothing; without a twin the choice is touched. */
+static void note_touched(const struct speaker *speaker, struct rib_entry *entry,
+                         struct rib_stored_path *path)
+{
+    struct rib_stored_path *paths = rib_entry_paths(entry);
+
+    for (unsigned i = 0; i < entry->n_paths && path->flags & RIB_PATH_STANDING; i++) {
+        if (&paths[i] == path || !rib_twins(speaker, &paths[i], path))
+            continue;
+        paths[i].flags |= path->flags & RIB_PATH_STANDING;
+        path->flags &= (uint8_t)~RIB_PATH_STANDING;
+    }
+    if (path->flags & RIB_PATH_CHOSEN)
+        entry->flags |= RIB_ENTRY_TOUCHED;
+    if (path->flags & RIB_PATH_BEST)
+        entry->flags |= RIB_ENTRY_BEST_TOUCHED;
+}
+
+static bool usable(const struct rib_stored_path *path)
+{
+    return path->attributes != NULL && path->filter == RIB_CHOSEN;
+}
+
+/* The path of its neighbour begins or ends to be usable. That is news, unless the neighbour has
+ * another usable one, by the other instance. */
+static void note_neighbor(const struct speaker *speaker, struct rib_entry *entry,
+                          const struct rib_stored_path *path)
+{
+    const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (&paths[i] != path && usable(&paths[i]) && paths[i].peer != RIB_LOCAL &&
+            path->peer != RIB_LOCAL &&
+            lpm_address_equal(&speaker->peers[paths[i].peer]->config.peer_address,
+                              &speaker->peers[path->peer]->config.peer_address))
+            return;
+    entry->flags |= RIB_ENTRY_NEIGHBORS;
+}
+
+static void count_loop(struct speaker *speaker, const struct rib_stored_path *path, int change)
+{
+    if (path->filter == RIB_FILTERED_AS_LOOP)
+        speaker->peers[path->peer]->as_loop += (size_t)change;
+}
+
+/* The place of the peer's path in entry id, all zero when it is new; NULL: no memory. */
+static struct rib_stored_path *path_place(struct speaker *speaker, unsigned index, uint32_t path_id,
+                                          enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+    struct rib_stored_path *path = rib_entry_path(entry, (uint16_t)index, path_id);
+    struct rib_bitset *learned;
+    int added = 0;
+
+    if (path != NULL)
+        return path;
+    learned = index == RIB_LOCAL ? NULL : &speaker->peers[index]->tables[family].learned;
+    if (learned != NULL)
+        added = rib_bitset_set(learned, id);
+    if (added < 0)
+        return NULL;
+    path = rib_entry_insert(entry, position_of(speaker, entry, index, path_id));
+    if (path == NULL && added > 0)
+        rib_bitset_clear(learned, id);
+    return path;
+}
+
+/* The peer says it, or says it again. Of several paths to a prefix each is confirmed for itself, and the
+ * mark of the prefix stays until the others are looked at. */
+static void confirm(struct speaker *speaker, unsigned index, enum bgp_family family, uint32_t id,
+                    struct rib_stored_path *path)
+{
+    struct rib_peer_tables *tables;
+
+    if (index == RIB_LOCAL)
+        return;
+    tables = &speaker->peers[index]->tables[family];
+    path->flags = (uint8_t)((path->flags & ~RIB_PATH_GENERATION) | tables->generation);
+    if (tables->doomed.count > 0)
+        rib_bitset_clear(&tables->doomed, id);
+    if (!tables->stale_by_path && tables->stale.count > 0)
+        rib_bitset_clear(&tables->stale, id);
+}
+
+int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+                 const struct rib_stored_path *path)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    struct rib_table *table = &speaker->tables[family];
+    uint32_t id = rib_table_obtain(table, prefix);
+    struct rib_stored_path *place;
+    bool was_usable;
+    uint8_t flags;
+
+    if (id == RIB_NO_ENTRY)
+        return -ENOMEM;
+    speaker->cause = (uint16_t)index;
+    speaker->cause_is_withdrawal = false;
+    place = path_place(speaker, index, path->path_id, family, id);
+    if (place == NULL) {
+        rib_entry_release(speaker, family, id);
+        return -ENOMEM;
+    }
+    confirm(speaker, index, family, id, place);
+    if (place->attributes == path->attributes && place->filter == path->filter &&
+        place->rank == path->rank)
+        return 0;
+    if (place->attributes != NULL) {
+        note_touched(speaker, rib_table_entry(table, id), place);
+        count_loop(speaker, place, -1);
+        bgp_attributes_release(speaker->attributes, place->attributes);
+    }
+    flags = place->flags; /* what the path was stays known until the decision */
+    was_usable = usable(place);
+    *place = *path;
+    place->peer = (uint16_t)index;
+    place->flags = flags;
+    if (was_usable != usable(place))
+        note_neighbor(speaker, rib_table_entry(table, id), place);
+    bgp_attributes_hold(place->attributes);
+    count_loop(speaker, place, 1);
+    rib_touch(speaker, family, id);
+    return 0;
+}
+
+static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                  struct rib_stored_path *path)
+{
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+
+    speaker->cause = path->peer;
+    speaker->cause_is_withdrawal = true;
+    note_touched(speaker, entry, path);
+    if (usable(path))
+        note_neighbor(speaker, entry, path);
+    count_loop(speaker, path, -1);
+    bgp_attributes_release(speaker->attributes, path->attributes);
+    rib_entry_erase(entry, path);
+    if (entry->n_paths == 0)
+        entry->waiting = 0; /* counted by rib_mark() when the entry is settled */
+    rib_touch(speaker, family, id);
+}
+
+/* The peer has no path to entry id any more. */
+static void forget_id(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    rib_bitset_clear(&tables->learned, id);
+    rib_bitset_clear(&tables->stale, id);
+    rib_bitset_clear(&tables->doomed, id);
+}
+
+bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+                     uint32_t path_id)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    uint32_t id = rib_table_find(&speaker->tables[family], prefix);
+    struct rib_stored_path *path;
+    struct rib_entry *entry;
+
+    if (id == RIB_NO_ENTRY)
+        return false;
+    entry = rib_table_entry(&speaker->tables[family], id);
+    path = rib_entry_path(entry, (uint16_t)index, path_id);
+    if (path == NULL)
+        return false;
+    if (index != RIB_LOCAL)
+        speaker->peers[index]->withdrawn += usable(path);
+    if (index != RIB_LOCAL && rib_entry_peer_paths(entry, (uint16_t)index) == 1)
+        forget_id(speaker->peers[index], family, id);
+    erase(speaker, family, id, path);
+    return true;
+}
+
+bool rib_path_is_stale(const struct speaker_peer *peer, enum bgp_family family,
+                       const struct rib_stored_path *path)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+
+    return path->peer == peer->index &&
+           (!tables->stale_by_path || (path->flags & RIB_PATH_GENERATION) != tables->generation);
+}
+
+/* From the last to the first: erasing moves those behind. */
+void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    unsigned i = entry->n_paths;
+
+    while (i-- > 0)
+        if (rib_path_is_stale(peer, family, &rib_entry_paths(entry)[i]))
+            erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
+    rib_bitset_clear(&peer->tables[family].stale, id);
+    if (rib_entry_peer_paths(entry, peer->index) == 0)
+        forget_id(peer, family, id);
+}
+
+void rib_paths_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    unsigned i = entry->n_paths;
+
+    while (i-- > 0)
+        if (rib_entry_paths(entry)[i].peer == peer->index)
+            erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
+    forget_id(peer, family, id);
+}
+
+void rib_path_demote(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                     struct rib_stored_path *path)
+{
+    if (path->rank & RIB_RANK_STALE)
+        return;
+    note_touched(speaker, rib_table_entry(&speaker->tables[family], id), path);
+    path->rank |= RIB_RANK_STALE;
+    rib_touch(speaker, family, id);
+}
+
+void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
+{
+    struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
+    unsigned i = entry->n_paths;
+
+    while (i-- > 0) {
+        struct rib_stored_path *path = &rib_entry_paths(entry)[i];
+
+        if (!rib_path_is_stale(peer, family, path))
+            continue;
+        if (path->attributes->reach & BGP_REACH_NOT_LONG_LIVED)
+            erase(peer->speaker, family, id, path);
+        else
+            rib_path_demote(peer->speaker, family, id, path);
+    }
+    if (rib_entry_peer_paths(entry, peer->index) == 0)
+        forget_id(peer, family, id);
+}
