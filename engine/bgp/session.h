@@ -243,6 +243,19 @@ const struct bgp_session_counters *bgp_session_counters(const struct bgp_session
 /* The last NOTIFICATION; code 0 when there was none. */
 const struct bgp_error *bgp_session_last_sent(const struct bgp_session *session);
 const struct bgp_error *bgp_session_last_received(const struct bgp_session *session);
+/* How the last Established connection ended. */
+enum bgp_end {
+    BGP_END_NONE,      /* there was none, or it is Established still */
+    BGP_END_SENT,      /* with bgp_session_last_sent() */
+    BGP_END_RECEIVED,  /* with bgp_session_last_received() */
+    BGP_END_LOST,      /* closed by the peer, or by the network, without a NOTIFICATION */
+    BGP_END_SEND_HOLD, /* by the send hold timer (RFC 9687), which says nothing to the peer */
+    BGP_END_SILENT,    /* by this end in any other way, without a NOTIFICATION */
+};
+enum bgp_end bgp_session_end(const struct bgp_session *session);
+/* The OPEN of the Established connection as it was sent, or received: a whole message of *n octets. NULL
+ * when not Established, or memory was short. */
+const uint8_t *bgp_session_open_message(const struct bgp_session *session, bool sent, size_t *n);
 /* Families whose routes may be kept as stale after the session that has just ended (RFC 4724
  * section 4.2); 0 while Established. */
 uint32_t bgp_session_retained(const struct bgp_session *session);

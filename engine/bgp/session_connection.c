@@ -15,6 +15,8 @@ void connection_clear(struct connection *connection)
 {
     bytes_buffer_free(&connection->input);
     bytes_buffer_free(&connection->staged);
+    bytes_buffer_free(&connection->opens[0]);
+    bytes_buffer_free(&connection->opens[1]);
     *connection = (struct connection){
         .state = BGP_IDLE,
         .hold_deadline = NEVER,
@@ -97,6 +99,7 @@ static void send_hold_expired(struct bgp_session *session, enum bgp_direction di
     bgp_error_set(&session->last_sent, BGP_ERROR_SEND_HOLD, 0, NULL, 0);
     if (connection->state == BGP_ESTABLISHED) {
         session_retain(session, &session->last_sent);
+        session->end = BGP_END_SEND_HOLD;
     }
     session_reason(session, "Send Hold Timer Expired (8/0): the peer has stopped reading");
     connection_end(session, direction, true, true);
@@ -141,6 +144,7 @@ static void lose(struct bgp_session *session, enum bgp_direction direction, bool
     enum bgp_state state = session->connections[direction].state;
     if (state == BGP_ESTABLISHED) {
         session_retain(session, NULL);
+        session->end = BGP_END_LOST;
     }
     connection_end(session, direction, false, pause && state > BGP_OPEN_SENT);
 }
@@ -183,6 +187,8 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
     uint8_t bytes[192];
     size_t n = bgp_open_encode(&open, bytes, sizeof bytes);
     assert(n > 0);
+    /* Short of memory, nobody can be shown it: that is all. */
+    bytes_buffer_append(&connection->opens[true], bytes, n);
     connection->state = BGP_OPEN_SENT;
     connection->hold_ms = OPEN_HOLD_MS;
     connection_restart_hold(session, connection);
@@ -244,6 +250,7 @@ void connection_fail(struct bgp_session *session, enum bgp_direction direction,
             bgp_error_harden(&error);
         }
         session_retain(session, &error);
+        session->end = BGP_END_SENT;
     }
     size_t n = bgp_notification_encode(&error, bytes, sizeof bytes);
     session->last_sent = error;

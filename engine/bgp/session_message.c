@@ -130,6 +130,7 @@ static void take_open(struct bgp_session *session, enum bgp_direction direction,
         return;
     }
     connection->peer = open;
+    bytes_buffer_append(&connection->opens[false], bytes, header->length);
     agree_on_timers(session, connection);
     connection->state = BGP_OPEN_CONFIRM;
     connection_restart_hold(session, connection);
@@ -322,6 +323,7 @@ static void take_notification(struct bgp_session *session, enum bgp_direction di
                    bgp_error_format(&session->last_received, text));
     if (session->connections[direction].state == BGP_ESTABLISHED) {
         session_retain(session, &session->last_received);
+        session->end = BGP_END_RECEIVED;
     }
     connection_end(session, direction, true, true);
 }

@@ -46,6 +46,7 @@ struct connection {
     uint8_t control[CONTROL_SIZE];
     size_t control_at, control_size;
     struct bytes_buffer input;  /* a message that has not come whole */
+    struct bytes_buffer opens[2]; /* the OPEN that was received, and the one that was sent */
     struct bytes_buffer staged; /* UPDATEs that did not fit the caller's buffer */
     size_t staged_at;
 };
@@ -68,6 +69,7 @@ struct bgp_session {
     struct bgp_encoding encoding;
     struct bgp_session_counters counters;
     struct bgp_error last_sent, last_received;
+    enum bgp_end end;
     char reason[REASON_SIZE];
 };
 

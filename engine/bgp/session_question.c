@@ -31,6 +31,19 @@ const struct bgp_session_counters *bgp_session_counters(const struct bgp_session
     return &session->counters;
 }
 
+enum bgp_end bgp_session_end(const struct bgp_session *session)
+{
+    return session->state == BGP_ESTABLISHED ? BGP_END_NONE : session->end;
+}
+
+const uint8_t *bgp_session_open_message(const struct bgp_session *session, bool sent, size_t *n)
+{
+    const struct bytes_buffer *open =
+        &session->connections[session->negotiated.direction].opens[sent];
+    *n = session->state == BGP_ESTABLISHED ? open->size : 0;
+    return *n > 0 ? open->bytes : NULL;
+}
+
 const struct bgp_error *bgp_session_last_sent(const struct bgp_session *session)
 {
     return &session->last_sent;

@@ -99,6 +99,7 @@ void bgp_session_abandon(struct bgp_session *session, uint64_t pause_ms, uint64_
         if (session->connections[i].state != BGP_IDLE) {
             session->retained =
                 session->state == BGP_ESTABLISHED ? session->negotiated.families : 0;
+            session->end = BGP_END_SILENT;
             connection_mute(&session->connections[i]);
             connection_end(session, (enum bgp_direction)i, true, false);
         }
