@@ -18,8 +18,8 @@
  * - id is in learned of peer p exactly when the entry has a path of p; the path holds a reference.
  * - between two public calls dirty is empty, and the flags of the paths are those that rib_decide()
  * gives.
- * - an entry without paths exists only while some peer has it in advertised; entry.waiting is the
- * number of these peers, and each of them has it in pending.
+ * - an entry without paths exists only while some peer has it in advertised, or a collector was told
+ * of it; entry.waiting is the number of these, and each of the peers has it in pending.
  * - a prefix that an Established peer may have is advertised to it, or pending, or both, but where
  * its attributes fit in no message; a prefix that it may not have is pending exactly when
  * advertised.
@@ -198,6 +198,7 @@ struct speaker {
     struct rib_bitset orphans[BGP_FAMILY_COUNT]; /* entry.waiting may be too high */
     struct rib_rubbish *rubbish;                 /* to be freed */
     unsigned work_at;                            /* peer whose slice was the last */
+    struct rib_monitor *monitors;                /* collectors that are told what happens; NULL: none */
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
     unsigned n_addresses;
 };
@@ -359,6 +360,25 @@ void rib_fault(struct speaker_peer *peer, uint8_t cease_subcode, const char *tex
 void rib_finish(struct speaker *speaker);
 /* Frees an entry that has neither paths nor peers to be told. */
 void rib_entry_release(struct speaker *speaker, enum bgp_family family, uint32_t id);
+
+/* --- monitor.c -------------------------------------------------------------------------------- */
+
+/* What collectors have to hear of; each costs nothing without one. A path of peers[index] to entry id
+ * came, went or changed (received: not only what policy made of it); the best path did; what a peer was
+ * sent did; its session has come up, or ended. */
+void rib_monitor_path(struct speaker *speaker, unsigned index, enum bgp_family family, uint32_t id,
+                      bool received);
+void rib_monitor_best(struct speaker *speaker, enum bgp_family family, uint32_t id);
+void rib_monitor_sent(const struct speaker_peer *peer, enum bgp_family family, uint32_t id);
+void rib_monitor_session(struct speaker_peer *peer);
+/* How many of them have told entry id, and not taken it back; the same for one that has lost its last
+ * path: each will call rib_stop_waiting(). */
+uint32_t rib_monitor_holders(const struct speaker *speaker, enum bgp_family family, uint32_t id);
+uint32_t rib_monitor_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id);
+/* Lets go of so many of the entries that were told of sessions which are gone; returns what is left of the
+ * budget. Are there any? */
+int rib_monitor_work(struct speaker *speaker, int budget);
+bool rib_monitor_has_work(const struct speaker *speaker);
 
 /* --- question.c ------------------------------------------------------------------------------- */
 

@@ -51,7 +51,7 @@ void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
 
     if (entry->n_paths == 0)
-        entry->waiting = 0; /* counted anew by rib_spread() */
+        entry->waiting = rib_monitor_waiting(speaker, family, id); /* rib_spread() adds peers */
     for (struct rib_group *group = speaker->groups; group != NULL; group = group->next)
         note_choice(group, family, id, rib_export_best(group->members, family, id));
 }

@@ -142,6 +142,7 @@ static void commit_one(struct speaker_peer *peer, uint32_t id, bool withdrawn)
         return;
     if (!withdrawn && rib_bitset_set(&tables->advertised, id) < 0)
         rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+    rib_monitor_sent(peer, family, id);
     if (withdrawn && rib_bitset_clear(&tables->advertised, id))
         rib_stop_waiting(peer->speaker, family, id);
 }

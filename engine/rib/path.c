@@ -131,7 +131,7 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
     struct rib_table *table = &speaker->tables[family];
     uint32_t id = rib_table_obtain(table, prefix);
     struct rib_stored_path *place;
-    bool was_usable;
+    bool was_usable, received;
     uint8_t flags;
 
     if (id == RIB_NO_ENTRY)
@@ -147,6 +147,8 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
     if (place->attributes == path->attributes && place->filter == path->filter &&
         place->rank == path->rank)
         return 0;
+    received = place->attributes == NULL || bgp_attributes_received(place->attributes) !=
+                                                bgp_attributes_received(path->attributes);
     if (place->attributes != NULL) {
         note_touched(speaker, rib_table_entry(table, id), place);
         count_loop(speaker, place, -1);
@@ -161,6 +163,7 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
         note_neighbor(speaker, rib_table_entry(table, id), place);
     bgp_attributes_hold(place->attributes);
     count_loop(speaker, place, 1);
+    rib_monitor_path(speaker, index, family, id, received);
     rib_touch(speaker, family, id);
     return 0;
 }
@@ -172,6 +175,7 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
 
     speaker->cause = path->peer;
     speaker->cause_is_withdrawal = true;
+    rib_monitor_path(speaker, path->peer, family, id, true);
     note_touched(speaker, entry, path);
     if (usable(path))
         note_neighbor(speaker, entry, path);

@@ -31,6 +31,7 @@ static void peer_up(struct speaker_peer *peer)
         if (peer->families & BGP_FAMILY_BIT(family))
             peer->tables[family].end_of_rib_due = true;
     rib_walk_begin(peer, peer->families, RIB_WALK_MARK);
+    rib_monitor_session(peer);
 }
 
 /* What whoever is told of the loss may ask about is right from here on; it costs the same whatever the
@@ -50,6 +51,7 @@ static void peer_lost(struct speaker_peer *peer)
 
 static void clean_up(struct speaker_peer *peer)
 {
+    rib_monitor_session(peer);
     rib_forget_advertised(peer);
     rib_group_leave(peer);
     rib_limit_forget(peer);

@@ -311,6 +311,7 @@ int rib_selection_note_advertised(struct speaker_peer *peer, enum bgp_family fam
 {
     struct rib_peer_tables *tables = &peer->tables[family];
 
+    rib_monitor_sent(peer, family, id);
     if (tables->sent[id]->n > 0)
         return rib_bitset_set(&tables->advertised, id) < 0 ? -ENOMEM : 0;
     free(tables->sent[id]);

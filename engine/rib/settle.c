@@ -82,10 +82,12 @@ static bool settle(struct speaker *speaker, enum bgp_family family, uint32_t id)
 
     /* An entry that lost its last path has its waiting peers counted, even if its best path went
      * earlier: the count shared its place with a path meanwhile. */
-    if (best_changed || entry->n_paths == 0)
+    if (best_changed || entry->n_paths == 0) {
+        rib_monitor_best(speaker, family, id);
         rib_mark(speaker, family, id);
-    else
+    } else {
         rib_mark_filtered(speaker, family, id);
+    }
     return changed;
 }
 

@@ -7,6 +7,7 @@
  *   new export policy    ─> COMPARE   every entry, for one peer: is it told otherwise?
  *   session gone         ─> orphans   entries without paths that waited for it to be told
  *                           rubbish   records of what it was sent
+ *                           rests     entries that collectors were told it has (monitor.c)
  *
  * A walk goes over ids upwards. Changes that come meanwhile take their own way, wherever the walk is:
  * doing an id twice is harmless, so nobody has to know which of them came first. The first slice is done
@@ -126,11 +127,12 @@ static void recount(struct speaker *speaker, enum bgp_family family, uint32_t id
 {
     struct rib_table *table = &speaker->tables[family];
     struct rib_entry *entry = rib_table_entry(table, id);
-    uint32_t waiting = 0;
+    uint32_t waiting;
 
     if (!(entry->flags & RIB_ENTRY_USED) || entry->n_paths != 0 ||
         rib_bitset_test(&speaker->dirty[family], id))
         return;
+    waiting = rib_monitor_waiting(speaker, family, id);
     for (unsigned i = 0; i < speaker->n_established; i++)
         waiting += rib_bitset_test(&speaker->established[i]->tables[family].advertised, id);
     entry->waiting = waiting;
@@ -221,7 +223,7 @@ bool rib_has_work(const struct speaker *speaker)
     for (unsigned i = 1; i < speaker->n_peers; i++)
         if (peer_has_work(speaker->peers[i]))
             return true;
-    return speaker->rubbish != NULL;
+    return speaker->rubbish != NULL || rib_monitor_has_work(speaker);
 }
 
 /* Comparing and marking go by what is decided, so what was judged is decided first. */
@@ -247,6 +249,7 @@ void rib_work_tick(struct speaker *speaker)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         budget = recount_some(speaker, family, budget);
     budget = free_some(speaker, budget);
+    budget = rib_monitor_work(speaker, budget);
     while (budget > 0 && idle < speaker->n_peers) {
         struct speaker_peer *peer;
 
