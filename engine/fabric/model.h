@@ -446,11 +446,25 @@ struct fabric_mrt {
     const char *file; /* %Y, %m, %d, %H, %M, %S: the time in UTC */
     uint32_t interval_s;
 };
+/* A collector that the running engine tells of its sessions and tables (BMP). */
+enum {
+    FABRIC_BMP_PRE_POLICY = 0x1,
+    FABRIC_BMP_POST_POLICY = 0x2,
+    FABRIC_BMP_ADJ_RIB_OUT = 0x4,
+    FABRIC_BMP_LOC_RIB = 0x8,
+};
+struct fabric_bmp {
+    struct fabric_place place;
+    const char *collector; /* address:port, see fabric_socket_parse() */
+    uint32_t routes;       /* FABRIC_BMP_... */
+    uint32_t statistics_interval_s; /* 0: no reports */
+};
 struct fabric_engine {
     unsigned *cores;
     unsigned core_count;                         /* 0: default */
     const char *control_socket, *metrics_listen; /* or NULL */
-    struct fabric_strings bmp_collectors;
+    struct fabric_bmp *bmp;
+    uint32_t bmp_count;
     struct fabric_events events;
     struct fabric_mrt mrt;
 };
@@ -540,5 +554,8 @@ int fabric_owner_compare(const struct fabric_owner *owner, uint32_t vnet,
 /* The NIC that has address, in vnet or a VNet directly peered with it; FABRIC_NONE: unreachable. */
 uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
                                 const struct lpm_address *address);
+
+/* "127.0.0.1:9460" or "[::1]:9460", as FABRIC_TYPE_SOCKET has it; port is never 0. */
+bool fabric_socket_parse(const char *text, struct lpm_address *address, uint16_t *port);
 
 #endif

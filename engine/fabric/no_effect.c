@@ -18,7 +18,6 @@ static const struct key_without_effect {
     {"", "tunnels", NULL},
     {"engine", "control_socket", NULL},
     {"engine", "metrics_listen", NULL},
-    {"engine", "bmp", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},
     {"internet", "source_nat", NULL},

@@ -6,17 +6,59 @@
 
 /* --- Objects that stand once ------------------------------------------------------------------ */
 
+/* A list of words that become a set. */
+static bool read_bmp_routes(struct fabric_loader *loader, const struct fabric_key *key,
+                            const struct fabric_node *node, void *object,
+                            const struct fabric_path *path)
+{
+    static const struct fabric_word routes[] = {{"pre_policy", FABRIC_BMP_PRE_POLICY},
+                                                {"post_policy", FABRIC_BMP_POST_POLICY},
+                                                {"adj_rib_out", FABRIC_BMP_ADJ_RIB_OUT},
+                                                {"loc_rib", FABRIC_BMP_LOC_RIB},
+                                                {NULL, 0}};
+    static const struct fabric_key route_key = {
+        .type = FABRIC_TYPE_WORD, .size = sizeof(uint32_t), .words = routes};
+    struct fabric_bmp *bmp = object;
+    uint32_t route, all = 0;
+    char text[FABRIC_PATH_TEXT];
+
+    (void)key;
+    if (node->kind != FABRIC_NODE_SEQUENCE)
+        return fabric_expected(loader, node, path, "a list");
+    if (node->n == 0) {
+        FABRIC_ERROR(loader, &node->place,
+                     "%s: nothing is to be told; take the collector out, or the key",
+                     fabric_path_format(path, text));
+        return false;
+    }
+    for (uint32_t i = 0; i < node->n; i++) {
+        if (!fabric_read_scalar(loader, &route_key, node->items[i], &route, path))
+            return false;
+        all |= route;
+    }
+    bmp->routes = all;
+    return true;
+}
+
 static const struct fabric_key bmp_keys[] = {
     {.name = "collector",
      .type = FABRIC_TYPE_SOCKET,
      .required = true,
-     .size = sizeof(const char *)},
+     FABRIC_FIELD(fabric_bmp, collector)},
+    {.name = "routes",
+     .type = FABRIC_TYPE_HANDLED,
+     .handler = read_bmp_routes,
+     .shape = "list of: pre_policy, post_policy, adj_rib_out, loc_rib",
+     .otherwise = "pre_policy, post_policy"},
+    {.name = "statistics_interval_s",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 0,
+     .most = 86400,
+     FABRIC_FIELD(fabric_bmp, statistics_interval_s),
+     .fallback = "60"},
 };
-/* The list is one of texts: struct fabric_strings. */
-static const struct fabric_schema bmp_schema = {.title = "engine.bmp",
-                                                .word = "collector",
-                                                FABRIC_KEYS(bmp_keys),
-                                                .size = sizeof(const char *)};
+static const struct fabric_schema bmp_schema = {
+    .title = "engine.bmp", .word = "collector", FABRIC_KEYS(bmp_keys), FABRIC_OF(fabric_bmp)};
 
 static const struct fabric_key events_keys[] = {
     {.name = "file",
@@ -81,7 +123,7 @@ static const struct fabric_key engine_keys[] = {
     {.name = "bmp",
      .type = FABRIC_TYPE_OBJECTS,
      .object = &bmp_schema,
-     FABRIC_ITEMS(fabric_engine, bmp_collectors.items, bmp_collectors.n),
+     FABRIC_ITEMS(fabric_engine, bmp, bmp_count),
      .otherwise = "none"},
     {.name = "events",
      .type = FABRIC_TYPE_OBJECT,

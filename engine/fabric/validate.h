@@ -18,6 +18,7 @@ void fabric_validate_ports(struct fabric_loader *loader);    /* validate_port.c 
 void fabric_validate_servers(struct fabric_loader *loader);  /* validate_server.c */
 void fabric_validate_routers(struct fabric_loader *loader);  /* validate_router.c */
 void fabric_validate_gateways(struct fabric_loader *loader); /* validate_gateway.c */
+void fabric_validate_engine(struct fabric_loader *loader);   /* validate_engine.c */
 void fabric_validate_tunnels(struct fabric_loader *loader);  /* validate_router.c */
 void fabric_validate_policies(struct fabric_loader *loader); /* validate_policy.c */
 /* Rules that no route reaches, policies that nobody names: warnings. */

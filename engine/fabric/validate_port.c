@@ -181,19 +181,6 @@ static void check_hosts(struct fabric_loader *loader)
     }
 }
 
-static void check_cores(struct fabric_loader *loader)
-{
-    const struct fabric_engine *engine = &loader->fabric->engine;
-    bool seen[FABRIC_CORE_MAX + 1] = {false};
-
-    for (unsigned i = 0; i < engine->core_count; i++) {
-        if (seen[engine->cores[i]])
-            FABRIC_ERROR(loader, fabric_noted(loader, &engine->cores[i]),
-                         "engine.cores: core %u stands twice", engine->cores[i]);
-        seen[engine->cores[i]] = true;
-    }
-}
-
 void fabric_validate_ports(struct fabric_loader *loader)
 {
     const struct fabric_internet *internet = &loader->fabric->internet;
@@ -201,7 +188,6 @@ void fabric_validate_ports(struct fabric_loader *loader)
     check_attachments(loader);
     check_single_users(loader);
     check_devices(loader);
-    check_cores(loader);
     check_hosts(loader);
     if (internet->present)
         fabric_check_mac(loader, fabric_place_of(loader, internet->mac, &internet->place),

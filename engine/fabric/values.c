@@ -146,23 +146,25 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 }
 
 /* "127.0.0.1:80" or "[::1]:80". */
-static bool socket_is_good(const char *text)
+bool fabric_socket_parse(const char *text, struct lpm_address *address, uint16_t *port)
 {
     const char *colon = strrchr(text, ':');
     char address_text[LPM_ADDRESS_TEXT];
-    struct lpm_address address;
     size_t length = colon ? (size_t)(colon - text) : 0;
     bool bracketed = text[0] == '[';
-    uint64_t port;
+    uint64_t number = 0;
+    bool good;
 
     if (!colon || length >= sizeof(address_text) || (bracketed && (length < 2 || colon[-1] != ']')))
         return false;
     memcpy(address_text, text + bracketed, length - 2 * bracketed);
     address_text[length - 2 * bracketed] = '\0';
     colon++;
-    return lpm_address_parse(address_text, &address) == 0 &&
-           bracketed == (address.family == LPM_IPV6) && take_number(&colon, 65535, &port) &&
-           *colon == '\0' && port > 0;
+    good = lpm_address_parse(address_text, address) == 0 &&
+           bracketed == (address->family == LPM_IPV6) && take_number(&colon, 65535, &number) &&
+           *colon == '\0' && number > 0;
+    *port = (uint16_t)number;
+    return good;
 }
 
 /* The types that have a grammar of their own, with the reason why a text is none of it. */
@@ -196,12 +198,14 @@ static bool grammar_is_good(enum fabric_type type, const char *text, char reason
 static bool text_is_good(enum fabric_type type, const char *text)
 {
     char reason[RIB_PATTERN_ERROR];
+    struct lpm_address address;
+    uint16_t port;
 
     switch (type) {
     case FABRIC_TYPE_NAME:
         return name_is_good(text);
     case FABRIC_TYPE_SOCKET:
-        return socket_is_good(text);
+        return fabric_socket_parse(text, &address, &port);
     case FABRIC_TYPE_COMMUNITY:
     case FABRIC_TYPE_COMMUNITY_PATTERN:
     case FABRIC_TYPE_PREFIX_RANGE:

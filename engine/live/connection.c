@@ -24,6 +24,7 @@
 #include "engine/live/log.h"
 #include "engine/live/peer.h"
 #include "engine/live/socket.h"
+#include "engine/live/socket_address.h"
 
 /* What is pulled from the speaker at once, and so the buffer. */
 #define OUTPUT_CHUNK (16u * 1024)
@@ -111,6 +112,22 @@ static void lost(struct live_connection *connection, const char *reason)
     destroy(connection);
     if (tell)
         speaker_closed(peer->peer->speaker, peer->peer->peer, direction, reason, live_now());
+}
+
+static uint16_t port_of(const union socket_address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->ip6.sin6_port
+                                                    : address->ip4.sin_port);
+}
+
+void live_connection_ports(const struct live_connection *connection, uint16_t *local,
+                           uint16_t *remote)
+{
+    union socket_address address = {0};
+    socklen_t length = sizeof(address);
+    *local = getsockname(connection->fd, &address.any, &length) == 0 ? port_of(&address) : 0;
+    length = sizeof(address);
+    *remote = getpeername(connection->fd, &address.any, &length) == 0 ? port_of(&address) : 0;
 }
 
 /* --- Sending ---------------------------------------------------------------------------------- */

@@ -28,6 +28,9 @@ void live_connection_rekey(struct live_connection *connection);
 
 /* Has the kernel bytes of the peer that were not read yet? */
 bool live_connection_has_input(const struct live_connection *connection);
+/* Its two ends' TCP ports, for who asks about the session; 0: not known (any more). */
+void live_connection_ports(const struct live_connection *connection, uint16_t *local,
+                           uint16_t *remote);
 
 /* Wishes of the session, from within its own calls: done by live_connection_work(). */
 void live_connection_wants_output(struct live_connection *connection);

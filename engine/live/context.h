@@ -6,6 +6,7 @@
  *                ├─ neighbors[]   keys of configured peers       neighbor.c
  *                ├─ listeners[]   one per local address          listener.c
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
+ *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
@@ -47,6 +48,7 @@
 struct live;
 struct live_bfd;
 struct live_candidates;
+struct live_collectors;
 struct live_events;
 struct live_table_dump;
 struct live_connection;
@@ -106,6 +108,7 @@ struct live {
     size_t peer_count;
     struct live_peer *work;
     struct live_table_dump *table_dump; /* NULL: none is wanted */
+    struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_bfd *bfd;               /* NULL: no peer has BFD */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */

@@ -22,6 +22,7 @@
 #include "engine/fabric/load.h"
 #include "engine/live/bfd.h"
 #include "engine/live/candidate.h"
+#include "engine/live/collector.h"
 #include "engine/live/context.h"
 #include "engine/live/events.h"
 #include "engine/live/listener.h"
@@ -159,7 +160,8 @@ static void live_settle(uv_prepare_t *prepare)
     set_timer(live);
     live_bfd_settle(live);
     live_events_settle(live);
-    if (live->stopping && live->connection_count == 0)
+    live_collectors_settle(live);
+    if (live->stopping && live->connection_count == 0 && !live_collectors_busy(live))
         uv_stop(&live->loop);
 }
 
@@ -171,6 +173,8 @@ static void on_housekeeping(uv_timer_t *timer)
     live_candidates_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
+    if (live->stopping && now_ms >= live->stop_by_ms)
+        live_collectors_close(live);
     lpm_rcu_flush(); /* also what would wait for more to come */
 }
 
@@ -326,6 +330,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     if (!status)
         status = live_table_dump_open(live);
     if (!status)
+        status = live_collectors_open(live);
+    if (!status)
         status = live_peers_create(live);
     if (!status)
         status = live_bfd_open(live, plane_error);
@@ -379,6 +385,7 @@ static void finish(struct live *live)
 {
     live_peers_cut(live, 0, true);
     live_table_dump_close(live);
+    live_collectors_close(live);
     live_listeners_close(live);
     live_candidates_close(live);
     live_bfd_close(live->bfd);
@@ -388,6 +395,7 @@ static void finish(struct live *live)
         uv_loop_close(&live->loop);
     }
     live_table_dump_free(live);
+    live_collectors_free(live);
     live_events_close(live);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/live/bfd.h"
+#include "engine/live/collector.h"
 #include "engine/live/events.h"
 #include "engine/live/report_session.h"
 
@@ -125,6 +126,8 @@ json_t *live_report_state(const struct live *live)
     json_object_set_new(state, "sessions", session_rows(live));
     if (live->bfd)
         json_object_set_new(state, "bfd", live_bfd_report_all(live));
+    if (live->collectors)
+        json_object_set_new(state, "bmp", live_collectors_report(live));
     json_object_set_new(state, "ports", port_rows(live));
     json_object_set_new(state, "programmed", programmed(live));
     json_object_set_new(state, "events", live_events_last(live));
@@ -212,6 +215,18 @@ static void print_bfd(FILE *file, const json_t *rows)
     }
 }
 
+static void print_collectors(FILE *file, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        fprintf(file, "BMP %s: %s, connected %lld times, %lld messages, %lld bytes; %s\n",
+                text_of(row, "collector"), text_of(row, "state"), count_of(row, "connections"),
+                count_of(row, "messages"), count_of(row, "bytes"), text_of(row, "reason"));
+    }
+}
+
 static void print_nics(FILE *file, const json_t *rows)
 {
     size_t i;
@@ -265,6 +280,7 @@ void live_report_print(FILE *file, const json_t *report)
             json_real_value(json_object_get(report, "longest_slice_ms")));
     print_sessions(file, json_object_get(report, "sessions"));
     print_bfd(file, json_object_get(report, "sessions"));
+    print_collectors(file, json_object_get(report, "bmp"));
     print_nics(file, json_object_get(report, "nics"));
     print_next_hops(file, json_object_get(report, "next_hops"));
     print_ports(file, json_object_get(report, "ports"));

@@ -13,9 +13,11 @@
  * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
  * "rx_missed", "rx_errors", "tx_errors"}], "programmed": {"scopes", "fibs", "derived_fibs",
  * "groups", "routes"},
+ *    "bmp": [{"collector", "state": "waiting|connecting|connected|ending|closed", "since_seconds", "connections",
+ * "messages", "bytes", "waiting_prefixes", "reason"}],
  *    "events": [the last 20, as in the event log]}
  *
- * Both "bfd" are there only with BFD. Frames that no NIC owns are in the row of "nics" whose "nic" is null.
+ * Both "bfd" are there only with BFD, "bmp" with collectors. Frames that no NIC owns are in the row of "nics" whose "nic" is null.
  */
 #ifndef ENGINE_LIVE_REPORT_H
 #define ENGINE_LIVE_REPORT_H

@@ -94,7 +94,9 @@ static void put_top(FILE *out, const struct fabric *fabric)
     put_numbers(out, "cores", fabric->engine.cores, fabric->engine.core_count);
     put(out, " socket=%s metrics=%s", text_or_dash(fabric->engine.control_socket),
         text_or_dash(fabric->engine.metrics_listen));
-    put_strings(out, "bmp", &fabric->engine.bmp_collectors);
+    for (uint32_t i = 0; i < fabric->engine.bmp_count; i++)
+        put(out, " bmp=%s/%x/%u", fabric->engine.bmp[i].collector, fabric->engine.bmp[i].routes,
+            fabric->engine.bmp[i].statistics_interval_s);
     put(out, "\necmp strict=%d hash=%u sticky=%d idle=%u forced=%u\n", fabric->ecmp.strict,
         fabric->ecmp.hash_fields, fabric->ecmp.sticky, fabric->ecmp.sticky_idle_ms,
         fabric->ecmp.sticky_forced_ms);

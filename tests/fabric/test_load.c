@@ -20,7 +20,7 @@ static const char every_key[] =
     "reserved=[10.0.0.0/8,25.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,198.18.0.0/15]\n"
     "quirks 0111111111000 reflect=1\n"
     "engine cores=[3,1] socket=/run/fingerpost.sock metrics=127.0.0.1:9460 "
-    "bmp=[127.0.0.1:11019,[::1]:11019]\n"
+    "bmp=127.0.0.1:11019/c/5 bmp=[::1]:11019/3/60\n"
     "ecmp strict=1 hash=3 sticky=1 idle=1000 forced=2000\n"
     "internet present=1 port=1 next_hop=203.0.113.1 source_nat=203.0.113.9 mac=02:00:00:00:00:fd\n"
     "vnet hub region=uksouth space=[10.0.0.0/22,fd00:10::/48] subnets=0+4 route_server=0\n"

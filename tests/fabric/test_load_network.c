@@ -307,6 +307,17 @@ Test(load_network, nics)
         {{{"fabric: base", "fabric: base\n"
                            "engine: {cores: [1, 2, 1]}"}},
          "base.yaml:2: error: engine.cores: core 1 stands twice\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "engine: {bmp: [{collector: 127.0.0.1:1}, {collector: 127.0.0.1:1}]}"}},
+         "base.yaml:2: error: engine.bmp: collector 127.0.0.1:1 stands twice (base.yaml:2)\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "engine: {bmp: [{collector: 127.0.0.1:1, routes: [all]}]}"}},
+         "base.yaml:2: error: engine.bmp[0].routes: 'all' is not one of: pre_policy, post_policy, "
+         "adj_rib_out, loc_rib\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "engine: {bmp: [{collector: 127.0.0.1:1, routes: []}]}"}},
+         "base.yaml:2: error: engine.bmp[0].routes: nothing is to be told; take the collector out, or "
+         "the key\n"},
         {{{"device: \"0000:3b:00.0\"", "device: net_tap, options: {iface: fp-vm1}"}},
          "base.yaml:29: error: ports[trunk].device: 'net_tap' with the same options is port 'p1' "
          "(base.yaml:28)\n"},
