@@ -81,9 +81,11 @@ static void take_circuit(struct checking *checking, const struct twin *twin, siz
     if (!sim_circuit_has_session(circuit) || !peer ||
         bgp_session_state(speaker_peer_session(peer)) == BGP_ESTABLISHED)
         return;
+    const char *lost = sim_circuit_lost(twin->sim, index);
     snprintf(object, sizeof(object), "routers[%s]", router->name);
-    snprintf(message, sizeof(message), "%s: the session with router '%s' does not come up: %s",
-             object, other->name, bgp_session_last_reason(speaker_peer_session(peer)));
+    snprintf(message, sizeof(message), "%s: the session with router '%s' does not come up: %s%s",
+             object, other->name, lost ? "its packets do not arrive, " : "",
+             lost ? lost : bgp_session_last_reason(speaker_peer_session(peer)));
     struct fabric_problem problem = {
         .file = circuit->ends[0].neighbor->place.file,
         .line = circuit->ends[0].neighbor->place.line,

@@ -132,12 +132,11 @@ static void path_text(const struct fabric *fabric, const struct path *path, char
 {
     size_t at = 0;
     for (unsigned i = 0; i < path->hop_count && at < TEXT / 2; i++)
-        at += (size_t)snprintf(text + at, TEXT - at, "%s%s", i ? ", " : "",
-                               fabric->nics[path->hops[i].nic].name);
+        if (path->hops[i].depth == 0)
+            at += (size_t)snprintf(text + at, TEXT - at, "%s%s", i ? ", " : "",
+                                   place_object(fabric, path->hops[i].place));
     if (path->end != FABRIC_NONE)
-        at += (size_t)snprintf(text + at, TEXT - at, ", %s",
-                               path->end == PATH_INTERNET ? "internet"
-                                                          : fabric->nics[path->end].name);
+        at += (size_t)snprintf(text + at, TEXT - at, ", %s", place_object(fabric, path->end));
     snprintf(text + at, TEXT - at, ": %s",
              path->reason ? path->reason : path_verdict_text(path->verdict));
 }
@@ -148,9 +147,8 @@ static int remember_way(void *context, const struct survey_flow *flow)
     const struct fabric *fabric = side->twin.fabric;
     char ends[TEXT], way[TEXT], destination[LPM_ADDRESS_TEXT];
     json_t *ways;
-    snprintf(ends, sizeof(ends), "%.400s to %.400s (%s)", fabric->nics[flow->from].name,
-             flow->to == PATH_INTERNET ? "internet" : fabric->nics[flow->to].name,
-             lpm_address_format(&flow->destination, destination));
+    snprintf(ends, sizeof(ends), "%.400s to %.400s (%s)", place_object(fabric, flow->from),
+             place_object(fabric, flow->to), lpm_address_format(&flow->destination, destination));
     ways = json_object_get(side->ways, ends);
     if (!ways) {
         ways = json_object();

@@ -10,11 +10,12 @@
 
 #include "engine/sim/survey.h"
 
-#define TEXT 512
+#define TEXT        512
+#define OBJECT_TEXT 160
 
 struct fault {
     const char *rule;
-    uint32_t nic; /* where */
+    uint32_t place; /* where */
     unsigned flows;
     char message[TEXT];
 };
@@ -61,7 +62,7 @@ static bool has_reason(const struct path *path, enum dp_reason reason)
 static bool is_black_hole(const struct path *path)
 {
     const struct fabric_row *row = path->hop_count ? last_hop(path)->row : NULL;
-    if (has_reason(path, DP_REASON_NO_MEMBER) ||
+    if (last_hop(path)->depth > 0 || has_reason(path, DP_REASON_NO_MEMBER) ||
         has_reason(path, DP_REASON_RECEIVER_NOT_FORWARDING) ||
         has_reason(path, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED))
         return true;
@@ -83,20 +84,21 @@ static const char *rule_of(const struct path *path)
     return is_black_hole(path) ? "blackhole" : NULL;
 }
 
-/* The NIC that sent last, or the one that a stateful router dropped at. */
+/* Who sent last, or where a router dropped it. */
 static uint32_t place_of(const struct path *path)
 {
-    return path->end < PATH_INTERNET ? path->end : last_hop(path)->nic;
+    return path->end < PATH_INTERNET ? path->end : last_hop(path)->place;
 }
 
-/* "vm1, nva1, nva2" */
+/* "vm1, nva1, nva2"; what a tunnel carries outside is left out. */
 static void list_hops(const struct fabric *fabric, const struct path *path, char text[TEXT])
 {
     size_t at = 0;
     text[0] = '\0';
     for (unsigned i = 0; i < path->hop_count && at < TEXT / 2; i++)
-        at += (size_t)snprintf(text + at, TEXT - at, "%s%s", i ? ", " : "",
-                               fabric->nics[path->hops[i].nic].name);
+        if (path->hops[i].depth == 0)
+            at += (size_t)snprintf(text + at, TEXT - at, "%s%s", i ? ", " : "",
+                                   place_object(fabric, path->hops[i].place));
 }
 
 static void describe(struct fault *fault, const struct fabric *fabric,
@@ -120,10 +122,10 @@ static void describe(struct fault *fault, const struct fabric *fabric,
 
 /* --- All flows ---------------------------------------------------------------------------------- */
 
-static struct fault *fault_at(struct faults *faults, const char *rule, uint32_t nic)
+static struct fault *fault_at(struct faults *faults, const char *rule, uint32_t place)
 {
     for (size_t i = 0; i < faults->n; i++)
-        if (faults->items[i].nic == nic && faults->items[i].rule == rule)
+        if (faults->items[i].place == place && faults->items[i].rule == rule)
             return &faults->items[i];
     if (faults->n == faults->capacity) {
         size_t capacity = faults->capacity ? faults->capacity * 2 : 16;
@@ -133,7 +135,7 @@ static struct fault *fault_at(struct faults *faults, const char *rule, uint32_t 
         faults->items = items;
         faults->capacity = capacity;
     }
-    faults->items[faults->n] = (struct fault){.rule = rule, .nic = nic};
+    faults->items[faults->n] = (struct fault){.rule = rule, .place = place};
     return &faults->items[faults->n++];
 }
 
@@ -153,22 +155,34 @@ static int judge(void *context, const struct survey_flow *flow)
     return 0;
 }
 
+/* "nics[nva1]", and where that stands in the file. */
+static const struct fabric_place *object_of(const struct fabric *fabric, uint32_t place,
+                                            char text[OBJECT_TEXT])
+{
+    uint32_t router;
+    if (place_kind(fabric, place, &router, NULL) == PLACE_NIC) {
+        snprintf(text, OBJECT_TEXT, "nics[%s]", fabric->nics[place].name);
+        return &fabric->nics[place].place;
+    }
+    snprintf(text, OBJECT_TEXT, "routers[%s]", fabric->routers[router].name);
+    return &fabric->routers[router].place;
+}
+
 static void hand_over(const struct faults *faults,
                       void (*take)(void *context, const struct fabric_problem *problem),
                       void *context)
 {
     for (size_t i = 0; i < faults->n; i++) {
         const struct fault *fault = &faults->items[i];
-        const struct fabric_nic *nic = &faults->fabric->nics[fault->nic];
-        char object[160], message[TEXT + 256];
-        snprintf(object, sizeof(object), "nics[%s]", nic->name);
+        char object[OBJECT_TEXT], message[TEXT + 256];
+        const struct fabric_place *place = object_of(faults->fabric, fault->place, object);
         snprintf(message, sizeof(message), "%s: %s", object, fault->message);
         if (fault->flows > 1)
             snprintf(message, sizeof(message), "%s: %s, and %u more", object, fault->message,
                      fault->flows - 1);
         struct fabric_problem problem = {
-            .file = nic->place.file,
-            .line = nic->place.line,
+            .file = place->file,
+            .line = place->line,
             .rule = fault->rule,
             .message = message,
             .object = object,

@@ -74,78 +74,72 @@ static bool parse_protocol(const char *text, uint8_t family, uint8_t *protocol)
     return true;
 }
 
-/* NICs that have address: how many, and the last of them. VNets may use the same space. */
-static unsigned nics_with(const struct fabric *fabric, const struct lpm_address *address,
-                          uint32_t *nic)
+/* Places that have address: how many, and the last of them. VNets may use the same space. */
+static unsigned places_with(const struct fabric *fabric, const struct lpm_address *address,
+                            uint32_t *place)
 {
     unsigned n = 0;
     for (uint32_t i = 0; i < fabric->nics_count; i++) {
         const struct fabric_addresses *own = &fabric->nics[i].addresses;
         for (uint32_t j = 0; j < own->n; j++)
             if (lpm_address_equal(&own->items[j], address)) {
-                *nic = i;
+                *place = i;
                 n++;
             }
     }
+    for (uint32_t i = 0; i < fabric->routers_count; i++)
+        for (uint32_t j = 0; j < fabric->routers[i].host_count; j++)
+            if (lpm_address_equal(&fabric->routers[i].hosts[j].address, address)) {
+                *place = place_of_host(fabric, i, j);
+                n++;
+            }
     return n;
 }
 
-static bool has_family(const struct fabric *fabric, uint32_t nic, uint8_t family,
-                       struct lpm_address *address)
-{
-    const struct fabric_addresses *own = &fabric->nics[nic].addresses;
-    for (uint32_t i = 0; i < own->n; i++)
-        if (own->items[i].family == family) {
-            *address = own->items[i];
-            return true;
-        }
-    return false;
-}
-
-/* SRC or DST: a NIC, whose address is chosen later, or an address. */
-struct place {
-    uint32_t nic;               /* FABRIC_NONE: no NIC of that name or address */
-    struct lpm_address address; /* family 0: the NIC's, of a family that both have */
+/* SRC or DST: a NIC or host, whose address is chosen later, or an address. */
+struct end {
+    uint32_t place;             /* FABRIC_NONE: nothing has that name */
+    struct lpm_address address; /* family 0: the place's, of a family that both have */
 };
 
-static bool read_place(const struct fabric *fabric, const char *text, struct place *place)
+static bool read_end(const struct fabric *fabric, const char *text, struct end *end)
 {
-    *place = (struct place){.nic = fabric_find_nic(fabric, text)};
-    if (place->nic != FABRIC_NONE)
+    *end = (struct end){.place = place_find(fabric, text)};
+    if (end->place != FABRIC_NONE)
         return true;
-    return lpm_address_parse(text, &place->address) == 0;
+    return lpm_address_parse(text, &end->address) == 0;
 }
 
-static int read_source(struct tracing *tracing, const char *text, struct place *place)
+static int read_source(struct tracing *tracing, const char *text, struct end *end)
 {
     const struct fabric *fabric = tracing->twin.fabric;
-    if (!read_place(fabric, text, place))
+    if (!read_end(fabric, text, end))
         return twin_find_nic(&cli_trace, fabric, text) == FABRIC_NONE ? CLI_BAD_USE : 0;
-    if (place->nic != FABRIC_NONE)
+    if (end->place != FABRIC_NONE)
         return 0;
-    switch (nics_with(fabric, &place->address, &place->nic)) {
+    switch (places_with(fabric, &end->address, &end->place)) {
     case 0:
-        return cli_error(&cli_trace, "no NIC has the address %s, so nothing can send from it",
-                         text);
+        return cli_error(
+            &cli_trace, "no NIC and no host has the address %s, so nothing can send from it", text);
     case 1:
         return 0;
     default:
-        return cli_error(&cli_trace, "several NICs have the address %s: name the one that sends",
-                         text);
+        return cli_error(
+            &cli_trace, "several NICs or hosts have the address %s: name the one that sends", text);
     }
 }
 
 /* Addresses of one family for both ends: that of the one that was given, else IPv4 before IPv6. */
-static int choose_addresses(struct tracing *tracing, struct place *from, struct place *to)
+static int choose_addresses(struct tracing *tracing, const struct end *from, const struct end *to)
 {
     static const uint8_t families[] = {LPM_IPV4, LPM_IPV6};
     const struct fabric *fabric = tracing->twin.fabric;
     for (unsigned i = 0; i < 2; i++) {
         struct lpm_address source = from->address, destination = to->address;
-        if (!source.family && !has_family(fabric, from->nic, families[i], &source))
-            continue;
-        if (!destination.family && !has_family(fabric, to->nic, families[i], &destination))
-            continue;
+        if (!source.family)
+            source = place_address(fabric, from->place, families[i]);
+        if (!destination.family)
+            destination = place_address(fabric, to->place, families[i]);
         if (source.family != families[i] || destination.family != families[i])
             continue;
         tracing->flow.source = source;
@@ -157,14 +151,14 @@ static int choose_addresses(struct tracing *tracing, struct place *from, struct 
 
 static int read_ends(struct tracing *tracing, const char *source, const char *destination)
 {
-    struct place from, to;
+    struct end from, to;
     int code = read_source(tracing, source, &from);
     if (code)
         return code;
-    if (!read_place(tracing->twin.fabric, destination, &to))
-        return cli_error(&cli_trace, "'%s' is neither a NIC of the fabric nor an address",
+    if (!read_end(tracing->twin.fabric, destination, &to))
+        return cli_error(&cli_trace, "'%s' is neither a NIC or host of the fabric nor an address",
                          destination);
-    tracing->from = from.nic;
+    tracing->from = from.place;
     return choose_addresses(tracing, &from, &to);
 }
 
@@ -219,7 +213,7 @@ static struct path_flow answer_to(const struct path_flow *flow,
                                   const struct path_sessions *sessions)
 {
     return (struct path_flow){
-        .source = flow->destination,
+        .source = sessions->destination,
         .destination = sessions->source,
         .protocol = flow->protocol,
         .source_port = flow->destination_port,
@@ -270,14 +264,6 @@ static const char *nic_name(const struct fabric *fabric, uint32_t nic)
     return nic < fabric->nics_count ? fabric->nics[nic].name : NULL;
 }
 
-static const char *node_name(const struct fabric *fabric, uint32_t nic)
-{
-    if (nic == PATH_INTERNET)
-        return "internet";
-    return fabric->nics[nic].router == FABRIC_NONE ? fabric->nics[nic].name
-                                                   : fabric->routers[fabric->nics[nic].router].name;
-}
-
 /* --- As JSON ------------------------------------------------------------------------------------ */
 
 static json_t *text_or_null(const char *text)
@@ -285,40 +271,69 @@ static json_t *text_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
+static const char *matched(const struct path_hop *hop, char text[LPM_PREFIX_TEXT])
+{
+    const struct lpm_prefix *prefix = hop->row ? &hop->row->prefix : &hop->prefix;
+    return prefix->family ? lpm_prefix_format(prefix, text) : NULL;
+}
+
+static const char *source_of(const struct path_hop *hop)
+{
+    if (hop->row)
+        return fabric_source_text(hop->row->source);
+    return hop->prefix.family ? guest_source_text(hop->source) : NULL;
+}
+
 static json_t *hop_json(const struct fabric *fabric, const struct path_hop *hop)
 {
     char prefix[LPM_PREFIX_TEXT], next_hop[LPM_ADDRESS_TEXT];
-    const struct fabric_row *row = hop->row;
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:n}", "node", node_name(fabric, hop->nic), "nic",
-        text_or_null(nic_name(fabric, hop->nic)), "matched",
-        text_or_null(row ? lpm_prefix_format(&row->prefix, prefix) : NULL), "source",
-        text_or_null(row ? fabric_source_text(row->source) : NULL), "next_hop_type",
-        text_or_null(row ? fabric_next_hop_type_text(row->type) : NULL), "next_hop",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "node", place_name(fabric, hop->place), "nic",
+        text_or_null(nic_name(fabric, hop->nic)), "matched", text_or_null(matched(hop, prefix)),
+        "source", text_or_null(source_of(hop)), "next_hop_type",
+        text_or_null(hop->row ? fabric_next_hop_type_text(hop->row->type) : NULL), "next_hop",
         text_or_null(hop->next_hop.family ? lpm_address_format(&hop->next_hop, next_hop) : NULL),
-        "tunnel");
+        "tunnel",
+        text_or_null(hop->tunnel == FABRIC_NONE ? NULL : fabric->tunnels[hop->tunnel].name));
 }
 
 /* Where it ended is a hop too, that matched nothing. */
 static json_t *end_json(const struct fabric *fabric, uint32_t end)
 {
-    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:n}", "node", node_name(fabric, end), "nic",
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:n}", "node", place_name(fabric, end), "nic",
                      text_or_null(nic_name(fabric, end)), "matched", "source", "next_hop_type",
                      "next_hop", "tunnel");
+}
+
+/* What a tunnel's outer packets do stands within the hop that sends into the tunnel. */
+static json_t *hops_json(const struct fabric *fabric, const struct path *path)
+{
+    json_t *hops = json_array(), *last = NULL;
+    for (unsigned i = 0; i < path->hop_count; i++) {
+        json_t *hop = hop_json(fabric, &path->hops[i]);
+        if (path->hops[i].depth == 0 || !last) {
+            json_array_append_new(hops, hop);
+            last = hop;
+            continue;
+        }
+        if (!json_object_get(last, "underlay"))
+            json_object_set_new(last, "underlay", json_array());
+        json_array_append_new(json_object_get(last, "underlay"), hop);
+    }
+    if (path->end != FABRIC_NONE)
+        json_array_append_new(hops, end_json(fabric, path->end));
+    return hops;
 }
 
 static json_t *path_json(const struct fabric *fabric, const struct paths *paths, size_t i)
 {
     const struct path *path = &paths->items[i];
-    json_t *hops = json_array();
-    for (unsigned hop = 0; hop < path->hop_count; hop++)
-        json_array_append_new(hops, hop_json(fabric, &path->hops[hop]));
-    if (path->end != FABRIC_NONE)
-        json_array_append_new(hops, end_json(fabric, path->end));
-    return json_pack("{s:f, s:s, s:o, s:i, s:o}", "share",
+    char source[LPM_ADDRESS_TEXT];
+    return json_pack("{s:f, s:s, s:o, s:i, s:s, s:o}", "share",
                      (double)paths->flows[i] / (double)paths->total, "verdict",
                      path_verdict_text(path->verdict), "reason", text_or_null(path->reason), "ttl",
-                     (int)path->ttl, "hops", hops);
+                     (int)path->ttl, "source_at_end", lpm_address_format(&path->source, source),
+                     "hops", hops_json(fabric, path));
 }
 
 static json_t *paths_json(const struct fabric *fabric, const struct paths *paths)
@@ -348,16 +363,35 @@ static void show_json(const struct tracing *tracing)
 static void show_hop(const struct fabric *fabric, const struct path_hop *hop)
 {
     char prefix[LPM_PREFIX_TEXT], next_hop[LPM_ADDRESS_TEXT];
-    printf("    %s", node_name(fabric, hop->nic));
+    const char *by = matched(hop, prefix);
+    printf("    %*s%s", (int)(2 * hop->depth), "", place_name(fabric, hop->place));
+    if (by)
+        printf("  by %s %s", by, source_of(hop));
     if (hop->row)
-        printf("  by %s %s %s", lpm_prefix_format(&hop->row->prefix, prefix),
-               fabric_source_text(hop->row->source), fabric_next_hop_type_text(hop->row->type));
+        printf(" %s", fabric_next_hop_type_text(hop->row->type));
     if (hop->next_hop.family)
         printf(" to %s", lpm_address_format(&hop->next_hop, next_hop));
+    if (hop->tunnel != FABRIC_NONE)
+        printf(" in tunnel %s, whose packets go by", fabric->tunnels[hop->tunnel].name);
     putchar('\n');
 }
 
-static void show_paths(const struct fabric *fabric, const struct paths *paths)
+static void show_path(const struct fabric *fabric, const struct path *path,
+                      const struct lpm_address *source)
+{
+    char text[LPM_ADDRESS_TEXT];
+    for (unsigned hop = 0; hop < path->hop_count; hop++)
+        show_hop(fabric, &path->hops[hop]);
+    if (path->end != FABRIC_NONE)
+        printf("    %s", place_name(fabric, path->end));
+    if (path->end != FABRIC_NONE && !lpm_address_equal(source, &path->source))
+        printf(", which sees %s", lpm_address_format(&path->source, text));
+    if (path->end != FABRIC_NONE)
+        putchar('\n');
+}
+
+static void show_paths(const struct fabric *fabric, const struct paths *paths,
+                       const struct lpm_address *source)
 {
     for (size_t i = 0; i < paths->n; i++) {
         const struct path *path = &paths->items[i];
@@ -367,10 +401,7 @@ static void show_paths(const struct fabric *fabric, const struct paths *paths)
             printf(": %s", path->reason);
         printf(path->verdict == PATH_LOOP ? " until the TTL is used up\n" : ", TTL %u\n",
                (unsigned)path->ttl);
-        for (unsigned hop = 0; hop < path->hop_count; hop++)
-            show_hop(fabric, &path->hops[hop]);
-        if (path->end != FABRIC_NONE)
-            printf("    %s\n", node_name(fabric, path->end));
+        show_path(fabric, path, source);
     }
 }
 
@@ -380,11 +411,11 @@ static void show_text(const struct tracing *tracing)
     char source[LPM_ADDRESS_TEXT], destination[LPM_ADDRESS_TEXT];
     printf("%s to %s\n", lpm_address_format(&tracing->flow.source, source),
            lpm_address_format(&tracing->flow.destination, destination));
-    show_paths(fabric, &tracing->out);
+    show_paths(fabric, &tracing->out, &tracing->flow.source);
     if (!tracing->back.n)
         return;
     printf("and back\n");
-    show_paths(fabric, &tracing->back);
+    show_paths(fabric, &tracing->back, &tracing->flow.destination);
     printf(tracing->symmetric ? "Both directions pass the same routers.\n"
                               : "Asymmetric: some flows come back through other routers.\n");
 }

@@ -376,6 +376,11 @@ struct fabric_router_static {
     bool via_subnet_gateway;
     struct lpm_address via;
 };
+/* What comes for `address` is sent on to `to`. */
+struct fabric_router_destination_nat {
+    struct fabric_place place;
+    struct lpm_address address, to;
+};
 struct fabric_router_host {
     const char *name;
     struct lpm_address address;
@@ -406,6 +411,8 @@ struct fabric_router {
     struct fabric_router_static *statics;
     uint32_t static_count;
     bool stateful, source_nat;
+    struct fabric_router_destination_nat *destination_nat;
+    uint32_t destination_nat_count;
     uint16_t restart_seconds; /* graceful restart time that its daemon offers; 0: none */
     struct fabric_router_health *health;
     uint32_t health_count;

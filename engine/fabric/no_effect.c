@@ -15,7 +15,6 @@ static const struct key_without_effect {
 } without_effect[] = {
     {"", "hosts", NULL},
     {"", "load_balancers", NULL},
-    {"", "tunnels", NULL},
     {"engine", "control_socket", NULL},
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
@@ -28,9 +27,7 @@ static const struct key_without_effect {
     {"nics", "underlay", NULL},
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
-    {"neighbors", "tunnel", NULL},
     {"routers", "health", NULL},
-    {"routers", "hosts", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");

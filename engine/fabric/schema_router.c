@@ -177,6 +177,31 @@ static const struct fabric_schema router_host_schema = {.title = "routers.hosts"
                                                         .size = sizeof(struct fabric_router_host),
                                                         .named = true};
 
+static const struct fabric_key destination_nat_keys[] = {
+    {.name = "address",
+     .type = FABRIC_TYPE_ADDRESS,
+     .required = true,
+     FABRIC_FIELD(fabric_router_destination_nat, address)},
+    {.name = "to",
+     .type = FABRIC_TYPE_ADDRESS,
+     .required = true,
+     FABRIC_FIELD(fabric_router_destination_nat, to)},
+};
+
+static int destination_nat_compare(const void *a, const void *b)
+{
+    const struct fabric_router_destination_nat *left = a, *right = b;
+
+    return lpm_address_compare(&left->address, &right->address);
+}
+
+static const struct fabric_schema destination_nat_schema = {
+    .title = "routers.destination_nat",
+    .word = "translation",
+    FABRIC_KEYS(destination_nat_keys),
+    FABRIC_OF(fabric_router_destination_nat),
+    .compare = destination_nat_compare};
+
 /* An address, or a place in the table's list of peers. */
 static bool read_table_peer(struct fabric_loader *loader, const struct fabric_key *key,
                             const struct fabric_node *node, void *object,
@@ -288,6 +313,11 @@ static const struct fabric_key router_keys[] = {
      .type = FABRIC_TYPE_BOOLEAN,
      FABRIC_FIELD(fabric_router, source_nat),
      .fallback = "false"},
+    {.name = "destination_nat",
+     .type = FABRIC_TYPE_OBJECTS,
+     .object = &destination_nat_schema,
+     FABRIC_ITEMS(fabric_router, destination_nat, destination_nat_count),
+     .otherwise = "none"},
     {.name = "health",
      .type = FABRIC_TYPE_OBJECTS,
      .object = &health_schema,

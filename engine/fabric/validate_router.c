@@ -130,6 +130,22 @@ static void check_originate(struct fabric_loader *loader, const struct fabric_ro
                          FABRIC_PREFIX(&claims[i].prefix));
 }
 
+/* Sorted by address, equal ones stand side by side. */
+static void check_translations(struct fabric_loader *loader, const struct fabric_router *router)
+{
+    for (uint32_t i = 0; i < router->destination_nat_count; i++) {
+        const struct fabric_router_destination_nat *rule = &router->destination_nat[i];
+
+        if (rule->to.family != rule->address.family)
+            FABRIC_ERROR(loader, &rule->place,
+                         "routers[%s].destination_nat.to: %s is of the other address family",
+                         router->name, FABRIC_ADDRESS(&rule->to));
+        if (i > 0 && lpm_address_equal(&rule->address, &router->destination_nat[i - 1].address))
+            FABRIC_ERROR(loader, &rule->place, "routers[%s].destination_nat: %s stands twice",
+                         router->name, FABRIC_ADDRESS(&rule->address));
+    }
+}
+
 void fabric_validate_routers(struct fabric_loader *loader)
 {
     uint32_t *used_by =
@@ -147,6 +163,7 @@ void fabric_validate_routers(struct fabric_loader *loader)
         check_nics(loader, i, used_by);
         check_statics(loader, router);
         check_originate(loader, router);
+        check_translations(loader, router);
         fabric_validate_neighbors(loader, what, i, router->neighbors, router->neighbor_count);
     }
 }

@@ -61,6 +61,8 @@ static void end_process(struct sim *sim, uint32_t router)
     sim->conditions[router].stopping = false;
     sim_set_timer(sim, sim_router_slot(sim, router), NULL);
     sim_router_kill(&sim->routers[router]);
+    sim->changes++;
+    sim_reach_wanted(sim);
 }
 
 static void on_cease_sent(void *context, uint64_t router)
@@ -78,6 +80,7 @@ static void silence(struct sim *sim, uint32_t router, bool silent)
         const struct sim_router_session *session = &sim->routers[router].sessions[i];
         sim_link_cut(session->link, SIM_LINK_SILENT << session->end, silent);
     }
+    sim_reach_wanted(sim);
 }
 
 bool sim_router_is_silent(const struct sim *sim, uint32_t router)

@@ -54,8 +54,11 @@ struct sim {
     size_t circuit_count;
     struct sim_link **circuit_links; /* NULL: no session */
     struct sim_link **gateway_links; /* up to NULL; whose they are: controller_peer.shell */
-    struct sim_router *routers;      /* by index of fabric.routers */
-    struct condition *conditions;    /* of routers */
+    const char **circuit_lost;       /* why its packets do not arrive; NULL: they do */
+    bool reach_queued;
+    uint64_t reach_changes;       /* `changes` when circuits were last looked at */
+    struct sim_router *routers;   /* by index of fabric.routers */
+    struct condition *conditions; /* of routers */
     struct fabric_policies *policies;
     struct timer *timers;
     size_t timer_count;
@@ -97,6 +100,11 @@ int sim_make_gateway_links(struct sim *sim);
 int sim_make_gateway_sessions(struct sim *sim);
 void sim_destroy_gateway_links(struct sim *sim);
 bool sim_gateway_session_as_expected(const struct sim *sim, size_t i);
+
+/* reach.c: what decides where packets go has changed, so circuits are looked at anew; the second only
+ * if routes of modelled routers changed since. */
+void sim_reach_wanted(struct sim *sim);
+void sim_reach_follow(struct sim *sim);
 
 /* playback.c: the feeds. */
 bool sim_feeds_are_over(const struct sim *sim);

@@ -53,7 +53,8 @@ static int make_circuit_links(struct sim *sim)
     if (error)
         return error;
     sim->circuit_links = calloc(sim->circuit_count + 1, sizeof(struct sim_link *));
-    if (!sim->circuit_links)
+    sim->circuit_lost = calloc(sim->circuit_count + 1, sizeof(char *));
+    if (!sim->circuit_links || !sim->circuit_lost)
         return -ENOMEM;
     for (size_t i = 0; i < sim->circuit_count; i++) {
         if (!sim_circuit_has_session(&sim->circuits[i]))
@@ -79,6 +80,7 @@ void sim_destroy_links(struct sim *sim)
         sim_link_destroy(sim->circuit_links[i]);
     free(sim->links);
     free(sim->circuit_links);
+    free(sim->circuit_lost);
     free(sim->circuits);
 }
 
@@ -148,6 +150,11 @@ size_t sim_circuit_count(const struct sim *sim)
 const struct sim_circuit *sim_circuit(const struct sim *sim, size_t i)
 {
     return &sim->circuits[i];
+}
+
+size_t sim_circuit_index(const struct sim *sim, const struct sim_circuit *circuit)
+{
+    return (size_t)(circuit - sim->circuits);
 }
 
 const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end)

@@ -41,6 +41,7 @@ void sim_touched(void *context, struct speaker *speaker)
             arm(&sim->timers[i]);
     /* A BGP session that came or went has BFD begin or end. */
     sim_bfd_arm(&sim->bfd);
+    sim_reach_follow(sim);
 }
 
 void sim_set_timer(struct sim *sim, size_t slot, struct speaker *speaker)
@@ -72,6 +73,7 @@ static void flush(void *context, uint64_t argument)
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         arm(&sim->timers[i]);
     lpm_rcu_poll();
+    sim_reach_wanted(sim);
 }
 
 static void on_flush_wanted(void *context)
@@ -196,6 +198,7 @@ static int start_all(struct sim *sim)
     controller_start(sim->controller, 0);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_set_timer(sim, i, controller_speaker(sim->controller, i));
+    sim_reach_wanted(sim);
     return 0;
 }
 

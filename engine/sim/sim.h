@@ -106,6 +106,9 @@ int sim_router_health(struct sim *sim, uint32_t router, uint32_t check, bool up)
 struct sim_circuit;
 size_t sim_circuit_count(const struct sim *sim);
 const struct sim_circuit *sim_circuit(const struct sim *sim, size_t i);
+size_t sim_circuit_index(const struct sim *sim, const struct sim_circuit *circuit);
+/* Why the packets of its session do not get through, of a circuit that has one; NULL: they do. */
+const char *sim_circuit_lost(const struct sim *sim, size_t i);
 /* The session at an end (0 or 1) of a circuit, while its router runs; NULL: there is none. */
 const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end);
 

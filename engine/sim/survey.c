@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/sim/guest.h"
-
 #define TCP         6
 #define PORT_FIRST  20000u
 #define PORT_SERVER 443u
@@ -43,12 +41,16 @@ static int choose_ends(struct survey *survey)
 {
     const struct fabric *fabric = survey->fabric;
     const bool all = fabric->nics_count <= SURVEY_NICS_ALL;
-    survey->ends = calloc(fabric->nics_count + 1, sizeof(*survey->ends));
+    const uint32_t first_host = place_of_host(fabric, 0, 0);
+    const uint32_t hosts = place_of_host(fabric, fabric->routers_count, 0) - first_host;
+    survey->ends = calloc(fabric->nics_count + hosts + 1, sizeof(*survey->ends));
     if (!survey->ends)
         return -ENOMEM;
     for (uint32_t nic = 0; nic < fabric->nics_count; nic++)
         if (all || !has_its_like(survey, nic))
             survey->ends[survey->count++] = nic;
+    for (uint32_t host = 0; host < hosts; host++)
+        survey->ends[survey->count++] = first_host + host;
     return 0;
 }
 
@@ -58,7 +60,7 @@ static int choose_ends(struct survey *survey)
 static bool spreads(const struct path *path)
 {
     for (unsigned i = 0; i < path->hop_count; i++)
-        if (path->hops[i].row && path->hops[i].row->next_hop_count > 1)
+        if (path->hops[i].spread || (path->hops[i].row && path->hops[i].row->next_hop_count > 1))
             return true;
     return false;
 }
@@ -77,7 +79,7 @@ static int walk(const struct survey *survey, struct survey_flow *flow, uint16_t 
     flow->back = NULL;
     if (out.verdict == PATH_DELIVERED && out.end != PATH_INTERNET) {
         packet =
-            (struct path_flow){flow->destination, sessions.source, TCP, PORT_SERVER, port, TTL};
+            (struct path_flow){sessions.destination, sessions.source, TCP, PORT_SERVER, port, TTL};
         error = path_walk(survey->finder, out.end, &packet, &sessions, NULL, &back);
         if (error)
             return error;
@@ -93,7 +95,7 @@ static int walk_flows(const struct survey *survey, uint32_t from, uint32_t to,
     struct survey_flow flow = {.from = from, .to = to, .destination = *destination};
     bool spread = true;
     int result = 0;
-    flow.source = guest_address(survey->fabric, from, destination->family);
+    flow.source = place_address(survey->fabric, from, destination->family);
     if (flow.source.family == 0)
         return 0;
     for (unsigned i = 0; i < SURVEY_FLOWS && spread && result == 0; i++)
@@ -101,12 +103,12 @@ static int walk_flows(const struct survey *survey, uint32_t from, uint32_t to,
     return result;
 }
 
-static int walk_to_nic(const struct survey *survey, uint32_t from, uint32_t to)
+static int walk_to_end(const struct survey *survey, uint32_t from, uint32_t to)
 {
     static const uint8_t families[] = {LPM_IPV4, LPM_IPV6};
     int result = 0;
     for (unsigned i = 0; i < 2 && result == 0; i++) {
-        const struct lpm_address address = guest_address(survey->fabric, to, families[i]);
+        const struct lpm_address address = place_address(survey->fabric, to, families[i]);
         if (address.family)
             result = walk_flows(survey, from, to, &address);
     }
@@ -134,7 +136,7 @@ int survey_run(const struct fabric *fabric, struct path_finder *finder,
     for (uint32_t i = 0; i < survey.count && result == 0; i++) {
         for (uint32_t j = 0; j < survey.count && result == 0; j++)
             if (i != j)
-                result = walk_to_nic(&survey, survey.ends[i], survey.ends[j]);
+                result = walk_to_end(&survey, survey.ends[i], survey.ends[j]);
         if (result == 0)
             result = walk_to_internet(&survey, survey.ends[i]);
     }

@@ -2,7 +2,7 @@
  * Every way between the ends of a fabric: what `check` looks for faults in, and what `diff` compares.
  *
  * Ends are the NICs, or, of more than SURVEY_NICS_ALL of them, one of each kind (equal subnet and
- * router: they have equal FIBs); and for each family one address of the internet. Flows are walked
+ * router: they have equal FIBs); the hosts behind routers; and for each family one address of the internet. Flows are walked
  * from every end to every other, several where a hop chooses among next hops, and the answers back.
  */
 #ifndef ENGINE_SIM_SURVEY_H
@@ -19,7 +19,7 @@
 
 /* One flow from one end to another. */
 struct survey_flow {
-    uint32_t from, to; /* NICs; to: PATH_INTERNET for the internet */
+    uint32_t from, to; /* places; to: PATH_INTERNET for the internet */
     struct lpm_address source, destination;
     const struct path *out;
     const struct path *back; /* NULL: out did not arrive at a NIC */

@@ -200,7 +200,8 @@ static int note_losses(struct probe *probe, uint32_t now_ms)
 
 static bool same_hop(const struct path_hop *a, const struct path_hop *b)
 {
-    return a->nic == b->nic && lpm_address_equal(&a->next_hop, &b->next_hop);
+    return a->place == b->place && a->nic == b->nic && a->tunnel == b->tunnel &&
+           lpm_address_equal(&a->next_hop, &b->next_hop);
 }
 
 /* The same NICs and next hops. */
@@ -353,7 +354,7 @@ static void compare(struct traffic *traffic, const struct dp_forwarding *forward
 /* --- Ends of a probe -------------------------------------------------------------------------- */
 
 struct ends {
-    uint32_t nic; /* that sends; FABRIC_NONE: none does */
+    uint32_t place; /* NIC or host that sends; FABRIC_NONE: none does */
     struct lpm_address source, destination;
 };
 
@@ -366,31 +367,14 @@ static uint32_t owner_of(const struct fabric *fabric, const struct lpm_address *
     return FABRIC_NONE;
 }
 
-static const struct lpm_address *host_address(const struct fabric *fabric, const char *name)
-{
-    for (uint32_t i = 0; i < fabric->routers_count; i++)
-        for (uint32_t j = 0; j < fabric->routers[i].host_count; j++)
-            if (strcmp(fabric->routers[i].hosts[j].name, name) == 0)
-                return &fabric->routers[i].hosts[j].address;
-    return NULL;
-}
-
 /* The address of that family by which text is reached; family 0: it has none. */
 static struct lpm_address address_of(const struct fabric *fabric, const char *text, uint8_t family)
 {
-    uint32_t nic = fabric_find_nic(fabric, text);
-    struct lpm_address address = {0};
-    if (nic != FABRIC_NONE) {
-        const struct fabric_addresses *own = &fabric->nics[nic].addresses;
-        for (uint32_t i = 0; i < own->n; i++)
-            if (own->items[i].family == family)
-                return own->items[i];
-        return address;
-    }
-    const struct lpm_address *host = host_address(fabric, text);
-    if (host)
-        address = *host;
-    else if (lpm_address_parse(text, &address) != 0)
+    const uint32_t place = place_find(fabric, text);
+    struct lpm_address address;
+    if (place != FABRIC_NONE)
+        return place_address(fabric, place, family);
+    if (lpm_address_parse(text, &address) != 0)
         address.family = 0;
     return address.family == family ? address : (struct lpm_address){0};
 }
@@ -404,12 +388,12 @@ static struct ends find_ends(const struct fabric *fabric, const struct fabric_dr
                             .destination = address_of(fabric, probe->to, families[i])};
         if (!ends.source.family || !ends.destination.family)
             continue;
-        ends.nic = fabric_find_nic(fabric, probe->from);
-        if (ends.nic == FABRIC_NONE)
-            ends.nic = owner_of(fabric, &ends.source);
+        ends.place = place_find(fabric, probe->from);
+        if (ends.place == FABRIC_NONE)
+            ends.place = owner_of(fabric, &ends.source);
         return ends;
     }
-    return (struct ends){.nic = FABRIC_NONE};
+    return (struct ends){.place = FABRIC_NONE};
 }
 
 /* --- Walking ---------------------------------------------------------------------------------- */
@@ -433,8 +417,9 @@ static int walk_flow(struct path_finder *finder, const struct fabric *fabric, co
         .destination_port = flow->destination_port,
         .ttl = TTL,
     };
-    const uint32_t router = ends->nic == FABRIC_NONE ? FABRIC_NONE : fabric->nics[ends->nic].router;
-    if (ends->nic == FABRIC_NONE || (router != FABRIC_NONE && sim_router_is_silent(sim, router))) {
+    uint32_t router;
+    place_kind(fabric, ends->place, &router, NULL);
+    if (ends->place == FABRIC_NONE || (router != FABRIC_NONE && sim_router_is_silent(sim, router))) {
         *path = (struct path){
             .verdict = PATH_DROPPED,
             .reason = router == FABRIC_NONE ? "no-source" : "router-silent",
@@ -442,7 +427,7 @@ static int walk_flow(struct path_finder *finder, const struct fabric *fabric, co
         };
         return 0;
     }
-    return path_walk(finder, ends->nic, &packet, NULL, NULL, path);
+    return path_walk(finder, ends->place, &packet, NULL, NULL, path);
 }
 
 static int walk_probe(struct traffic *traffic, struct probe *probe, struct path_finder *finder,

@@ -322,16 +322,12 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "'a' (base.yaml:41)\n"},
         {{{NULL, "tunnels:\n"
                  "  - {name: t, ends: [r1, r1], addresses: [172.31.0.1, 172.31.0.1]}\n"}},
-         "base.yaml:40: warning no-effect: 'tunnels' is read and checked but has no effect in this "
-         "version\n"
          "base.yaml:41: error: tunnels[t].addresses: must be two different ones of one family\n"
          "base.yaml:41: error: tunnels[t].ends: must be two routers\n"
          "base.yaml:41: error: tunnels[t]: type vxlan needs vni\n"},
         {{{NULL, "tunnels:\n"
                  "  - {name: t, vni: 1, ends: [r1, r2], addresses: [172.31.0.1, 172.31.0.2], "
                  "underlay: [10.0.1.4, 10.0.1.4]}\n"}},
-         "base.yaml:40: warning no-effect: 'tunnels' is read and checked but has no effect in this "
-         "version\n"
          "base.yaml:41: error: tunnels[t].underlay: must be two different ones of one family\n"},
         {{{"{route_server: rs1}]}\n"
            "  - {name: r2",
@@ -341,11 +337,7 @@ Test(load_bgp, routers_gateways_and_the_rest)
                  "tunnels:\n"
                  "  - {name: t, vni: 9, ends: [r1, r3], addresses: [172.31.0.1, 172.31.0.2]}\n"}},
          "base.yaml:38: error: routers[r1].neighbors: tunnel 't' does not join this router and the "
-         "neighbor\n"
-         "base.yaml:38: warning no-effect: 'neighbors.tunnel' is read and checked but has no "
-         "effect in this version\n"
-         "base.yaml:41: warning no-effect: 'tunnels' is read and checked but has no effect in this "
-         "version\n"},
+         "neighbor\n"},
         {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{match: {prefixes: [\"10.0.0.0/8 ge 4\"]}}]}\n"}},
          "base.yaml:41: error: policies[p].rules[0].match.prefixes: '10.0.0.0/8 ge 4' is not a "

@@ -97,18 +97,9 @@ static struct fabric *load(char *yaml)
     return fabric;
 }
 
-void fixture_open(struct fixture *fixture, const struct fixture_text *text)
-{
-    static const struct fixture_text nothing;
-    char *yaml = base_text(text ? text : &nothing);
-    fixture_open_yaml(fixture, yaml);
-    free(yaml);
-}
-
-void fixture_open_yaml(struct fixture *fixture, char *yaml)
+static void start(struct fixture *fixture)
 {
     char error[DP_ERROR_TEXT] = "";
-    fixture->fabric = load(yaml);
     fixture->lpm = lpm_create();
     lpm_rcu_register_thread();
     struct dp_forwarding_config config = program_forwarding_config(fixture->fabric, 1);
@@ -117,6 +108,62 @@ void fixture_open_yaml(struct fixture *fixture, char *yaml)
     fixture->sim = sim_create(fixture->fabric, fixture->forwarding, error);
     cr_assert_not_null(fixture->sim, "%s", error);
     cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
+}
+
+void fixture_open_yaml(struct fixture *fixture, char *yaml)
+{
+    fixture->fabric = load(yaml);
+    start(fixture);
+}
+
+void fixture_open(struct fixture *fixture, const struct fixture_text *text)
+{
+    static const struct fixture_text nothing;
+    char *yaml = base_text(text ? text : &nothing);
+    fixture_open_yaml(fixture, yaml);
+    free(yaml);
+}
+
+/* --- Examples --------------------------------------------------------------------------------- */
+
+static char *read_whole(const char *path)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    cr_assert_geq(getdelim(&text, &room, '\0', file), 0);
+    fclose(file);
+    return text;
+}
+
+static char *edited(char *text, const struct fixture_edit *edit)
+{
+    char *result = NULL, *at = text, *found;
+    size_t room = 0;
+    FILE *out = open_memstream(&result, &room);
+    cr_assert_not_null(strstr(text, edit->from), "the example has no '%s'", edit->from);
+    while ((found = strstr(at, edit->from)) != NULL) {
+        fwrite(at, 1, (size_t)(found - at), out);
+        fputs(edit->to, out);
+        at = found + strlen(edit->from);
+    }
+    fputs(at, out);
+    fclose(out);
+    free(text);
+    return result;
+}
+
+void fixture_open_example(struct fixture *fixture, const char *name,
+                          const struct fixture_edit *edits)
+{
+    char path[512];
+    snprintf(path, sizeof(path), SOURCE_ROOT "/docs/examples/%s/fabric.yaml", name);
+    char *text = read_whole(path);
+    for (size_t i = 0; edits && edits[i].from; i++)
+        text = edited(text, &edits[i]);
+    fixture_open_yaml(fixture, text);
+    free(text);
 }
 
 void fixture_close(struct fixture *fixture)

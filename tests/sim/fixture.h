@@ -25,6 +25,14 @@ struct fixture {
     struct sim *sim;
 };
 
+/* A passage of a fabric file, and what stands there instead. */
+struct fixture_edit {
+    const char *from, *to; /* from NULL: the end of the list */
+};
+/* The same for docs/examples/NAME/fabric.yaml; each passage of edits (NULL: none) is replaced wherever
+ * it stands, and has to. Problems of the file are no failure, errors are. */
+void fixture_open_example(struct fixture *fixture, const char *name,
+                          const struct fixture_edit *edits);
 /* Loads, builds, and settles within 10 virtual minutes; a failure ends the test. */
 void fixture_open(struct fixture *fixture, const struct fixture_text *text);
 /* The same with a fabric file of the test's own. */
