@@ -16,6 +16,7 @@
 #include "engine/cli/command.h"
 #include "engine/cli/converge.h"
 #include "engine/cli/converge_fabric.h"
+#include "engine/cli/scale.h"
 #include "engine/cli/table.h"
 
 #define FIBS_MAX   1000000
@@ -117,6 +118,17 @@ static void converge_row(struct table *table, const json_t *row)
               real(row, "fib_us") / 1e3, whole(row, "entries_changed"));
 }
 
+static void scale_row(struct table *table, const json_t *row)
+{
+    char groups[32];
+    table_row(table, "%s|%lld|%lld|%lld|%lld x %lld|%.3f|%.3f - %.3f|%s|%lld|%.0f",
+              text(row, "work"), whole(row, "vnets"), whole(row, "nics"),
+              whole(row, "route_tables"), whole(row, "peers"), whole(row, "prefixes"),
+              real(row, "seconds") * 1e3, real(row, "seconds_min") * 1e3,
+              real(row, "seconds_max") * 1e3, number(row, "groups_us", 1, groups),
+              whole(row, "entries_changed"), real(row, "rss_mb"));
+}
+
 struct work {
     const char *name;
     int (*run)(const struct bench_options *options, json_t *rows, struct bench_error *error);
@@ -141,6 +153,10 @@ static const struct work works[] = {
     {"converge", converge_bench,
      "Event|>Prefixes|>NICs|>FIBs|>Groups|>Groups swapped us|>min - max|>FIBs written ms|>Entries",
      converge_row},
+    {"fabric", scale_bench,
+     "Work|>VNets|>NICs|>Route tables|>Peers x prefixes|>ms|>min - max|>Groups swapped "
+     "us|>Entries|>RSS MB",
+     scale_row},
 };
 
 static int print_table(const struct work *work, const json_t *rows)
@@ -239,7 +255,7 @@ static int run(int argc, char **argv)
     if (!work)
         return cli_error(&cli_bench,
                          "there is no work '%s': lookup, update, share, bgp, "
-                         "converge",
+                         "converge, fabric",
                          name);
     if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
         return cli_error(&cli_bench, "--family: '%s' is neither 4 nor 6", family);
@@ -259,13 +275,14 @@ static int run(int argc, char **argv)
 const struct cli_command cli_bench = {
     .name = "bench",
     .summary = "Measure the trie beside DPDK's tables, the route server beside BIRD, convergence",
-    .usage = "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
-             "                        [--routes N] [--quick] [--json]\n"
-             "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
-             "NAME]\n"
-             "                        [--table FILE] [--quick] [--json]\n"
-             "       fingerpost bench converge [--prefixes N] [--nics N] [--vnets N] [--quick] "
-             "[--json]",
+    .usage =
+        "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
+        "                        [--routes N] [--quick] [--json]\n"
+        "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
+        "NAME]\n"
+        "                        [--table FILE] [--quick] [--json]\n"
+        "       fingerpost bench converge|fabric [--prefixes N] [--nics N] [--vnets N] [--quick] "
+        "[--json]",
     .help =
         "  lookup   lookups a second on keys U (uniform), P (in a random prefix) and Z (Zipf "
         "flows)\n"
@@ -274,7 +291,10 @@ const struct cli_command cli_bench = {
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
         "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
         "  converge the engine's own time from a detected failure of one of two next hops to the\n"
-        "           last next-hop group, and to the last FIB entry; no port is opened\n\n"
+        "           last next-hop group, and to the last FIB entry; no port is opened\n"
+        "  fabric   the engine's own time to start a large fabric, to program one route in every "
+        "FIB,\n"
+        "           and to lose one of its eight BGP peers; memory\n\n"
         "  --table FILE     a prefix a line, plain or .xz; without it, a synthetic full table\n"
         "  --updates FILE   'A prefix' or 'W prefix' a line; without it, synthetic updates\n"
         "  --family 4|6     of the synthetic table, or the one that FILE must have\n"
@@ -284,9 +304,10 @@ const struct cli_command cli_bench = {
         "  --quick          under a minute: fewer repeats, and without rte_lpm, which loads "
         "slowly\n"
         "  --prefixes N     bgp: so many prefixes (default 1,000,000; some works take 100,000);\n"
-        "                   converge: only this number (default 1,000, 100,000 and 1,000,000)\n"
-        "  --nics N         converge: only so many (default 1, 1,000 and 4,000)\n"
-        "  --vnets N        converge: the NICs are in so many VNets (default 4)\n"
+        "                   converge: only this number (default 1,000, 100,000 and 1,000,000);\n"
+        "                   fabric: of each peer (default 10,000)\n"
+        "  --nics N         converge: only so many (default 1, 1,000 and 4,000); fabric: 50,000\n"
+        "  --vnets N        the NICs are in so many VNets (converge: 4, fabric: 500)\n"
         "  --peers LIST     bgp: beside these daemons (default: bird and frr where installed)\n"
         "  --work NAME      bgp: this work alone\n"
         "  --json           the rows as one JSON document\n\n"

@@ -138,7 +138,8 @@ int converge_bench(const struct bench_options *options, json_t *rows, struct ben
     unsigned n_nics = sizes_of(options->nics, usual_nics, nics);
     int status = 0;
     for (unsigned i = 0; i < n_prefixes * n_nics && status == 0; i++) {
-        struct converge_size size = {.prefixes = prefixes[i / n_nics], .nics = nics[i % n_nics]};
+        struct converge_size size = {
+            .prefixes = prefixes[i / n_nics], .nics = nics[i % n_nics], .nvas = CONVERGE_NVAS};
         size.vnets = options->vnets ? options->vnets : size.nics < VNETS ? size.nics : VNETS;
         if (options->quick && takes_long(&size, options))
             continue;

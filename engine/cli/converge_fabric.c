@@ -36,13 +36,34 @@ static size_t share(size_t nics, size_t vnets, size_t spoke)
     return nics / vnets + (spoke < nics % vnets);
 }
 
-static size_t subnets_for(size_t nics)
+/* Subnets of a spoke, filled one after the other, or evenly where each has a table. */
+static size_t subnets_for(const struct converge_size *size, size_t nics)
 {
-    return (nics + CONVERGE_NICS_A_SUBNET - 1) / CONVERGE_NICS_A_SUBNET;
+    return size->tables ? size->tables / size->vnets
+                        : (nics + CONVERGE_NICS_A_SUBNET - 1) / CONVERGE_NICS_A_SUBNET;
 }
 
-static void write_vnets(FILE *text, size_t vnets, size_t nics)
+static size_t nics_a_subnet(const struct converge_size *size, size_t nics)
 {
+    size_t subnets = subnets_for(size, nics);
+    return size->tables ? (nics + subnets - 1) / subnets : CONVERGE_NICS_A_SUBNET;
+}
+
+/* "" or the reference to the subnet's table. */
+static const char *table_of(const struct converge_size *size, size_t spoke, size_t subnet,
+                            char text[48])
+{
+    text[0] = '\0';
+    if (size->tables)
+        snprintf(text, 48, ", route_table: t%zu", spoke * (size->tables / size->vnets) + subnet);
+    else if (subnet == 0)
+        snprintf(text, 48, ", route_table: own");
+    return text;
+}
+
+static void write_vnets(FILE *text, const struct converge_size *size)
+{
+    char table[48];
     fputs("vnets:\n"
           "  - name: hub\n"
           "    address_space: [10.0.0.0/16]\n"
@@ -50,21 +71,34 @@ static void write_vnets(FILE *text, size_t vnets, size_t nics)
           "      - {name: RouteServerSubnet, prefixes: [10.0.0.0/26]}\n"
           "      - {name: nva, prefixes: [10.0.1.0/24]}\n",
           text);
-    for (size_t i = 0; i < vnets; i++) {
+    for (size_t i = 0; i < size->vnets; i++) {
         struct spoke_address first = address_of(i, 0);
         fprintf(text, "  - name: spoke%zu\n    address_space: [10.%u.%u.0/20]\n    subnets:\n", i,
                 first.second, first.third);
-        for (size_t j = 0; j < subnets_for(share(nics, vnets, i)); j++) {
+        for (size_t j = 0; j < subnets_for(size, share(size->nics, size->vnets, i)); j++) {
             struct spoke_address at = address_of(i, j);
             fprintf(text, "      - {name: s%zu, prefixes: [10.%u.%u.0/24]%s}\n", j, at.second,
-                    at.third, j == 0 ? ", route_table: own" : "");
+                    at.third, table_of(size, i, j, table));
         }
     }
-    fputs("route_tables:\n"
-          "  - name: own\n"
-          "    routes:\n"
-          "      - {prefix: 192.0.2.0/24, next_hop_type: None}\n",
-          text);
+}
+
+static void write_tables(FILE *text, const struct converge_size *size)
+{
+    fputs("route_tables:\n", text);
+    if (!size->tables)
+        fputs("  - name: own\n"
+              "    routes:\n"
+              "      - {prefix: 192.0.2.0/24, next_hop_type: None}\n",
+              text);
+    for (size_t i = 0; i < size->tables; i++)
+        fprintf(text,
+                "  - name: t%zu\n"
+                "    routes:\n"
+                "      - {prefix: 192.0.2.%zu/32, next_hop_type: None}\n"
+                "      - {prefix: 198.51.100.0/24, next_hop_type: VirtualAppliance, next_hop: "
+                "10.0.1.%zu}\n",
+                i, i % 256, 4 + i % size->nvas);
 }
 
 static void write_peerings(FILE *text, size_t vnets)
@@ -78,24 +112,30 @@ static void write_peerings(FILE *text, size_t vnets)
                 i, i);
 }
 
-static void write_nics(FILE *text, size_t vnets, size_t nics)
+static void write_spoke_nics(FILE *text, const struct converge_size *size, size_t spoke)
 {
-    fputs("nics:\n", text);
-    for (unsigned i = 0; i < CONVERGE_NVAS; i++)
-        fprintf(text,
-                "  - {name: nva%u, subnet: hub/nva, addresses: [10.0.1.%u], ip_forwarding: true}\n",
-                i, 4 + i);
-    for (size_t i = 0; i < vnets; i++)
-        for (size_t j = 0; j < share(nics, vnets, i); j++) {
-            struct spoke_address at = address_of(i, j / CONVERGE_NICS_A_SUBNET);
-            fprintf(text,
-                    "  - {name: vm%zu-%zu, subnet: spoke%zu/s%zu, addresses: [10.%u.%u.%zu]}\n", i,
-                    j, i, j / CONVERGE_NICS_A_SUBNET, at.second, at.third,
-                    4 + j % CONVERGE_NICS_A_SUBNET);
-        }
+    size_t nics = share(size->nics, size->vnets, spoke);
+    size_t each = nics_a_subnet(size, nics);
+    for (size_t j = 0; j < nics; j++) {
+        struct spoke_address at = address_of(spoke, j / each);
+        fprintf(text, "  - {name: vm%zu-%zu, subnet: spoke%zu/s%zu, addresses: [10.%u.%u.%zu]}\n",
+                spoke, j, spoke, j / each, at.second, at.third, 4 + j % each);
+    }
 }
 
-static void write_server(FILE *text)
+static void write_nics(FILE *text, const struct converge_size *size)
+{
+    fputs("nics:\n", text);
+    for (size_t i = 0; i < size->nvas; i++)
+        fprintf(
+            text,
+            "  - {name: nva%zu, subnet: hub/nva, addresses: [10.0.1.%zu], ip_forwarding: true}\n",
+            i, 4 + i);
+    for (size_t i = 0; i < size->vnets; i++)
+        write_spoke_nics(text, size, i);
+}
+
+static void write_server(FILE *text, const struct converge_size *size)
 {
     fputs("route_servers:\n"
           "  - name: rs\n"
@@ -103,33 +143,30 @@ static void write_server(FILE *text)
           "    addresses: [10.0.0.4, 10.0.0.5]\n"
           "    peers:\n",
           text);
-    for (unsigned i = 0; i < CONVERGE_NVAS; i++)
+    for (size_t i = 0; i < size->nvas; i++)
         fprintf(text,
-                "      - {name: nva%u, address: 10.0.1.%u, asn: 65001, bfd: {interval_ms: 50, "
+                "      - {name: nva%zu, address: 10.0.1.%zu, asn: 65001, bfd: {interval_ms: 50, "
                 "multiplier: 3}}\n",
                 i, 4 + i);
 }
 
 /* --- Loading ---------------------------------------------------------------------------------- */
 
-struct size {
-    size_t vnets, nics;
-};
-
 static int read_made(void *context, const char *path, char **text, size_t *length,
                      bool *is_directory)
 {
-    const struct size *size = context;
+    const struct converge_size *size = context;
     (void)path;
     *is_directory = false;
     FILE *file = open_memstream(text, length);
     if (!file)
         return -ENOMEM;
     fputs("fabric: " NAME "\n", file);
-    write_vnets(file, size->vnets, size->nics);
+    write_vnets(file, size);
+    write_tables(file, size);
     write_peerings(file, size->vnets);
-    write_nics(file, size->vnets, size->nics);
-    write_server(file);
+    write_nics(file, size);
+    write_server(file, size);
     bool full = ferror(file);
     if (fclose(file) == 0 && !full)
         return 0;
@@ -137,14 +174,15 @@ static int read_made(void *context, const char *path, char **text, size_t *lengt
     return -ENOMEM;
 }
 
-struct fabric *converge_fabric_make(size_t vnets, size_t nics, struct bench_error *error)
+struct fabric *converge_fabric_make(const struct converge_size *size, struct bench_error *error)
 {
-    struct size size = {vnets, nics};
-    const struct fabric_reader reader = {&size, read_made};
+    struct converge_size copy = *size;
+    const struct fabric_reader reader = {&copy, read_made};
     struct fabric_problems problems = {0};
     struct fabric *fabric = fabric_load(NAME, &reader, &problems);
     if (!fabric) {
-        snprintf(error->text, sizeof(error->text), "no memory for a fabric of %zu NICs", nics);
+        snprintf(error->text, sizeof(error->text), "no memory for a fabric of %zu NICs",
+                 size->nics);
         for (size_t i = problems.n; i-- > 0;)
             if (problems.items[i].error)
                 snprintf(error->text, sizeof(error->text), "%s:%u: %s", problems.items[i].file,

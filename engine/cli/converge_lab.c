@@ -46,7 +46,8 @@ struct converge_lab {
     struct lpm *lpm;
     struct dp_forwarding *forwarding;
     struct controller *controller;
-    struct nva nvas[CONVERGE_NVAS];
+    struct nva nvas[CONVERGE_NVAS_MAX];
+    size_t nva_count;
     struct bfd_table *nva_bfd;
     struct link *links;
     size_t link_count;
@@ -54,7 +55,9 @@ struct converge_lab {
     uint64_t now_us;
     bool dead; /* the first NVA: nothing comes from it or gets to it */
     bool flush_wanted;
-    uint64_t swapped_ns; /* when its next hop had left every group; 0: not yet */
+    uint64_t engine_ns;     /* spent by the engine */
+    uint64_t programmed_ns; /* the same, when the last flush that changed something was done */
+    uint64_t swapped_ns;    /* when its next hop had left every group; 0: not yet */
     uint8_t chunk[CHUNK_BYTES];
 };
 
@@ -174,14 +177,18 @@ static bool carry(struct link *link)
     struct converge_lab *lab = link->lab;
     const struct controller_peer *peer = link->peer;
     uint64_t now = now_ms(lab);
+    uint64_t begin_ns = cpu_ns();
     size_t to_nva =
         speaker_output(peer->speaker, peer->peer, BGP_OUTGOING, lab->chunk, CHUNK_BYTES, now);
+    lab->engine_ns += cpu_ns() - begin_ns;
     if (to_nva)
         speaker_input(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk, to_nva, now);
     size_t from_nva = speaker_output(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk,
                                      CHUNK_BYTES, now);
+    begin_ns = cpu_ns();
     if (from_nva)
         speaker_input(peer->speaker, peer->peer, BGP_OUTGOING, lab->chunk, from_nva, now);
+    lab->engine_ns += cpu_ns() - begin_ns;
     return to_nva + from_nva > 0;
 }
 
@@ -245,33 +252,37 @@ static bool tick(struct converge_lab *lab, struct speaker *speaker)
 static int engine_turn(struct converge_lab *lab, unsigned *entries)
 {
     bool busy = lab->flush_wanted;
+    uint64_t begin_ns = cpu_ns();
+    int changed = 0;
     for (size_t i = 0; i < controller_speaker_count(lab->controller); i++)
         busy |= tick(lab, controller_speaker(lab->controller, i));
     if (lab->flush_wanted) {
         lab->flush_wanted = false;
-        int changed = controller_flush(lab->controller);
+        changed = controller_flush(lab->controller);
         if (changed < 0)
             return changed;
         *entries += (unsigned)changed;
     }
     lpm_rcu_quiescent();
     lpm_rcu_poll();
+    lab->engine_ns += cpu_ns() - begin_ns;
+    if (changed > 0)
+        lab->programmed_ns = lab->engine_ns;
     return busy;
 }
 
 /* Everything that is due now, once. Returns as engine_turn(). */
-static int turn(struct converge_lab *lab)
+static int turn(struct converge_lab *lab, unsigned *entries)
 {
-    unsigned entries = 0;
     bool busy = false;
     bfd_from_nvas(lab);
     bfd_to_nvas(lab);
     busy |= controller_bfd_settle(lab->controller, now_ms(lab)) > 0;
     for (size_t i = 0; i < lab->link_count; i++)
         busy |= link_turn(&lab->links[i]);
-    for (unsigned i = 0; i < CONVERGE_NVAS; i++)
+    for (unsigned i = 0; i < lab->nva_count; i++)
         busy |= tick(lab, lab->nvas[i].speaker);
-    int more = engine_turn(lab, &entries);
+    int more = engine_turn(lab, entries);
     return more < 0 ? more : busy || more;
 }
 
@@ -293,7 +304,7 @@ static void jump(struct converge_lab *lab)
                            bfd_table_deadline(lab->nva_bfd));
     for (size_t i = 0; i < controller_speaker_count(lab->controller); i++)
         next = sooner(next, deadline_us(controller_speaker(lab->controller, i)));
-    for (unsigned i = 0; i < CONVERGE_NVAS; i++)
+    for (unsigned i = 0; i < lab->nva_count; i++)
         next = sooner(next, deadline_us(lab->nvas[i].speaker));
     lab->now_us = next > lab->now_us && next != UINT64_MAX ? next : lab->now_us + 1000u;
 }
@@ -308,11 +319,11 @@ static bool all_up(const struct converge_lab *lab)
     return true;
 }
 
-static int settle(struct converge_lab *lab, struct bench_error *error)
+static int settle(struct converge_lab *lab, unsigned *entries, struct bench_error *error)
 {
     uint64_t limit_us = lab->now_us + SETTLE_MS * UINT64_C(1000);
     int busy;
-    while ((busy = turn(lab)) >= 0 && (busy || !all_up(lab))) {
+    while ((busy = turn(lab, entries)) >= 0 && (busy || !all_up(lab))) {
         if (lab->now_us > limit_us) {
             busy = -ETIMEDOUT;
             break;
@@ -374,7 +385,8 @@ static int come_back(struct converge_lab *lab, struct bench_error *error)
         speaker_closed(link->nva->speaker, link->nva_peer, BGP_INCOMING, "reset", now_ms(lab));
     }
     lab->dead = false;
-    return settle(lab, error);
+    unsigned entries = 0;
+    return settle(lab, &entries, error);
 }
 
 int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
@@ -404,9 +416,28 @@ int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
     return status;
 }
 
+/* --- One route -------------------------------------------------------------------------------- */
+
+int converge_lab_change(struct converge_lab *lab, bool announce, struct converge_sample *sample,
+                        struct bench_error *error)
+{
+    struct speaker *nva = lab->nvas[0].speaker;
+    struct lpm_prefix prefix = converge_prefix(lab->nva_count * lab->prefixes);
+    uint64_t begin_ns = lab->engine_ns;
+    *sample = (struct converge_sample){0};
+    int status =
+        announce ? fabric_originate_prefixes(nva, &prefix, 1) : speaker_withdraw(nva, &prefix);
+    if (status)
+        snprintf(error->text, sizeof(error->text), "no memory for one more prefix");
+    else
+        status = settle(lab, &sample->entries, error);
+    sample->fib_us = (double)(lab->programmed_ns - begin_ns) / 1e3;
+    return status;
+}
+
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static int open_nva(struct nva *nva, size_t prefixes)
+static int open_nva(struct nva *nva, size_t first, size_t prefixes)
 {
     const struct speaker_config config = {
         .name = "nva",
@@ -418,7 +449,7 @@ static int open_nva(struct nva *nva, size_t prefixes)
     if (!list)
         return -ENOMEM;
     for (size_t i = 0; i < prefixes; i++)
-        list[i] = converge_prefix(i);
+        list[i] = converge_prefix(first + i);
     nva->speaker = speaker_create(&config);
     int error = nva->speaker ? fabric_originate_prefixes(nva->speaker, list, prefixes) : -ENOMEM;
     free(list);
@@ -502,11 +533,13 @@ static int open_parts(struct converge_lab *lab, const struct converge_size *size
     if (lab->lpm)
         lab->forwarding = dp_forwarding_create(&config, lab->lpm);
     lab->nva_bfd = bfd_table_create(&bfd);
+    uint64_t begin_ns = cpu_ns();
     if (lab->forwarding && lab->nva_bfd)
         lab->controller = controller_create(lab->fabric, lab->forwarding, false, &shell, error);
+    lab->engine_ns += cpu_ns() - begin_ns;
     int status = lab->controller ? 0 : -ENOMEM;
-    for (unsigned i = 0; i < CONVERGE_NVAS && !status; i++)
-        status = open_nva(&lab->nvas[i], size->prefixes);
+    for (unsigned i = 0; i < lab->nva_count && !status; i++)
+        status = open_nva(&lab->nvas[i], i / 2 * size->prefixes, size->prefixes);
     return status ? status : open_links(lab);
 }
 
@@ -519,9 +552,12 @@ struct converge_lab *converge_lab_open(const struct converge_size *size, struct 
         return NULL;
     }
     lab->prefixes = size->prefixes;
+    lab->nva_count = size->nvas;
     lab->now_us = 1000000u;
     lpm_rcu_register_thread();
-    lab->fabric = converge_fabric_make(size->vnets, size->nics, error);
+    uint64_t begin_ns = cpu_ns();
+    lab->fabric = converge_fabric_make(size, error);
+    lab->engine_ns = cpu_ns() - begin_ns;
     if (!lab->fabric)
         goto fail;
     if (open_parts(lab, size, why) != 0) {
@@ -530,7 +566,8 @@ struct converge_lab *converge_lab_open(const struct converge_size *size, struct 
         goto fail;
     }
     controller_start(lab->controller, now_ms(lab));
-    if (settle(lab, error) == 0)
+    unsigned entries = 0;
+    if (settle(lab, &entries, error) == 0)
         return lab;
 fail:
     converge_lab_close(lab);
@@ -542,7 +579,7 @@ void converge_lab_close(struct converge_lab *lab)
     if (!lab)
         return;
     controller_destroy(lab->controller);
-    for (unsigned i = 0; i < CONVERGE_NVAS; i++)
+    for (unsigned i = 0; i < lab->nva_count; i++)
         speaker_destroy(lab->nvas[i].speaker);
     bfd_table_destroy(lab->nva_bfd);
     dp_forwarding_destroy(lab->forwarding);
@@ -552,6 +589,11 @@ void converge_lab_close(struct converge_lab *lab)
     lpm_rcu_unregister_thread();
     free(lab->links);
     free(lab);
+}
+
+double converge_lab_engine_us(const struct converge_lab *lab)
+{
+    return (double)lab->engine_ns / 1e3;
 }
 
 void converge_lab_size(const struct converge_lab *lab, struct program_size *size)

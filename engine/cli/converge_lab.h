@@ -1,5 +1,5 @@
 /*
- * Two modelled NVAs around a controller, with BGP and BFD between them, on a clock of its own: what
+ * Modelled NVAs around a controller, with BGP and BFD between them, on a clock of its own: what
  * the shells of the live engine and the twin do, without a socket, and with a stop-watch around the
  * engine's part of a failure.
  *
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bench/bench.h"
+#include "engine/cli/converge_fabric.h"
 #include "engine/program/controller.h"
 
 struct converge_lab;
@@ -22,10 +23,6 @@ enum converge_event {
     CONVERGE_BFD_DOWN,     /* the NVA falls silent; its BFD sessions' detection times expire */
     CONVERGE_SESSION_DOWN, /* the NVA's kernel closes the connections of its BGP sessions */
     CONVERGE_EVENTS
-};
-
-struct converge_size {
-    size_t prefixes, vnets, nics;
 };
 
 struct converge_sample {
@@ -44,6 +41,14 @@ void converge_lab_close(struct converge_lab *lab); /* NULL is allowed */
  * filled. */
 int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
                       struct converge_sample *sample, struct bench_error *error);
+
+/* The first NVA announces one prefix more (announce) or takes it back. */
+int converge_lab_change(struct converge_lab *lab, bool announce, struct converge_sample *sample,
+                        struct bench_error *error);
+
+/* CPU time of the engine so far, the NVAs' left out: reading the file, making everything, taking in and programming
+ * the routes. */
+double converge_lab_engine_us(const struct converge_lab *lab);
 
 void converge_lab_size(const struct converge_lab *lab, struct program_size *size);
 

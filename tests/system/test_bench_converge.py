@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench converge as a user types it: rows with the fields that programs rely on, for both events; every sample packet goes where
-it must; what cannot be measured is refused. Prints TAP.
+"""bench converge and bench fabric as a user types them: rows with the fields that programs rely on; every sample packet goes
+where it must; what cannot be measured is refused. Prints TAP.
 
 test_bench_converge.py FINGERPOST
 """
@@ -11,6 +11,8 @@ import sys
 FIELDS = {"event": str, "prefixes": int, "nics": int, "engine_us": float, "engine_us_min": float, "engine_us_max": float,
           "fib_us": float, "fib_us_min": float, "fib_us_max": float, "dead_path_ms": type(None), "vnets": int, "fibs": int,
           "groups": int, "entries_changed": int, "rounds": int, "wrong": int}
+SCALE_FIELDS = {"work": str, "vnets": int, "nics": int, "prefixes": int, "peers": int, "route_tables": int, "seconds": float,
+                "seconds_min": float, "seconds_max": float, "rss_mb": float, "entries_changed": int, "rounds": int, "wrong": int}
 count = 0
 failed = 0
 
@@ -24,8 +26,8 @@ def check(good, name, about=""):
         print(f"# {about}")
 
 
-def bench(*arguments):
-    return subprocess.run([sys.argv[1], "bench", "converge", *arguments], capture_output=True, text=True, timeout=300,
+def bench(*arguments, name="converge"):
+    return subprocess.run([sys.argv[1], "bench", name, *arguments], capture_output=True, text=True, timeout=300,
                           check=False)
 
 
@@ -49,6 +51,22 @@ def measured(prefixes, nics, vnets, rounds, *more):
     return rows
 
 
+def scaled():
+    done = bench("--json", "--quick", "--vnets", "6", "--nics", "100", "--prefixes", "200", name="fabric")
+    check(done.returncode == 0, "bench fabric ends well", done)
+    rows = json.loads(done.stdout)
+    check([row["work"] for row in rows] == ["start", "route-change", "peer-loss"], "a row for each work", rows)
+    for row in rows:
+        check(all(isinstance(row.get(field), kind) for field, kind in SCALE_FIELDS.items()), "every field has its type", row)
+        check((row["vnets"], row["nics"], row["prefixes"], row["route_tables"]) == (6, 100, 200, 24), "as asked", row)
+        check(row["wrong"] == 0 and 0 < row["seconds_min"] <= row["seconds"] <= row["seconds_max"], "sane", row)
+    # The base of all, and the FIBs of NVAs that announce it or not.
+    check(rows[1]["entries_changed"] >= 1 and rows[2]["entries_changed"] >= 200, "routes move", rows)
+    check(rows[2]["groups_us"] < rows[2]["seconds"] * 1e6, "groups are swapped before the FIBs are written", rows)
+    done = bench("--vnets", "6", "--nics", "10", name="fabric")
+    check(done.returncode == 2 and "10 NICs cannot be spread over 24 subnets" in done.stderr, "too few NICs are refused", done)
+
+
 def refused(why, *arguments):
     done = bench(*arguments)
     check(done.returncode == 2 and why in done.stderr and not done.stdout, f"{' '.join(arguments)}: refused", done)
@@ -65,6 +83,7 @@ def main():
     refused("--vnets: 'x' is not a number", "--vnets", "x")
     refused("2 NICs cannot be spread over 3 VNets", "--nics", "2", "--vnets", "3", "--prefixes", "10")
     refused("5000 NICs cannot be spread over 1 VNets", "--nics", "5000", "--vnets", "1", "--prefixes", "10")
+    scaled()
     print(f"1..{count}")
     sys.exit(1 if failed else 0)
 
