@@ -44,18 +44,17 @@ static size_t table_bytes(const struct lpm_table *table)
 
 static size_t layer_bytes(const struct lpm_layer *layer)
 {
-    enum lpm_family family = (enum lpm_family)layer->table->fib->family;
+    struct lpm_overs overs = lpm_layer_overs(layer);
     const struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
 
-    return lpm_memory_size(lpm_layer_size(family, layer->overs_count)) +
-           (ranges ? lpm_memory_size(ranges->size) : 0);
+    return lpm_memory_size(lpm_layer_size(&overs)) + (ranges ? lpm_memory_size(ranges->size) : 0);
 }
 
 void lpm_fib_bytes(const struct lpm_fib *fib, struct lpm_fib_bytes *bytes)
 {
     const struct lpm_layer *layer = lpm_fib_layer(fib);
     const struct lpm_table *table = layer->table;
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)fib->family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     bytes->lookup = lpm_memory_size(sizeof(*fib));
     if (lpm_fib_is_base(fib)) {

@@ -41,6 +41,7 @@ struct lpm_layer {
 
     /* The writer's, but that lpm_explain() reads the overrides. */
     uint32_t overs_count;    /* without 0/0; they follow the layer in memory and never change */
+    uint32_t overs_width;    /* words of each */
     unsigned fibs;           /* that point here */
     uint64_t fingerprint;    /* equal sets of overrides have equal fingerprints */
     uint64_t guard;          /* stamp of the last time a FIB came here or left; 0: never */
@@ -124,13 +125,12 @@ static inline size_t lpm_lines(size_t size)
     return (size + LPM_LINE - 1) / LPM_LINE * LPM_LINE;
 }
 
-static inline struct lpm_overs lpm_layer_overs(const struct lpm_layer *layer,
-                                               enum lpm_family family)
+static inline struct lpm_overs lpm_layer_overs(const struct lpm_layer *layer)
 {
     return (struct lpm_overs){
         .words = (const uint32_t *)(const void *)(layer + 1),
         .count = layer->overs_count,
-        .width = lpm_over_width(family),
+        .width = layer->overs_width,
     };
 }
 
@@ -216,7 +216,7 @@ static inline struct lpm_ranges *lpm_layer_own_ranges(const struct lpm_layer *la
  * one of n regions (see lpm_ranges_source). 0 or -ENOMEM. */
 int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes,
                      const struct lpm_region *regions, size_t n, struct lpm_ranges **ranges);
-/* Bytes of a layer with so many overrides. */
-size_t lpm_layer_size(enum lpm_family family, size_t overs);
+/* Bytes of a layer with these overrides; only their number and width count. */
+size_t lpm_layer_size(const struct lpm_overs *overs);
 
 #endif

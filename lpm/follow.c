@@ -47,7 +47,7 @@ void lpm_follow_note(struct lpm_follow *follow, lpm_key key, unsigned length, lo
 static bool region_concerns(const struct lpm_region *region, const struct lpm_layer *layer)
 {
     enum lpm_family family = (enum lpm_family)layer->table->fib->family;
-    struct lpm_overs overs = lpm_layer_overs(layer, family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     if (!region->comes)
         return false;

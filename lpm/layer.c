@@ -5,7 +5,7 @@
  * by its fingerprint if there is one already, so FIBs with equal overrides cost one layer together
  * and a change of their base is worked out once for all of them.
  */
-#include "lpm/core.h"
+#include "lpm/layer_set.h"
 
 #include <errno.h>
 
@@ -25,150 +25,18 @@ static uint64_t fingerprint_of(const struct lpm_overs *overs)
     return print;
 }
 
-/* --- The layers by fingerprint ----------------------------------------------------------------- */
-
-static struct lpm_layer **bucket_of(const struct lpm *lpm, uint64_t fingerprint)
-{
-    return &lpm->layers[fingerprint & (lpm->buckets - 1)];
-}
-
-static void chain_layer(struct lpm *lpm, struct lpm_layer *layer)
-{
-    struct lpm_layer **bucket = bucket_of(lpm, layer->fingerprint);
-
-    layer->chain = *bucket;
-    *bucket = layer;
-}
-
-static int grow_buckets(struct lpm *lpm)
-{
-    struct lpm_layer **old = lpm->layers;
-    size_t count = lpm->buckets;
-    size_t wanted = count ? count * 2 : 64;
-    struct lpm_layer **buckets =
-        lpm_memory_block(&lpm->memory, LPM_MEMORY_WRITER, wanted * sizeof(struct lpm_layer *));
-
-    if (!buckets)
-        return -ENOMEM;
-    lpm->layers = buckets;
-    lpm->buckets = wanted;
-    for (size_t i = 0; i < count; i++) {
-        struct lpm_layer *next;
-
-        for (struct lpm_layer *layer = old[i]; layer; layer = next) {
-            next = layer->chain;
-            chain_layer(lpm, layer);
-        }
-    }
-    lpm_memory_free_block(&lpm->memory, LPM_MEMORY_WRITER, old, count * sizeof(struct lpm_layer *));
-    return 0;
-}
-
-static void link_first(struct lpm_table *table, struct lpm_layer *layer)
-{
-    layer->next = table->layers;
-    layer->before = &table->layers;
-    if (layer->next)
-        layer->next->before = &layer->next;
-    else
-        table->layers_end = &layer->next;
-    table->layers = layer;
-}
-
-static void link_last(struct lpm_table *table, struct lpm_layer *layer)
-{
-    layer->next = NULL;
-    layer->before = table->layers_end;
-    *table->layers_end = layer;
-    table->layers_end = &layer->next;
-}
-
-static void unlink_layer(struct lpm_table *table, struct lpm_layer *layer)
-{
-    *layer->before = layer->next;
-    if (layer->next)
-        layer->next->before = layer->before;
-    else
-        table->layers_end = layer->before;
-}
-
-/* At the head of the list, so that a change of the base finds those whose guard has not passed
- * without asking the others. */
-void lpm_layer_guard(struct lpm_layer *layer, uint64_t stamp)
-{
-    struct lpm_table *table = layer->table;
-
-    if (layer == &table->plain)
-        return;
-    layer->guard = stamp;
-    unlink_layer(table, layer);
-    link_first(table, layer);
-}
-
-/* The overrides lie behind the layer in one block, but no lookup reads them: the account of what
- * lookups read leaves them to the writer's as long as the layer lives. */
-static void account_overrides(const struct lpm_layer *layer, bool lives)
-{
-    size_t *bytes = layer->table->lpm->memory.bytes;
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
-    size_t moved = lives ? lpm_overs_bytes(&overs) : 0 - lpm_overs_bytes(&overs);
-
-    bytes[LPM_MEMORY_LOOKUP] -= moved;
-    bytes[LPM_MEMORY_WRITER] += moved;
-}
-
-static void enter_layer(struct lpm_layer *layer)
-{
-    struct lpm_table *table = layer->table;
-    struct lpm *lpm = table->lpm;
-
-    account_overrides(layer, true);
-    chain_layer(lpm, layer);
-    lpm->layers_count++;
-    link_last(table, layer);
-    table->layers_count++;
-}
-
-/* The buckets go with the last layer, so that an lpm without FIBs holds nothing. */
-static void drop_unused_buckets(struct lpm *lpm)
-{
-    if (lpm->layers_count > 0)
-        return;
-    lpm_memory_free_block(&lpm->memory, LPM_MEMORY_WRITER, lpm->layers,
-                          lpm->buckets * sizeof(struct lpm_layer *));
-    lpm->layers = NULL;
-    lpm->buckets = 0;
-}
-
-static void remove_layer(struct lpm_layer *layer)
-{
-    struct lpm_table *table = layer->table;
-    struct lpm *lpm = table->lpm;
-    struct lpm_layer **link = bucket_of(lpm, layer->fingerprint);
-
-    account_overrides(layer, false);
-    lpm_touch_remove(table, layer);
-    while (*link != layer)
-        link = &(*link)->chain;
-    *link = layer->chain;
-    unlink_layer(table, layer);
-    table->layers_count--;
-    lpm->layers_count--;
-    drop_unused_buckets(lpm);
-}
-
 /* --- Wanted: the overrides that a layer shall have --------------------------------------------- */
 
 struct wanted {
     struct lpm_table *table;
     struct lpm_layer *layer; /* made of it, with room for all overrides that there may be */
-    size_t room;             /* overrides */
+    struct lpm_overs room;   /* for so many of such a width */
     uint32_t fallback;
 };
 
-size_t lpm_layer_size(enum lpm_family family, size_t overs)
+size_t lpm_layer_size(const struct lpm_overs *overs)
 {
-    return lpm_lines(sizeof(struct lpm_layer) + overs * lpm_over_width(family) * sizeof(uint32_t));
+    return lpm_lines(sizeof(struct lpm_layer) + lpm_overs_bytes(overs));
 }
 
 static enum lpm_family family_of(const struct lpm_table *table)
@@ -197,10 +65,10 @@ static uint32_t changed_fallback(const struct lpm_change *change)
     return change->kind == LPM_SET ? change->leaf : fallbacks[change->kind];
 }
 
-static void free_layer(struct lpm_table *table, struct lpm_layer *layer, size_t overs)
+static void free_layer(const struct wanted *wanted)
 {
-    lpm_memory_free_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, layer,
-                          lpm_layer_size(family_of(table), overs));
+    lpm_memory_free_block(&wanted->table->lpm->memory, LPM_MEMORY_LOOKUP, wanted->layer,
+                          lpm_layer_size(&wanted->room));
 }
 
 /* Works the changes into wanted->layer. */
@@ -210,7 +78,7 @@ static int edit(struct wanted *wanted, const struct lpm_overs *from,
     struct lpm_memory *memory = &wanted->table->lpm->memory;
     struct lpm_layer *layer = wanted->layer;
     struct lpm_over_change *edits = NULL;
-    struct lpm_overs overs;
+    struct lpm_overs overs = wanted->room;
     size_t count = 0;
 
     if (n > 0) {
@@ -224,29 +92,40 @@ static int edit(struct wanted *wanted, const struct lpm_overs *from,
         else
             edits[count++] = over_change(&changes[i], i);
     }
-    layer->overs_count =
-        (uint32_t)lpm_overs_edit(from, edits, count, (uint32_t *)(void *)(layer + 1));
+    lpm_overs_edit(from, edits, count, (uint32_t *)(void *)(layer + 1), &overs);
     lpm_memory_free_block(memory, LPM_MEMORY_WRITER, edits, n * sizeof(*edits));
-    overs = lpm_layer_overs(layer, family_of(wanted->table));
+    layer->overs_count = (uint32_t)overs.count;
+    layer->overs_width = overs.width;
     layer->fingerprint = fingerprint_of(&overs);
     return 0;
+}
+
+/* Of from, and of what the changes may add. */
+static unsigned longest_of(const struct lpm_overs *from, const struct lpm_change *changes, size_t n)
+{
+    unsigned longest = from->width == LPM_OVER_WORDS6 ? 128 : 0;
+
+    for (size_t i = 0; i < n; i++)
+        longest = changes[i].prefix.length > longest ? changes[i].prefix.length : longest;
+    return longest;
 }
 
 static int want(struct wanted *wanted, struct lpm_table *table, const struct lpm_layer *from,
                 const struct lpm_change *changes, size_t n)
 {
     enum lpm_family family = family_of(table);
-    struct lpm_overs overs = {.width = lpm_over_width(family)};
+    struct lpm_overs overs = {.width = lpm_over_width(family, 0)};
 
-    if (from)
-        overs = lpm_layer_overs(from, family);
+    if (from && from->overs_count > 0)
+        overs = lpm_layer_overs(from);
     *wanted = (struct wanted){
         .table = table,
-        .room = overs.count + n,
+        .room = {.count = overs.count + n,
+                 .width = lpm_over_width(family, longest_of(&overs, changes, n))},
         .fallback = from ? from->fallback : LPM_ENTRY_INHERIT,
     };
-    wanted->layer = lpm_memory_block(&table->lpm->memory, LPM_MEMORY_LOOKUP,
-                                     lpm_layer_size(family, wanted->room));
+    wanted->layer =
+        lpm_memory_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, lpm_layer_size(&wanted->room));
     if (!wanted->layer)
         return -ENOMEM;
     wanted->layer->table = table;
@@ -255,13 +134,12 @@ static int want(struct wanted *wanted, struct lpm_table *table, const struct lpm
 
 static bool layer_matches(const struct lpm_layer *layer, const struct wanted *wanted)
 {
-    enum lpm_family family = family_of(wanted->table);
-    struct lpm_overs has = lpm_layer_overs(layer, family);
-    struct lpm_overs shall = lpm_layer_overs(wanted->layer, family);
+    struct lpm_overs has = lpm_layer_overs(layer);
+    struct lpm_overs shall = lpm_layer_overs(wanted->layer);
 
     return layer->table == wanted->table && layer->fingerprint == wanted->layer->fingerprint &&
            layer->fallback == wanted->fallback && has.count == shall.count &&
-           memcmp(has.words, shall.words, lpm_overs_bytes(&has)) == 0;
+           has.width == shall.width && memcmp(has.words, shall.words, lpm_overs_bytes(&has)) == 0;
 }
 
 static struct lpm_layer *find_layer(const struct wanted *wanted)
@@ -271,9 +149,7 @@ static struct lpm_layer *find_layer(const struct wanted *wanted)
 
     if (wanted->layer->overs_count == 0 && wanted->fallback == LPM_ENTRY_INHERIT)
         return &wanted->table->plain;
-    if (lpm->buckets == 0)
-        return NULL;
-    layer = *bucket_of(lpm, wanted->layer->fingerprint);
+    layer = lpm_layer_set_find(lpm, wanted->layer->fingerprint);
     while (layer && !layer_matches(layer, wanted))
         layer = layer->chain;
     return layer;
@@ -307,7 +183,7 @@ int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes,
 {
     struct lpm_ranges_source source = {
         .memory = &layer->table->lpm->memory,
-        .overs = lpm_layer_overs(layer, family_of(layer->table)),
+        .overs = lpm_layer_overs(layer),
         .routes = routes,
         .asking = lpm_layer_own_ranges(layer),
         .changed = regions,
@@ -324,19 +200,19 @@ int lpm_layer_ranges(const struct lpm_layer *layer, uint32_t routes,
 /* The layer was made for as many overrides as there might be. */
 static int fit(struct wanted *wanted)
 {
-    enum lpm_family family = family_of(wanted->table);
-    size_t size = lpm_layer_size(family, wanted->layer->overs_count);
+    struct lpm_overs overs = lpm_layer_overs(wanted->layer);
+    size_t size = lpm_layer_size(&overs);
     struct lpm_layer *layer;
 
-    if (size == lpm_layer_size(family, wanted->room))
+    if (size == lpm_layer_size(&wanted->room))
         return 0;
     layer = lpm_memory_block(&wanted->table->lpm->memory, LPM_MEMORY_LOOKUP, size);
     if (!layer)
         return -ENOMEM;
     memcpy(layer, wanted->layer, size);
-    free_layer(wanted->table, wanted->layer, wanted->room);
+    free_layer(wanted);
     wanted->layer = layer;
-    wanted->room = layer->overs_count;
+    wanted->room = overs;
     return 0;
 }
 
@@ -347,7 +223,7 @@ static int make_layer(struct wanted *wanted)
     struct lpm_overs overs;
     struct lpm_ranges *ranges;
 
-    if ((lpm->layers_count >= lpm->buckets && grow_buckets(lpm) < 0) || fit(wanted) < 0 ||
+    if (lpm_layer_set_reserve(lpm) < 0 || fit(wanted) < 0 ||
         lpm_layer_ranges(wanted->layer, table->routes, NULL, 0, &ranges) < 0)
         return -ENOMEM;
     if (lpm_touch_add(table, wanted->layer) < 0) {
@@ -356,13 +232,13 @@ static int make_layer(struct wanted *wanted)
     }
     atomic_store_explicit(&wanted->layer->ranges, ranges, memory_order_relaxed);
     wanted->layer->fallback = wanted->fallback;
-    overs = lpm_layer_overs(wanted->layer, family_of(table));
+    overs = lpm_layer_overs(wanted->layer);
     for (size_t i = 0; i < overs.count; i++) {
         struct lpm_over over = lpm_over_at(&overs, i);
 
         touch_over(wanted->layer, family_of(table), &over);
     }
-    enter_layer(wanted->layer);
+    lpm_layer_set_add(wanted->layer);
     return 0;
 }
 
@@ -380,8 +256,8 @@ struct lpm_layer *lpm_layer_get(struct lpm_table *table, const struct lpm_layer 
         }
     }
     if (wanted.layer)
-        free_layer(table, wanted.layer, wanted.room);
-    drop_unused_buckets(table->lpm);
+        free_layer(&wanted);
+    lpm_layer_set_trim(table->lpm);
     if (layer)
         layer->fibs++;
     return layer;
@@ -391,16 +267,16 @@ static void layer_reclaim(struct lpm_rcu_head *head)
 {
     struct lpm_layer *layer =
         (struct lpm_layer *)(void *)((char *)head - offsetof(struct lpm_layer, rcu));
-    const struct lpm_table *table = layer->table;
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
-    lpm_memory_free_deferred(&table->lpm->memory, layer,
-                             lpm_layer_size(family_of(table), layer->overs_count));
+    lpm_memory_free_deferred(&layer->table->lpm->memory, layer, lpm_layer_size(&overs));
 }
 
 void lpm_layer_put(struct lpm_layer *layer)
 {
     struct lpm_table *table = layer->table;
     struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     if (--layer->fibs > 0)
         return;
@@ -408,11 +284,10 @@ void lpm_layer_put(struct lpm_layer *layer)
         lpm_table_drop_unused(table);
         return;
     }
-    remove_layer(layer);
+    lpm_layer_set_remove(layer);
     if (ranges)
         lpm_ranges_defer(ranges);
-    lpm_memory_defer_block(&table->lpm->memory, LPM_MEMORY_LOOKUP,
-                           lpm_layer_size(family_of(table), layer->overs_count));
+    lpm_memory_defer_block(&table->lpm->memory, LPM_MEMORY_LOOKUP, lpm_layer_size(&overs));
     lpm_rcu_defer_lazily(&layer->rcu, layer_reclaim); /* before the table, which it refers to */
     lpm_table_drop_unused(table);
 }

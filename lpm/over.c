@@ -93,39 +93,79 @@ static size_t tidy(struct lpm_over_change *changes, size_t n)
     return kept;
 }
 
-static void put(uint32_t *words, unsigned width, const struct lpm_over_change *change)
+static void put(uint32_t *words, unsigned width, lpm_key key, unsigned length, uint32_t leaf)
 {
     for (unsigned i = 0; i + 1 < width; i++)
-        words[i] = (uint32_t)(change->key >> (96 - 32 * i));
-    words[width - 1] = (uint32_t)change->length << 24 | change->leaf;
+        words[i] = (uint32_t)(key >> (96 - 32 * i));
+    words[width - 1] = (uint32_t)length << 24 | leaf;
 }
 
-size_t lpm_overs_edit(const struct lpm_overs *from, struct lpm_over_change *changes, size_t n,
-                      uint32_t *words)
+/* Overrides first .. last - 1, which may be of another width; words may be where they are, if they
+ * get no wider. Returns the end of what was written. */
+static uint32_t *put_run(uint32_t *words, unsigned width, const struct lpm_overs *from,
+                         size_t first, size_t last)
 {
-    unsigned width = from->width;
+    size_t count = last - first;
+
+    if (count > 0 && width == from->width) {
+        memcpy(words, from->words + first * width, count * width * sizeof(uint32_t));
+        return words + count * width;
+    }
+    for (; first < last; first++, words += width) {
+        struct lpm_over over = lpm_over_at(from, first);
+
+        put(words, width, over.key, over.length, over.leaf);
+    }
+    return words;
+}
+
+/* The longest of overs, but at least LPM_OVER_HALF. */
+static unsigned longest_of(const struct lpm_overs *overs)
+{
+    unsigned longest = LPM_OVER_HALF;
+
+    for (size_t i = 0; i < overs->count; i++) {
+        unsigned length = overs->words[(i + 1) * overs->width - 1] >> 24;
+
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+static void narrow(struct lpm_overs *overs, uint32_t *words)
+{
+    if (overs->width != LPM_OVER_WORDS6 || longest_of(overs) > LPM_OVER_HALF)
+        return;
+    put_run(words, LPM_OVER_WORDS6_HALF, overs, 0, overs->count);
+    overs->width = LPM_OVER_WORDS6_HALF;
+}
+
+void lpm_overs_edit(const struct lpm_overs *from, struct lpm_over_change *changes, size_t n,
+                    uint32_t *words, struct lpm_overs *to)
+{
+    unsigned width = to->width;
+    uint32_t *end = words;
     size_t at = 0;
-    size_t count = 0;
 
     n = tidy(changes, n);
     for (size_t i = 0; i < n; i++) {
-        size_t next = lpm_overs_find(from, changes[i].key, changes[i].length);
+        const struct lpm_over_change *change = &changes[i];
+        size_t next = lpm_overs_find(from, change->key, change->length);
         struct lpm_over here;
 
-        if (next > at)
-            memcpy(words + count * width, from->words + at * width,
-                   (next - at) * width * sizeof(uint32_t));
-        count += next - at;
+        end = put_run(end, width, from, at, next);
         at = next;
         if (at < from->count) {
             here = lpm_over_at(from, at);
-            at += here.key == changes[i].key && here.length == changes[i].length;
+            at += here.key == change->key && here.length == change->length;
         }
-        if (!changes[i].inherit)
-            put(words + count++ * width, width, &changes[i]);
+        if (change->inherit)
+            continue;
+        put(end, width, change->key, change->length, change->leaf);
+        end += width;
     }
-    if (at < from->count)
-        memcpy(words + count * width, from->words + at * width,
-               (from->count - at) * width * sizeof(uint32_t));
-    return count + (from->count - at);
+    end = put_run(end, width, from, at, from->count);
+    to->words = words;
+    to->count = (size_t)(end - words) / width;
+    narrow(to, words);
 }

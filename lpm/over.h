@@ -1,10 +1,11 @@
 /*
  * Overrides of a derived FIB: a sorted array, packed.
  *
- * An override is a few 32-bit words, compared from the first to the last: the address (one word for
- * IPv4, four for IPv6, in host order), then length << 24 | leaf, with leaf 0 for a removal. So the
- * array is in prefix order, equal sets are equal bytes, and an IPv4 override takes 8 bytes. The
- * prefix of length 0 is kept elsewhere (see core.h: fallback).
+ * An override is a few 32-bit words, compared from the first to the last: the address in host order,
+ * then length << 24 | leaf, with leaf 0 for a removal. So the array is in prefix order. Of an IPv4
+ * address there is one word; of an IPv6 address there are four, but in an array without an override
+ * longer than 64 bits only the upper two. So equal sets are equal bytes, and an override takes 8, 20
+ * or 12 bytes. The prefix of length 0 is kept elsewhere (see core.h: fallback).
  *
  * An array never changes once made; an edit makes another.
  */
@@ -13,8 +14,10 @@
 
 #include "lpm/routes.h"
 
-#define LPM_OVER_WORDS4 2
-#define LPM_OVER_WORDS6 5
+#define LPM_OVER_WORDS4      2
+#define LPM_OVER_WORDS6      5
+#define LPM_OVER_WORDS6_HALF 3 /* none is longer than LPM_OVER_HALF */
+#define LPM_OVER_HALF        64
 
 struct lpm_overs {
     const uint32_t *words;
@@ -36,9 +39,12 @@ struct lpm_region {
     bool comes;  /* a route came or went here, not only its leaf */
 };
 
-static inline unsigned lpm_over_width(enum lpm_family family)
+/* For overrides up to longest. */
+static inline unsigned lpm_over_width(enum lpm_family family, unsigned longest)
 {
-    return family == LPM_IPV4 ? LPM_OVER_WORDS4 : LPM_OVER_WORDS6;
+    if (family == LPM_IPV4)
+        return LPM_OVER_WORDS4;
+    return longest > LPM_OVER_HALF ? LPM_OVER_WORDS6 : LPM_OVER_WORDS6_HALF;
 }
 
 static inline size_t lpm_overs_bytes(const struct lpm_overs *overs)
@@ -52,8 +58,10 @@ static inline struct lpm_over lpm_over_at(const struct lpm_overs *overs, size_t 
     uint32_t last = words[overs->width - 1];
     lpm_key key = (lpm_key)words[0] << 96;
 
+    if (overs->width != LPM_OVER_WORDS4)
+        key |= (lpm_key)words[1] << 64;
     if (overs->width == LPM_OVER_WORDS6)
-        key |= (lpm_key)words[1] << 64 | (lpm_key)words[2] << 32 | words[3];
+        key |= (lpm_key)words[2] << 32 | words[3];
     return (struct lpm_over){.key = key, .length = last >> 24, .leaf = last & LPM_LEAF_MAX};
 }
 
@@ -97,8 +105,9 @@ bool lpm_overs_longest(const struct lpm_overs *overs, lpm_key key, unsigned belo
 /* Does an override cover the prefix or lie inside it? */
 bool lpm_overs_intersect(const struct lpm_overs *overs, lpm_key key, unsigned length);
 
-/* Writes to words (room for from->count + n overrides) what from becomes by changes to prefixes
- * longer than 0, applied in order; returns how many overrides that is. Sorts the changes. */
+/* Writes to words (room for from->count + n overrides of to->width) what from becomes by changes to
+ * prefixes longer than 0, applied in order; tells in to how many overrides that is, and the width that
+ * they have in the end, which may be less. Sorts the changes. */
 struct lpm_over_change {
     lpm_key key;
     uint32_t place; /* in the order of the caller: the last of one prefix wins */
@@ -106,7 +115,7 @@ struct lpm_over_change {
     uint8_t length;
     bool inherit; /* no override any more */
 };
-size_t lpm_overs_edit(const struct lpm_overs *from, struct lpm_over_change *changes, size_t n,
-                      uint32_t *words);
+void lpm_overs_edit(const struct lpm_overs *from, struct lpm_over_change *changes, size_t n,
+                    uint32_t *words, struct lpm_overs *to);
 
 #endif

@@ -18,7 +18,7 @@ struct lpm_view lpm_view_of(const struct lpm_fib *fib)
     return (struct lpm_view){
         .layer = layer,
         .window = layer->table->window,
-        .overs = lpm_layer_overs(layer, (enum lpm_family)fib->family),
+        .overs = lpm_layer_overs(layer),
         .routes = table_routes(layer->table),
         .fallback = layer->fallback == LPM_ENTRY_INHERIT ? fallback : layer->fallback,
     };

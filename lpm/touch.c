@@ -74,7 +74,7 @@ bool lpm_touch_test(const struct lpm_table *table, lpm_key key, unsigned length)
 
 bool lpm_layer_needs(const struct lpm_layer *layer, lpm_key key, unsigned length)
 {
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)layer->table->fib->family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
     struct lpm_over over;
 
     return lpm_overs_longest(&overs, key, length, &over) &&
@@ -174,7 +174,7 @@ static void drop_marks(struct lpm_table *table)
 
 int lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer)
 {
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)table->fib->family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     if (make_room(table, overs.count) < 0) {
         if (table->layers_count == 0)
@@ -191,7 +191,7 @@ int lpm_touch_add(struct lpm_table *table, const struct lpm_layer *layer)
 
 void lpm_touch_remove(struct lpm_table *table, const struct lpm_layer *layer)
 {
-    struct lpm_overs overs = lpm_layer_overs(layer, (enum lpm_family)table->fib->family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     if (table->layers_count == 1) {
         drop_marks(table);

@@ -50,7 +50,7 @@ static bool table_routes_valid(const struct lpm_table *table)
 static bool layer_routes_valid(const struct lpm_layer *layer)
 {
     enum lpm_family family = (enum lpm_family)layer->table->fib->family;
-    struct lpm_overs overs = lpm_layer_overs(layer, family);
+    struct lpm_overs overs = lpm_layer_overs(layer);
 
     for (size_t i = 0; i < overs.count; i++) {
         struct lpm_over over = lpm_over_at(&overs, i);
@@ -222,8 +222,6 @@ static void count_named(struct census *census, uint32_t named)
 
 static void count_table(struct census *census, const struct lpm_table *table)
 {
-    enum lpm_family family = (enum lpm_family)table->fib->family;
-
     census->bytes +=
         lpm_memory_size(lpm_lines(sizeof(*table))) + lpm_memory_size(sizeof(*table->fib));
     if (!table->direct) {
@@ -236,9 +234,9 @@ static void count_table(struct census *census, const struct lpm_table *table)
     for (const struct lpm_layer *layer = table->layers; layer; layer = layer->next) {
         const struct lpm_ranges *ranges = lpm_layer_own_ranges(layer);
 
-        struct lpm_overs overs = lpm_layer_overs(layer, family);
+        struct lpm_overs overs = lpm_layer_overs(layer);
 
-        census->bytes += lpm_memory_size(lpm_layer_size(family, layer->overs_count));
+        census->bytes += lpm_memory_size(lpm_layer_size(&overs));
         census->bytes -= lpm_overs_bytes(&overs);
         census->bytes += ranges ? lpm_memory_size(ranges->size) : 0;
     }

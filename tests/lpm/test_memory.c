@@ -137,6 +137,46 @@ Test(lpm_memory, equal_derived_fibs_cost_one_pointer_each)
     lpm_destroy(lpm);
 }
 
+static struct lpm_fib *derive_one(struct lpm_fib *base, const char *text)
+{
+    struct lpm_change change = set_of(text, 2);
+    struct lpm_fib *fib;
+
+    cr_assert_eq(lpm_derive(base, &change, 1, &fib), 0);
+    return fib;
+}
+
+/* An override of more than 64 bits needs more words for all of them, as long as it is there. */
+Test(lpm_memory, equal_overrides_are_one_object_whatever_came_and_went)
+{
+    struct lpm *lpm = lpm_create();
+    struct lpm_change host = set_of("fd00::1/128", 3);
+    struct lpm_fib *base, *first, *second;
+    struct lpm_fib_bytes before, wide;
+
+    cr_assert_eq(lpm_base_create(lpm, LPM_IPV6, NULL, 0, &base), 0);
+    first = derive_one(base, "fd00:0:1::/48");
+    second = derive_one(base, "fd00:0:1::/48");
+    cr_assert_eq(lpm_fib_layer(first), lpm_fib_layer(second));
+    lpm_fib_bytes(first, &before);
+    cr_assert_eq(lpm_update(second, &host, 1), 0);
+    cr_assert_neq(lpm_fib_layer(first), lpm_fib_layer(second));
+    lpm_fib_bytes(second, &wide);
+    cr_assert_eq(before.writer, 12);
+    cr_assert_eq(wide.writer, 40);
+    cr_assert(lpm_validate(lpm));
+    host.kind = LPM_INHERIT;
+    cr_assert_eq(lpm_update(second, &host, 1), 0);
+    cr_assert_eq(lpm_fib_layer(first), lpm_fib_layer(second));
+    cr_assert(lpm_validate(lpm));
+    lpm_release(first);
+    lpm_release(second);
+    lpm_release(base);
+    lpm_rcu_barrier();
+    cr_assert_eq(total(lpm), 0);
+    lpm_destroy(lpm);
+}
+
 Test(lpm_memory, a_small_base_costs_a_few_kilobytes)
 {
     struct lpm *lpm = lpm_create();
