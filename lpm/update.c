@@ -126,7 +126,8 @@ static void tidy_regions(struct update *update)
     update->regions_count = kept;
 }
 
-/* Brings near what readers have there, so that it is loaded while the routes are looked through. */
+/* Brings near what readers have there, so that it is loaded while the routes are looked through. In a
+ * large batch it would be gone again before it is needed. */
 static void prefetch(const struct update *update, const struct lpm_prefix *prefix)
 {
     uint32_t slot = (uint32_t)(lpm_key_of(prefix->bytes) >> (128 - LPM_DIRECT_BITS));
@@ -146,7 +147,8 @@ static int collect(struct update *update, const struct lpm_change *changes, size
         return -ENOMEM;
     update->regions_room = n;
     for (size_t i = 0; i < n && status == 0; i++) {
-        prefetch(update, &changes[i].prefix);
+        if (few)
+            prefetch(update, &changes[i].prefix);
         status =
             set_route(update, &changes[i].prefix, changes[i].kind == LPM_SET ? changes[i].leaf : 0);
     }
