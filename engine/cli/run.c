@@ -3,7 +3,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "engine/bgp/message.h"
 #include "engine/cli/command.h"
 #include "engine/cli/source.h"
 #include "engine/live/live.h"
@@ -22,6 +24,7 @@ static int run(int argc, char **argv)
                                          {.name = "verbose", .flag = &live.verbose},
                                          {.name = "json", .flag = &live.json},
                                          {.name = "restarted", .flag = &live.restarted},
+                                         {.name = "shutdown-message", .value = &live.shutdown_message},
                                          {0}};
     int code = cli_arguments(&cli_run, argc, argv, options, &path, 1);
     if (code >= 0)
@@ -33,6 +36,9 @@ static int run(int argc, char **argv)
             return cli_error(&cli_run, "--bgp-port: '%s' is not a TCP port, 1 to 65535", port);
         live.bgp_port = (uint16_t)value;
     }
+    if (live.shutdown_message && strlen(live.shutdown_message) > BGP_SHUTDOWN_TEXT_MAX)
+        return cli_error(&cli_run, "--shutdown-message: longer than %u octets (RFC 9003)",
+                         BGP_SHUTDOWN_TEXT_MAX);
     struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
@@ -46,11 +52,13 @@ static int run(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .summary = "Run the live engine: BGP with real peers, packets on real ports",
-    .usage = "run FABRIC [--bgp-port N] [--restarted] [--verbose] [--json]",
+    .usage = "run FABRIC [--bgp-port N] [--restarted] [--shutdown-message TEXT]\n"
+             "                      [--verbose] [--json]",
     .help = "FABRIC   a fabric file with ports, or a directory of them\n\n"
             "  --bgp-port N   listen and connect on this TCP port (default 179)\n"
             "  --restarted    this process follows one that died: peers that kept its routes are told\n"
             "                 so, and hear of others' routes once these have said theirs again\n"
+            "  --shutdown-message TEXT   told to peers' people when the engine stops (RFC 9003)\n"
             "  --verbose      DPDK's own log lines too\n"
             "  --json         at the end, sessions and counters as one JSON document\n\n"
             "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"

@@ -15,7 +15,6 @@ static const struct key_without_effect {
 } without_effect[] = {
     {"", "hosts", NULL},
     {"", "load_balancers", NULL},
-    {"engine", "control_socket", NULL},
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},

@@ -6,6 +6,7 @@
  *                ├─ neighbors[]   keys of configured peers       neighbor.c
  *                ├─ listeners[]   one per local address          listener.c
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
+ *                ├─ control       the control socket and its clients               control.c
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
  *                └─ peers[]       one per session                peer.c
@@ -27,6 +28,7 @@
 #include <jansson.h>
 #include <uv.h>
 
+#include "engine/bgp/message.h"
 #include "engine/live/key.h"
 #include "engine/live/live.h"
 #include "engine/live/plane.h"
@@ -49,6 +51,7 @@ struct live;
 struct live_bfd;
 struct live_candidates;
 struct live_collectors;
+struct live_control;
 struct live_events;
 struct live_table_dump;
 struct live_connection;
@@ -108,6 +111,7 @@ struct live {
     size_t peer_count;
     struct live_peer *work;
     struct live_table_dump *table_dump; /* NULL: none is wanted */
+    struct live_control *control;       /* NULL: the file has no control socket */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_bfd *bfd;               /* NULL: no peer has BFD */
@@ -121,6 +125,8 @@ struct live {
     uint64_t tick_due_ms;      /* what the timer is set to */
     uint64_t started_ms;
     bool stopping;
+    bool stop_asked; /* over the control socket: at the end of the turn */
+    char shutdown_message[BGP_SHUTDOWN_TEXT_MAX + 1]; /* for the peers' people; "": none */
     uint64_t stop_by_ms;
     json_t *state_at_stop; /* taken before sessions turn Idle and their routes go */
     uint8_t input[LIVE_SLICE];

@@ -15,7 +15,6 @@
 #include "engine/live/log.h"
 #include "engine/program/events.h"
 
-#define SUMMARY_EVENTS 20u
 #define COMPLAINT_MS   60000u
 #define EVENTS_BUFFER  (256u << 10)
 
@@ -111,12 +110,12 @@ void live_events_close(struct live *live)
     live->events = NULL;
 }
 
-json_t *live_events_last(const struct live *live)
+json_t *live_events_last(const struct live *live, unsigned most)
 {
     const struct event_log *log = controller_events(live->plane.controller);
     json_t *list = json_array();
     uint64_t n = log ? event_log_count(log) : 0;
-    for (uint64_t i = n > SUMMARY_EVENTS ? n - SUMMARY_EVENTS + 1 : 1; i <= n; i++) {
+    for (uint64_t i = n > most ? n - most + 1 : 1; i <= n; i++) {
         const struct event *event = event_log_at(log, i);
         if (event)
             json_array_append_new(list, event_json(live->fabric, event, live->events->offset_ms));

@@ -14,7 +14,9 @@ int live_events_open(struct live *live, char *error, size_t size);
 /* Hands what was written to the kernel: once a turn, not once an event. */
 void live_events_settle(struct live *live);
 void live_events_close(struct live *live);
-/* The last events, for the summary; an empty list where nobody watches. */
-json_t *live_events_last(const struct live *live);
+/* The last n events; an empty list where nobody watches. */
+json_t *live_events_last(const struct live *live, unsigned n);
+/* As many stand in the report. */
+#define LIVE_REPORT_EVENTS 20u
 
 #endif

@@ -24,6 +24,7 @@
 #include "engine/live/candidate.h"
 #include "engine/live/collector.h"
 #include "engine/live/context.h"
+#include "engine/live/control.h"
 #include "engine/live/events.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
@@ -125,6 +126,8 @@ static void on_tick(uv_timer_t *timer)
     tick_speakers(live, live_now());
 }
 
+static void begin_stop(struct live *live, const char *cause);
+
 static void set_timer(struct live *live)
 {
     struct controller *controller = live->plane.controller;
@@ -161,6 +164,8 @@ static void live_settle(uv_prepare_t *prepare)
     live_bfd_settle(live);
     live_events_settle(live);
     live_collectors_settle(live);
+    if (live->stop_asked && !live->stopping)
+        begin_stop(live, "control");
     if (live->stopping && live->connection_count == 0 && !live_collectors_busy(live))
         uv_stop(&live->loop);
 }
@@ -195,17 +200,18 @@ static void print_status(const struct live *live, bool json)
     json_decref(state);
 }
 
-static void begin_stop(struct live *live, int signal_number)
+static void begin_stop(struct live *live, const char *cause)
 {
     uint64_t now_ms = live_now();
-    live_log("%s: telling %zu sessions that we stop", strsignal(signal_number), live->peer_count);
+    live_log("%s: telling %zu sessions that we stop", cause, live->peer_count);
     /* Before the sessions end: afterwards every one is Idle, and no route is left to count. */
     live->state_at_stop = live_report_state(live);
     live->stopping = true;
     live->stop_by_ms = now_ms + LIVE_PARTING_MS;
     live_listeners_close(live);
     live_candidates_close(live);
-    controller_stop(live->plane.controller, now_ms);
+    controller_stop(live->plane.controller,
+                    live->shutdown_message[0] ? live->shutdown_message : NULL, now_ms);
     live_bfd_serve(live);
 }
 
@@ -249,7 +255,7 @@ static void on_signal(uv_signal_t *handle, int number)
         live_neighbors_reload(live);
         reload_policies(live);
     } else if (!live->stopping) {
-        begin_stop(live, number);
+        begin_stop(live, strsignal(number));
     } else {
         live_log("second signal: ending at once");
         _exit(EXIT_INTERRUPTED);
@@ -328,6 +334,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     if (!status)
         status = live_events_open(live, plane_error, sizeof(plane_error));
     if (!status)
+        status = live_control_open(live, plane_error, sizeof(plane_error));
+    if (!status)
         status = live_table_dump_open(live);
     if (!status)
         status = live_collectors_open(live);
@@ -386,6 +394,7 @@ static void finish(struct live *live)
     live_peers_cut(live, 0, true);
     live_table_dump_close(live);
     live_collectors_close(live);
+    live_control_close(live);
     live_listeners_close(live);
     live_candidates_close(live);
     live_bfd_close(live->bfd);
@@ -396,6 +405,7 @@ static void finish(struct live *live)
     }
     live_table_dump_free(live);
     live_collectors_free(live);
+    live_control_free(live);
     live_events_close(live);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);
@@ -417,6 +427,9 @@ int live_run(const struct fabric *fabric, const struct live_options *options)
     live->fabric = fabric;
     live->options = *options;
     live->tick_due_ms = UINT64_MAX;
+    if (options->shutdown_message)
+        snprintf(live->shutdown_message, sizeof(live->shutdown_message), "%s",
+                 options->shutdown_message);
     if (live->options.bgp_port == 0)
         live->options.bgp_port = BGP_PORT;
     char error[LIVE_ERROR_TEXT];

@@ -23,6 +23,7 @@ struct live_options {
     uint16_t bgp_port; /* listened on and connected to; 0: 179 */
     bool restarted; /* this process follows one that died (RFC 4724 section 4.1) */
     bool json;         /* one JSON document on standard output at the end, and nothing else there */
+    const char *shutdown_message; /* told to peers at the stop (RFC 9003); NULL: nothing */
     bool verbose;      /* EAL's and the drivers' own lines go to standard error too */
     /* Reads the fabric file again, for SIGHUP; says on standard error what is wrong with it and returns
      * NULL then. The result is live_run()'s. NULL: SIGHUP takes no policies. */

@@ -20,7 +20,7 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-static json_t *session_rows(const struct live *live)
+json_t *live_report_sessions(const struct live *live)
 {
     uint64_t now_ms = live_now();
     json_t *rows = json_array();
@@ -123,14 +123,14 @@ static json_t *programmed(const struct live *live)
 json_t *live_report_state(const struct live *live)
 {
     json_t *state = json_object();
-    json_object_set_new(state, "sessions", session_rows(live));
+    json_object_set_new(state, "sessions", live_report_sessions(live));
     if (live->bfd)
         json_object_set_new(state, "bfd", live_bfd_report_all(live));
     if (live->collectors)
         json_object_set_new(state, "bmp", live_collectors_report(live));
     json_object_set_new(state, "ports", port_rows(live));
     json_object_set_new(state, "programmed", programmed(live));
-    json_object_set_new(state, "events", live_events_last(live));
+    json_object_set_new(state, "events", live_events_last(live, LIVE_REPORT_EVENTS));
     return state;
 }
 

@@ -35,6 +35,9 @@ json_t *live_report_state(const struct live *live);
  * by the caller. */
 json_t *live_report(const struct live *live, json_t *state);
 
+/* The rows of "sessions" alone. */
+json_t *live_report_sessions(const struct live *live);
+
 void live_report_print(FILE *file, const json_t *report);
 
 #endif

@@ -422,6 +422,35 @@ size_t controller_request_refresh(struct controller *controller, uint64_t now_ms
     return asked;
 }
 
+size_t controller_refresh_peer(struct controller *controller, const char *name, uint64_t now_ms,
+                               size_t *sessions)
+{
+    size_t asked = 0;
+    *sessions = 0;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = &controller->peers[i];
+        if (strcmp(speaker_peer_config(peer->peer)->name, name) != 0)
+            continue;
+        ++*sessions;
+        asked += speaker_peer_request_refresh(peer->speaker, peer->peer, now_ms) == 0;
+    }
+    return asked;
+}
+
+size_t controller_restart_instance(struct controller *controller, uint32_t route_server,
+                                   unsigned instance, uint64_t pause_ms, uint64_t now_ms)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = &controller->peers[i];
+        if (peer->route_server != route_server || peer->instance != instance)
+            continue;
+        speaker_peer_abandon(peer->speaker, peer->peer, pause_ms, now_ms);
+        n++;
+    }
+    return n;
+}
+
 void controller_start(struct controller *controller, uint64_t now_ms)
 {
     for (size_t i = 0; i < controller->peer_count; i++)
@@ -430,12 +459,12 @@ void controller_start(struct controller *controller, uint64_t now_ms)
 }
 
 /* BFD first: AdminDown tells the peer that what follows is no failure of the path. */
-void controller_stop(struct controller *controller, uint64_t now_ms)
+void controller_stop(struct controller *controller, const char *message, uint64_t now_ms)
 {
     bfd_table_stop_all(controller->bfd, now_ms * 1000);
     for (size_t i = 0; i < controller->peer_count; i++)
-        speaker_peer_stop(controller->peers[i].speaker, controller->peers[i].peer,
-                          BGP_CEASE_SHUTDOWN, now_ms);
+        speaker_peer_shut_down(controller->peers[i].speaker, controller->peers[i].peer,
+                               BGP_CEASE_SHUTDOWN, message, now_ms);
     gateways_stop(controller->gateways, now_ms);
 }
 

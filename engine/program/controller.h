@@ -91,8 +91,15 @@ void controller_begin_restart(struct controller *controller, uint64_t until_ms);
 void controller_start(struct controller *controller, uint64_t now_ms);
 /* Asks every peer that can for all its routes again (RFC 2918). Returns how many were asked. */
 size_t controller_request_refresh(struct controller *controller, uint64_t now_ms);
-/* Cease / Administrative Shutdown to every peer. */
-void controller_stop(struct controller *controller, uint64_t now_ms);
+/* The same of the peer of this name, at every route server that has one; *sessions: how many it has. */
+size_t controller_refresh_peer(struct controller *controller, const char *name, uint64_t now_ms,
+                               size_t *sessions);
+/* One instance of a route server goes down without a word, as a process that dies does, and is back after
+ * pause_ms (speaker_peer_abandon()). Returns how many sessions it has. */
+size_t controller_restart_instance(struct controller *controller, uint32_t route_server,
+                                   unsigned instance, uint64_t pause_ms, uint64_t now_ms);
+/* Cease / Administrative Shutdown to every peer, with this shutdown communication (RFC 9003); NULL: none. */
+void controller_stop(struct controller *controller, const char *message, uint64_t now_ms);
 
 /* Carries what route servers and gateways have to say to each other, and applies what changed to the data
  * plane. Moves deadlines of speakers. Returns how many FIB entries changed, or -errno (call again). */

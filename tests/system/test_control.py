@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""The control socket of the running engine: its commands, and clients that mean no good. Prints TAP.
+
+test_control.py FINGERPOST
+"""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+from live_engine import Engine, Peer, Skip, enter_namespace, nlri, run_cases, wait_for
+
+FINGERPOST = sys.argv[1]
+CASES = []
+
+
+def case(function):
+    def in_folder():
+        enter_namespace()
+        with tempfile.TemporaryDirectory() as folder:
+            function(folder)
+    in_folder.__name__ = function.__name__
+    CASES.append(in_folder)
+    return function
+
+
+def start(folder, **more):
+    events = f"events: {{file: {folder}/events}}"
+    return Engine(FINGERPOST, folder, engine=f"control_socket: {folder}/sock, {events}", **more)
+
+
+def ask(folder, *arguments, code=0, plain=False):
+    done = subprocess.run([FINGERPOST, *arguments, "--socket", f"{folder}/sock", *([] if plain else ["--json"])],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, (arguments, done.returncode, done.stdout[-500:], done.stderr[-500:])
+    return done.stderr if code == 2 else done.stdout if plain else json.loads(done.stdout)
+
+
+def session(folder, instance=0):
+    return next(row for row in ask(folder, "show", "peers")["sessions"]
+                if row["peer"] == "nva1" and row["instance"] == instance)
+
+
+def raw(folder, data, seconds=30):
+    """What the engine says to these bytes, to the end."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(seconds)
+        client.connect(f"{folder}/sock")
+        try:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        answer = b""
+        try:
+            while piece := client.recv(65536):
+                answer += piece
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+@case
+def shows_the_documents_of_the_report(folder):
+    with start(folder) as engine:
+        peer = Peer(4)
+        peer.announce(nlri(1))
+        wait_for("a route", lambda: session(folder)["learned"] == 1)
+        assert os.stat(f"{folder}/sock").st_mode & 0o777 == 0o600
+        report = ask(folder, "show", "report")
+        assert report["fabric"] == "live-test" and len(report["sessions"]) == 4, report
+        assert {"nics", "ports", "programmed"} <= set(report), report
+        assert any(row["event"] == "route-chosen" for row in ask(folder, "show", "events")["events"])
+        text = ask(folder, "show", "peers", plain=True)
+        assert "rs1/0" in text and "Established" in text, text
+        assert "20.0.1.0/24" in ask(folder, "show", "events", plain=True)
+        assert "fabric live-test" in ask(folder, "show", "report", plain=True)
+        assert "'what' is one of" in ask(folder, "show", "everything", code=2)
+        engine.stop()
+        assert not os.path.exists(f"{folder}/sock")
+        assert "is an engine running" in ask(folder, "show", "peers", code=2)
+
+
+@case
+def asks_one_peer_for_its_routes_again(folder):
+    with start(folder) as engine:
+        peer = Peer(4)
+        wait_for("the session", lambda: session(folder)["state"] == "Established")
+        assert ask(folder, "refresh", "nva1") == {"sessions": 2, "asked": 1}
+        assert any(kind == 5 for kind, _ in peer.messages()), "no ROUTE-REFRESH"
+        ask(folder, "refresh", "nva2", code=1, plain=True)
+        assert "no such peer" in ask(folder, "refresh", "nva9", code=2)
+        engine.stop()
+
+
+@case
+def restarts_one_instance_and_leaves_the_other(folder):
+    with start(folder) as engine:
+        first, second = Peer(4, 4), Peer(4, 5)
+        first.announce(nlri(1))
+        wait_for("both", lambda: session(folder)["learned"] == 1 and session(folder, 1)["state"] == "Established")
+        ask(folder, "restart", "rs1/0")
+        said = [kind for kind, _ in first.messages()]
+        assert 3 not in said, "it closes without a NOTIFICATION"
+        assert session(folder)["state"] != "Established" and session(folder, 1)["state"] == "Established"
+
+        def again():
+            try:
+                peer = Peer(4, 4)
+                peer.announce(nlri(1))
+                list(zip(range(3), peer.messages(2)))
+                return peer if session(folder)["state"] == "Established" else None
+            except OSError:
+                return None
+        wait_for("the instance is back", again)
+        assert session(folder, 1)["established"] == 1 and second
+        for wrong in ("rs1", "rs1/2", "rs9/0"):
+            assert "fingerpost restart:" in ask(folder, "restart", wrong, code=2)
+        engine.stop()
+
+
+def notification(peer):
+    return next(body for kind, body in peer.messages(30) if kind == 3)
+
+
+@case
+def a_shutdown_tells_peers_why(folder):
+    with start(folder) as engine:
+        peer = Peer(4)
+        wait_for("the session", lambda: session(folder)["state"] == "Established")
+        assert "at most 255" in ask(folder, "shutdown", "--message", "x" * 256, code=2)
+        ask(folder, "shutdown", "--message", "back at 14:00 ☕")
+        body = notification(peer)
+        assert body[:2] == b"\6\2" and body[3:3 + body[2]].decode() == "back at 14:00 ☕", body
+        engine.process.wait(30)
+        engine.stop()
+    with start(folder, arguments=("--shutdown-message", "by signal")) as engine:
+        peer = Peer(4)
+        wait_for("the session", lambda: session(folder)["state"] == "Established")
+        engine.stop()
+        assert notification(peer)[3:] == b"by signal"
+
+
+@case
+def bird_shows_it(folder):
+    if not shutil.which("bird"):
+        raise Skip("BIRD is not installed")
+    configuration = pathlib.Path(folder, "bird.conf")
+    configuration.write_text("router id 10.77.1.4;\nprotocol device {}\nprotocol bgp up {\n"
+                             "  local 10.77.1.4 as 65001; neighbor 10.77.0.4 as 65515; multihop; strict bind yes;\n"
+                             "  connect retry time 1; connect delay time 1;\n"
+                             "  ipv4 { import all; export none; };\n}\n")
+    control = f"{folder}/bird.ctl"
+    with open(f"{folder}/bird.out", "w", encoding="utf-8") as out:
+        bird = subprocess.Popen(["bird", "-f", "-c", str(configuration), "-s", control, "-P", f"{folder}/bird.pid"],
+                                stdout=out, stderr=out)
+    try:
+        with start(folder) as engine:
+            def birdc():
+                return subprocess.run(["birdc", "-s", control, "show", "protocols", "all", "up"], capture_output=True,
+                                      text=True, check=False).stdout
+            wait_for(birdc, lambda: "Established" in birdc(), 60)
+            ask(folder, "shutdown", "--message", "moving to the new rack")
+            wait_for(birdc, lambda: "moving to the new rack" in birdc(), 30)
+            engine.process.wait(30)
+            engine.stop()
+    finally:
+        bird.terminate()
+        bird.wait(10)
+
+
+@case
+def hostile_clients_cost_nothing_but_themselves(folder):
+    with start(folder) as engine:
+        for data in (b"\n", b"{}\n", b"[]\n", b"\xff\xfe\n", b"{" * 4000 + b"\n", b'{"command": 7}\n',
+                     b'{"command": "show", "what": "events", "last": -1}\n', b'{"command":"show"}\n',
+                     b'{"command": "restart", "route_server": "rs1", "instance": "0"}\n',
+                     b'{"command": "shutdown", "message": 5}\n', b'{"command": "refresh", "peer": []}\n'):
+            answer = json.loads(raw(folder, data))
+            assert set(answer) == {"error"}, (data, answer)
+        assert raw(folder, b"x" * 100000) == b"", "a line that is too long ends the connection"
+        assert raw(folder, b'{"command": "show"') == b"", "half a line"
+        two = raw(folder, b'{"command": "show", "what": "peers"}\n{"command": "show", "what": "peers"}\n')
+        assert len(two.splitlines()) == 2, two[:200]
+        idle = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        for client in idle:
+            client.connect(f"{folder}/sock")
+        assert sum(closed(client) for client in idle) >= 24, "more than sixteen are held"
+        for client in idle:
+            client.close()
+        wait_for("room again", lambda: raw(folder, b'{"command": "show", "what": "peers"}\n'))
+        greedy = socket.socket(socket.AF_UNIX)
+        greedy.connect(f"{folder}/sock")
+        greedy.sendall(b'{"command": "show", "what": "report"}\n' * 90)  # and reads none of it
+        assert ask(folder, "show", "peers")["sessions"]
+        greedy.close()
+        engine.stop()
+
+
+def closed(client):
+    client.settimeout(0.2)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+@case
+def what_stands_in_the_socket_s_place_is_looked_at(folder):
+    path = pathlib.Path(folder, "sock")
+    left_behind = socket.socket(socket.AF_UNIX)
+    left_behind.bind(str(path))
+    left_behind.close()
+    with start(folder) as engine:
+        assert ask(folder, "show", "peers")["sessions"]
+        done = subprocess.run([FINGERPOST, "run", engine.fabric, "--bgp-port", "1790"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == 2 and "another engine listens there" in done.stderr, done.stderr
+        assert ask(folder, "show", "peers")["sessions"], "the first one's socket is still there"
+        engine.stop()
+    path.write_text("precious")
+    done = subprocess.run([FINGERPOST, "run", engine.fabric], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "no socket" in done.stderr and path.read_text() == "precious", done.stderr
+
+
+os.environ.pop("LIVE_TEST_NAMESPACE", None)
+sys.exit(run_cases(CASES))
