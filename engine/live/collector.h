@@ -1,6 +1,6 @@
 /*
  * BMP collectors (engine.bmp): a TCP connection to each, opened again for as long as the engine runs, that
- * carries what rib/monitor.h makes of every speaker.
+ * carries what rib/monitor.h makes of every route server's speaker.
  *
  *   speakers ──> one struct rib_monitor each ──pull──> one chunk ──> socket of the collector
  *

@@ -167,10 +167,18 @@ size_t live_watch_waiting(const struct live_watch *watch)
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-/* Speakers stand in the order of the route servers; without merged instances each has two. */
+static size_t count_speakers(const struct fabric *fabric)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        n += fabric_route_server_speakers(fabric, i);
+    return n;
+}
+
+/* Those of the route servers stand first, in their order; without merged instances each has two. */
 struct live_watch *live_watch_create(struct live *live)
 {
-    size_t n = controller_speaker_count(live->plane.controller), at = 0;
+    size_t n = count_speakers(live->fabric), at = 0;
     struct live_watch *watch = calloc(1, sizeof(*watch) + n * sizeof(struct watched));
     if (!watch)
         return NULL;

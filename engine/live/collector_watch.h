@@ -1,5 +1,5 @@
 /*
- * What one collector is told of: every speaker of the engine, by a struct rib_monitor each while the
+ * What one collector is told of: every route server, by a struct rib_monitor each while the
  * collector is connected.
  */
 #ifndef ENGINE_LIVE_COLLECTOR_WATCH_H

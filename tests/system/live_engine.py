@@ -20,6 +20,7 @@ vnets:
     subnets:
       - {{name: RouteServerSubnet, prefixes: [10.77.0.0/26]}}
       - {{name: nva, prefixes: [10.77.1.0/24]}}
+      - {{name: GatewaySubnet, prefixes: [10.77.3.0/26]}}
 nics:
   - {{name: nva1, subnet: hub/nva, addresses: [10.77.1.4], ip_forwarding: true}}
   - {{name: nva2, subnet: hub/nva, addresses: [10.77.1.5], ip_forwarding: true}}

@@ -105,6 +105,19 @@ def two_instances_of_a_route_server_are_two_peers(folder):
 
 
 @case
+def a_gateway_is_a_peer_of_the_route_server(folder):
+    station = Station()
+    gateway = "gateways:\n  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.77.3.4]}\n"
+    with start(folder, station, EVERYTHING, more=gateway) as engine:
+        station.accept()
+        peer = Peer(4)
+        peer.announce(nlri(1))
+        station.until(lambda: prefix(1) in station.tables.get(LOC + (0,), ()), "Loc-RIB")
+        station.until(lambda: any(key[1] == "10.77.3.4" for key in station.peers), "the gateway")
+        engine.stop()
+
+
+@case
 def a_collector_that_hangs_holds_up_nobody_and_catches_up(folder):
     station = Station(receive_buffer=4096)
     with start(folder, station, EVERYTHING) as engine:
