@@ -6,7 +6,7 @@
  *      ^ first page: cell 0 and nothing else, so that reference 0 is free to mean "none"
  *
  * The window is reserved without access, which costs no memory and no commit charge, and opened
- * extent by extent through jemalloc's hooks. jemalloc keeps and reuses what it got (retained
+ * as extents are asked for through jemalloc's hooks. jemalloc keeps and reuses what it got (retained
  * extents), so the only thing that is ever given back piecemeal is the content of unused pages.
  */
 #include "lpm/arena.h"
@@ -99,9 +99,10 @@ void lpm_arena_unname(struct lpm_memory *memory, uint32_t cell)
 
 #include <jemalloc/jemalloc.h>
 
-#define WINDOW_MOST  ((size_t)16 << 30) /* all that 31 bits of reference can name */
+#define WINDOW_MOST  ((size_t)8 << 30) /* all that 30 bits of reference can name */
 #define WINDOW_LEAST ((size_t)64 << 20)
 #define PAGE         4096
+#define HUGE_PAGE    ((size_t)2 << 20)
 
 /* jemalloc hands the hooks' address back to them, which is how they find their window. */
 struct hooks {
@@ -114,6 +115,23 @@ static size_t round_up(size_t value, size_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
+/* Makes the window accessible up to end. In whole huge pages, because the kernel gives one only where
+ * all of it is accessible when it is first touched. */
+static bool open_window(struct lpm_memory *memory, size_t end)
+{
+    size_t open = round_up(end, HUGE_PAGE);
+
+    if (open > memory->window_size)
+        open = memory->window_size;
+    if (open <= memory->window_open)
+        return true;
+    if (mprotect(memory->window + memory->window_open, open - memory->window_open,
+                 PROT_READ | PROT_WRITE) < 0)
+        return false;
+    memory->window_open = open;
+    return true;
+}
+
 static void *extent_alloc(extent_hooks_t *extent, void *where, size_t size, size_t alignment,
                           bool *zero, bool *commit, unsigned arena)
 {
@@ -124,7 +142,7 @@ static void *extent_alloc(extent_hooks_t *extent, void *where, size_t size, size
     (void)arena;
     if (end > memory->window_size || (where && where != (void *)start))
         return NULL;
-    if (mprotect((void *)start, size, PROT_READ | PROT_WRITE) < 0)
+    if (!open_window(memory, end))
         return NULL;
     memory->window_used = end;
     *zero = true;
@@ -171,6 +189,7 @@ static int reserve_window(struct lpm_memory *memory)
         memory->window = window;
         memory->window_size = size;
         memory->window_used = PAGE;
+        memory->window_open = PAGE;
         return 0;
     }
     return -ENOMEM;

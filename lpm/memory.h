@@ -71,6 +71,7 @@ struct lpm_memory {
     char *window;
     size_t window_size;
     size_t window_used;
+    size_t window_open; /* accessible */
     unsigned arena;
     unsigned thread_cache;
     uint32_t free_cell;                     /* sanitizer builds: chain of free references */
