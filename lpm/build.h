@@ -11,6 +11,7 @@
 
 #include "lpm/node.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 
 /* IPv4's 2^18 and IPv6's direct table: the entries of all prefixes of this length. */
@@ -26,13 +27,21 @@ struct lpm_place {
 
 struct lpm_build {
     struct lpm_memory *memory;
-    /* Where the reference has its entries at depth LPM_DIRECT_BITS, if not under its root. */
-    const _Atomic uint32_t *direct;
+    unsigned buckets_from; /* at places of this depth and below them there may be buckets */
 };
 
-/* Builds the entry of one place of a base: at depth, with these bits above it, showing routes under
- * inherited. Returns an entry with one reference, or LPM_ENTRY_FAILED. */
-uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t prefix,
-                        uint32_t routes, uint32_t inherited, struct lpm_place reference);
+/* Buckets of a base: anywhere without a direct table. With one never at its slots, which name nodes
+ * (direct.h), and for IPv4 nowhere: a route of up to 24 bits is one node away from its slot. */
+static inline unsigned lpm_buckets_from(enum lpm_family family, bool direct)
+{
+    if (!direct)
+        return 0;
+    return family == LPM_IPV4 ? UINT_MAX : LPM_DIRECT_BITS + LPM_STRIDE;
+}
+
+/* Builds the entry of one place of a base: at depth, showing routes under inherited. Returns an entry
+ * with one reference, or LPM_ENTRY_FAILED. */
+uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t routes,
+                        uint32_t inherited, struct lpm_place reference);
 
 #endif

@@ -13,10 +13,16 @@ static void scalar_look_up4(const struct lpm_fib *const *fibs, const uint32_t *a
     lpm_look_up4(fibs, addresses, leaves, n);
 }
 
-static void scalar_look_up_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
-                                const uint32_t *addresses, uint32_t *leaves, unsigned n)
+static void scalar_look_up_one4(const struct lpm_table *table, const uint32_t *addresses,
+                                uint32_t *leaves, unsigned n)
 {
-    lpm_one4(table, direct, addresses, leaves, n);
+    lpm_one4(table, addresses, leaves, n);
+}
+
+static void scalar_look_up_one6(const struct lpm_table *table, const uint8_t (*addresses)[16],
+                                uint32_t *leaves, unsigned n)
+{
+    lpm_one6(table, addresses, leaves, n);
 }
 
 static void scalar_look_up6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
@@ -37,6 +43,7 @@ const struct lpm_bulk lpm_bulk_scalar = {
     .look_up4 = scalar_look_up4,
     .look_up_one4 = scalar_look_up_one4,
     .look_up6 = scalar_look_up6,
+    .look_up_one6 = scalar_look_up_one6,
 };
 
 /* --- Choice ------------------------------------------------------------------------------------ */
@@ -101,23 +108,15 @@ static bool all_one(const struct lpm_fib *const *fibs, unsigned n)
     return difference == 0;
 }
 
-/* A burst of one FIB that is a large base. False: it is something else. */
-static bool look_up_one4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
-                         uint32_t *leaves, unsigned n)
+/* The base that all FIBs of a burst are; NULL: they are something else. */
+static const struct lpm_table *one_base(const struct lpm_fib *const *fibs, unsigned n)
 {
     const struct lpm_layer *layer;
-    const _Atomic uint32_t *direct;
 
     if (!all_one(fibs, n))
-        return false;
+        return NULL;
     layer = lpm_fib_layer(fibs[0]);
-    if (layer != &layer->table->plain)
-        return false;
-    direct = atomic_load_explicit(&layer->table->direct, memory_order_acquire);
-    if (!direct)
-        return false;
-    chosen->look_up_one4(layer->table, direct, addresses, leaves, n);
-    return true;
+    return layer == &layer->table->plain ? layer->table : NULL;
 }
 
 void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
@@ -125,8 +124,11 @@ void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *address
 {
     for (unsigned done = 0; done < n; done += LPM_LANES) {
         unsigned count = burst_size(n - done);
+        const struct lpm_table *base = one_base(fibs + done, count);
 
-        if (!look_up_one4(fibs + done, addresses + done, leaves + done, count))
+        if (base)
+            chosen->look_up_one4(base, addresses + done, leaves + done, count);
+        else
             chosen->look_up4(fibs + done, addresses + done, leaves + done, count);
     }
 }
@@ -134,6 +136,13 @@ void lpm_lookup_bulk4(const struct lpm_fib *const *fibs, const uint32_t *address
 void lpm_lookup_bulk6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                       uint32_t *leaves, unsigned n)
 {
-    for (unsigned done = 0; done < n; done += LPM_LANES)
-        chosen->look_up6(fibs + done, addresses + done, leaves + done, burst_size(n - done));
+    for (unsigned done = 0; done < n; done += LPM_LANES) {
+        unsigned count = burst_size(n - done);
+        const struct lpm_table *base = one_base(fibs + done, count);
+
+        if (base)
+            chosen->look_up_one6(base, addresses + done, leaves + done, count);
+        else
+            chosen->look_up6(fibs + done, addresses + done, leaves + done, count);
+    }
 }

@@ -8,16 +8,18 @@
  */
 #if defined(__x86_64__) && !defined(FINGERPOST_SANITIZE)
 
+#include "lpm/bucket.h"
 #include "lpm/ranges.h"
 
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 
+/* keys: which of the words of a cache line count, by bit. */
 AVX2 static inline __attribute__((always_inline)) unsigned
-avx2_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
+avx2_line_before(const uint32_t *line, unsigned keys, uint32_t address)
 {
-    const __m256i *halves = (const __m256i *)(const void *)keys;
+    const __m256i *halves = (const __m256i *)(const void *)line;
     __m256i wanted = _mm256_set1_epi32((int)address);
     unsigned not_before = 0;
 
@@ -28,7 +30,13 @@ avx2_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
 
         not_before |= (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(greater)) << (8 * i);
     }
-    return LPM_FANOUT - (unsigned)__builtin_popcount(not_before);
+    return (unsigned)__builtin_popcount(keys & ~not_before);
+}
+
+AVX2 static inline __attribute__((always_inline)) unsigned
+avx2_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
+{
+    return avx2_line_before(keys, (1u << LPM_FANOUT) - 1, address);
 }
 
 AVX2 static inline __attribute__((always_inline)) unsigned
@@ -51,6 +59,7 @@ avx2_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
 #define LPM_PROCESSOR    AVX2
 #define LPM_KEYS4_BEFORE avx2_keys4_before
 #define LPM_KEYS6_BEFORE avx2_keys6_before
+#define LPM_LINE_BEFORE  avx2_line_before
 #include "lpm/bulk.h"
 
 AVX2 static void avx2_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
@@ -59,10 +68,16 @@ AVX2 static void avx2_look_up4(const struct lpm_fib *const *fibs, const uint32_t
     lpm_look_up4(fibs, addresses, leaves, n);
 }
 
-AVX2 static void avx2_look_up_one4(const struct lpm_table *table, const _Atomic uint32_t *direct,
-                                   const uint32_t *addresses, uint32_t *leaves, unsigned n)
+AVX2 static void avx2_look_up_one4(const struct lpm_table *table, const uint32_t *addresses,
+                                   uint32_t *leaves, unsigned n)
 {
-    lpm_one4(table, direct, addresses, leaves, n);
+    lpm_one4(table, addresses, leaves, n);
+}
+
+AVX2 static void avx2_look_up_one6(const struct lpm_table *table, const uint8_t (*addresses)[16],
+                                   uint32_t *leaves, unsigned n)
+{
+    lpm_one6(table, addresses, leaves, n);
 }
 
 AVX2 static void avx2_look_up6(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
@@ -91,6 +106,7 @@ const struct lpm_bulk lpm_bulk_avx2 = {
     .look_up4 = avx2_look_up4,
     .look_up_one4 = avx2_look_up_one4,
     .look_up6 = avx2_look_up6,
+    .look_up_one6 = avx2_look_up_one6,
 };
 
 #else

@@ -8,6 +8,7 @@
  */
 #if defined(__x86_64__) && !defined(FINGERPOST_SANITIZE)
 
+#include "lpm/bucket.h"
 #include "lpm/ranges.h"
 
 #include <immintrin.h>
@@ -15,11 +16,19 @@
 #define AVX512                                                                                     \
     __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx512vpopcntdq,bmi,bmi2,popcnt")))
 
+/* keys: which of the words of a cache line count, by bit. */
+AVX512 static inline __attribute__((always_inline)) unsigned
+avx512_line_before(const uint32_t *line, unsigned keys, uint32_t address)
+{
+    return (unsigned)__builtin_popcount(
+        keys & _mm512_cmplt_epu32_mask(_mm512_load_si512((const void *)line),
+                                       _mm512_set1_epi32((int)address)));
+}
+
 AVX512 static inline __attribute__((always_inline)) unsigned
 avx512_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
 {
-    return (unsigned)__builtin_popcount(_mm512_cmplt_epu32_mask(
-        _mm512_load_si512((const void *)keys), _mm512_set1_epi32((int)address)));
+    return avx512_line_before(keys, (1u << LPM_FANOUT) - 1, address);
 }
 
 AVX512 static inline __attribute__((always_inline)) unsigned
@@ -35,6 +44,7 @@ avx512_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
 #define LPM_PROCESSOR    AVX512
 #define LPM_KEYS4_BEFORE avx512_keys4_before
 #define LPM_KEYS6_BEFORE avx512_keys6_before
+#define LPM_LINE_BEFORE  avx512_line_before
 #include "lpm/bulk.h"
 
 AVX512 static void avx512_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
@@ -77,14 +87,18 @@ AVX512 static inline __mmask8 lanes_from(unsigned i, unsigned n)
 }
 
 /* Lanes beyond the last look address 0 up, in vain. */
-AVX512 static void gather_look_up_one4(const struct lpm_table *table,
-                                       const _Atomic uint32_t *direct, const uint32_t *addresses,
+AVX512 static void gather_look_up_one4(const struct lpm_table *table, const uint32_t *addresses,
                                        uint32_t *leaves, unsigned n)
 {
     uint32_t fallback = atomic_load_explicit(&table->fallback, memory_order_acquire);
+    const _Atomic uint32_t *direct = atomic_load_explicit(&table->direct, memory_order_acquire);
     __m256i keys[VECTORS], any = _mm256_setzero_si256();
     __m512i nodes[VECTORS];
 
+    if (!direct) {
+        lpm_one_root4(table, fallback, addresses, leaves, n);
+        return;
+    }
     for (unsigned i = 0; i < n; i += WIDTH) {
         keys[i / WIDTH] = _mm256_maskz_loadu_epi32(lanes_from(i, n), addresses + i);
         nodes[i / WIDTH] = nodes_at(direct, keys[i / WIDTH]);
@@ -100,11 +114,16 @@ AVX512 static void gather_look_up_one4(const struct lpm_table *table,
                     leaves, n);
 }
 
-AVX512 static void avx512_look_up_one4(const struct lpm_table *table,
-                                       const _Atomic uint32_t *direct, const uint32_t *addresses,
+AVX512 static void avx512_look_up_one4(const struct lpm_table *table, const uint32_t *addresses,
                                        uint32_t *leaves, unsigned n)
 {
-    lpm_one4(table, direct, addresses, leaves, n);
+    lpm_one4(table, addresses, leaves, n);
+}
+
+AVX512 static void avx512_look_up_one6(const struct lpm_table *table,
+                                       const uint8_t (*addresses)[16], uint32_t *leaves, unsigned n)
+{
+    lpm_one6(table, addresses, leaves, n);
 }
 
 AVX512 static void avx512_look_up6(const struct lpm_fib *const *fibs,
@@ -142,6 +161,7 @@ const struct lpm_bulk lpm_bulk_avx512 = {
     .look_up4 = avx512_look_up4,
     .look_up_one4 = avx512_look_up_one4,
     .look_up6 = avx512_look_up6,
+    .look_up_one6 = avx512_look_up_one6,
 };
 
 const struct lpm_bulk lpm_bulk_gather = {
@@ -151,6 +171,7 @@ const struct lpm_bulk lpm_bulk_gather = {
     .look_up4 = avx512_look_up4,
     .look_up_one4 = gather_look_up_one4,
     .look_up6 = avx512_look_up6,
+    .look_up_one6 = avx512_look_up_one6,
 };
 
 #else

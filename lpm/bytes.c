@@ -9,11 +9,13 @@ static size_t node_bytes(const char *window, uint32_t entry)
     unsigned count;
     size_t bytes;
 
-    if (!lpm_entry_is_node(entry))
+    if (lpm_entry_is_leaf(entry))
         return 0;
-    node = lpm_node_at(window, entry);
-    count = (unsigned)__builtin_popcountll(node->runs);
+    node = lpm_memory_at(window, lpm_entry_cell(entry));
     bytes = lpm_memory_size(lpm_node_cell_size(node));
+    if (lpm_entry_is_bucket(entry))
+        return bytes;
+    count = (unsigned)__builtin_popcountll(node->runs);
     for (unsigned i = 0; i < count; i++)
         bytes += node_bytes(window, node->entries[i]);
     return bytes;

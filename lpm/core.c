@@ -7,7 +7,7 @@
  *             touched, fallback        direct or root, fallback, routes
  *               |                        |
  *               v                        v
- *             ranges                   nodes                (counted, never changed)
+ *             ranges                   nodes, buckets       (counted, never changed)
  *
  * A table is a base. A layer is what a derived FIB changes about it: its ranges say of every address
  * which leaf of an override shows there, or "inherit". The FIB of the base itself has the table's
@@ -33,11 +33,11 @@
  * first and for all), because an address is settled by one of them alone: whether a layer inherits
  * it depends on its overrides, which never change, or changes with a grace period between the ranges'
  * store and the base's (E). No step waits for anyone or repeats: a search
- * visits at most 6 nodes of ranges, and a walk 6 nodes for IPv4 and 22 for IPv6, whatever the writer
- * does.
+ * visits at most 6 nodes of ranges, and a walk 6 nodes for IPv4 and 22 for IPv6, or fewer and a bucket,
+ * whatever the writer does.
  *
- * Publication. Nodes, ranges, layers and tables are complete before the one release store that makes
- * them reachable, so (A) whoever loads a reference sees what it names. They are buried only after
+ * Publication. Nodes, buckets, ranges, layers and tables are complete before the one release store that
+ * makes them reachable, so (A) whoever loads a reference sees what it names. They are buried only after
  * they were made unreachable, and freed after a grace period, so (B) what a reader loaded since its
  * last quiescent state stays what it was. Everything under one entry is immutable, so (C) R2 and R3
  * each see one state of one word. R2 where it asks the routes sees two, ranges that ask and the

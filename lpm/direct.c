@@ -67,7 +67,7 @@ static struct state state_below(const char *window, struct state state, unsigned
 
 static void drop(struct lpm_memory *memory, uint32_t named)
 {
-    if (lpm_entry_is_node(named))
+    if (!lpm_entry_is_leaf(named))
         lpm_node_release(memory, named);
     else
         lpm_leaf_put(memory, named);
@@ -85,12 +85,15 @@ static int add_entry(struct lpm_stores *stores, uint32_t slot, uint32_t entry)
     return -ENOMEM;
 }
 
-static int prepare_slot(struct lpm_stores *stores, const _Atomic uint32_t *direct, uint32_t slot,
-                        struct state before, struct state after)
+static int prepare_slot(struct lpm_stores *stores, const struct lpm_direct_step *step,
+                        uint32_t slot, struct state before, struct state after)
 {
-    struct lpm_build build = {.memory = stores->memory};
-    uint32_t known = lpm_direct_entry(stores->memory->window, direct, slot);
-    uint32_t entry = lpm_build_base(&build, LPM_DIRECT_BITS, slot, after.routes, after.inherited,
+    struct lpm_build build = {
+        .memory = stores->memory,
+        .buckets_from = lpm_buckets_from(step->family, true),
+    };
+    uint32_t known = lpm_direct_entry(stores->memory->window, step->direct, slot);
+    uint32_t entry = lpm_build_base(&build, LPM_DIRECT_BITS, after.routes, after.inherited,
                                     (struct lpm_place){before.routes, known, before.inherited});
 
     if (entry == LPM_ENTRY_FAILED)
@@ -113,7 +116,7 @@ static int prepare_below(struct lpm_stores *stores, const struct lpm_direct_step
     if (before.routes == after.routes && before.inherited == after.inherited)
         return 0;
     if (depth == LPM_DIRECT_BITS)
-        return prepare_slot(stores, step->direct, prefix, before, after);
+        return prepare_slot(stores, step, prefix, before, after);
     shift -= LPM_STRIDE;
     low = prefix << LPM_STRIDE;
     high = low + LPM_SLOTS - 1;

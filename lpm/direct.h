@@ -60,6 +60,7 @@ void lpm_stores_init(struct lpm_stores *stores, struct lpm_memory *memory);
 
 /* Two states of the routes: the one that direct shows and the one that it shall show. */
 struct lpm_direct_step {
+    enum lpm_family family;
     const _Atomic uint32_t *direct;
     uint32_t before;
     uint32_t after;

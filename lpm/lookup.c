@@ -4,6 +4,8 @@
  */
 #include "lpm/lookup.h"
 
+#include "lpm/bucket.h"
+
 #include <assert.h>
 
 static inline uint32_t walk(const char *window, uint32_t entry, lpm_key address, unsigned depth)
@@ -13,6 +15,8 @@ static inline uint32_t walk(const char *window, uint32_t entry, lpm_key address,
         entry = lpm_node_slot(lpm_node_at(window, entry), (unsigned)(address >> 122));
         address <<= LPM_STRIDE;
     }
+    if (lpm_entry_is_bucket(entry))
+        return lpm_bucket_look_up(window, entry, (uint32_t)(address >> 96));
     return entry;
 }
 

@@ -37,12 +37,15 @@ struct lpm_bulk {
     /* In any IPv4 FIBs. */
     void (*look_up4)(const struct lpm_fib *const *fibs, const uint32_t *addresses, uint32_t *leaves,
                      unsigned n);
-    /* In one IPv4 base that has a direct table. */
-    void (*look_up_one4)(const struct lpm_table *table, const _Atomic uint32_t *direct,
-                         const uint32_t *addresses, uint32_t *leaves, unsigned n);
+    /* In one IPv4 base. */
+    void (*look_up_one4)(const struct lpm_table *table, const uint32_t *addresses, uint32_t *leaves,
+                         unsigned n);
     /* In any IPv6 FIBs. */
     void (*look_up6)(const struct lpm_fib *const *fibs, const uint8_t (*addresses)[16],
                      uint32_t *leaves, unsigned n);
+    /* In one IPv6 base. */
+    void (*look_up_one6)(const struct lpm_table *table, const uint8_t (*addresses)[16],
+                         uint32_t *leaves, unsigned n);
 };
 
 extern const struct lpm_bulk lpm_bulk_scalar;

@@ -42,7 +42,7 @@ struct lpm_cell {
 
 /* Cells are of at most so many bytes, in units of LPM_CELL_UNIT. */
 #define LPM_CELL_UNIT  8
-#define LPM_CELL_MOST  1024
+#define LPM_CELL_MOST  2048
 #define LPM_CELL_PILES (LPM_CELL_MOST / LPM_CELL_UNIT + 1)
 
 /* Bytes of cells that are kept at hand for the next changes, in all sizes together. */

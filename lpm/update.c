@@ -67,6 +67,11 @@ static void free_lists(struct update *update)
         free_items(update, update->regions, update->regions_room, sizeof(struct lpm_region));
 }
 
+static enum lpm_family family_of(const struct update *update)
+{
+    return (enum lpm_family)update->table->fib->family;
+}
+
 /* --- Collect ----------------------------------------------------------------------------------- */
 
 static int set_route(struct update *update, const struct lpm_prefix *prefix, uint32_t leaf)
@@ -161,10 +166,12 @@ static int collect(struct update *update, const struct lpm_change *changes, size
 
 static int prepare_root(struct update *update)
 {
-    struct lpm_build build = {.memory = update->memory, .direct = update->table->direct};
+    struct lpm_build build = {
+        .memory = update->memory,
+        .buckets_from = lpm_buckets_from(family_of(update), false),
+    };
 
-    update->root =
-        lpm_build_base(&build, 0, 0, update->edit.root, 0, lpm_table_place(update->table));
+    update->root = lpm_build_base(&build, 0, update->edit.root, 0, lpm_table_place(update->table));
     if (update->root != LPM_ENTRY_FAILED)
         return 0;
     return -ENOMEM;
@@ -173,7 +180,7 @@ static int prepare_root(struct update *update)
 /* All of the table's slots, into a direct table that is new. */
 static int prepare_new_direct(struct update *update)
 {
-    struct lpm_direct_step step = {.after = update->edit.root};
+    struct lpm_direct_step step = {.family = family_of(update), .after = update->edit.root};
 
     update->direct = lpm_memory_block(update->memory, LPM_MEMORY_LOOKUP, LPM_DIRECT_BYTES);
     if (!update->direct)
@@ -186,6 +193,7 @@ static int prepare_new_direct(struct update *update)
 static int prepare_direct(struct update *update)
 {
     struct lpm_direct_step step = {
+        .family = family_of(update),
         .direct = update->direct,
         .before = update->table->routes,
         .after = update->edit.root,

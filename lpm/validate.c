@@ -7,6 +7,7 @@
  *   3. Every node is counted exactly as often as it is named, and what is named is all that the account of
  *      lookup memory has.
  */
+#include "lpm/bucket.h"
 #include "lpm/core.h"
 
 #include <stdlib.h>
@@ -70,6 +71,8 @@ static bool entries_equal(const char *window, uint32_t a, uint32_t b)
 {
     if (a == b)
         return true;
+    if (lpm_entry_is_bucket(a) && lpm_entry_is_bucket(b))
+        return lpm_bucket_equal(window, a, b);
     if (!lpm_entry_is_node(a) || !lpm_entry_is_node(b))
         return false;
     for (unsigned c = 0; c < LPM_SLOTS; c++) {
@@ -90,9 +93,18 @@ static bool entry_valid(struct lpm_memory *memory, uint32_t entry, uint32_t anew
     return equal;
 }
 
+static struct lpm_build build_of(const struct lpm_table *table)
+{
+    return (struct lpm_build){
+        .memory = &table->lpm->memory,
+        .buckets_from =
+            lpm_buckets_from((enum lpm_family)table->fib->family, table->direct != NULL),
+    };
+}
+
 static bool slot_valid(const struct lpm_table *table, uint32_t slot)
 {
-    struct lpm_build build = {.memory = &table->lpm->memory};
+    struct lpm_build build = build_of(table);
     uint32_t routes = table->routes;
     uint32_t inherited = LPM_NO_ROUTE;
 
@@ -105,17 +117,17 @@ static bool slot_valid(const struct lpm_table *table, uint32_t slot)
     }
     return entry_valid(
         build.memory, lpm_direct_entry(table->window, table->direct, slot),
-        lpm_build_base(&build, LPM_DIRECT_BITS, slot, routes, inherited, (struct lpm_place){0}));
+        lpm_build_base(&build, LPM_DIRECT_BITS, routes, inherited, (struct lpm_place){0}));
 }
 
 static bool table_entries_valid(const struct lpm_table *table)
 {
-    struct lpm_build build = {.memory = &table->lpm->memory};
+    struct lpm_build build = build_of(table);
 
     if (!table->direct)
         return entry_valid(
             build.memory, table->root,
-            lpm_build_base(&build, 0, 0, table->routes, LPM_NO_ROUTE, (struct lpm_place){0}));
+            lpm_build_base(&build, 0, table->routes, LPM_NO_ROUTE, (struct lpm_place){0}));
     for (uint32_t slot = 0; slot < LPM_DIRECT_SIZE; slot++) {
         if (!slot_valid(table, slot))
             return false;
@@ -195,7 +207,7 @@ static void count_name(struct census *census, uint32_t entry)
     struct seen *seen;
     unsigned entries;
 
-    if (!lpm_entry_is_node(entry) || census->failed)
+    if (lpm_entry_is_leaf(entry) || census->failed)
         return;
     if (!make_room(census)) {
         census->failed = true;
@@ -206,14 +218,17 @@ static void count_name(struct census *census, uint32_t entry)
     if (seen->names++ > 0)
         return;
     census->count++;
-    node = lpm_node_at(census->window, entry);
+    node = lpm_memory_at(census->window, lpm_entry_cell(entry));
     census->bytes += lpm_memory_size(lpm_node_cell_size(node));
+    if (lpm_entry_is_bucket(entry))
+        return;
     entries = (unsigned)__builtin_popcountll(node->runs);
     for (unsigned i = 0; i < entries; i++)
         count_name(census, node->entries[i]);
 }
 
-/* A slot of a direct table. A leaf cell is counted as a node; the one of leaf 0 is not counted. */
+/* A slot of a direct table, which names no bucket. A leaf cell is counted as a node; the one of leaf 0
+ * is not counted. */
 static void count_named(struct census *census, uint32_t named)
 {
     if (named)
@@ -252,6 +267,13 @@ static size_t derived_fibs(const struct lpm_table *table)
     return fibs;
 }
 
+static uint32_t references_of(const struct census *census, uint32_t entry)
+{
+    const struct lpm_node *node = lpm_memory_at(census->window, lpm_entry_cell(entry));
+
+    return node->references;
+}
+
 static bool counts_valid(const struct lpm *lpm)
 {
     struct census census = {.window = lpm->memory.window};
@@ -264,7 +286,7 @@ static bool counts_valid(const struct lpm *lpm)
     for (size_t i = 0; i < census.room && valid; i++) {
         const struct seen *seen = &census.seen[i];
 
-        valid = !seen->names || lpm_node_at(census.window, seen->entry)->references == seen->names;
+        valid = !seen->names || references_of(&census, seen->entry) == seen->names;
     }
     valid = valid && (census.failed || census.bytes == lpm->memory.bytes[LPM_MEMORY_LOOKUP]);
     free(census.seen);
