@@ -13,6 +13,7 @@
 #include "engine/cli/check.h"
 
 #include "engine/cli/annotate.h"
+#include "engine/cli/check_gateways.h"
 #include "engine/cli/faults.h"
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
@@ -109,6 +110,7 @@ int check_twin(const struct cli_command *command, struct checking *checking, str
     take_sessions(checking, twin);
     for (size_t i = 0; i < sim_circuit_count(twin->sim); i++)
         take_circuit(checking, twin, i);
+    check_gateways(twin, take_fault, checking);
     if (faults_find(twin, take_fault, checking))
         return cli_error(command, "no memory to follow packets through the twin");
     return 0;

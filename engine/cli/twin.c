@@ -25,6 +25,20 @@ static void say_sessions_down(const struct cli_command *command, struct twin *tw
     }
 }
 
+static void say_gateways_down(const struct cli_command *command, struct twin *twin)
+{
+    struct controller *controller = sim_controller(twin->sim);
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_gateway_peer(controller, i);
+        const struct fabric_gateway *gateway = &twin->fabric->gateways[peer->gateway];
+        if (peer->shell && !peer->established)
+            cli_error(command, "%s:%u: the session of %s/%u with %s is not up: %s",
+                      gateway->place.file, gateway->place.line, gateway->name, peer->instance,
+                      speaker_peer_config(peer->peer)->name,
+                      bgp_session_last_reason(speaker_peer_session(peer->peer)));
+    }
+}
+
 static void say_circuits_down(const struct cli_command *command, struct twin *twin)
 {
     for (size_t i = 0; i < sim_circuit_count(twin->sim); i++) {
@@ -47,6 +61,7 @@ bool twin_settle(const struct cli_command *command, struct twin *twin)
     if (error == -ETIMEDOUT) {
         say_sessions_down(command, twin);
         say_circuits_down(command, twin);
+        say_gateways_down(command, twin);
     } else if (error)
         cli_error(command, "the twin cannot go on: %s", strerror(-error));
     return error == 0 || error == -ETIMEDOUT;

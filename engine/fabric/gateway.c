@@ -13,6 +13,8 @@
 #define HOLD_TIME_S     180
 #define KEEPALIVE_S     60
 
+#define GATEWAY_SUBNET "GatewaySubnet"
+
 #define BIT(source) (1u << (source))
 
 enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway)
@@ -23,6 +25,57 @@ enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway)
 uint32_t fabric_gateway_server(const struct fabric *fabric, uint32_t gateway)
 {
     return fabric->vnets[fabric->gateways[gateway].vnet].route_server;
+}
+
+/* --- Routes of GatewaySubnet ------------------------------------------------------------------ */
+
+static const struct fabric_udr *longest_route(const struct fabric_route_table *table,
+                                              const struct lpm_address *address)
+{
+    const struct fabric_udr *best = NULL;
+
+    for (uint32_t i = 0; i < table->route_count; i++)
+        if (lpm_prefix_contains(&table->routes[i].prefix, address) &&
+            (!best || table->routes[i].prefix.length > best->prefix.length))
+            best = &table->routes[i];
+    return best;
+}
+
+/* A user's route comes before the VNet's own of the same length. */
+static bool captures(const struct fabric_vnet *vnet, const struct fabric_udr *route,
+                     const struct lpm_address *address)
+{
+    if (route->type == FABRIC_VNET_LOCAL)
+        return false;
+    for (uint32_t i = 0; i < vnet->space.n; i++)
+        if (lpm_prefix_contains(&vnet->space.items[i], address) &&
+            vnet->space.items[i].length > route->prefix.length)
+            return false;
+    return true;
+}
+
+const struct fabric_udr *fabric_gateway_captor(const struct fabric *fabric, uint32_t gateway)
+{
+    const struct fabric_vnet *vnet = &fabric->vnets[fabric->gateways[gateway].vnet];
+    uint32_t subnet = fabric_find_subnet(fabric, fabric->gateways[gateway].vnet, GATEWAY_SUBNET);
+    const struct fabric_route_server *server =
+        vnet->route_server == FABRIC_NONE ? NULL : &fabric->route_servers[vnet->route_server];
+    uint32_t table = subnet == FABRIC_NONE ? FABRIC_NONE : fabric->subnets[subnet].route_table;
+
+    for (uint32_t i = 0;
+         server && !server->implicit && table != FABRIC_NONE && i < server->instance_count; i++) {
+        const struct fabric_udr *route =
+            longest_route(&fabric->route_tables[table], &server->addresses[i]);
+
+        if (route && captures(vnet, route, &server->addresses[i]))
+            return route;
+    }
+    return NULL;
+}
+
+bool fabric_gateway_is_cut_off(const struct fabric *fabric, uint32_t gateway)
+{
+    return fabric->mode == FABRIC_AZURE && fabric_gateway_captor(fabric, gateway) != NULL;
 }
 
 /* --- Who is told what ------------------------------------------------------------------------- */

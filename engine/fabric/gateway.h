@@ -30,6 +30,13 @@ enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway);
 /* The route server of its VNet. */
 uint32_t fabric_gateway_server(const struct fabric *fabric, uint32_t gateway);
 
+/* The user's route of GatewaySubnet that takes packets for an instance of the route server somewhere else;
+ * NULL: none does. */
+const struct fabric_udr *fabric_gateway_captor(const struct fabric *fabric, uint32_t gateway);
+/* Does that keep the gateway from its route server? Only in azure mode: the engine's own sessions follow no
+ * user's route. */
+bool fabric_gateway_is_cut_off(const struct fabric *fabric, uint32_t gateway);
+
 /* What a route server withholds, by branch_to_branch and nva_reflect: struct speaker_config.withheld. */
 void fabric_route_server_withheld(const struct fabric *fabric, uint32_t route_server,
                                   uint8_t withheld[RIB_SOURCES]);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "engine/fabric/gateway.h"
+
 #define WHAT_TEXT 200
 
 /* --- Gateways --------------------------------------------------------------------------------- */
@@ -76,6 +78,49 @@ static void check_neighbors(struct fabric_loader *loader, const struct fabric_ga
                          what);
 }
 
+static void check_captured(struct fabric_loader *loader, uint32_t index)
+{
+    const struct fabric_gateway *gateway = &loader->fabric->gateways[index];
+    const struct fabric_udr *route = fabric_gateway_captor(loader->fabric, index);
+    char object[WHAT_TEXT];
+
+    snprintf(object, sizeof(object), "gateways[%s]", gateway->name);
+    if (route)
+        FABRIC_WARNING(loader, FABRIC_LINT_GATEWAY_CAPTURED, object,
+                       "Add a route for the prefix of RouteServerSubnet with next_hop_type "
+                       "VnetLocal.",
+                       &route->place,
+                       "the route %s of GatewaySubnet covers RouteServerSubnet: '%s' and its route "
+                       "server %s",
+                       FABRIC_PREFIX(&route->prefix), gateway->name,
+                       loader->fabric->mode == FABRIC_AZURE
+                           ? "have no session"
+                           : "would have no session in azure mode");
+}
+
+/* What a route server asks of a VPN gateway beside it. */
+static void check_vpn(struct fabric_loader *loader, const struct fabric_gateway *gateway)
+{
+    const struct fabric *fabric = loader->fabric;
+    uint32_t server = fabric->vnets[gateway->vnet].route_server;
+    char object[WHAT_TEXT];
+
+    if (!gateway->vpn || server == FABRIC_NONE)
+        return;
+    snprintf(object, sizeof(object), "gateways[%s]", gateway->name);
+    if (gateway->addresses.n < 2)
+        FABRIC_WARNING(loader, FABRIC_LINT_VPN_GATEWAY, object,
+                       "Give it a second address: one an instance.", &gateway->place,
+                       "%s.addresses: beside a route server a VPN gateway is active-active",
+                       object);
+    if (gateway->asn != fabric->route_servers[server].asn)
+        FABRIC_WARNING(loader, FABRIC_LINT_VPN_GATEWAY, object,
+                       "Give it the AS number of the route server.",
+                       fabric_place_of(loader, &gateway->asn, &gateway->place),
+                       "%s.asn: %u is not that of route server '%s', %u", object, gateway->asn,
+                       fabric->route_servers[server].name, fabric->route_servers[server].asn);
+}
+
 /* Sorted by VNet and type, the one before is the only one that can clash. */
 static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
                           const struct fabric_gateway *before)
@@ -99,6 +144,7 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
     else
         check_gateway_addresses(loader, gateway, before);
     check_neighbors(loader, gateway);
+    check_vpn(loader, gateway);
 }
 
 /* --- Load balancers --------------------------------------------------------------------------- */
@@ -181,5 +227,7 @@ void fabric_validate_gateways(struct fabric_loader *loader)
 
     for (uint32_t i = 0; gateways && i < fabric->gateways_count; i++)
         check_gateway(loader, gateways[i], i > 0 ? gateways[i - 1] : NULL);
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        check_captured(loader, i);
     check_load_balancers(loader);
 }

@@ -395,13 +395,20 @@ int gateways_set_policies(struct gateways *gateways, const struct fabric *with, 
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
+static void start_link(struct controller_link *link, uint64_t now_ms)
+{
+    const struct fabric *fabric = link->gateways->fabric;
+    if (fabric_gateway_is_cut_off(fabric, link->ends[GATEWAY].gateway))
+        return;
+    for (unsigned end = 0; end < 2; end++)
+        speaker_peer_start(link->ends[end].speaker, link->ends[end].peer, now_ms);
+}
+
 void gateways_start(struct gateways *gateways, uint64_t now_ms)
 {
     gateways->now_ms = now_ms;
     for (size_t i = 0; i < gateways->link_count; i++)
-        for (unsigned end = 0; end < 2; end++)
-            speaker_peer_start(gateways->links[i].ends[end].speaker,
-                               gateways->links[i].ends[end].peer, now_ms);
+        start_link(&gateways->links[i], now_ms);
     for (size_t i = 0; i < gateways->peer_count; i++)
         if (gateways->peers[i].shell)
             speaker_peer_start(gateways->peers[i].speaker, gateways->peers[i].peer, now_ms);

@@ -287,17 +287,23 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "'hub/GatewaySubnet' (10.0.3.0/26)\n"
          "base.yaml:41: error: gateways[g1].addresses: 10.0.3.4 stands twice\n"},
         {{{NULL, "gateways:\n"
-                 "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"
-                 "  - {name: g2, type: Vpn, vnet: hub, addresses: [10.0.3.4]}\n"}},
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4]}\n"
+                 "  - {name: g2, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4]}\n"}},
          "base.yaml:42: error: gateways[g2].addresses: 10.0.3.4 is taken by gateway 'g1' "
          "(base.yaml:41)\n"
          "base.yaml:42: error: gateways[g2]: VNet 'hub' has a gateway of this type already, 'g1' "
          "(base.yaml:41)\n"},
         {{{NULL, "gateways:\n"
-                 "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4], neighbors: "
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], neighbors: "
                  "[{route_server: rs1}]}\n"}},
          "base.yaml:41: error: gateways[g1].neighbors: a gateway's neighbor is a router or an "
          "address; it has a session with the route server of its VNet by itself\n"},
+        {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4], asn: 65100}\n"}},
+         "base.yaml:41: warning L15: gateways[g1].addresses: beside a route server a VPN gateway "
+         "is active-active\n"
+         "base.yaml:41: warning L15: gateways[g1].asn: 65100 is not that of route server 'rs1', "
+         "65515\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
                  "point_to_site: [172.30.0.0/24]}\n"}},

@@ -6,8 +6,9 @@
 
 const char *rows_source(struct fixture *fixture, const char *nic, const char *prefix)
 {
-    static const char *const sources[] = {
-        [FABRIC_SOURCE_DEFAULT] = "sys", [FABRIC_SOURCE_USER] = "user", [FABRIC_SOURCE_BGP] = "bgp"};
+    static const char *const sources[] = {[FABRIC_SOURCE_DEFAULT] = "sys",
+                                          [FABRIC_SOURCE_USER] = "user",
+                                          [FABRIC_SOURCE_BGP] = "bgp"};
     uint32_t index = fabric_find_nic(fixture->fabric, nic);
     cr_assert_neq(index, FABRIC_NONE, "no NIC %s", nic);
     struct fabric_scope scope = fabric_scope_of(fixture->fabric, index);
@@ -23,7 +24,7 @@ struct looking {
     const struct speaker *speaker;
     struct lpm_prefix prefix;
     bool internal_only;
-    size_t count;
+    size_t count; /* accepted paths to prefix */
     char *text;
 };
 
@@ -32,10 +33,9 @@ static int take_route(void *context, const struct lpm_prefix *prefix, const stru
 {
     struct looking *looking = context;
     char as_path[200];
-    looking->count++;
-    if (!looking->text || !lpm_prefix_equal(prefix, &looking->prefix) ||
-        rib_verdict_filtered(verdict))
+    if (!lpm_prefix_equal(prefix, &looking->prefix) || rib_verdict_filtered(verdict))
         return 0;
+    looking->count++;
     bgp_as_path_format(path->attributes, '-', as_path, sizeof(as_path));
     if (as_path[0] == '\0')
         strcpy(as_path, "own");
@@ -54,6 +54,17 @@ static int take_peer(void *context, struct speaker_peer *peer)
     return speaker_each_learned(looking->speaker, peer, take_route, looking);
 }
 
+void rows_learned_from(const struct speaker *speaker, const struct speaker_peer *peer,
+                       const char *prefix, char *text)
+{
+    struct looking looking = {.speaker = speaker, .text = text};
+    cr_assert_eq(lpm_prefix_parse(prefix, &looking.prefix), 0);
+    text[0] = '\0';
+    speaker_each_learned(speaker, peer, take_route, &looking);
+    if (text[0] == '\0')
+        strcpy(text, "-");
+}
+
 static char *look(struct looking *looking, const char *prefix)
 {
     cr_assert_eq(lpm_prefix_parse(prefix, &looking->prefix), 0);
@@ -62,14 +73,22 @@ static char *look(struct looking *looking, const char *prefix)
     return looking->text[0] ? looking->text : strcpy(looking->text, "-");
 }
 
-char *rows_learned(struct fixture *fixture, const char *router, const char *prefix, char *text)
+size_t rows_learned_paths(struct fixture *fixture, const char *router, const char *prefix,
+                          char *text)
 {
     struct looking looking = {
         .speaker = sim_router_speaker(fixture->sim, fixture_router(fixture, router)),
         .text = text,
     };
     cr_assert_not_null(looking.speaker, "%s has no session", router);
-    return look(&looking, prefix);
+    look(&looking, prefix);
+    return looking.count;
+}
+
+char *rows_learned(struct fixture *fixture, const char *router, const char *prefix, char *text)
+{
+    rows_learned_paths(fixture, router, prefix, text);
+    return text;
 }
 
 char *rows_learned_by_gateway(struct fixture *fixture, const char *gateway, const char *prefix,

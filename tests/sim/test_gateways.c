@@ -118,8 +118,7 @@ Test(gateways, vpn_ignores_what_is_inside_its_vnet)
     open_coexisting(&fixture, with_route_server, "", "", with_nvas);
     expect_next_hops(&fixture, "vm", "10.0.2.0/25", "-");
     expect_learned(&fixture, "nva2-os", "10.0.2.0/25", "65515-12076-12076");
-    cr_expect_str_eq(rows_learned_by_gateway(&fixture, "vpn1", "10.0.2.0/25", text),
-                     "12076-12076");
+    cr_expect_str_eq(rows_learned_by_gateway(&fixture, "vpn1", "10.0.2.0/25", text), "12076-12076");
     expect_learned(&fixture, "cpe1", "10.0.2.0/25", "-");
     fixture_close(&fixture);
 }
@@ -183,17 +182,18 @@ Test(gateways, may_have_an_as_number_of_their_own)
 Test(gateways, have_policies_both_ways)
 {
     struct fixture fixture;
-    open_coexisting(&fixture, with_route_server, ", export: no-9",
-                    ", import: no-7, neighbors: [{router: cpe1, export: no-1}]",
-                    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [9.9.9.0/24, 0.0.0.0/0], "
-                    "neighbors: [{route_server: rs1}]}\n"
-                    "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n"
-                    "policies:\n"
-                    "  - {name: no-9, rules: [{match: {prefixes: [9.9.9.0/24]}, then: reject}]}\n"
-                    "  - {name: no-7, rules: [{match: {prefixes: [192.168.7.0/24]}, then: "
-                    "reject}]}\n"
-                    "  - {name: no-1, rules: [{match: {prefixes: [10.1.0.0/16]}, then: reject}, "
-                    "{then: accept}]}\n");
+    open_coexisting(
+        &fixture, with_route_server, ", export: no-9",
+        ", import: no-7, neighbors: [{router: cpe1, export: no-1}]",
+        "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [9.9.9.0/24, 0.0.0.0/0], "
+        "neighbors: [{route_server: rs1}]}\n"
+        "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n"
+        "policies:\n"
+        "  - {name: no-9, rules: [{match: {prefixes: [9.9.9.0/24]}, then: reject}]}\n"
+        "  - {name: no-7, rules: [{match: {prefixes: [192.168.7.0/24]}, then: "
+        "reject}]}\n"
+        "  - {name: no-1, rules: [{match: {prefixes: [10.1.0.0/16]}, then: reject}, "
+        "{then: accept}]}\n");
     expect_learned(&fixture, "msee1", "9.9.9.0/24", "-");
     expect_learned(&fixture, "msee1", "0.0.0.0/0", "65515-65001");
     expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65515-65001");
@@ -242,4 +242,122 @@ Test(gateways, no_advertise_keeps_routes_for_nics)
     size_t n = rows_learned_count(&fixture, "msee1");
     cr_expect(n > 500 && n < 1000, "%zu", n);
     fixture_close(&fixture);
+}
+
+static void announce_more(struct fixture *fixture, bool announced)
+{
+    uint32_t nva = fixture_router(fixture, "nva1-os");
+    for (unsigned i = 0; i < 600; i++) {
+        char text[LPM_PREFIX_TEXT];
+        struct lpm_prefix prefix;
+        sprintf(text, "21.%u.%u.0/24", i / 250, i % 250);
+        cr_assert_eq(lpm_prefix_parse(text, &prefix), 0);
+        cr_assert_eq(sim_router_announce(fixture->sim, nva, &prefix, announced), 0);
+    }
+}
+
+static unsigned sessions_up(struct fixture *fixture, const char *gateway)
+{
+    struct controller *controller = sim_controller(fixture->sim);
+    unsigned up = 0;
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_gateway_peer(controller, i);
+        up += peer->gateway == fabric_find_gateway(fixture->fabric, gateway) && peer->established;
+    }
+    return up;
+}
+
+/* More than 1,000 prefixes towards a circuit, and it is gone; a VPN branch takes them. */
+Test(gateways, lose_a_circuit_that_is_told_too_much)
+{
+    struct fixture fixture;
+    open_lab(&fixture, false);
+    cr_assert_eq(sessions_up(&fixture, "er1"), 2);
+    announce_more(&fixture, true);
+    cr_assert_eq(sim_run(fixture.sim, 5000), 0);
+    cr_expect_eq(sessions_up(&fixture, "er1"), 0);
+    cr_expect_eq(sessions_up(&fixture, "vpn1"), 2);
+    expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+    expect_learned(&fixture, "cpe1", "21.2.99.0/24", "65515-65001");
+    announce_more(&fixture, false);
+    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    cr_expect_eq(sessions_up(&fixture, "er1"), 2);
+    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    expect_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* A user's route that takes RouteServerSubnet elsewhere ends the sessions in azure mode; a more specific
+ * one brings them back. The native mode's sessions follow no user's route. */
+static const char captured[] =
+    "fabric: captured\n"
+    "mode: %s\n"
+    "vnets:\n"
+    "  - name: hub\n"
+    "    address_space: [10.0.0.0/22]\n"
+    "    subnets:\n"
+    "      - {name: RouteServerSubnet, prefixes: [10.0.0.0/26]}\n"
+    "      - {name: nva, prefixes: [10.0.1.0/24]}\n"
+    "      - {name: GatewaySubnet, prefixes: [10.0.3.0/26], route_table: t}\n"
+    "nics:\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}\n"
+    "  - {name: vm, subnet: hub/nva, addresses: [10.0.1.5]}\n"
+    "route_tables:\n"
+    "  - {name: t, routes: [{prefix: 10.0.0.0/22, next_hop_type: VirtualAppliance, next_hop: "
+    "10.0.1.4}%s]}\n"
+    "route_servers: [{name: rs1, vnet: hub, addresses: [10.0.0.4, 10.0.0.5]}]\n"
+    "gateways:\n"
+    "  - {name: vpn1, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7], static_branches: "
+    "[{name: b7, prefixes: [192.168.7.0/24]}]}\n";
+
+static void expect_captured(const char *mode, const char *more, const char *next_hops)
+{
+    struct fixture fixture;
+    char *yaml;
+    cr_assert_gt(asprintf(&yaml, captured, mode, more), 0);
+    fixture_open_yaml(&fixture, yaml);
+    expect_next_hops(&fixture, "vm", "192.168.7.0/24", next_hops);
+    fixture_close(&fixture);
+    free(yaml);
+}
+
+Test(gateways, lose_their_route_server_to_a_users_route_in_azure_mode)
+{
+    expect_captured("azure", "", "-");
+    expect_captured("azure", ", {prefix: 10.0.0.0/26, next_hop_type: VnetLocal}", VPN);
+    expect_captured("native", "", VPN);
+}
+
+/* "The gateway" of a user's route is the VPN gateway, unless there is an ExpressRoute gateway too. */
+static void expect_user_route(const char *more, const char *udr_vm)
+{
+    static const char text[] =
+        "fabric: user-route\n"
+        "vnets:\n"
+        "  - name: hub\n"
+        "    address_space: [10.0.0.0/22]\n"
+        "    subnets: [{name: vms, prefixes: [10.0.1.0/24], route_table: t}, {name: GatewaySubnet, "
+        "prefixes: [10.0.3.0/26]}]\n"
+        "nics: [{name: vm, subnet: hub/vms, addresses: [10.0.1.5]}]\n"
+        "route_tables: [{name: t, routes: [{prefix: 10.99.0.0/16, next_hop_type: "
+        "VirtualNetworkGateway}]}]\n"
+        "gateways:\n"
+        "  - {name: vpn1, type: Vpn, vnet: hub, addresses: [10.0.3.7, 10.0.3.6]}\n"
+        "%s";
+    struct fixture fixture;
+    char *yaml, found[256];
+    cr_assert_gt(asprintf(&yaml, text, more), 0);
+    fixture_open_yaml(&fixture, yaml);
+    cr_expect_str_eq(rows_source(&fixture, "vm", "10.99.0.0/16"), "user");
+    fixture_decide(&fixture, "vm", "10.0.1.5", "10.99.1.1", 1000, 2000, found);
+    cr_expect(strncmp(found, udr_vm, strlen(udr_vm)) == 0, "%s, not %s", found, udr_vm);
+    fixture_close(&fixture);
+    free(yaml);
+}
+
+Test(gateways, are_next_hops_of_users_routes)
+{
+    expect_user_route("", "10.0.3.");
+    expect_user_route("  - {name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4]}\n",
+                      "no-member");
 }
