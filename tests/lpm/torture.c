@@ -2,8 +2,8 @@
  * Readers against a writer at full speed: torture [SECONDS [SEED]].
  *
  * The writer goes through little dances in which some leaf, POISON, is put where no reader may see
- * it: under an override, under a longer prefix, behind a route that hides the fallback, in a base
- * that the FIB has just left. At each moment every address has a right answer, and none is ever
+ * it: under an override, under a longer prefix, under routes that come and go inside of an override,
+ * behind a route that hides the fallback, in a base that the FIB has just left. At each moment every address has a right answer, and none is ever
  * POISON; so a reader that sees it has mixed two states. Every good leaf also names its region, so
  * a torn or stale node shows as a leaf of the wrong place. One address counts up, and may never be
  * seen to go back.
@@ -142,6 +142,33 @@ static void dance_cover(struct arena *arena)
     apply(arena, which, which < BASES ? LPM_REMOVE : LPM_INHERIT, upper, 0);
 }
 
+static void set_halves(struct arena *arena, unsigned base, unsigned region, bool come)
+{
+    struct lpm_prefix half = region_prefix(arena, region, 17);
+
+    for (unsigned i = 0; i < 2; i++, half.bytes[2] = 0x80)
+        apply(arena, base, come ? LPM_SET : LPM_REMOVE, half, come ? good(region) : 0);
+}
+
+/* Longer routes come and go in the base inside of overrides, around which the base is poisoned. */
+static void dance_inside(struct arena *arena)
+{
+    unsigned base = arena->base_of[any_derived()];
+    unsigned region = model_below(&writer_random, COUNTER);
+    struct lpm_prefix place = region_prefix(arena, region, 16);
+
+    for (unsigned other = BASES; other < FIBS; other++)
+        set_region(arena, other, region, good(region));
+    set_region(arena, base, region, POISON);
+    for (unsigned i = 0; i < 3; i++) {
+        set_halves(arena, base, region, true);
+        set_halves(arena, base, region, false);
+    }
+    set_region(arena, base, region, good(region));
+    for (unsigned other = BASES; other < FIBS; other++)
+        apply(arena, other, LPM_INHERIT, place, 0);
+}
+
 static void fill_holes(struct arena *arena, bool fill)
 {
     for (unsigned base = 0; base < BASES; base++) {
@@ -248,8 +275,10 @@ static void dance(void)
         dance_leave(arena);
     else if (kind < 80)
         dance_fallback(arena);
-    else if (kind < 130)
+    else if (kind < 120)
         dance_cover(arena);
+    else if (kind < 160)
+        dance_inside(arena);
     else
         dance_override(arena);
     lpm_rcu_poll();
