@@ -115,28 +115,62 @@ static void print_events(const json_t *answer)
     }
 }
 
+static void print_routes(const json_t *answer)
+{
+    struct table table;
+    size_t i, j;
+    json_t *row, *hop;
+    if (table_begin(&table, "Source|State|Address Prefix|Next Hop Type|Next Hop IP"))
+        return;
+    json_array_foreach(json_object_get(answer, "value"), i, row)
+    {
+        const json_t *hops = json_object_get(row, "nextHopIpAddress");
+        const char *prefix =
+            json_string_value(json_array_get(json_object_get(row, "addressPrefix"), 0));
+        if (json_array_size(hops) == 0)
+            table_row(&table, "%s|%s|%s|%s|", text_of(row, "source"), text_of(row, "state"),
+                      prefix ? prefix : "", text_of(row, "nextHopType"));
+        json_array_foreach(hops, j, hop)
+        {
+            table_row(&table, "%s|%s|%s|%s|%s", text_of(row, "source"), text_of(row, "state"),
+                      prefix ? prefix : "", text_of(row, "nextHopType"), json_string_value(hop));
+        }
+    }
+    table_end(&table, stdout, 0);
+}
+
+static void print_answer(const char *what, const json_t *answer)
+{
+    if (strcmp(what, "peers") == 0)
+        print_peers(answer);
+    else if (strcmp(what, "routes") == 0)
+        print_routes(answer);
+    else if (strcmp(what, "events") == 0)
+        print_events(answer);
+    else
+        live_report_print(stdout, answer);
+}
+
 static int run_show(int argc, char **argv)
 {
-    const char *what, *path = NULL;
+    const char *arguments[2] = {NULL, NULL}, *path = NULL;
     bool json = false;
     const struct cli_option options[] = {
         {.name = "socket", .value = &path}, {.name = "json", .flag = &json}, {0}};
-    int code = cli_arguments(&cli_show, argc, argv, options, &what, 1);
+    bool of_nic = argc > 1 && strcmp(argv[1], "routes") == 0;
+    int code = cli_arguments(&cli_show, argc, argv, options, arguments, of_nic ? 2 : 1);
     if (code >= 0)
         return code;
-    json_t *answer = ask(&cli_show, path, json_pack("{s:s, s:s}", "command", "show", "what", what));
+    json_t *answer = ask(&cli_show, path,
+                         json_pack("{s:s, s:s, s:s*}", "command", "show", "what", arguments[0],
+                                   "nic", arguments[1]));
     if (!answer)
         return CLI_BAD_USE;
     if (json) {
         report_json(answer);
         return CLI_FINE;
     }
-    if (strcmp(what, "peers") == 0)
-        print_peers(answer);
-    else if (strcmp(what, "events") == 0)
-        print_events(answer);
-    else
-        live_report_print(stdout, answer);
+    print_answer(arguments[0], answer);
     json_decref(answer);
     return CLI_FINE;
 }
@@ -144,9 +178,10 @@ static int run_show(int argc, char **argv)
 const struct cli_command cli_show = {
     .name = "show",
     .summary = "Show what a running engine does: its report, its peers, its last events",
-    .usage = "show report|peers|events [--socket PATH] [--json]",
+    .usage = "show report|peers|routes NIC|events [--socket PATH] [--json]",
     .help = "  report          sessions, counters, ports, groups: the document of docs/live.md\n"
             "  peers           BGP sessions only\n"
+            "  routes NIC      its effective routes, as 'fingerpost routes' has them of the twin\n"
             "  events          the last 100 events (engine.events in the fabric file)\n\n"
             "  --socket PATH   engine.control_socket of the engine (default /run/fingerpost.sock)\n"
             "  --json          the same as one JSON document\n\n"

@@ -14,6 +14,7 @@
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
 #include "engine/sim/survey.h"
+#include "engine/program/document.h"
 
 #define BEFORE 0
 #define AFTER  1
@@ -63,7 +64,7 @@ static bool rows_equal(const struct fabric_row *a, const struct fabric_row *b)
 
 static json_t *row_or_null(const struct fabric_row *row)
 {
-    return row ? report_row_json(row) : json_null();
+    return row ? program_row_json(row) : json_null();
 }
 
 /* The next Active row from *at on, or NULL. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/cli/table.h"
+#include "engine/program/document.h"
 
 void report_json(json_t *document)
 {
@@ -19,11 +20,6 @@ void report_json(json_t *document)
 }
 
 /* --- Effective routes ------------------------------------------------------------------------- */
-
-static const char *state_text(const struct fabric_row *row)
-{
-    return row->active ? "Active" : "Invalid";
-}
 
 char *report_next_hops(const struct fabric_row *row, char *text, size_t capacity)
 {
@@ -42,39 +38,12 @@ char *report_next_hops(const struct fabric_row *row, char *text, size_t capacity
     return text;
 }
 
-json_t *report_row_json(const struct fabric_row *row)
-{
-    char prefix[LPM_PREFIX_TEXT], address[LPM_ADDRESS_TEXT];
-    json_t *hops = json_array();
-    for (unsigned i = 0; i < row->next_hop_count; i++)
-        json_array_append_new(hops, json_string(lpm_address_format(&row->next_hops[i], address)));
-    json_t *weights = json_array();
-    for (unsigned i = 0; i < row->next_hop_count && row->weights[0] > 0; i++)
-        json_array_append_new(weights, json_integer(row->weights[i]));
-    json_t *object =
-        json_pack("{s:s, s:s, s:[s], s:s, s:o}", "source", fabric_source_text(row->source), "state",
-                  state_text(row), "addressPrefix", lpm_prefix_format(&row->prefix, prefix),
-                  "nextHopType", fabric_next_hop_type_text(row->type), "nextHopIpAddress", hops);
-    if (json_array_size(weights) > 0)
-        json_object_set(object, "nextHopWeight", weights);
-    json_decref(weights);
-    return object;
-}
-
-json_t *report_rows_json(const char *nic, const struct fabric_row *rows, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, report_row_json(&rows[i]));
-    return json_pack("{s:s, s:o}", "nic", nic, "value", list);
-}
-
 static void row_lines(struct table *table, const struct fabric_row *row)
 {
     char prefix[LPM_PREFIX_TEXT], address[LPM_ADDRESS_TEXT];
     unsigned lines = row->next_hop_count ? row->next_hop_count : 1;
     for (unsigned i = 0; i < lines; i++)
-        table_row(table, "%s|%s|%s|%s|%s", fabric_source_text(row->source), state_text(row),
+        table_row(table, "%s|%s|%s|%s|%s", fabric_source_text(row->source), program_row_state(row),
                   lpm_prefix_format(&row->prefix, prefix), fabric_next_hop_type_text(row->type),
                   row->next_hop_count ? lpm_address_format(&row->next_hops[i], address) : "");
 }

@@ -19,8 +19,6 @@ void report_json(json_t *document);
 
 /* "10.0.1.4, 10.0.1.5", cut with … when it does not fit. Returns text. */
 char *report_next_hops(const struct fabric_row *row, char *text, size_t capacity);
-json_t *report_row_json(const struct fabric_row *row);
-json_t *report_rows_json(const char *nic, const struct fabric_row *rows, size_t n);
 /* As a table, one line per ECMP member. */
 void report_rows(const struct fabric_row *rows, size_t n, unsigned indent);
 

@@ -13,6 +13,7 @@
 #include "engine/cli/table.h"
 #include "engine/cli/twin.h"
 #include "engine/fabric/explain.h"
+#include "engine/program/document.h"
 
 static int show_rows(struct twin *twin, uint32_t nic, bool json)
 {
@@ -24,7 +25,7 @@ static int show_rows(struct twin *twin, uint32_t nic, bool json)
     if (error)
         return cli_error(&cli_routes, "%s", strerror(-error));
     if (json)
-        report_json(report_rows_json(twin->fabric->nics[nic].name, rows, n));
+        report_json(program_rows_json(twin->fabric->nics[nic].name, rows, n));
     else
         report_rows(rows, n, 0);
     free(rows);
@@ -42,7 +43,7 @@ static json_t *as_path_json(const struct bgp_attributes *attributes)
 
 static json_t *candidate_json(const struct fabric_candidate *candidate)
 {
-    json_t *item = report_row_json(&candidate->row);
+    json_t *item = program_row_json(&candidate->row);
     json_object_set_new(item, "via", json_string(candidate->via ? candidate->via : ""));
     if (candidate->path && candidate->path->peer)
         json_object_set_new(item, "instance",
@@ -96,7 +97,7 @@ static json_t *explain_json(const char *prefix, const struct fabric_explanation 
     for (size_t i = 0; i < explanation->n; i++)
         json_array_append_new(candidates, candidate_json(&explanation->candidates[i]));
     return json_pack("{s:s, s:o, s:o}", "prefix", prefix, "winner",
-                     winner ? report_row_json(winner) : json_null(), "candidates", candidates);
+                     winner ? program_row_json(winner) : json_null(), "candidates", candidates);
 }
 
 static int explain(struct twin *twin, uint32_t nic, const char *text, bool json)

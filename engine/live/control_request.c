@@ -1,14 +1,17 @@
 /* See control_request.h. Nothing of a request is done unless all of it is understood. */
 #include "engine/live/control_request.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/bgp/message.h"
 #include "engine/live/events.h"
 #include "engine/live/log.h"
 #include "engine/live/report.h"
+#include "engine/program/document.h"
 
+/* An answer is made in one go, and no session is served meanwhile. */
+#define PREFIXES_MOST  20000u
 #define EVENTS_MOST    1000
 #define EVENTS_DEFAULT 100
 /* How long an instance that is restarted stays away: as long as a process takes to start. */
@@ -35,15 +38,46 @@ static json_t *show_events(struct live *live, const json_t *request)
     return answer(json_pack("{s:o}", "events", live_events_last(live, (unsigned)n)));
 }
 
+static size_t prefixes_held(const struct live *live)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < live->peer_count; i++) {
+        struct speaker_peer_counters counters;
+        speaker_peer_counters(live->peers[i].peer->peer, &counters);
+        n += counters.held;
+    }
+    return n;
+}
+
+static json_t *show_routes(struct live *live, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "nic"));
+    uint32_t nic = name ? fabric_find_nic(live->fabric, name) : FABRIC_NONE;
+    struct fabric_row *rows;
+    size_t n;
+    if (nic == FABRIC_NONE)
+        return wrong("'nic' is the name of a NIC");
+    if (prefixes_held(live) > PREFIXES_MOST)
+        return wrong("more than 20,000 prefixes are held, too many to show at once");
+    struct fabric_scope scope = fabric_scope_of(live->fabric, nic);
+    if (fabric_rows(live->fabric, controller_bgp(live->plane.controller), &scope, &rows, &n) != 0)
+        return wrong("not enough memory");
+    json_t *document = program_rows_json(name, rows, n);
+    free(rows);
+    return answer(document);
+}
+
 static json_t *show(struct live *live, const json_t *request)
 {
     const char *what = json_string_value(json_object_get(request, "what"));
     if (what && strcmp(what, "peers") == 0)
         return answer(json_pack("{s:o}", "sessions", live_report_sessions(live)));
+    if (what && strcmp(what, "routes") == 0)
+        return show_routes(live, request);
     if (what && strcmp(what, "events") == 0)
         return show_events(live, request);
     if (!what || strcmp(what, "report") != 0)
-        return wrong("'what' is one of: report, peers, events");
+        return wrong("'what' is one of: report, peers, routes, events");
     json_t *state = live_report_state(live);
     json_t *report = live_report(live, state);
     json_decref(state);

@@ -75,6 +75,11 @@ def shows_the_documents_of_the_report(folder):
         assert report["fabric"] == "live-test" and len(report["sessions"]) == 4, report
         assert {"nics", "ports", "programmed"} <= set(report), report
         assert any(row["event"] == "route-chosen" for row in ask(folder, "show", "events")["events"])
+        routes = ask(folder, "show", "routes", "nva2")
+        learned = [row for row in routes["value"] if row["addressPrefix"] == ["20.0.1.0/24"]]
+        assert routes["nic"] == "nva2" and learned[0]["nextHopIpAddress"] == ["10.77.1.4"], routes
+        assert "20.0.1.0/24" in ask(folder, "show", "routes", "nva2", plain=True)
+        assert "name of a NIC" in ask(folder, "show", "routes", "vm9", code=2)
         text = ask(folder, "show", "peers", plain=True)
         assert "rs1/0" in text and "Established" in text, text
         assert "20.0.1.0/24" in ask(folder, "show", "events", plain=True)
