@@ -139,31 +139,69 @@ static void print_routes(const json_t *answer)
     table_end(&table, stdout, 0);
 }
 
+static void print_session_rows(const json_t *answer)
+{
+    struct table table;
+    const char *key;
+    const json_t *rows;
+    json_t *row;
+    size_t i;
+    if (table_begin(&table, "Instance|Network|Next Hop|AS path|Origin|Verdict"))
+        return;
+    json_object_foreach((json_t *)(uintptr_t)answer, key, rows)
+    {
+        json_array_foreach(rows, i, row)
+        {
+            table_row(&table, "%s|%s|%s|%s|%s|%s", key + strlen("RouteServiceRole_"),
+                      text_of(row, "network"), text_of(row, "nextHop"), text_of(row, "asPath"),
+                      text_of(row, "origin"), text_of(row, "verdict"));
+        }
+    }
+    table_end(&table, stdout, 0);
+}
+
 static void print_answer(const char *what, const json_t *answer)
 {
     if (strcmp(what, "peers") == 0)
         print_peers(answer);
     else if (strcmp(what, "routes") == 0)
         print_routes(answer);
+    else if (strcmp(what, "learned") == 0 || strcmp(what, "advertised") == 0)
+        print_session_rows(answer);
     else if (strcmp(what, "events") == 0)
         print_events(answer);
     else
         live_report_print(stdout, answer);
 }
 
+/* How many arguments `show` has, by the first. */
+static int arguments_of(const char *what)
+{
+    if (strcmp(what, "learned") == 0 || strcmp(what, "advertised") == 0)
+        return 3;
+    return strcmp(what, "routes") == 0 ? 2 : 1;
+}
+
+/* Takes "what" and what follows it. */
+static json_t *request_of(const char *const arguments[3])
+{
+    bool of_peer = arguments_of(arguments[0]) == 3;
+    return json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "command", "show", "what", arguments[0], "nic",
+                     of_peer ? NULL : arguments[1], "route_server", of_peer ? arguments[1] : NULL,
+                     "peer", arguments[2]);
+}
+
 static int run_show(int argc, char **argv)
 {
-    const char *arguments[2] = {NULL, NULL}, *path = NULL;
+    const char *arguments[3] = {NULL, NULL, NULL}, *path = NULL;
     bool json = false;
     const struct cli_option options[] = {
         {.name = "socket", .value = &path}, {.name = "json", .flag = &json}, {0}};
-    bool of_nic = argc > 1 && strcmp(argv[1], "routes") == 0;
-    int code = cli_arguments(&cli_show, argc, argv, options, arguments, of_nic ? 2 : 1);
+    int code = cli_arguments(&cli_show, argc, argv, options, arguments,
+                             arguments_of(argc > 1 ? argv[1] : ""));
     if (code >= 0)
         return code;
-    json_t *answer = ask(&cli_show, path,
-                         json_pack("{s:s, s:s, s:s*}", "command", "show", "what", arguments[0],
-                                   "nic", arguments[1]));
+    json_t *answer = ask(&cli_show, path, request_of(arguments));
     if (!answer)
         return CLI_BAD_USE;
     if (json) {
@@ -178,14 +216,18 @@ static int run_show(int argc, char **argv)
 const struct cli_command cli_show = {
     .name = "show",
     .summary = "Show what a running engine does: its report, its peers, its last events",
-    .usage = "show report|peers|routes NIC|events [--socket PATH] [--json]",
-    .help = "  report          sessions, counters, ports, groups: the document of docs/live.md\n"
-            "  peers           BGP sessions only\n"
-            "  routes NIC      its effective routes, as 'fingerpost routes' has them of the twin\n"
-            "  events          the last 100 events (engine.events in the fabric file)\n\n"
-            "  --socket PATH   engine.control_socket of the engine (default /run/fingerpost.sock)\n"
-            "  --json          the same as one JSON document\n\n"
-            "Example: sudo fingerpost show peers --socket /run/fingerpost.sock\n",
+    .usage = "show report|peers|events|routes NIC|learned RS PEER|advertised RS PEER\n"
+             "                       [--socket PATH] [--json]",
+    .help =
+        "  report          sessions, counters, ports, groups: the document of docs/live.md\n"
+        "  peers           BGP sessions only\n"
+        "  routes NIC      its effective routes, as 'fingerpost routes' has them of the twin\n"
+        "  learned RS PEER     what a peer announced to a route server, as 'fingerpost learned'\n"
+        "  advertised RS PEER  what it was sent\n"
+        "  events          the last 100 events (engine.events in the fabric file)\n\n"
+        "  --socket PATH   engine.control_socket of the engine (default /run/fingerpost.sock)\n"
+        "  --json          the same as one JSON document\n\n"
+        "Example: sudo fingerpost show peers --socket /run/fingerpost.sock\n",
     .run = run_show,
 };
 

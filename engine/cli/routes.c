@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
-#include "engine/cli/policy.h"
+#include "engine/program/policy_text.h"
 #include "engine/cli/report.h"
 #include "engine/cli/table.h"
 #include "engine/cli/twin.h"
@@ -58,7 +58,7 @@ static json_t *candidate_json(const struct fabric_candidate *candidate)
     if (candidate->path) {
         struct rib_policy_verdict policy;
         speaker_explain_import(&candidate->row.prefix, candidate->path, &policy);
-        json_object_set_new(item, "policy", policy_json(&policy));
+        json_object_set_new(item, "policy", program_policy_json(&policy));
     }
     return item;
 }
@@ -70,13 +70,13 @@ static void explain_text(const struct fabric_explanation *explanation)
         return;
     for (size_t i = 0; i < explanation->n; i++) {
         const struct fabric_candidate *candidate = &explanation->candidates[i];
-        char path[128] = "", hops[128], instance[16] = "", policy[POLICY_TEXT] = "";
+        char path[128] = "", hops[128], instance[16] = "", policy[PROGRAM_POLICY_TEXT] = "";
         struct rib_policy_verdict verdict;
         if (candidate->path)
             bgp_as_path_format(candidate->path->attributes, ' ', path, sizeof(path));
         if (candidate->path) {
             speaker_explain_import(&candidate->row.prefix, candidate->path, &verdict);
-            policy_text(&verdict, policy);
+            program_policy_text(&verdict, policy);
         }
         if (candidate->path && candidate->path->peer)
             snprintf(instance, sizeof(instance), "%u",

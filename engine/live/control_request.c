@@ -67,6 +67,33 @@ static json_t *show_routes(struct live *live, const json_t *request)
     return answer(document);
 }
 
+static json_t *show_session(struct live *live, const json_t *request, bool advertised)
+{
+    const char *server = json_string_value(json_object_get(request, "route_server"));
+    const char *name = json_string_value(json_object_get(request, "peer"));
+    const struct program_question question = {.advertised = advertised};
+    uint32_t index = server ? fabric_find_route_server(live->fabric, server) : FABRIC_NONE;
+    json_t *instances[2] = {NULL, NULL};
+    if (index == FABRIC_NONE || !name)
+        return wrong("'route_server' and 'peer' are the names of a route server and its peer");
+    if (prefixes_held(live) > PREFIXES_MOST)
+        return wrong("more than 20,000 prefixes are held, too many to show at once");
+    for (size_t i = 0; i < live->peer_count; i++) {
+        const struct controller_peer *session = live->peers[i].peer;
+        if (session->route_server != index || session->instance > 1 ||
+            strcmp(speaker_peer_config(session->peer)->name, name) != 0)
+            continue;
+        json_t **rows = &instances[session->instance];
+        *rows = *rows ? *rows : json_array();
+        program_session_rows(&question, session->speaker, session->peer, *rows);
+    }
+    if (!instances[0] && !instances[1])
+        return wrong("the route server has no such peer");
+    return answer(json_pack("{s:o, s:o}", "RouteServiceRole_IN_0",
+                            instances[0] ? instances[0] : json_array(), "RouteServiceRole_IN_1",
+                            instances[1] ? instances[1] : json_array()));
+}
+
 static json_t *show(struct live *live, const json_t *request)
 {
     const char *what = json_string_value(json_object_get(request, "what"));
@@ -74,10 +101,12 @@ static json_t *show(struct live *live, const json_t *request)
         return answer(json_pack("{s:o}", "sessions", live_report_sessions(live)));
     if (what && strcmp(what, "routes") == 0)
         return show_routes(live, request);
+    if (what && (strcmp(what, "learned") == 0 || strcmp(what, "advertised") == 0))
+        return show_session(live, request, strcmp(what, "advertised") == 0);
     if (what && strcmp(what, "events") == 0)
         return show_events(live, request);
     if (!what || strcmp(what, "report") != 0)
-        return wrong("'what' is one of: report, peers, routes, events");
+        return wrong("'what' is one of: report, peers, learned, advertised, routes, events");
     json_t *state = live_report_state(live);
     json_t *report = live_report(live, state);
     json_decref(state);

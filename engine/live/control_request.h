@@ -4,6 +4,7 @@
  *   {"command": "show", "what": "report"}              the document of SIGUSR2 (report.h)
  *   {"command": "show", "what": "peers"}               {"sessions": [...]} of it
  *   {"command": "show", "what": "routes", "nic": "vm1"}   effective routes; not beyond 20,000 prefixes
+ *   {"command": "show", "what": "learned", "route_server": "rs1", "peer": "nva1"}   and "advertised"; as routes
  *   {"command": "show", "what": "events", "last": n}   {"events": [...]}: at most 1,000, 100 by default
  *   {"command": "refresh", "peer": "nva1"}             asks the peer for all its routes again (RFC 2918)
  *   {"command": "restart", "route_server": "rs1", "instance": 0}

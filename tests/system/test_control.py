@@ -75,6 +75,14 @@ def shows_the_documents_of_the_report(folder):
         assert report["fabric"] == "live-test" and len(report["sessions"]) == 4, report
         assert {"nics", "ports", "programmed"} <= set(report), report
         assert any(row["event"] == "route-chosen" for row in ask(folder, "show", "events")["events"])
+        rows = ask(folder, "show", "learned", "rs1", "nva1")
+        assert [row["network"] for row in rows["RouteServiceRole_IN_0"]] == ["20.0.1.0/24"], rows
+        assert rows["RouteServiceRole_IN_0"][0]["asPath"] == "65001" and rows["RouteServiceRole_IN_1"] == [], rows
+        rows = wait_for("what is advertised",
+                        lambda: ask(folder, "show", "advertised", "rs1", "nva1")["RouteServiceRole_IN_0"])
+        assert "10.77.0.0/16" in {row["network"] for row in rows}, rows
+        assert "20.0.1.0/24" in ask(folder, "show", "learned", "rs1", "nva1", plain=True)
+        assert "no such peer" in ask(folder, "show", "learned", "rs1", "nva9", code=2)
         routes = ask(folder, "show", "routes", "nva2")
         learned = [row for row in routes["value"] if row["addressPrefix"] == ["20.0.1.0/24"]]
         assert routes["nic"] == "nva2" and learned[0]["nextHopIpAddress"] == ["10.77.1.4"], routes

@@ -1,27 +1,27 @@
 /*
  * Verdicts of policies as text and JSON.
  */
-#include "engine/cli/policy.h"
+#include "engine/program/policy_text.h"
 
 #include <stdio.h>
 
-char *policy_text(const struct rib_policy_verdict *verdict, char text[POLICY_TEXT])
+char *program_policy_text(const struct rib_policy_verdict *verdict, char text[PROGRAM_POLICY_TEXT])
 {
     const struct rib_policy_place *place = &verdict->place;
     text[0] = '\0';
     if (verdict->missing)
-        snprintf(text, POLICY_TEXT, "none (RFC 8212 wants one)");
+        snprintf(text, PROGRAM_POLICY_TEXT, "none (RFC 8212 wants one)");
     else if (place->policy && place->rule == 0)
-        snprintf(text, POLICY_TEXT, "%s (no rule matched)", place->policy);
+        snprintf(text, PROGRAM_POLICY_TEXT, "%s (no rule matched)", place->policy);
     else if (place->policy && place->file)
-        snprintf(text, POLICY_TEXT, "%s rule %u (%s:%u)", place->policy, place->rule, place->file,
-                 place->line);
+        snprintf(text, PROGRAM_POLICY_TEXT, "%s rule %u (%s:%u)", place->policy, place->rule,
+                 place->file, place->line);
     else if (place->policy)
-        snprintf(text, POLICY_TEXT, "%s rule %u", place->policy, place->rule);
+        snprintf(text, PROGRAM_POLICY_TEXT, "%s rule %u", place->policy, place->rule);
     return text;
 }
 
-json_t *policy_json(const struct rib_policy_verdict *verdict)
+json_t *program_policy_json(const struct rib_policy_verdict *verdict)
 {
     const struct rib_policy_place *place = &verdict->place;
     if (!place->policy && !verdict->missing)
