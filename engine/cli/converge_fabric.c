@@ -141,6 +141,7 @@ static void write_server(FILE *text, const struct converge_size *size)
           "  - name: rs\n"
           "    vnet: hub\n"
           "    addresses: [10.0.0.4, 10.0.0.5]\n"
+          "    limits: {prefixes: 10000000}\n"
           "    peers:\n",
           text);
     for (size_t i = 0; i < size->nvas; i++)
