@@ -47,6 +47,22 @@ bool bgp_attributes_has_cluster(const struct bgp_attributes *attributes, uint32_
     return false;
 }
 
+unsigned bgp_attributes_clusters(const struct bgp_attributes *attributes)
+{
+    size_t length = 0;
+    const uint8_t *value = find(attributes, ATTRIBUTE_CLUSTER_LIST, &length);
+    return value != NULL ? (unsigned)(length / 4) : 0;
+}
+
+/* --- Communities ------------------------------------------------------------------------------ */
+
+unsigned bgp_attributes_communities(const struct bgp_attributes *attributes)
+{
+    return attributes->communities.length / community_size(BGP_COMMUNITY) +
+           attributes->extended_communities.length / community_size(BGP_EXTENDED_COMMUNITY) +
+           attributes->large_communities.length / community_size(BGP_LARGE_COMMUNITY);
+}
+
 /* --- Extended communities --------------------------------------------------------------------- */
 
 bool bgp_attributes_has_non_transitive(const struct bgp_attributes *attributes)

@@ -136,6 +136,10 @@ uint32_t bgp_attributes_otc(const struct bgp_attributes *attributes);
 uint32_t bgp_attributes_originator_id(const struct bgp_attributes *attributes);
 /* Does CLUSTER_LIST (RFC 4456) have this one? */
 bool bgp_attributes_has_cluster(const struct bgp_attributes *attributes, uint32_t cluster_id);
+/* How many there are in CLUSTER_LIST. */
+unsigned bgp_attributes_clusters(const struct bgp_attributes *attributes);
+/* How many communities of all kinds there are. */
+unsigned bgp_attributes_communities(const struct bgp_attributes *attributes);
 /* Is there an extended community that must not leave the AS (RFC 4360 section 6)? */
 bool bgp_attributes_has_non_transitive(const struct bgp_attributes *attributes);
 /* The link-bandwidth extended community (draft-ietf-idr-link-bandwidth): bytes a second, 0: none. */

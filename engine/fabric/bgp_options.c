@@ -16,6 +16,7 @@ void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
     config->accept_blackhole = options->accept_blackhole;
     config->allow_own_as = options->allow_own_as;
     config->max_as_path = options->max_as_path;
+    config->max_communities = options->max_communities;
     config->check_first_as = options->check_first_as;
     config->as_override |= options->as_override;
     config->prepend += options->prepend;

@@ -228,7 +228,7 @@ struct fabric_bgp_options {
     bool role_strict;
     enum fabric_reflection reflection;
     bool transparent, graceful_shutdown, accept_blackhole, check_first_as, as_override;
-    unsigned allow_own_as, max_as_path, prepend;
+    unsigned allow_own_as, max_as_path, max_communities, prepend;
     enum rib_private_as private_as;
     uint32_t *remove_as;
     uint32_t remove_as_count;

@@ -18,6 +18,8 @@
 
 /* What the real route server programs at most. */
 #define AZURE_ECMP_MAX 8
+/* A warning at this share of limits.prefixes. */
+#define PREFIX_WARN_PERCENT 80
 
 #define AS_TRANS 23456u
 
@@ -62,6 +64,7 @@ struct speaker_config fabric_route_server_config(const struct fabric *fabric, ui
         .require_policy = server->require_policy,
         .reflect = true,
         .prefix_limit = server->prefix_limit,
+        .prefix_warn_percent = PREFIX_WARN_PERCENT,
         .mark_reflected = fabric->mode == FABRIC_AZURE,
         /* A gateway without a route server keeps its circuits apart. */
         .single_express_route_path = fabric->quirks.single_er_path && !server->implicit,

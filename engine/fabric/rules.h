@@ -40,6 +40,7 @@
 #define FABRIC_RULE_ORIGIN                 "origin"
 #define FABRIC_RULE_MED                    "med"
 #define FABRIC_RULE_MAX_AS_PATH            "max-as-path"
+#define FABRIC_RULE_MAX_COMMUNITIES        "max-communities"
 #define FABRIC_RULE_FIRST_AS               "first-as"
 #define FABRIC_RULE_REFLECTION_LOOP        "reflection-loop"
 #define FABRIC_RULE_ROUTE_LEAK             "route-leak"

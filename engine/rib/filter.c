@@ -116,6 +116,9 @@ enum rib_verdict rib_filter_of(const struct speaker_peer *peer,
         return RIB_FILTERED_AS_LOOP;
     if (config->max_as_path > 0 && attributes->as_path_length > config->max_as_path)
         return RIB_FILTERED_AS_PATH_LENGTH;
+    if (config->max_communities > 0 &&
+        bgp_attributes_communities(attributes) > config->max_communities)
+        return RIB_FILTERED_COMMUNITIES;
     if (config->check_first_as && !peer->internal && bgp_as_path_first(attributes) != config->asn)
         return RIB_FILTERED_FIRST_AS;
     if (peer->internal && was_reflected_here(speaker, peer, attributes))

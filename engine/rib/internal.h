@@ -192,6 +192,7 @@ struct speaker {
     struct rib_group *groups, *spare_groups; /* together as many as there are peers */
     struct speaker_peer *wake;               /* peers that got something pending in this call */
     bool faults;                             /* some peer has a fault */
+    bool limit_near;             /* the warning of prefix_limit was given */
     uint64_t held_back_until_ms; /* reflected routes wait after a restart; 0: they do not */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];

@@ -69,32 +69,7 @@ static void notice(struct speaker_peer *peer, const char *line)
         handler->notice(handler->context, peer, line);
 }
 
-/* Once when the share is reached, and again only after a tenth of it is gone: a peer that wavers
- * there does not fill the log. */
-void rib_limit_warn(struct speaker_peer *peer)
-{
-    const struct speaker_prefix_limit *limit = &peer->config.limit;
-    uint64_t count = rib_limit_count(peer), share = (uint64_t)limit->limit * limit->warn_percent;
-    char line[160];
-
-    if (limit->limit == 0 || limit->warn_percent == 0)
-        return;
-    if (count * 100u < share) {
-        if (count * 1000u < share * 9u)
-            peer->limit.near = false;
-        return;
-    }
-    if (peer->limit.near)
-        return;
-    peer->limit.near = true;
-    snprintf(line, sizeof(line), "prefix limit is near: %llu of %u (%s), warned at %u %%",
-             (unsigned long long)count, limit->limit,
-             limit->count_azure ? "held and said again" : "unique", limit->warn_percent);
-    notice(peer, line);
-}
-
-/* --- The speaker's own limit ------------------------------------------------------------------ */
-
+/* Different prefixes that the speaker has. */
 static size_t table_size(const struct speaker *speaker)
 {
     size_t n = 0;
@@ -103,6 +78,56 @@ static size_t table_size(const struct speaker *speaker)
         n += speaker->tables[family].used;
     return n;
 }
+
+/* Is this when to warn? Once when the share is reached, and again only after a tenth of it is gone: a
+ * number that wavers there does not fill the log. */
+static bool comes_near(uint64_t count, unsigned limit, unsigned percent, bool *near)
+{
+    uint64_t share = (uint64_t)limit * percent;
+    bool was_near = *near;
+
+    if (limit == 0 || percent == 0)
+        return false;
+    if (count * 100u >= share)
+        *near = true;
+    else if (count * 1000u < share * 9u)
+        *near = false;
+    return *near && !was_near;
+}
+
+/* What the route server has of all its peers; told to the one that reached it. */
+static void warn_of_speaker(struct speaker_peer *peer)
+{
+    struct speaker *speaker = peer->speaker;
+    const struct speaker_config *config = &speaker->config;
+    uint64_t count = table_size(speaker);
+    char line[160];
+
+    if (!comes_near(count, config->prefix_limit, config->prefix_warn_percent, &speaker->limit_near))
+        return;
+    snprintf(line, sizeof(line),
+             "the route server's prefix limit is near: %llu of %u (of all peers, own ones too), "
+             "warned at %u %%",
+             (unsigned long long)count, config->prefix_limit, config->prefix_warn_percent);
+    notice(peer, line);
+}
+
+void rib_limit_warn(struct speaker_peer *peer)
+{
+    const struct speaker_prefix_limit *limit = &peer->config.limit;
+    uint64_t count = rib_limit_count(peer);
+    char line[160];
+
+    warn_of_speaker(peer);
+    if (!comes_near(count, limit->limit, limit->warn_percent, &peer->limit.near))
+        return;
+    snprintf(line, sizeof(line), "prefix limit is near: %llu of %u (%s), warned at %u %%",
+             (unsigned long long)count, limit->limit,
+             limit->count_azure ? "held and said again" : "unique", limit->warn_percent);
+    notice(peer, line);
+}
+
+/* --- The speaker's own limit ------------------------------------------------------------------ */
 
 static bool speaker_is_full(struct speaker_peer *peer, const struct lpm_prefix *prefix)
 {

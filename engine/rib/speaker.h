@@ -80,6 +80,7 @@ enum rib_verdict {
     RIB_FILTERED_REFLECTION_LOOP, /* own ORIGINATOR_ID or cluster (RFC 4456) */
     RIB_FILTERED_ROUTE_LEAK,      /* Only to Customer (RFC 9234) */
     RIB_LOST_STALE,               /* the peer is long gone (RFC 9494) */
+    RIB_FILTERED_COMMUNITIES, /* has more communities than the peer's routes may */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
 /* Not accepted at all, rather than accepted and not chosen. */
@@ -144,6 +145,7 @@ struct speaker_config {
     bool link_bandwidth;   /* heed link-bandwidth communities */
     uint32_t cluster_id;   /* as a route reflector (RFC 4456); 0: the session's identifier */
     unsigned prefix_limit; /* different prefixes, own ones too; more are dropped; 0: none */
+    unsigned prefix_warn_percent; /* a notice at this share of it; 0: none */
     struct speaker_handler handler;
 };
 
@@ -184,6 +186,7 @@ struct speaker_peer_config {
     unsigned prepend; /* towards this peer: own ASN this many times more */
     unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
     unsigned max_as_path;  /* a received AS_PATH of more ASes is filtered; 0: any length */
+    unsigned max_communities; /* a received route of more, of all kinds, is filtered; 0: any number */
     bool check_first_as;   /* a received AS_PATH must begin with the peer's ASN */
     /* Towards this peer, an external one: private AS numbers, and these, leave the AS_PATH. */
     enum rib_private_as private_as;

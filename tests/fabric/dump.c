@@ -220,9 +220,11 @@ static void put_bgp(FILE *out, const struct fabric_bgp_options *bgp)
     put(out, "  bgp add_path=%u/%u extended=%d role=%d/%d reflection=%d transparent=%d",
         bgp->add_path, bgp->send_max, bgp->extended_next_hop, (int)bgp->role, bgp->role_strict,
         (int)bgp->reflection, bgp->transparent);
-    put(out, " drained=%d blackhole=%d own=%u most=%u first=%d override=%d prepend=%u private=%d",
+    put(out,
+        " drained=%d blackhole=%d own=%u most=%u/%u first=%d override=%d prepend=%u private=%d",
         bgp->graceful_shutdown, bgp->accept_blackhole, bgp->allow_own_as, bgp->max_as_path,
-        bgp->check_first_as, bgp->as_override, bgp->prepend, (int)bgp->private_as);
+        bgp->max_communities, bgp->check_first_as, bgp->as_override, bgp->prepend,
+        (int)bgp->private_as);
     put_numbers(out, "remove", bgp->remove_as, bgp->remove_as_count);
     put(out, "\n");
 }

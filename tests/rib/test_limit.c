@@ -24,7 +24,8 @@ static struct scene make_scene(struct speaker_prefix_limit limit, unsigned of_se
     scene.server = world_node(scene.world, &(struct speaker_config){.name = "rs",
                                                                     .asn = 65515,
                                                                     .prepend_own_asn = true,
-                                                                    .prefix_limit = of_server});
+                                                                    .prefix_limit = of_server,
+                                                                    .prefix_warn_percent = 80});
     scene.nva =
         world_node(scene.world, &(struct speaker_config){.asn = 65001, .prepend_own_asn = true});
     scene.link =
@@ -222,5 +223,34 @@ Test(limit, stale_routes_leave_room_for_those_that_take_their_place)
     world_mend(scene.world, scene.link);
     cr_assert_eq(state_of(&scene), BGP_ESTABLISHED);
     cr_assert_eq(counters_of(&scene).held, 3);
+    finish(&scene);
+}
+
+Test(limit, the_route_server_warns_before_its_own_limit)
+{
+    struct scene scene = make_scene((struct speaker_prefix_limit){.limit = 0}, 10);
+    const struct end *end = &scene.link->ends[0];
+
+    world_start(scene.world);
+    announce(&scene, 0, 7, 0);
+    cr_assert_eq(end->notices, 0, "%s", end->notice);
+    announce(&scene, 7, 1, 0);
+    cr_assert_eq(end->notices, 1);
+    cr_assert_not_null(strstr(end->notice, "route server's prefix limit is near: 8 of 10"), "%s",
+                       end->notice);
+    announce(&scene, 8, 2, 0);
+    cr_assert_eq(end->notices, 1, "once");
+    announce(&scene, 10, 1, 0);
+    cr_assert_eq(counters_of(&scene).held, 10);
+    for (unsigned i = 5; i < 10; i++) {
+        char prefix[32];
+
+        snprintf(prefix, sizeof(prefix), "10.%u.0.0/16", i);
+        world_withdraw(scene.nva, prefix);
+    }
+    world_settle(scene.world);
+    announce(&scene, 0, 1, 7);
+    announce(&scene, 5, 4, 0);
+    cr_assert_eq(end->notices, 3, "again after it was far: %s", end->notice);
     finish(&scene);
 }

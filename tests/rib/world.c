@@ -68,6 +68,15 @@ static void on_peer(void *context, struct speaker_peer *peer, enum bgp_state sta
         end->node->world->peer_changed(end->node->world->peer_changed_context, end);
 }
 
+static void on_notice(void *context, struct speaker_peer *peer, const char *line)
+{
+    struct end *end = speaker_peer_user(peer);
+
+    (void)context;
+    end->notices++;
+    snprintf(end->notice, sizeof(end->notice), "%s", line);
+}
+
 static void on_connect(void *context, struct speaker_peer *peer)
 {
     struct end *end = speaker_peer_user(peer);
@@ -122,7 +131,8 @@ struct node *world_node(struct world *world, const struct speaker_config *config
                                            .choice_changed = on_choice,
                                            .peer_changed = on_peer,
                                            .connect = on_connect,
-                                           .close = on_close};
+                                           .close = on_close,
+                                           .notice = on_notice};
     node->world = world;
     node->speaker = speaker_create(&own);
     assert(node->speaker != NULL);

@@ -37,6 +37,8 @@ struct end {
     uint64_t received;    /* bytes */
     enum bgp_state state;
     char reason[400]; /* of the last change of state */
+    char notice[400]; /* the last one */
+    unsigned notices;
 };
 
 struct link {
