@@ -71,8 +71,8 @@ static unsigned make_runs(const struct rib_table *table, const struct rib_batch 
         struct run *last = n_runs > 0 ? &runs[n_runs - 1] : NULL;
 
         if (last != NULL && (best == NULL) == (last->best == NULL) &&
-            (best == NULL ||
-             (best->attributes == last->best->attributes && best->peer == last->best->peer)))
+            (best == NULL || (rib_attributes(best) == rib_attributes(last->best) &&
+                              best->peer == last->best->peer)))
             last->n++;
         else
             runs[n_runs++] = (struct run){.best = best, .first = i, .n = 1};

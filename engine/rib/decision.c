@@ -7,7 +7,7 @@
  * when a path arrives, so it is packed into one number there (rib_rank()) and the decision is a search
  * for the lowest number.
  *
- *   rank   31     30        29               20      19..4            3              2..1     0
+ *   rank   23     22        21               20      19..4            3              2..1     0
  *          peer   drained   has preference   class   AS_PATH length   not ER, where  ORIGIN   stale
  *                                                                     it counts
  *
@@ -17,17 +17,17 @@
  *
  * Equals are the ECMP set, each next hop once. MED is compared among them where the speaker is told to:
  * which paths it tells apart depends on the others. The router id does not count. The one
- * best stays what it was while it is among the equals (RFC 5004: no flapping between equal
- * externals); else it is the first in the order of peers.
+ * best has the shortest CLUSTER_LIST (RFC 4456 section 9) and stays what it was while it is among such
+ * equals (RFC 5004: no flapping between equal externals); else it is the first in the order of peers.
  *
  * Twins are paths of one neighbour, heard through both instances, that say the same. They count as
  * one path: the first of them stands for all, and it is no change when another has to.
  */
 #include "engine/rib/internal.h"
 
-#define RANK_PEER         (1u << 31)
-#define RANK_DRAINED      (1u << 30)
-#define RANK_PREFERENCE   (1u << 29)
+#define RANK_PEER         (1u << 23)
+#define RANK_DRAINED      (1u << 22)
+#define RANK_PREFERENCE   (1u << 21)
 #define RANK_CLASS_SHIFT  20
 #define RANK_LENGTH_SHIFT 4
 #define RANK_TIE_SHIFT    3
@@ -52,11 +52,13 @@ const char *rib_verdict_text(enum rib_verdict verdict)
         [RIB_LOST_ORIGIN] = "lost: higher origin",
         [RIB_LOST_MED] = "lost: higher MED",
         [RIB_FILTERED_AS_PATH_LENGTH] = "filtered: AS path too long",
+        [RIB_FILTERED_COMMUNITIES] = "filtered: too many communities",
         [RIB_FILTERED_FIRST_AS] = "filtered: AS path does not begin with the peer's AS",
         [RIB_FILTERED_REFLECTION_LOOP] = "filtered: reflected by this router before",
         [RIB_FILTERED_ROUTE_LEAK] = "filtered: route leak (Only to Customer)",
     };
 
+    _Static_assert(sizeof(texts) / sizeof(texts[0]) <= 32, "a stored path has five bits for it");
     return (unsigned)verdict < sizeof(texts) / sizeof(texts[0]) ? texts[verdict] : "unknown";
 }
 
@@ -68,6 +70,7 @@ bool rib_verdict_filtered(enum rib_verdict verdict)
     case RIB_FILTERED_NEXT_HOP:
     case RIB_FILTERED_MARTIAN:
     case RIB_FILTERED_AS_PATH_LENGTH:
+    case RIB_FILTERED_COMMUNITIES:
     case RIB_FILTERED_FIRST_AS:
     case RIB_FILTERED_REFLECTION_LOOP:
     case RIB_FILTERED_ROUTE_LEAK:
@@ -139,15 +142,15 @@ static int compare_weights(const struct rib_stored_path *a, const struct rib_sto
 {
     if (!((a->rank | b->rank) & RANK_PREFERENCE) || !(a->rank & b->rank & RANK_PEER))
         return 0;
-    return compare_numbers(bgp_attributes_weight(b->attributes),
-                           bgp_attributes_weight(a->attributes));
+    return compare_numbers(bgp_attributes_weight(rib_attributes(b)),
+                           bgp_attributes_weight(rib_attributes(a)));
 }
 
 static int compare_local_prefs(const struct rib_stored_path *a, const struct rib_stored_path *b)
 {
     if (!((a->rank | b->rank) & RANK_PREFERENCE) || !(a->rank & b->rank & RANK_PEER))
         return 0;
-    return compare_numbers(b->attributes->local_pref, a->attributes->local_pref);
+    return compare_numbers(rib_attributes(b)->local_pref, rib_attributes(a)->local_pref);
 }
 
 int rib_path_order(const struct rib_stored_path *a, const struct rib_stored_path *b)
@@ -182,8 +185,8 @@ static unsigned set_limit(const struct speaker *speaker, const struct rib_stored
 
 static bool same_next_hop(const struct rib_stored_path *a, const struct rib_stored_path *b)
 {
-    return a->attributes == b->attributes ||
-           lpm_address_equal(&a->attributes->next_hop, &b->attributes->next_hop);
+    return rib_attributes(a) == rib_attributes(b) ||
+           lpm_address_equal(&rib_attributes(a)->next_hop, &rib_attributes(b)->next_hop);
 }
 
 static bool next_hop_chosen(const struct rib_decision *decision, const struct rib_stored_path *path)
@@ -206,7 +209,7 @@ bool rib_same_neighbor(const struct speaker *speaker, const struct rib_stored_pa
 bool rib_twins(const struct speaker *speaker, const struct rib_stored_path *a,
                const struct rib_stored_path *b)
 {
-    return a->attributes == b->attributes && a->rank == b->rank && a->filter == b->filter &&
+    return rib_attributes(a) == rib_attributes(b) && a->rank == b->rank && a->filter == b->filter &&
            a->peer != RIB_LOCAL && rib_same_neighbor(speaker, a, b);
 }
 
@@ -239,14 +242,32 @@ static bool beaten_by_med(const struct speaker *speaker, const struct rib_entry 
 
     for (unsigned i = 0; mode != RIB_MED_IGNORED && i < entry->n_paths; i++)
         if (eligible(&paths[i], learned_only) && rib_path_order(&paths[i], path) == 0 &&
-            paths[i].attributes->med < path->attributes->med &&
-            (mode == RIB_MED_ALWAYS ||
-             bgp_as_path_first(paths[i].attributes) == bgp_as_path_first(path->attributes)))
+            rib_attributes(&paths[i])->med < rib_attributes(path)->med &&
+            (mode == RIB_MED_ALWAYS || bgp_as_path_first(rib_attributes(&paths[i])) ==
+                                           bgp_as_path_first(rib_attributes(path))))
             return true;
     return false;
 }
 
-/* The path that leads: lowest rank, then the present best, then the first. NULL: none is usable. */
+/* How many clusters reflected the path on its way (RFC 4456); external peers send no CLUSTER_LIST. */
+static unsigned clusters_of(const struct speaker *speaker, const struct rib_stored_path *path)
+{
+    const struct speaker_peer *peer = speaker->peers[path->peer];
+
+    return peer != NULL && peer->internal ? bgp_attributes_clusters(rib_attributes(path)) : 0;
+}
+
+/* Of two equals, does a come before b? The shorter CLUSTER_LIST (RFC 4456 section 9), then the present
+ * best. */
+static bool leads(const struct speaker *speaker, const struct rib_stored_path *a,
+                  const struct rib_stored_path *b)
+{
+    unsigned of_a = clusters_of(speaker, a), of_b = clusters_of(speaker, b);
+
+    return of_a != of_b ? of_a < of_b : (a->flags & RIB_PATH_BEST) != 0;
+}
+
+/* The path that leads: lowest rank, then as leads() says, then the first. NULL: none is usable. */
 static const struct rib_stored_path *find_best(const struct speaker *speaker,
                                                const struct rib_entry *entry, bool learned_only)
 {
@@ -259,7 +280,7 @@ static const struct rib_stored_path *find_best(const struct speaker *speaker,
         if (!eligible(&paths[i], learned_only))
             continue;
         order = best != NULL ? rib_path_order(&paths[i], best) : -1;
-        if ((order < 0 || (order == 0 && paths[i].flags & RIB_PATH_BEST)) &&
+        if ((order < 0 || (order == 0 && leads(speaker, &paths[i], best))) &&
             !beaten_by_med(speaker, entry, &paths[i], learned_only))
             best = &paths[i];
     }

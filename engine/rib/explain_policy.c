@@ -69,7 +69,7 @@ static int explain_path(const struct export_question *question, const struct rib
         error = rib_export_apply(peer, peer->export_policy, question->family, question->id, path,
                                  &outcome);
         if (error == 0)
-            fill_verdict(peer->export_policy, path->attributes, &outcome, &verdict);
+            fill_verdict(peer->export_policy, rib_attributes(path), &outcome, &verdict);
     }
     bgp_attributes_release(peer->speaker->attributes, outcome.attributes);
     *accepted = verdict.accepted;

@@ -30,7 +30,7 @@ static bool is_transparent(const struct speaker_peer *peer)
 static bool next_hop_is_self(const struct speaker_peer *peer, const struct rib_stored_path *path)
 {
     if (path->peer == RIB_LOCAL)
-        return path->attributes->next_hop.family == 0;
+        return rib_attributes(path)->next_hop.family == 0;
     if (peer->internal)
         return peer->config.next_hop_self && !peer->speaker->peers[path->peer]->internal;
     return !is_transparent(peer);
@@ -105,7 +105,7 @@ static bool reflection_allowed(const struct speaker_peer *peer, const struct rib
     if (speaker->config.withheld[origin->config.source] >> peer->config.source & 1u)
         return false;
     /* What a neighbour wants dropped is dropped here; others would draw its traffic (RFC 7999 3.2). */
-    if (rib_discards(origin, path->attributes))
+    if (rib_discards(origin, rib_attributes(path)))
         return false;
     if (origin->internal && peer->internal) {
         /* RFC 4271 9.2: iBGP speakers hear it from the border router itself; or from us, when one
@@ -115,7 +115,7 @@ static bool reflection_allowed(const struct speaker_peer *peer, const struct rib
     } else if (!speaker->config.reflect) {
         return false;
     }
-    return communities_allow(peer, path->attributes) && role_allows(peer, path->attributes);
+    return communities_allow(peer, rib_attributes(path)) && role_allows(peer, rib_attributes(path));
 }
 
 bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
@@ -131,7 +131,7 @@ bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family
     if (path->rank & RIB_RANK_STALE && !(member->long_lived & BGP_FAMILY_BIT(family)))
         return false;
     next_hop =
-        next_hop_is_self(member, path) ? self_of(member, family) : &path->attributes->next_hop;
+        next_hop_is_self(member, path) ? self_of(member, family) : &rib_attributes(path)->next_hop;
     return next_hop_fits(member, family, next_hop);
 }
 
@@ -315,7 +315,7 @@ int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, 
     if (peer->export_policy != NULL)
         error = apply_policy(peer, family, id, path, outgoing);
     else
-        outgoing->attributes = bgp_attributes_hold(path->attributes);
+        outgoing->attributes = bgp_attributes_hold(rib_attributes(path));
     if (error < 0)
         return error;
     dress = dress_of(peer, path, outgoing->attributes);
@@ -355,14 +355,14 @@ bool rib_export_alike(const struct speaker_peer *peer, const struct rib_stored_p
 
     if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL))
         return false;
-    of_a = dress_of(peer, a, a->attributes);
-    of_b = dress_of(peer, b, b->attributes);
+    of_a = dress_of(peer, a, rib_attributes(a));
+    of_b = dress_of(peer, b, rib_attributes(b));
     if (!same_dress(&of_a, &of_b))
         return false;
-    if (a->attributes == b->attributes)
+    if (rib_attributes(a) == rib_attributes(b))
         return true;
     return next_hop_is_self(peer, a) && next_hop_is_self(peer, b) &&
-           compare_bytes(a->attributes, b->attributes) == 0;
+           compare_bytes(rib_attributes(a), rib_attributes(b)) == 0;
 }
 
 int rib_attributes_compare(const struct bgp_attributes *a, const struct bgp_attributes *b)
@@ -376,7 +376,7 @@ int rib_export_compare(const struct rib_stored_path *a, const struct rib_stored_
 {
     if ((a->peer == RIB_LOCAL) != (b->peer == RIB_LOCAL))
         return a->peer == RIB_LOCAL ? -1 : 1;
-    if (a->attributes == b->attributes)
+    if (rib_attributes(a) == rib_attributes(b))
         return 0;
-    return rib_attributes_compare(a->attributes, b->attributes);
+    return rib_attributes_compare(rib_attributes(a), rib_attributes(b));
 }

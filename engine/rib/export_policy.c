@@ -26,7 +26,7 @@ int rib_export_apply(const struct speaker_peer *peer, const struct rib_policy *p
     const struct rib_table *table = &speaker->tables[family];
     struct lpm_prefix prefix = rib_entry_prefix(table, rib_table_entry(table, id));
     const struct rib_policy_route route = {.prefix = &prefix,
-                                           .attributes = path->attributes,
+                                           .attributes = rib_attributes(path),
                                            .source = rib_path_source(speaker, path)};
 
     return rib_policy_apply(policy, speaker->policy, speaker->builder, speaker->attributes, &route,
@@ -116,8 +116,8 @@ static bool same(const struct told *a, const struct told *b)
 
     if (a->path == NULL || b->path == NULL)
         return a->path == b->path;
-    left = a->outcome.attributes != NULL ? a->outcome.attributes : a->path->attributes;
-    right = b->outcome.attributes != NULL ? b->outcome.attributes : b->path->attributes;
+    left = a->outcome.attributes != NULL ? a->outcome.attributes : rib_attributes(a->path);
+    right = b->outcome.attributes != NULL ? b->outcome.attributes : rib_attributes(b->path);
     return a->path == b->path && left == right && a->outcome.changed == b->outcome.changed;
 }
 

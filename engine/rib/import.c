@@ -31,15 +31,15 @@ static int judge(const struct speaker_peer *peer, const struct lpm_prefix *prefi
         outcome.accepted = false; /* RFC 8212 */
     if (error < 0)
         return error;
-    path->attributes = outcome.attributes;
-    if (path->attributes == NULL)
-        path->attributes = bgp_attributes_hold(received);
+    rib_set_attributes(path, outcome.attributes);
+    if (rib_attributes(path) == NULL)
+        rib_set_attributes(path, bgp_attributes_hold(received));
     if (rib_is_martian(prefix))
         path->filter = RIB_FILTERED_MARTIAN;
     else
         path->filter =
-            outcome.accepted ? (uint8_t)rib_filter_of(peer, path->attributes) : RIB_FILTERED_POLICY;
-    path->rank = rib_rank(speaker, peer, path->attributes);
+            outcome.accepted ? rib_filter_of(peer, rib_attributes(path)) : RIB_FILTERED_POLICY;
+    path->rank = rib_rank(speaker, peer, rib_attributes(path));
     return 0;
 }
 
@@ -53,7 +53,7 @@ static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix, uint
     if (error < 0)
         return error;
     error = rib_path_set(peer->speaker, peer->index, prefix, &path);
-    bgp_attributes_release(peer->speaker->attributes, path.attributes);
+    bgp_attributes_release(peer->speaker->attributes, rib_attributes(&path));
     return error;
 }
 
@@ -65,7 +65,7 @@ static int take_again(struct speaker_peer *peer, enum bgp_family family, uint32_
     struct lpm_prefix prefix = rib_entry_prefix(table, rib_table_entry(table, id));
     struct rib_peer_tables *tables = &peer->tables[family];
     const struct bgp_attributes *received =
-        bgp_attributes_hold(bgp_attributes_received(path->attributes));
+        bgp_attributes_hold(bgp_attributes_received(rib_attributes(path)));
     bool doomed = rib_bitset_test(&tables->doomed, id);
     bool stale = rib_bitset_test(&tables->stale, id) && rib_path_is_stale(peer, family, path);
     bool demoted = stale && path->rank & RIB_RANK_STALE;
@@ -73,7 +73,7 @@ static int take_again(struct speaker_peer *peer, enum bgp_family family, uint32_
     int error = take(peer, &prefix, path->path_id, received);
 
     bgp_attributes_release(peer->speaker->attributes, received);
-    path->flags = (uint8_t)((path->flags & ~RIB_PATH_GENERATION) | generation);
+    path->flags = (path->flags & ~RIB_PATH_GENERATION) | generation;
     if (error >= 0 && doomed)
         error = rib_bitset_set(&tables->doomed, id);
     if (error < 0 || !stale)
@@ -124,8 +124,8 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
                      const struct bgp_attributes *attributes)
 {
     struct rib_stored_path path = {
-        .attributes = attributes,
-        .filter = (uint8_t)rib_filter_of(peer, attributes),
+        .attributes_address = (uintptr_t)attributes,
+        .filter = rib_filter_of(peer, attributes),
         .rank = rib_rank(peer->speaker, peer, attributes),
     };
     struct bgp_nlri ahead = announced;

@@ -22,8 +22,8 @@ static bool look_up_learned(const struct monitor_view *view, struct rib_entry *e
     if (path == NULL || (view->kind == MONITOR_POST_POLICY && path->filter != RIB_CHOSEN))
         return false;
     *said = whole(view->peer, view->kind == MONITOR_POST_POLICY
-                                  ? path->attributes
-                                  : bgp_attributes_received(path->attributes));
+                                  ? rib_attributes(path)
+                                  : bgp_attributes_received(rib_attributes(path)));
     return true;
 }
 
@@ -80,11 +80,11 @@ static bool look_up_best(const struct monitor_view *view, const struct rib_entry
 {
     const struct rib_stored_path *best = rib_best(entry);
     const struct lpm_address *self = self_of(view);
-    bool own = best != NULL && best->attributes->next_hop.family == 0;
+    bool own = best != NULL && rib_attributes(best)->next_hop.family == 0;
 
     if (best == NULL || (own && self == NULL))
         return false;
-    *said = whole(view->monitor->speaker->peers[best->peer], best->attributes);
+    *said = whole(view->monitor->speaker->peers[best->peer], rib_attributes(best));
     if (own)
         said->export.next_hop = *self;
     return true;

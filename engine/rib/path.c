@@ -60,7 +60,7 @@ static void note_touched(const struct speaker *speaker, struct rib_entry *entry,
 
 static bool usable(const struct rib_stored_path *path)
 {
-    return path->attributes != NULL && path->filter == RIB_CHOSEN;
+    return rib_attributes(path) != NULL && path->filter == RIB_CHOSEN;
 }
 
 /* The path of its neighbour begins or ends to be usable. That is news, unless the neighbour has
@@ -117,7 +117,7 @@ static void confirm(struct speaker *speaker, unsigned index, enum bgp_family fam
     if (index == RIB_LOCAL)
         return;
     tables = &speaker->peers[index]->tables[family];
-    path->flags = (uint8_t)((path->flags & ~RIB_PATH_GENERATION) | tables->generation);
+    path->flags = (path->flags & ~RIB_PATH_GENERATION) | tables->generation;
     if (tables->doomed.count > 0)
         rib_bitset_clear(&tables->doomed, id);
     if (!tables->stale_by_path && tables->stale.count > 0)
@@ -144,15 +144,15 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
         return -ENOMEM;
     }
     confirm(speaker, index, family, id, place);
-    if (place->attributes == path->attributes && place->filter == path->filter &&
+    if (rib_attributes(place) == rib_attributes(path) && place->filter == path->filter &&
         place->rank == path->rank)
         return 0;
-    received = place->attributes == NULL || bgp_attributes_received(place->attributes) !=
-                                                bgp_attributes_received(path->attributes);
-    if (place->attributes != NULL) {
+    received = rib_attributes(place) == NULL || bgp_attributes_received(rib_attributes(place)) !=
+                                                    bgp_attributes_received(rib_attributes(path));
+    if (rib_attributes(place) != NULL) {
         note_touched(speaker, rib_table_entry(table, id), place);
         count_loop(speaker, place, -1);
-        bgp_attributes_release(speaker->attributes, place->attributes);
+        bgp_attributes_release(speaker->attributes, rib_attributes(place));
     }
     flags = place->flags; /* what the path was stays known until the decision */
     was_usable = usable(place);
@@ -161,7 +161,7 @@ int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefi
     place->flags = flags;
     if (was_usable != usable(place))
         note_neighbor(speaker, rib_table_entry(table, id), place);
-    bgp_attributes_hold(place->attributes);
+    bgp_attributes_hold(rib_attributes(place));
     count_loop(speaker, place, 1);
     rib_monitor_path(speaker, index, family, id, received);
     rib_touch(speaker, family, id);
@@ -180,7 +180,7 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
     if (usable(path))
         note_neighbor(speaker, entry, path);
     count_loop(speaker, path, -1);
-    bgp_attributes_release(speaker->attributes, path->attributes);
+    bgp_attributes_release(speaker->attributes, rib_attributes(path));
     rib_entry_erase(entry, path);
     if (entry->n_paths == 0)
         entry->waiting = 0; /* counted by rib_mark() when the entry is settled */
@@ -273,7 +273,7 @@ void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_
 
         if (!rib_path_is_stale(peer, family, path))
             continue;
-        if (path->attributes->reach & BGP_REACH_NOT_LONG_LIVED)
+        if (rib_attributes(path)->reach & BGP_REACH_NOT_LONG_LIVED)
             erase(peer->speaker, family, id, path);
         else
             rib_path_demote(peer->speaker, family, id, path);

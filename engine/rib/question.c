@@ -12,14 +12,15 @@ struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_
     const struct speaker_peer *peer = speaker->peers[path->peer]; /* NULL for RIB_LOCAL */
 
     return (struct rib_path){
-        .attributes = path->attributes,
+        .attributes = rib_attributes(path),
         .peer = peer,
         .source = rib_path_source(speaker, path),
-        .next_hop = path->attributes->next_hop,
+        .next_hop = rib_attributes(path)->next_hop,
         .path_id = path->path_id,
-        .discard = peer != NULL && rib_discards(peer, path->attributes),
-        .bandwidth =
-            speaker->config.link_bandwidth ? bgp_attributes_link_bandwidth(path->attributes) : 0,
+        .discard = peer != NULL && rib_discards(peer, rib_attributes(path)),
+        .bandwidth = speaker->config.link_bandwidth
+                         ? bgp_attributes_link_bandwidth(rib_attributes(path))
+                         : 0,
     };
 }
 

@@ -40,7 +40,7 @@ static void drop_table(struct speaker *speaker, struct rib_table *table)
         const struct rib_stored_path *paths = rib_entry_paths_const(entry);
 
         for (unsigned i = 0; i < entry->n_paths; i++)
-            bgp_attributes_release(speaker->attributes, paths[i].attributes);
+            bgp_attributes_release(speaker->attributes, rib_attributes(&paths[i]));
     }
     rib_table_free(table);
 }
@@ -86,17 +86,19 @@ int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
                       const struct bgp_attributes *attributes)
 {
     struct rib_stored_path path = {.filter = RIB_CHOSEN};
+    const struct bgp_attributes *own;
     int error;
 
     if (!is_prefix(prefix))
         return -EINVAL;
     bgp_builder_load(speaker->builder, attributes);
-    error = bgp_builder_intern(speaker->builder, speaker->attributes, &path.attributes);
+    error = bgp_builder_intern(speaker->builder, speaker->attributes, &own);
     if (error < 0)
         return error;
-    path.rank = rib_rank(speaker, NULL, path.attributes);
+    rib_set_attributes(&path, own);
+    path.rank = rib_rank(speaker, NULL, own);
     error = rib_path_set(speaker, RIB_LOCAL, prefix, &path);
-    bgp_attributes_release(speaker->attributes, path.attributes);
+    bgp_attributes_release(speaker->attributes, own);
     rib_finish(speaker);
     return error;
 }

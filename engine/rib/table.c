@@ -10,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-_Static_assert(sizeof(struct rib_stored_path) == 24, "a path is three words");
+_Static_assert(sizeof(struct rib_stored_path) == 16, "a path is two words");
 _Static_assert(RIB_NO_ENTRY == RIB_INDEX_NONE, "the index says so for the table");
 _Static_assert(offsetof(struct rib_entry, address) + 4 == RIB_STRIDE_IPV4, "IPv4 entries");
 _Static_assert(offsetof(struct rib_entry, address) + 16 <= RIB_STRIDE_IPV6, "IPv6 entries");

@@ -24,7 +24,7 @@ static bool paths_valid(const struct speaker *speaker, const struct rib_entry *e
 
         if (i > 0 && !stands_before(speaker, &paths[i - 1], &paths[i]))
             return false;
-        if (paths[i].attributes == NULL || paths[i].attributes->references == 0)
+        if (rib_attributes(&paths[i]) == NULL || rib_attributes(&paths[i])->references == 0)
             return false;
         if (chosen != !!(paths[i].flags & RIB_PATH_CHOSEN) ||
             best != !!(paths[i].flags & RIB_PATH_BEST))

@@ -253,6 +253,48 @@ Test(options, a_route_that_was_reflected_here_before_is_not_used)
     close_scene(&scene);
 }
 
+static void reflected_from(struct scene *scene, struct node *node, const char *next_hop,
+                           unsigned clusters)
+{
+    const struct bgp_attributes *set;
+    struct lpm_prefix prefix = world_prefix("10.0.0.0/8");
+    struct lpm_address hop = world_address(next_hop);
+
+    bgp_builder_originate(scene->world->builder, BGP_ORIGIN_IGP);
+    bgp_builder_set_next_hop(scene->world->builder, &hop);
+    for (unsigned i = 0; i < clusters; i++)
+        bgp_builder_reflect(scene->world->builder, 99, 100 + i);
+    cr_assert_eq(bgp_builder_intern(scene->world->builder, scene->world->table, &set), 0);
+    cr_assert_eq(speaker_originate(node->speaker, &prefix, set), 0);
+    bgp_attributes_release(scene->world->table, set);
+    world_settle(scene->world);
+    cr_assert(speaker_validate(scene->server->speaker));
+}
+
+/* RFC 4456 section 9. The set for NICs is not a matter of it. */
+Test(options, of_equals_the_one_with_the_shortest_cluster_list_leads)
+{
+    struct ends ends = plain_ends(65515, 65515);
+    struct rib_choice choice;
+    struct lpm_prefix prefix = world_prefix("10.0.0.0/8");
+    struct scene scene = make_scene(&ends);
+    const struct speaker *server = scene.server->speaker;
+
+    reflected_from(&scene, scene.left, "10.0.1.10", 3);
+    reflected_from(&scene, scene.right, "10.0.1.11", 2);
+    cr_assert(speaker_choice(server, &prefix, &choice));
+    cr_assert_eq(choice.n, 2);
+    cr_assert_eq(choice.paths[0].peer, scene.right_link->ends[0].peer, "two clusters before three");
+    reflected_from(&scene, scene.left, "10.0.1.10", 0);
+    cr_assert(speaker_choice(server, &prefix, &choice));
+    cr_assert_eq(choice.n, 2);
+    cr_assert_eq(choice.paths[0].peer, scene.left_link->ends[0].peer, "none before two");
+    reflected_from(&scene, scene.right, "10.0.1.11", 0);
+    cr_assert(speaker_choice(server, &prefix, &choice));
+    cr_assert_eq(choice.paths[0].peer, scene.left_link->ends[0].peer, "it stays what it was");
+    close_scene(&scene);
+}
+
 /* --- Drains and other communities ------------------------------------------------------------- */
 
 Test(options, a_drained_path_leaves_the_set_while_there_is_another)
@@ -383,6 +425,24 @@ Test(options, as_paths_that_are_too_long_or_begin_wrong_are_filtered)
         "10.2.0.0/16 [65001 2 3 4] 10.0.1.10 (filtered: AS path too long)\n"
         "10.3.0.0/16 [2 65001] 10.0.1.10 (filtered: AS path does not begin with the peer's AS)\n"
         "10.4.0.0/16 [] 10.0.1.10 (filtered: AS path does not begin with the peer's AS)\n");
+    close_scene(&scene);
+}
+
+/* Of every kind, as the policy left them. */
+Test(options, a_route_with_too_many_communities_is_filtered)
+{
+    struct ends ends = plain_ends(65001, 65002);
+    struct scene scene;
+
+    ends.to_left.max_communities = 2;
+    scene = make_scene(&ends);
+    world_originate(scene.left, &(struct route){.prefix = "10.0.0.0/8", .communities = {1, 2}});
+    world_originate(scene.left, &(struct route){.prefix = "11.0.0.0/8", .communities = {1, 2, 3}});
+    cr_assert_not_null(strstr(held_from_left(&scene), "too many communities"), "%s", text);
+    cr_assert_not_null(strstr(seen_right(&scene), "10.0.0.0/8"));
+    cr_assert_null(strstr(text, "11.0.0.0/8"));
+    world_originate(scene.left, &(struct route){.prefix = "11.0.0.0/8", .communities = {3}});
+    cr_assert_not_null(strstr(seen_right(&scene), "11.0.0.0/8"));
     close_scene(&scene);
 }
 
