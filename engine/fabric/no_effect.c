@@ -26,7 +26,6 @@ static const struct key_without_effect {
     {"nics", "underlay", NULL},
     {"ports", "address", NULL},
     {"route_servers", "port", NULL},
-    {"routers", "health", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");

@@ -26,6 +26,7 @@ enum guest_way {
     GUEST_HOST,
     GUEST_NIC,
     GUEST_CIRCUIT,
+    GUEST_GATEWAY, /* over the line to one */
 };
 enum guest_source { GUEST_DEFAULT, GUEST_CONNECTED, GUEST_STATIC, GUEST_LOCAL, GUEST_BGP };
 const char *guest_source_text(enum guest_source source);
@@ -34,10 +35,10 @@ struct guest_route {
     enum guest_way way;
     enum guest_source source;
     struct lpm_prefix prefix;    /* that matched; family 0: none did */
-    uint32_t nic;                /* GUEST_NIC */
+    uint32_t nic;                /* GUEST_NIC; GUEST_GATEWAY: of its instance */
     uint32_t host;               /* GUEST_HOST: index in the router's hosts */
     size_t circuit;              /* GUEST_CIRCUIT: of the sim */
-    struct lpm_address next_hop; /* GUEST_CIRCUIT: the far end's */
+    struct lpm_address next_hop; /* GUEST_CIRCUIT, GUEST_GATEWAY: the far end's */
     bool spread;                 /* other flows may go another way */
 };
 

@@ -140,29 +140,52 @@ static uint32_t place_of(const struct turn *turn)
 
 /* --- The router's step -------------------------------------------------------------------------- */
 
+/* The hop of a router that does not send into the fabric. */
+static struct path_hop hop_of(const struct turn *turn, const struct guest_route *route)
+{
+    return (struct path_hop){
+        .nic = FABRIC_NONE,
+        .next_hop = route->next_hop,
+        .router = turn->router,
+        .tunnel = FABRIC_NONE,
+        .place = place_of_router(turn->walk->finder->fabric, turn->router),
+        .prefix = route->prefix,
+        .source = route->source,
+        .spread = route->spread,
+        .depth = turn->walk->depth,
+    };
+}
+
 static int send_over_circuit(struct turn *turn, const struct guest_route *route)
 {
     struct walk *walk = turn->walk;
     const struct path_finder *finder = walk->finder;
     const struct sim_circuit *circuit = sim_circuit(finder->sim, route->circuit);
     const unsigned end = (unsigned)sim_circuit_end_of(circuit, turn->router);
-    const struct path_hop hop = {
-        .nic = circuit->ends[end].nic,
-        .next_hop = route->next_hop,
-        .router = turn->router,
-        .tunnel = circuit->tunnel,
-        .place = place_of_router(finder->fabric, turn->router),
-        .prefix = route->prefix,
-        .source = route->source,
-        .spread = route->spread,
-        .depth = walk->depth,
-    };
+    struct path_hop hop = hop_of(turn, route);
+    hop.nic = circuit->ends[end].nic;
+    hop.tunnel = circuit->tunnel;
     if (!walk_add(walk, &hop))
         return 0;
     if (circuit->kind == SIM_CIRCUIT_TUNNEL)
         return walk_encapsulate(walk, route->circuit, end);
     walk->at = place_of_router(finder->fabric, circuit->ends[!end].router);
     return 1;
+}
+
+static int send_to_gateway(struct turn *turn, const struct guest_route *route)
+{
+    const struct path_hop hop = hop_of(turn, route);
+    return walk_add(turn->walk, &hop) ? walk_transit(turn->walk, route->nic) : 0;
+}
+
+static int send_to_host(struct turn *turn, const struct guest_route *route)
+{
+    const struct path_hop hop = hop_of(turn, route);
+    const struct fabric *fabric = turn->walk->finder->fabric;
+    if (!walk_add(turn->walk, &hop))
+        return 0;
+    return deliver(turn->walk, place_of_host(fabric, turn->router, route->host));
 }
 
 static int send_on(struct turn *turn, const struct guest_route *route)
@@ -180,8 +203,10 @@ static int send_on(struct turn *turn, const struct guest_route *route)
         return deliver(walk, place_of_router(fabric, turn->router));
     if (route->way == GUEST_CIRCUIT)
         return send_over_circuit(turn, route);
+    if (route->way == GUEST_GATEWAY)
+        return send_to_gateway(turn, route);
     if (route->way == GUEST_HOST)
-        return deliver(walk, place_of_host(fabric, turn->router, route->host));
+        return send_to_host(turn, route);
     walk->at = route->nic;
     return 1;
 }
@@ -247,6 +272,8 @@ int walk_receive(struct walk *walk, uint32_t receiver)
         return walk_arrive(walk, fabric->nics[receiver].router, receiver);
     if (guest_owns(fabric, receiver, &destination))
         return deliver(walk, receiver);
+    if (fabric_nic_gateway(fabric, receiver) != FABRIC_NONE)
+        return walk_transit(walk, receiver);
     return pass_guest(walk, receiver);
 }
 

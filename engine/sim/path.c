@@ -190,7 +190,7 @@ static bool repeats(const struct walk *walk, const struct path_hop *hop)
 {
     for (unsigned i = walk->first; i < walk->path->hop_count; i++)
         if (walk->path->hops[i].depth == hop->depth &&
-            (hop->group != 0 || hop->router != FABRIC_NONE) &&
+            (hop->group != 0 || hop->router != FABRIC_NONE || hop->prefix.family != 0) &&
             same_decision(&walk->path->hops[i], hop))
             return true;
     return false;

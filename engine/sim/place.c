@@ -53,6 +53,8 @@ const char *place_name(const struct fabric *fabric, uint32_t place)
     uint32_t router, host;
     switch (place_kind(fabric, place, &router, &host)) {
     case PLACE_NIC:
+        if (fabric_nic_gateway(fabric, place) != FABRIC_NONE)
+            return fabric->gateways[fabric_nic_gateway(fabric, place)].name;
         return router == FABRIC_NONE ? fabric->nics[place].name : fabric->routers[router].name;
     case PLACE_ROUTER:
         return fabric->routers[router].name;

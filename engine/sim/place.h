@@ -20,7 +20,7 @@ uint32_t place_of_host(const struct fabric *fabric, uint32_t router, uint32_t ho
  * the host's index there. Both may be NULL. */
 enum place_kind place_kind(const struct fabric *fabric, uint32_t place, uint32_t *router,
                            uint32_t *host);
-/* Of a NIC its router's, where it has one. "internet"; never NULL. */
+/* Of a NIC its router's or gateway's, where it has one. "internet"; never NULL. */
 const char *place_name(const struct fabric *fabric, uint32_t place);
 /* The name of what stands in the file there: of a NIC its own. */
 const char *place_object(const struct fabric *fabric, uint32_t place);

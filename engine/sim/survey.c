@@ -47,7 +47,7 @@ static int choose_ends(struct survey *survey)
     if (!survey->ends)
         return -ENOMEM;
     for (uint32_t nic = 0; nic < fabric->nics_count; nic++)
-        if (all || !has_its_like(survey, nic))
+        if (fabric_nic_gateway(fabric, nic) == FABRIC_NONE && (all || !has_its_like(survey, nic)))
             survey->ends[survey->count++] = nic;
     for (uint32_t host = 0; host < hosts; host++)
         survey->ends[survey->count++] = first_host + host;

@@ -54,6 +54,10 @@ int walk_receive(struct walk *walk, uint32_t receiver);
 int walk_arrive(struct walk *walk, uint32_t router, uint32_t in);
 int walk_leave_host(struct walk *walk, uint32_t router);
 
+/* transit.c: the instance of a gateway gets the packet: from the fabric, or from a box that it has a
+ * session with. */
+int walk_transit(struct walk *walk, uint32_t nic);
+
 /* tunnel.c: the packet enters a tunnel at one end of a circuit. 1: it came out at the other. */
 int walk_encapsulate(struct walk *walk, size_t circuit, unsigned end);
 
