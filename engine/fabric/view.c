@@ -247,10 +247,8 @@ bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_pref
     return low > 0 && lpm_prefix_covers(&view->kept_out[low - 1], prefix);
 }
 
-bool fabric_view_filters_bgp(const struct fabric_view *view)
+bool fabric_view_filters_paths(const struct fabric_view *view)
 {
-    if (view->own_count > 0)
-        return true;
     if (view->subnet == FABRIC_NONE)
         return false;
     const struct fabric_subnet *subnet = &view->fabric->subnets[view->subnet];

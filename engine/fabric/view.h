@@ -51,9 +51,9 @@ unsigned fabric_view_rows_at(const struct fabric_view *view, const struct fabric
 int fabric_view_rows(const struct fabric_view *view, const struct fabric_bgp *bgp,
                      struct fabric_row **rows, size_t *n);
 
-/* May a BGP row be missing or other here than in another view of the VNet for a reason that no prefix tells: the
- * scope's own router, the subnet's import filter? */
-bool fabric_view_filters_bgp(const struct fabric_view *view);
+/* May a BGP row be missing or other here than in another view of the VNet because of the subnet's import filter? The
+ * other reason that no prefix tells is the scope's own router: own_count, fabric_view_announces(). */
+bool fabric_view_filters_paths(const struct fabric_view *view);
 /* Is prefix equal to or inside something that BGP may not override here? */
 bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_prefix *prefix);
 /* Does the scope's own router announce prefix to the route server? */

@@ -117,7 +117,8 @@ static int open_vnet(struct program *program, struct program_domain *domain,
         error = open_scope(program->fabric, &nics[i], length, scope);
         if (!error)
             error = program_special_add_scope(&domain->special, &scope->view, index);
-        if (!error && fabric_view_filters_bgp(&scope->view))
+        scope->filters_paths = !error && fabric_view_filters_paths(&scope->view);
+        if (!error && (scope->filters_paths || scope->view.own_count > 0))
             error = add_odd(domain, index);
         for (size_t j = 0; j < scope->nic_count; j++)
             program->scope_of[scope->nics[j]] = scope;

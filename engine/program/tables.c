@@ -91,6 +91,27 @@ static int pick_alone(struct batch *batch)
     return error;
 }
 
+static bool is_reserved(const struct fabric_view *shared, const struct lpm_prefix *prefix)
+{
+    for (size_t i = 0; i < shared->system_count; i++)
+        if (shared->system[i].kind == FABRIC_SYSTEM_RESERVED &&
+            lpm_prefix_equal(&shared->system[i].prefix, prefix))
+            return true;
+    return false;
+}
+
+/* A scope that is odd for its own router alone differs only where that announces, or did; and at the reserved
+ * prefixes where it announces a default route. */
+static bool is_odd_at(const struct batch *batch, const struct program_scope *scope)
+{
+    const struct program_domain *domain = batch->domain;
+    const struct lpm_prefix *prefix = &batch->prefixes[batch->at];
+    return scope->filters_paths ||
+           lpm_get(scope->tables[batch->family].fib, prefix) != batch->base_before[batch->at] ||
+           fabric_view_announces(&scope->view, domain->bgp, prefix) ||
+           is_reserved(&domain->shared, prefix);
+}
+
 static int pick_at(struct batch *batch)
 {
     struct program_domain *domain = batch->domain;
@@ -98,7 +119,8 @@ static int pick_at(struct batch *batch)
         return pick(batch, 0, (uint32_t)domain->scope_count);
     int error = program_special_each(&domain->special, &batch->prefixes[batch->at], pick, batch);
     for (size_t i = 0; i < domain->odd_count && !error; i++)
-        error = pick(batch, domain->odd[i], 1);
+        if (is_odd_at(batch, &domain->scopes[domain->odd[i]]))
+            error = pick(batch, domain->odd[i], 1);
     if (!error && domain->alone_count[batch->family] > 0)
         error = pick_alone(batch);
     if (!error)

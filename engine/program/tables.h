@@ -43,6 +43,7 @@ struct program_table {
 struct program_scope {
     struct fabric_scope scope;
     struct fabric_view view;
+    bool filters_paths;
     uint32_t *nics; /* indices of fabric.nics */
     size_t nic_count;
     struct program_table tables[PROGRAM_FAMILIES];
@@ -82,7 +83,7 @@ struct program_domain {
 };
 
 /* Prefixes that are worked on together: bounds what a change delays. */
-#define PROGRAM_BATCH 256
+#define PROGRAM_BATCH 1024
 
 /* Makes empty FIBs for the scopes, which must be filled in but for their tables. 0 or -errno. */
 int program_domain_open(struct program_domain *domain);
