@@ -82,7 +82,7 @@ struct dp_forwarding;
 
 struct dp_forwarding_config {
     unsigned workers;        /* counter sets; at least 1 */
-    uint32_t nic_capacity;   /* NIC ids are 1 .. nic_capacity */
+    uint32_t nic_capacity;   /* NIC ids are 1 .. nic_capacity; with groups <= LPM_LEAF_MAX */
     uint32_t vnet_capacity;  /* VNet ids are 1 .. vnet_capacity */
     uint32_t group_capacity; /* group ids are 1 .. group_capacity (<= LPM_LEAF_MAX) */
     /* native: TTL decremented and checked, symmetric hash; azure: TTL untouched, see hash_salt. */
@@ -90,7 +90,8 @@ struct dp_forwarding_config {
     unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes */
 };
 
-/* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, no worker, other hash_fields.
+/* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, NICs and groups together above it,
+ * no worker, other hash_fields.
  * Memory goes with what is set, not with the capacities, but for 8 bytes an id. */
 struct dp_forwarding *dp_forwarding_create(const struct dp_forwarding_config *config,
                                            struct lpm *lpm);
@@ -154,10 +155,12 @@ int dp_vnet_set(struct dp_forwarding *forwarding, uint32_t vnet, const struct lp
                 unsigned space_count);
 int dp_vnet_remove(struct dp_forwarding *forwarding, uint32_t vnet);
 /* Several at once: one batch, all or none in the sense of errors, published address by address; a
- * later entry of an address wins. nic 0 removes. -ENOENT: the VNet was not set. */
+ * later entry of an address wins. nic and group 0 removes. -ENOENT: the VNet was not set. */
 struct dp_vnet_address {
     struct lpm_address address;
     uint32_t nic;
+    /* Not 0: no NIC has the address, it is the frontend of this group, as dp_member.group has it. */
+    uint32_t group;
 };
 int dp_vnet_set_addresses(struct dp_forwarding *forwarding, uint32_t vnet,
                           const struct dp_vnet_address *addresses, size_t n);
@@ -180,6 +183,11 @@ struct dp_member {
     uint32_t nic;                /* 0: no NIC has that address (next-hop-unreachable) */
     uint32_t weight;             /* 0 counts as 1 */
     uint8_t peering;             /* DP_PEERING_* bits */
+    /* Not 0: instead of a NIC, the frontend of a load balancer: who takes the packet is a member of
+     * this group, its backend, chosen by the same flow hash. The group may be swapped at any time and
+     * reaches all that refer to it; it must outlive them by a grace period. Its own members are NICs:
+     * one that is a frontend again is next-hop-unreachable. No members: no-healthy-backend. */
+    uint32_t group;
 };
 struct dp_group_config {
     enum dp_group_kind kind;
@@ -266,6 +274,7 @@ struct dp_verdict {
     uint32_t hash;  /* flow hash, where a member was chosen among several */
     uint32_t bucket;
     uint32_t next_hop; /* dp_next_hop_address() of the chosen member; 0: none was chosen */
+    uint32_t backend;  /* the same of the chosen backend behind a frontend; 0: there was none */
 };
 struct dp_decide_options {
     bool skip_source_check; /* replay of a trace that was not taken at this NIC */
@@ -351,7 +360,7 @@ int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
 /* What became of one frame of the trace, 32 bytes. */
 struct dp_replay_record {
     uint64_t flow; /* hash of the 5-tuple in its direction: names the flow; 0: no IP flow */
-    uint32_t next_hop, group, nic;
+    uint32_t next_hop, backend, group, nic;
     uint32_t bytes;
     uint8_t action, reason;
     bool self_loop;

@@ -14,7 +14,8 @@
  *   5  TTL lasts (native mode)                         else ttl-expired
  *   6  longest prefix match in the NIC's FIB           else no-route
  *   7  the group: None, a VNet's NICs, a member by     else null-route, no-member
- *      flow hash, or the internet
+ *      flow hash, or the internet; where that is a     no-healthy-backend
+ *      frontend, one of its backends by the same hash
  *   8  the receiving NIC exists                        else next-hop-unreachable
  *   9  the peering to it allows access, and foreign    else access-not-allowed,
  *      sources                                              forwarded-traffic-not-allowed
@@ -73,6 +74,45 @@ static inline void deliver_to(struct dp_decision *decision, unsigned packet, uin
     __builtin_prefetch(delivery->receiver);
 }
 
+/* Of the bucket at this level, other bits of the hash than the level before took: where buckets are
+ * filled evenly, equal ones would make the two choices depend on each other. */
+static inline uint32_t backend_bucket(uint32_t hash, const struct dp_group *group)
+{
+    return (hash >> 16 | hash << 16) & group->bucket_mask;
+}
+
+/* The second level: a frontend stands for the members of a group of its own. What the peering allows
+ * is the way to the frontend's VNet, in which all backends are. A load balancer is one for all who
+ * send, so it hashes without the sender's salt: both directions of a flow meet one backend. */
+static void choose_backend(struct dp_decision *decision, unsigned packet, uint32_t id,
+                           uint8_t allowance)
+{
+    struct dp_verdict *verdict = &decision->verdicts[packet];
+    const struct dp_group *group = lpm_rcu_dereference(&decision->forwarding->groups[id]);
+    const struct dp_group_member *member;
+    uint32_t hash = 0;
+
+    if (!group || group->kind != DP_GROUP_MEMBERS) {
+        dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+        return;
+    }
+    if (group->member_count == 0) {
+        dp_verdict_drop(verdict, DP_REASON_NO_HEALTHY_BACKEND);
+        return;
+    }
+    if (group->member_count > 1)
+        hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields, 0);
+    member = &group->members[group->buckets[backend_bucket(hash, group)]];
+    if (member->frontend) {
+        dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+        return;
+    }
+    if (verdict->hash == 0)
+        verdict->hash = hash;
+    verdict->backend = member->next_hop;
+    deliver_to(decision, packet, member->nic, allowance);
+}
+
 /* One member needs no hash, and most groups have one. */
 static inline void choose_member(struct dp_decision *decision, unsigned packet,
                                  const struct dp_group *group)
@@ -90,7 +130,10 @@ static inline void choose_member(struct dp_decision *decision, unsigned packet,
     verdict->bucket = verdict->hash & group->bucket_mask;
     member = &group->members[group->buckets[verdict->bucket]];
     verdict->next_hop = member->next_hop;
-    deliver_to(decision, packet, member->nic, member->peering);
+    if (member->frontend)
+        choose_backend(decision, packet, member->nic, member->peering);
+    else
+        deliver_to(decision, packet, member->nic, member->peering);
 }
 
 /* Waits for a second leaf, of its VNet's address map. The lists are compacted in place: slot
@@ -156,10 +199,16 @@ static void follow_groups(struct dp_decision *decision, struct dp_lookups *looku
 /* Leaf 0, no NIC has the address, is the NIC that is never there. */
 static void take_addresses(struct dp_decision *decision, const struct dp_lookups *addresses)
 {
+    const uint32_t nic_capacity = decision->forwarding->config.nic_capacity;
+
     for (unsigned i = 0; i < addresses->n; i++) {
         const unsigned packet = addresses->packet[i];
+        const uint32_t leaf = addresses->leaves[i];
 
-        deliver_to(decision, packet, addresses->leaves[i], decision->peering[packet]);
+        if (leaf > nic_capacity)
+            choose_backend(decision, packet, leaf - nic_capacity, decision->peering[packet]);
+        else
+            deliver_to(decision, packet, leaf, decision->peering[packet]);
     }
 }
 

@@ -19,10 +19,13 @@
 
 static void count_sent(const struct dp_path *path, const struct dp_note *note)
 {
-    if (note->kind == DP_NOTE_FORWARDED)
-        dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->next_hop);
-    else if (note->kind == DP_NOTE_ANSWERED)
+    if (note->kind == DP_NOTE_ANSWERED)
         dp_count_answered(path->counters, note->nic);
+    if (note->kind != DP_NOTE_FORWARDED)
+        return;
+    dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->next_hop);
+    if (note->backend != 0)
+        dp_count_next_hop(path->counters, note->backend, note->bytes);
 }
 
 static void count_unsent(const struct dp_path *path, const struct dp_note *note)

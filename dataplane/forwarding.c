@@ -49,6 +49,9 @@ static bool config_valid(const struct dp_forwarding_config *config)
         return false;
     if (config->group_capacity == 0 || config->group_capacity > LPM_LEAF_MAX)
         return false;
+    /* Both kinds of ids are leaves of the address maps. */
+    if (config->nic_capacity > LPM_LEAF_MAX - config->group_capacity)
+        return false;
     return config->hash_fields == 5 || config->hash_fields == 3 || config->hash_fields == 2;
 }
 

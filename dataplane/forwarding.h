@@ -86,7 +86,8 @@ struct dp_range4 {
 
 /* Replaced whole when the space changes; the maps move on to the new record. */
 struct dp_vnet {
-    const struct lpm_fib *_Atomic map4, *_Atomic map6; /* leaf = NIC id; never NULL */
+    /* Never NULL. A leaf up to nic_capacity is a NIC id, one above it a group of backends. */
+    const struct lpm_fib *_Atomic map4, *_Atomic map6;
     unsigned space4_count, space6_count;
     const struct dp_range4 *space4;
     const struct lpm_prefix *space6;
@@ -101,9 +102,10 @@ struct dp_vnet {
 struct dp_bucket_table;
 
 struct dp_group_member {
-    uint32_t nic;
+    uint32_t nic;      /* or, of a frontend, the group of its backends */
     uint32_t next_hop; /* its number */
     uint8_t peering;
+    bool frontend;
 };
 struct dp_group {
     uint8_t kind; /* enum dp_group_kind */
@@ -275,6 +277,16 @@ static inline void dp_count_received(struct dp_worker_counters *worker, uint32_t
     dp_counter_add(&worker->nics[nic].received_bytes, bytes);
 }
 
+static inline void dp_count_next_hop(struct dp_worker_counters *worker, uint32_t next_hop,
+                                     uint64_t bytes)
+{
+    struct dp_next_hop_count *chunk =
+        lpm_rcu_dereference(&worker->next_hops[next_hop / DP_NEXT_HOP_PER_CHUNK]);
+
+    dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].packets, 1);
+    dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].bytes, bytes);
+}
+
 /* Counted on the sending NIC, and on the next hop when one was chosen (0: none was). */
 static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_t nic,
                                       uint64_t bytes, bool self_loop, uint32_t next_hop)
@@ -285,13 +297,8 @@ static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_
     dp_counter_add(&counters->forwarded_bytes, bytes);
     if (self_loop)
         dp_counter_add(&counters->self_loop, 1);
-    if (next_hop != 0) {
-        struct dp_next_hop_count *chunk =
-            lpm_rcu_dereference(&worker->next_hops[next_hop / DP_NEXT_HOP_PER_CHUNK]);
-
-        dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].packets, 1);
-        dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].bytes, bytes);
-    }
+    if (next_hop != 0)
+        dp_count_next_hop(worker, next_hop, bytes);
 }
 
 static inline void dp_count_answered(struct dp_worker_counters *worker, uint32_t nic)

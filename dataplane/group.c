@@ -53,7 +53,8 @@ static bool config_valid(const struct dp_forwarding *forwarding,
         const struct dp_member *member = &config->members[i];
 
         if (!dp_family_valid(member->next_hop.family) || (member->peering & ~bits) != 0 ||
-            member->nic > forwarding->config.nic_capacity)
+            member->nic > forwarding->config.nic_capacity ||
+            member->group > forwarding->config.group_capacity)
             return false;
     }
     return true;
@@ -94,7 +95,8 @@ static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group
         error = dp_next_hop_number(forwarding, &sorted[i].next_hop, &member->next_hop);
         if (error < 0)
             return error;
-        member->nic = sorted[i].nic;
+        member->frontend = sorted[i].group != 0;
+        member->nic = member->frontend ? sorted[i].group : sorted[i].nic;
         member->peering = sorted[i].peering;
     }
     return 0;
@@ -270,11 +272,14 @@ int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
         .bucket_count = current->table ? current->table->bucket_count : 0,
     };
     for (unsigned i = 0; i < current->member_count; i++) {
+        const struct dp_group_member *member = &current->members[i];
+
         info->members[i] = (struct dp_member){
             .next_hop = current->table->members[i].address,
-            .nic = current->members[i].nic,
+            .nic = member->frontend ? 0 : member->nic,
             .weight = current->table->members[i].weight,
-            .peering = current->members[i].peering,
+            .peering = member->peering,
+            .group = member->frontend ? member->nic : 0,
         };
     }
     return 0;

@@ -210,6 +210,7 @@ static void record_burst(struct replay *replay)
         const struct dp_verdict *verdict = &burst->verdicts[i];
 
         records[i] = (struct dp_replay_record){.next_hop = verdict->next_hop,
+                                               .backend = verdict->backend,
                                                .group = verdict->group,
                                                .nic = verdict->nic,
                                                .bytes = burst->frames[i].bytes,

@@ -42,6 +42,7 @@ enum dp_note_kind {
 struct dp_note {
     uint32_t nic; /* that sent the packet */
     uint32_t next_hop;
+    uint32_t backend; /* counted too: a frontend's count is the sum of its backends' shares */
     uint32_t bytes;
     uint8_t kind; /* enum dp_note_kind */
     bool self_loop;

@@ -1,8 +1,9 @@
 /*
  * VNets: the address space, and which NIC has an address.
  *
- * The map is an lpm table of host routes whose leaves are NIC ids, so that the packet path resolves
- * a whole burst with the same bulk lookup that finds routes. It is a base: a base takes one address
+ * The map is an lpm table of host routes whose leaves are NIC ids, or above those the groups behind
+ * frontends, so that the packet path resolves a whole burst with the same bulk lookup that finds
+ * routes. It is a base: a base takes one address
  * in or out in constant time, and is small while it has few.
  *
  * A record is replaced when the space changes and hands its maps on; a map is made with the first
@@ -125,13 +126,19 @@ static int vnet_map(struct dp_forwarding *forwarding, struct dp_vnet *vnet, uint
     return 0;
 }
 
-static struct lpm_change change_to(const struct lpm_prefix *prefix, uint32_t nic)
+static struct lpm_change change_to(const struct lpm_prefix *prefix, uint32_t leaf)
 {
     return (struct lpm_change){
-        .kind = nic != 0 ? LPM_SET : LPM_REMOVE,
+        .kind = leaf != 0 ? LPM_SET : LPM_REMOVE,
         .prefix = *prefix,
-        .leaf = nic,
+        .leaf = leaf,
     };
+}
+
+static uint32_t leaf_of(const struct dp_forwarding *forwarding,
+                        const struct dp_vnet_address *address)
+{
+    return address->group != 0 ? forwarding->config.nic_capacity + address->group : address->nic;
 }
 
 /* Changes of one family, and those that would take them back, last first. */
@@ -166,7 +173,7 @@ static int batch_make(struct dp_forwarding *forwarding, struct dp_vnet *vnet, ui
 
         if (prefix.family != family)
             continue;
-        batch->changes[batch->n] = change_to(&prefix, addresses[i].nic);
+        batch->changes[batch->n] = change_to(&prefix, leaf_of(forwarding, &addresses[i]));
         batch->n++;
         batch->inverse[count - batch->n] = change_to(&prefix, lpm_get(batch->map, &prefix));
     }
@@ -179,7 +186,8 @@ static bool addresses_valid(const struct dp_forwarding *forwarding,
 {
     for (size_t i = 0; i < n; i++) {
         if (!dp_family_valid(addresses[i].address.family) ||
-            addresses[i].nic > forwarding->config.nic_capacity)
+            addresses[i].nic > forwarding->config.nic_capacity ||
+            addresses[i].group > forwarding->config.group_capacity)
             return false;
     }
     return true;

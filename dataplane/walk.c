@@ -55,6 +55,7 @@ static struct dp_note make_note(const struct dp_frame *frame, const struct dp_ve
 {
     return (struct dp_note){.nic = frame->nic_id,
                             .next_hop = verdict->next_hop,
+                            .backend = verdict->backend,
                             .bytes = frame->bytes,
                             .kind = (uint8_t)kind,
                             .self_loop = verdict->self_loop};

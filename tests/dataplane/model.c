@@ -186,13 +186,54 @@ static struct dp_verdict deliver(const struct model *model, struct dp_verdict ve
     return verdict;
 }
 
-static uint32_t map_get(const struct model_vnet *vnet, const struct lpm_address *address)
+static struct dp_vnet_address map_get(const struct model_vnet *vnet,
+                                      const struct lpm_address *address)
 {
     for (unsigned i = 0; vnet->set && i < vnet->map_count; i++) {
         if (lpm_address_equal(&vnet->map[i].address, address))
-            return vnet->map[i].nic;
+            return vnet->map[i];
     }
-    return 0;
+    return (struct dp_vnet_address){0};
+}
+
+static uint32_t number_of(const struct model *model, const struct lpm_address *next_hop)
+{
+    struct lpm_address address = {0};
+    uint32_t number = 0;
+
+    while (!lpm_address_equal(&address, next_hop)) {
+        const bool known = dp_next_hop_address(model->forwarding, ++number, &address);
+
+        assert(known);
+        (void)known;
+    }
+    return number;
+}
+
+/* Behind a frontend: a member of its group, or a drop. */
+static struct dp_verdict choose_backend(const struct model *model, struct dp_verdict verdict,
+                                        uint32_t id, const struct dp_packet *packet)
+{
+    const struct model_group *group = group_of(model, id);
+    struct dp_group_info info;
+    uint32_t hash = 0;
+    int member;
+
+    if (!group || group->config.kind != DP_GROUP_MEMBERS)
+        return dropped(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+    if (group->config.member_count == 0)
+        return dropped(verdict, DP_REASON_NO_HEALTHY_BACKEND);
+    dp_group_info(model->forwarding, id, &info);
+    if (info.member_count > 1)
+        hash = dp_flow_hash(packet, model->config.hash_fields, 0);
+    member = dp_group_bucket(model->forwarding, id, (hash >> 16 | hash << 16) % info.bucket_count);
+    assert(member >= 0);
+    if (info.members[member].group != 0)
+        return dropped(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
+    verdict.hash = verdict.hash ? verdict.hash : hash;
+    verdict.nic = info.members[member].nic;
+    verdict.backend = number_of(model, &info.members[member].next_hop);
+    return verdict;
 }
 
 static struct dp_verdict choose(const struct model *model, struct dp_verdict verdict,
@@ -200,7 +241,6 @@ static struct dp_verdict choose(const struct model *model, struct dp_verdict ver
                                 uint8_t *peering)
 {
     struct dp_group_info info;
-    struct lpm_address address = {0};
     int member;
     const int error = dp_group_info(model->forwarding, verdict.group, &info);
 
@@ -211,14 +251,11 @@ static struct dp_verdict choose(const struct model *model, struct dp_verdict ver
     verdict.bucket = verdict.hash % info.bucket_count;
     member = dp_group_bucket(model->forwarding, verdict.group, verdict.bucket);
     assert(member >= 0);
-    verdict.nic = info.members[member].nic;
     *peering = info.members[member].peering;
-    while (!lpm_address_equal(&address, &info.members[member].next_hop)) {
-        const bool known = dp_next_hop_address(model->forwarding, ++verdict.next_hop, &address);
-
-        assert(known);
-        (void)known;
-    }
+    verdict.next_hop = number_of(model, &info.members[member].next_hop);
+    if (info.members[member].group != 0)
+        return choose_backend(model, verdict, info.members[member].group, packet);
+    verdict.nic = info.members[member].nic;
     return verdict;
 }
 
@@ -228,6 +265,7 @@ static struct dp_verdict follow(const struct model *model, struct dp_verdict ver
                                 const struct lpm_address *destination)
 {
     const struct model_group *group = group_of(model, verdict.group);
+    struct dp_vnet_address entry;
     uint8_t peering = 0;
 
     if (!group)
@@ -239,8 +277,11 @@ static struct dp_verdict follow(const struct model *model, struct dp_verdict ver
         verdict.nic = DP_NIC_INTERNET;
         break;
     case DP_GROUP_VNET:
-        verdict.nic = map_get(&model->vnets[group->config.vnet], destination);
+        entry = map_get(&model->vnets[group->config.vnet], destination);
         peering = group->config.peering;
+        verdict.nic = entry.group != 0 ? 0 : entry.nic;
+        if (entry.group != 0)
+            verdict = choose_backend(model, verdict, entry.group, packet);
         break;
     default:
         if (group->config.member_count == 0)
@@ -248,6 +289,8 @@ static struct dp_verdict follow(const struct model *model, struct dp_verdict ver
         verdict = choose(model, verdict, &model->nics[sender], packet, &peering);
         break;
     }
+    if (verdict.action == DP_DROP)
+        return verdict;
     return deliver(model, verdict, sender, peering, group->config.kind == DP_GROUP_INTERNET, source,
                    destination);
 }
@@ -289,19 +332,19 @@ struct dp_verdict model_decide(const struct model *model, uint32_t nic,
     return follow(model, verdict, nic, packet, &source, &destination);
 }
 
-void model_map_set(struct model_vnet *vnet, const struct lpm_address *address, uint32_t nic)
+void model_map_set(struct model_vnet *vnet, const struct dp_vnet_address *entry)
 {
     unsigned i = 0;
 
-    while (i < vnet->map_count && !lpm_address_equal(&vnet->map[i].address, address))
+    while (i < vnet->map_count && !lpm_address_equal(&vnet->map[i].address, &entry->address))
         i++;
-    if (nic == 0) {
+    if (entry->nic == 0 && entry->group == 0) {
         if (i < vnet->map_count)
             vnet->map[i] = vnet->map[--vnet->map_count];
         return;
     }
     assert(i < MODEL_ADDRESSES);
-    vnet->map[i] = (struct dp_vnet_address){.address = *address, .nic = nic};
+    vnet->map[i] = *entry;
     vnet->map_count += i == vnet->map_count;
 }
 

@@ -59,8 +59,8 @@ struct model {
 struct dp_verdict model_decide(const struct model *model, uint32_t nic,
                                const struct dp_packet *packet, bool skip_source_check);
 
-/* Puts or removes (nic 0) an address in a VNet's map. */
-void model_map_set(struct model_vnet *vnet, const struct lpm_address *address, uint32_t nic);
+/* Puts or removes (nic and group 0) an address in a VNet's map. */
+void model_map_set(struct model_vnet *vnet, const struct dp_vnet_address *entry);
 /* Puts or removes (leaf 0) a route. */
 void model_route_set(struct model_fib *fib, const struct lpm_prefix *prefix, uint32_t leaf);
 

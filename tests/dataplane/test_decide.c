@@ -177,6 +177,16 @@ static void change_vnet(void)
     cr_assert_eq(dp_vnet_set(model.forwarding, id, vnet->space, vnet->space_count), 0);
 }
 
+/* A group for a frontend, mostly one that has or had backends; 0: none. */
+static uint32_t random_backends(void)
+{
+    const struct model_group *group = &model.groups[below(MODEL_GROUPS)];
+
+    for (unsigned tries = 0; tries < 6 && group->config.kind != DP_GROUP_MEMBERS; tries++)
+        group = &model.groups[below(MODEL_GROUPS)];
+    return group->id;
+}
+
 static void change_addresses(void)
 {
     const uint32_t id = 1 + below(MODEL_VNETS);
@@ -189,7 +199,8 @@ static void change_addresses(void)
     for (unsigned i = 0; i < n; i++) {
         changes[i].address = random_host(random_family());
         changes[i].nic = one_in(4) ? 0 : 1 + below(MODEL_NICS);
-        model_map_set(vnet, &changes[i].address, changes[i].nic);
+        changes[i].group = one_in(3) ? random_backends() : 0;
+        model_map_set(vnet, &changes[i]);
     }
     cr_assert_eq(dp_vnet_set_addresses(model.forwarding, id, changes, n), 0);
 }
@@ -203,6 +214,7 @@ static void random_members(struct model_group *group, unsigned count)
             .nic = below(MODEL_NICS + 1),
             .weight = below(4),
             .peering = one_in(3) ? (uint8_t)below(4) : 0,
+            .group = one_in(4) ? random_backends() : 0,
         };
         bool known = false;
 
@@ -226,7 +238,7 @@ static void random_group(struct model_group *group)
         .members = group->members,
         .strict_balance = one_in(8),
     };
-    random_members(group, below(10));
+    random_members(group, one_in(4) ? 0 : below(10));
 }
 
 static void change_route(struct model_fib *fib, const struct lpm_prefix *prefix, uint32_t leaf)
@@ -268,6 +280,33 @@ static void forget_leaf(struct model_fib *fib, uint32_t leaf)
     }
 }
 
+/* A group may go only when no address and no member is a frontend of it. */
+static void forget_backends(uint32_t id)
+{
+    for (uint32_t vnet = 1; vnet <= MODEL_VNETS; vnet++) {
+        struct model_vnet *home = &model.vnets[vnet];
+
+        for (unsigned i = home->map_count; i > 0; i--) {
+            const struct dp_vnet_address gone = {.address = home->map[i - 1].address};
+
+            if (home->map[i - 1].group != id)
+                continue;
+            model_map_set(home, &gone);
+            cr_assert_eq(dp_vnet_set_addresses(model.forwarding, vnet, &gone, 1), 0);
+        }
+    }
+    for (unsigned i = 0; i < MODEL_GROUPS; i++) {
+        struct model_group *group = &model.groups[i];
+
+        for (unsigned j = 0; group->id != 0 && j < group->config.member_count; j++) {
+            if (group->members[j].group != id)
+                continue;
+            group->members[j].group = 0;
+            cr_assert_eq(dp_group_replace(model.forwarding, group->id, &group->config), 0);
+        }
+    }
+}
+
 static void change_group(void)
 {
     struct model_group *group = &model.groups[below(MODEL_GROUPS)];
@@ -280,6 +319,7 @@ static void change_group(void)
             forget_leaf(&model.fibs4[i], group->id);
             forget_leaf(&model.fibs6[i], group->id);
         }
+        forget_backends(group->id);
         cr_assert_eq(dp_group_destroy(model.forwarding, group->id), 0);
         group->id = 0;
     } else {
@@ -351,27 +391,29 @@ static struct dp_packet random_packet(uint32_t nic)
 
 static void describe(const struct dp_verdict *verdict, char text[160])
 {
-    snprintf(text, 160, "action %u (%s) nic %u group %u hash %08x bucket %u next hop %u loop %d",
+    snprintf(text, 160,
+             "action %u (%s) nic %u group %u hash %08x bucket %u next hop %u backend %u loop %d",
              verdict->action, verdict->action == DP_DROP ? dp_reason_name(verdict->reason) : "",
              verdict->nic, verdict->group, verdict->hash, verdict->bucket, verdict->next_hop,
-             verdict->self_loop);
+             verdict->backend, verdict->self_loop);
 }
 
 static bool verdicts_equal(const struct dp_verdict *a, const struct dp_verdict *b)
 {
     return a->action == b->action && a->reason == b->reason && a->self_loop == b->self_loop &&
            a->nic == b->nic && a->group == b->group && a->hash == b->hash &&
-           a->bucket == b->bucket && a->next_hop == b->next_hop;
+           a->bucket == b->bucket && a->next_hop == b->next_hop && a->backend == b->backend;
 }
 
 /* How often each outcome was met: a test that never sees a reason does not test it. */
-static unsigned forwarded, answered, loops, dropped[DP_REASON_COUNT];
+static unsigned forwarded, answered, loops, balanced, dropped[DP_REASON_COUNT];
 
 static void tally(const struct dp_verdict *verdict)
 {
     forwarded += verdict->action == DP_FORWARD;
     answered += verdict->action == DP_ANSWER;
     loops += verdict->self_loop;
+    balanced += verdict->action == DP_FORWARD && verdict->backend != 0;
     if (verdict->action == DP_DROP)
         dropped[verdict->reason]++;
 }
@@ -468,13 +510,14 @@ Test(decide, agrees_with_the_walk_of_the_specification_in_native_mode)
         DP_REASON_SOURCE_CHECK,       DP_REASON_NO_ROUTE,
         DP_REASON_NULL_ROUTE,         DP_REASON_NEXT_HOP_UNREACHABLE,
         DP_REASON_ACCESS_NOT_ALLOWED, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED,
-        DP_REASON_NO_MEMBER,          DP_REASON_RECEIVER_NOT_FORWARDING};
+        DP_REASON_NO_MEMBER,          DP_REASON_RECEIVER_NOT_FORWARDING,
+        DP_REASON_NO_HEALTHY_BACKEND};
 
     run(true, 5);
     for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         expect_met(reasons[i], true);
-    cr_expect(forwarded > 1000 && answered > 100 && loops > 10, "%u %u %u", forwarded, answered,
-              loops);
+    cr_expect(forwarded > 1000 && answered > 100 && loops > 10 && balanced > 100, "%u %u %u %u",
+              forwarded, answered, loops, balanced);
 }
 
 Test(decide, agrees_with_the_walk_of_the_specification_in_azure_mode)

@@ -60,9 +60,9 @@ Test(forwarding, impossible_configurations_are_refused)
 {
     const struct dp_forwarding_config good = {
         .workers = 1, .nic_capacity = 1, .vnet_capacity = 1, .group_capacity = 1, .hash_fields = 2};
-    struct dp_forwarding_config bad[6];
+    struct dp_forwarding_config bad[7];
 
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < 7; i++)
         bad[i] = good;
     bad[0].workers = 0;
     bad[1].nic_capacity = 0;
@@ -70,7 +70,9 @@ Test(forwarding, impossible_configurations_are_refused)
     bad[3].vnet_capacity = 0;
     bad[4].group_capacity = LPM_LEAF_MAX + 1;
     bad[5].hash_fields = 4;
-    for (unsigned i = 0; i < 6; i++) {
+    bad[6].nic_capacity = LPM_LEAF_MAX / 2;
+    bad[6].group_capacity = LPM_LEAF_MAX / 2 + 2;
+    for (unsigned i = 0; i < 7; i++) {
         errno = 0;
         cr_expect_null(dp_forwarding_create(&bad[i], lpm));
         cr_expect_eq(errno, EINVAL);
