@@ -24,11 +24,15 @@ struct listening {
 static void print_event(const json_t *row)
 {
     const char *server = json_string_value(json_object_get(row, "route_server"));
+    const char *balancer = json_string_value(json_object_get(row, "load_balancer"));
+    const char *nic = json_string_value(json_object_get(row, "nic"));
     const char *peer = json_string_value(json_object_get(row, "peer"));
     const char *prefix = json_string_value(json_object_get(row, "prefix"));
     const json_t *hops = json_object_get(row, "next_hops");
     printf("%10.3f  %-21s %s", json_real_value(json_object_get(row, "time")),
-           json_string_value(json_object_get(row, "event")), server);
+           json_string_value(json_object_get(row, "event")), server ? server : balancer);
+    if (nic)
+        printf(" %s", nic);
     if (peer)
         printf("/%d %s", (int)json_integer_value(json_object_get(row, "instance")), peer);
     if (prefix)

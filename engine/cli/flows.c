@@ -9,7 +9,7 @@
 struct step {
     uint64_t flow;
     size_t place;
-    uint32_t next_hop;
+    uint32_t next_hop, backend;
     uint32_t bytes;
 };
 
@@ -26,6 +26,8 @@ static int by_next_hop_then_flow(const void *left, const void *right)
     const struct step *a = left, *b = right;
     if (a->next_hop != b->next_hop)
         return a->next_hop < b->next_hop ? -1 : 1;
+    if (a->backend != b->backend)
+        return a->backend < b->backend ? -1 : 1;
     return by_flow_then_place(left, right);
 }
 
@@ -42,9 +44,15 @@ static int collect(const struct dp_replay_record *records, size_t n,
             (*steps)[(*count)++] = (struct step){.flow = records[i].flow,
                                                  .place = i,
                                                  .next_hop = records[i].next_hop,
+                                                 .backend = records[i].backend,
                                                  .bytes = records[i].bytes};
     qsort(*steps, *count, sizeof(**steps), order);
     return 0;
+}
+
+static bool same_member(const struct step *a, const struct step *b)
+{
+    return a->next_hop == b->next_hop && a->backend == b->backend;
 }
 
 int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_share **shares,
@@ -57,15 +65,16 @@ int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_sh
         return error;
     size_t groups = 0;
     for (size_t i = 0; i < count; i++)
-        groups += i == 0 || steps[i].next_hop != steps[i - 1].next_hop;
+        groups += i == 0 || !same_member(&steps[i], &steps[i - 1]);
     *share_count = 0;
     *shares = calloc(groups + 1, sizeof(**shares));
     if (!*shares)
         error = -ENOMEM;
     for (size_t i = 0; i < count && !error; i++) {
-        bool new_hop = i == 0 || steps[i].next_hop != steps[i - 1].next_hop;
+        bool new_hop = i == 0 || !same_member(&steps[i], &steps[i - 1]);
         if (new_hop)
-            (*shares)[(*share_count)++].next_hop = steps[i].next_hop;
+            (*shares)[(*share_count)++] =
+                (struct flow_share){.next_hop = steps[i].next_hop, .backend = steps[i].backend};
         struct flow_share *share = &(*shares)[*share_count - 1];
         share->packets++;
         share->bytes += steps[i].bytes;
@@ -75,6 +84,12 @@ int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_sh
     return error;
 }
 
+/* What carries the flow and may be lost. */
+static uint32_t carrier(const struct step *step)
+{
+    return step->backend ? step->backend : step->next_hop;
+}
+
 /* One flow's steps: the last before the change against the first after it. */
 static void compare(const struct step *steps, size_t n, size_t at, const uint32_t *lost,
                     size_t lost_count, struct flow_moves *moves)
@@ -82,10 +97,10 @@ static void compare(const struct step *steps, size_t n, size_t at, const uint32_
     size_t first_after = 0;
     while (first_after < n && steps[first_after].place < at)
         first_after++;
-    if (first_after == 0 || first_after == n || steps[first_after - 1].next_hop == 0)
+    if (first_after == 0 || first_after == n || carrier(&steps[first_after - 1]) == 0)
         return;
-    uint32_t before = steps[first_after - 1].next_hop;
-    bool moved = steps[first_after].next_hop != before, was_lost = false;
+    uint32_t before = carrier(&steps[first_after - 1]);
+    bool moved = carrier(&steps[first_after]) != before, was_lost = false;
     for (size_t i = 0; i < lost_count; i++)
         was_lost = was_lost || before == lost[i];
     moves->seen++;

@@ -287,7 +287,7 @@ static const char *source_of(const struct path_hop *hop)
 static json_t *hop_json(const struct fabric *fabric, const struct path_hop *hop)
 {
     char prefix[LPM_PREFIX_TEXT], next_hop[LPM_ADDRESS_TEXT];
-    return json_pack(
+    json_t *object = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "node", place_name(fabric, hop->place), "nic",
         text_or_null(nic_name(fabric, hop->nic)), "matched", text_or_null(matched(hop, prefix)),
         "source", text_or_null(source_of(hop)), "next_hop_type",
@@ -295,6 +295,9 @@ static json_t *hop_json(const struct fabric *fabric, const struct path_hop *hop)
         text_or_null(hop->next_hop.family ? lpm_address_format(&hop->next_hop, next_hop) : NULL),
         "tunnel",
         text_or_null(hop->tunnel == FABRIC_NONE ? NULL : fabric->tunnels[hop->tunnel].name));
+    if (hop->backend)
+        json_object_set_new(object, "backend", json_string(hop->backend->name));
+    return object;
 }
 
 /* Where it ended is a hop too, that matched nothing. */
@@ -371,6 +374,8 @@ static void show_hop(const struct fabric *fabric, const struct path_hop *hop)
         printf(" %s", fabric_next_hop_type_text(hop->row->type));
     if (hop->next_hop.family)
         printf(" to %s", lpm_address_format(&hop->next_hop, next_hop));
+    if (hop->backend)
+        printf(" (backend %s)", hop->backend->name);
     if (hop->tunnel != FABRIC_NONE)
         printf(" in tunnel %s, whose packets go by", fabric->tunnels[hop->tunnel].name);
     putchar('\n');

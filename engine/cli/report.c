@@ -98,14 +98,16 @@ static const char *next_hop_text(const struct dp_forwarding *forwarding, uint32_
 void report_members(const struct dp_forwarding *forwarding, const struct flow_share *shares,
                     size_t n, unsigned indent)
 {
-    char text[LPM_ADDRESS_TEXT];
+    char text[LPM_ADDRESS_TEXT], backend[LPM_ADDRESS_TEXT];
     struct table table;
     if (table_begin(&table, "Next hop|>packets|>bytes|>flows"))
         return;
     for (size_t i = 0; i < n; i++)
-        table_row(&table, "%s|%" PRIu64 "|%" PRIu64 "|%" PRIu64,
-                  next_hop_text(forwarding, shares[i].next_hop, text), shares[i].packets,
-                  shares[i].bytes, shares[i].flows);
+        table_row(&table, "%s%s%s|%" PRIu64 "|%" PRIu64 "|%" PRIu64,
+                  next_hop_text(forwarding, shares[i].next_hop, text),
+                  shares[i].backend ? ", backend " : "",
+                  shares[i].backend ? next_hop_text(forwarding, shares[i].backend, backend) : "",
+                  shares[i].packets, shares[i].bytes, shares[i].flows);
     table_end(&table, stdout, indent);
 }
 
@@ -114,13 +116,18 @@ static json_t *members_json(const struct dp_forwarding *forwarding, const struct
 {
     char text[LPM_ADDRESS_TEXT];
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        if (shares[i].next_hop)
-            json_array_append_new(
-                list, json_pack("{s:s, s:I, s:I, s:I}", "next_hop",
-                                next_hop_text(forwarding, shares[i].next_hop, text), "packets",
-                                (json_int_t)shares[i].packets, "bytes", (json_int_t)shares[i].bytes,
-                                "flows", (json_int_t)shares[i].flows));
+    for (size_t i = 0; i < n; i++) {
+        if (!shares[i].next_hop && !shares[i].backend)
+            continue;
+        json_t *member = json_pack(
+            "{s:s, s:I, s:I, s:I}", "next_hop", next_hop_text(forwarding, shares[i].next_hop, text),
+            "packets", (json_int_t)shares[i].packets, "bytes", (json_int_t)shares[i].bytes, "flows",
+            (json_int_t)shares[i].flows);
+        if (shares[i].backend)
+            json_object_set_new(member, "backend",
+                                json_string(next_hop_text(forwarding, shares[i].backend, text)));
+        json_array_append_new(list, member);
+    }
     return list;
 }
 

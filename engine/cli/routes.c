@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
+#include "engine/cli/frontends.h"
 #include "engine/program/policy_text.h"
 #include "engine/cli/report.h"
 #include "engine/cli/table.h"
@@ -24,10 +25,14 @@ static int show_rows(struct twin *twin, uint32_t nic, bool json)
         fabric_rows(twin->fabric, controller_bgp(sim_controller(twin->sim)), &scope, &rows, &n);
     if (error)
         return cli_error(&cli_routes, "%s", strerror(-error));
-    if (json)
-        report_json(program_rows_json(twin->fabric->nics[nic].name, rows, n));
-    else
+    if (json) {
+        json_t *document = program_rows_json(twin->fabric->nics[nic].name, rows, n);
+        frontends_json(document, twin, twin->fabric->nics[nic].vnet, rows, n);
+        report_json(document);
+    } else {
         report_rows(rows, n, 0);
+        frontends_text(twin, twin->fabric->nics[nic].vnet, rows, n);
+    }
     free(rows);
     return CLI_FINE;
 }
@@ -66,7 +71,8 @@ static json_t *candidate_json(const struct fabric_candidate *candidate)
 static void explain_text(const struct fabric_explanation *explanation)
 {
     struct table table;
-    if (table_begin(&table, "Verdict|Rule|Source|Via|Instance|Next Hop Type|Next Hop IP|AS path|Policy"))
+    if (table_begin(&table,
+                    "Verdict|Rule|Source|Via|Instance|Next Hop Type|Next Hop IP|AS path|Policy"))
         return;
     for (size_t i = 0; i < explanation->n; i++) {
         const struct fabric_candidate *candidate = &explanation->candidates[i];
@@ -116,12 +122,16 @@ static int explain(struct twin *twin, uint32_t nic, const char *text, bool json)
         return cli_error(&cli_routes, "%s", strerror(-error));
     struct fabric_row rows[3];
     unsigned n = fabric_rows_at(twin->fabric, bgp, &scope, &prefix, rows);
-    if (json)
-        report_json(explain_json(text, &explanation, n && rows[0].active ? &rows[0] : NULL));
-    else if (explanation.n == 0)
+    if (json) {
+        json_t *document = explain_json(text, &explanation, n && rows[0].active ? &rows[0] : NULL);
+        frontends_json(document, twin, twin->fabric->nics[nic].vnet, rows, n);
+        report_json(document);
+    } else if (explanation.n == 0) {
         printf("nothing announces or defines %s\n", text);
-    else
+    } else {
         explain_text(&explanation);
+        frontends_text(twin, twin->fabric->nics[nic].vnet, rows, n);
+    }
     fabric_explanation_free(&explanation);
     return CLI_FINE;
 }

@@ -189,6 +189,18 @@ static bool complete_macs(struct fabric_loader *loader)
 
 /* --- Owners and defaults ---------------------------------------------------------------------- */
 
+#define PROBE_TIMEOUT_MS 1000u
+
+static void complete_load_balancer(const struct fabric *fabric,
+                                   struct fabric_load_balancer *balancer)
+{
+    unsigned half_ms = balancer->probe_interval_s * 1000u / 2;
+
+    balancer->vnet = fabric->subnets[balancer->subnet].vnet;
+    if (balancer->probe_timeout_ms == 0)
+        balancer->probe_timeout_ms = half_ms < PROBE_TIMEOUT_MS ? half_ms : PROBE_TIMEOUT_MS;
+}
+
 /* A NIC's VNet and router are nowhere written: they follow from its subnet, and from the
  * routers' own lists. */
 static void complete_nics(struct fabric *fabric)
@@ -198,7 +210,7 @@ static void complete_nics(struct fabric *fabric)
         fabric->nics[i].router = FABRIC_NONE;
     }
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
-        fabric->load_balancers[i].vnet = fabric->subnets[fabric->load_balancers[i].subnet].vnet;
+        complete_load_balancer(fabric, &fabric->load_balancers[i]);
     /* A NIC that two routers claim is an error that the checks tell; here the first one has it. */
     for (uint32_t i = 0; i < fabric->routers_count; i++)
         for (uint32_t j = 0; j < fabric->routers[i].nic_count; j++)

@@ -289,3 +289,28 @@ uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
         fabric_each_peering(fabric, vnet, try_peer_address, &search);
     return search.found;
 }
+
+uint32_t fabric_resolve_frontend(const struct fabric *fabric, uint32_t vnet,
+                                 const struct lpm_address *address)
+{
+    const struct fabric_peering *peering;
+    unsigned side;
+
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
+        const struct fabric_load_balancer *balancer = &fabric->load_balancers[i];
+
+        if (lpm_address_equal(&balancer->frontend, address) &&
+            (balancer->vnet == vnet ||
+             fabric_peering_between(fabric, vnet, balancer->vnet, &peering, &side)))
+            return i;
+    }
+    return FABRIC_NONE;
+}
+
+bool fabric_is_backend(const struct fabric_load_balancer *balancer, uint32_t nic)
+{
+    for (uint32_t i = 0; i < balancer->backend_count; i++)
+        if (balancer->backends[i] == nic)
+            return true;
+    return false;
+}

@@ -330,7 +330,11 @@ struct fabric_load_balancer {
     struct lpm_address frontend;
     uint32_t *backends; /* NICs */
     uint32_t backend_count;
-    unsigned probe_interval_s, probe_failures;
+    /* struct probe_order says what is sent. */
+    bool probe_tcp; /* else ICMP */
+    uint16_t probe_port;
+    unsigned probe_interval_s, probe_timeout_ms;
+    unsigned probe_failures, probe_successes; /* in a row, until it is down, or up again */
 };
 
 /* A number that may be left out. */
@@ -561,6 +565,12 @@ int fabric_owner_compare(const struct fabric_owner *owner, uint32_t vnet,
 /* The NIC that has address, in vnet or a VNet directly peered with it; FABRIC_NONE: unreachable. */
 uint32_t fabric_resolve_address(const struct fabric *fabric, uint32_t vnet,
                                 const struct lpm_address *address);
+/* The load balancer whose frontend is address, in vnet or a VNet directly peered with it;
+ * FABRIC_NONE: none. */
+uint32_t fabric_resolve_frontend(const struct fabric *fabric, uint32_t vnet,
+                                 const struct lpm_address *address);
+/* Is NIC a backend of load balancer? */
+bool fabric_is_backend(const struct fabric_load_balancer *balancer, uint32_t nic);
 
 /* "127.0.0.1:9460" or "[::1]:9460", as FABRIC_TYPE_SOCKET has it; port is never 0. */
 bool fabric_socket_parse(const char *text, struct lpm_address *address, uint16_t *port);

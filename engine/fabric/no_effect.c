@@ -14,7 +14,6 @@ static const struct key_without_effect {
     const char *unguarded, *remedy;
 } without_effect[] = {
     {"", "hosts", NULL},
-    {"", "load_balancers", NULL},
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},

@@ -82,7 +82,19 @@ const struct fabric_schema fabric_schema_gateway = {.title = "gateways",
                                                     FABRIC_OF(fabric_gateway),
                                                     .named = true};
 
+static const struct fabric_word probe_protocols[] = {{"Icmp", false}, {"Tcp", true}, {NULL, 0}};
 static const struct fabric_key probe_keys[] = {
+    {.name = "protocol",
+     .type = FABRIC_TYPE_WORD,
+     .words = probe_protocols,
+     FABRIC_FIELD(fabric_load_balancer, probe_tcp),
+     .fallback = "Icmp"},
+    {.name = "port",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 65535,
+     FABRIC_FIELD(fabric_load_balancer, probe_port),
+     .otherwise = "none; required with Tcp"},
     {.name = "interval_s",
      .type = FABRIC_TYPE_NUMBER,
      .least = 1,
@@ -95,6 +107,18 @@ static const struct fabric_key probe_keys[] = {
      .most = 100,
      FABRIC_FIELD(fabric_load_balancer, probe_failures),
      .fallback = "2"},
+    {.name = "timeout_ms",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 10,
+     .most = 1800000,
+     FABRIC_FIELD(fabric_load_balancer, probe_timeout_ms),
+     .otherwise = "1000, or half of the interval where that is less"},
+    {.name = "successes",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 100,
+     FABRIC_FIELD(fabric_load_balancer, probe_successes),
+     .fallback = "1"},
 };
 static const struct fabric_schema probe_schema = {
     .title = "load_balancers.probe", .word = "probe", FABRIC_KEYS(probe_keys)};

@@ -7,7 +7,8 @@
 
 #include "engine/fabric/gateway.h"
 
-#define WHAT_TEXT 200
+#define WHAT_TEXT    200
+#define BACKENDS_MAX 64u /* as many as a next-hop group has members */
 
 /* --- Gateways --------------------------------------------------------------------------------- */
 
@@ -149,6 +150,14 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
 
 /* --- Load balancers --------------------------------------------------------------------------- */
 
+static bool has_family(const struct fabric_nic *nic, uint8_t family)
+{
+    for (uint32_t i = 0; i < nic->addresses.n; i++)
+        if (nic->addresses.items[i].family == family)
+            return true;
+    return false;
+}
+
 /* used_by: for each NIC, the last load balancer that has it as a backend, plus one. */
 static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_t *used_by)
 {
@@ -168,8 +177,30 @@ static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_
         if (used_by[balancer->backends[i]] == index + 1)
             FABRIC_ERROR(loader, place, "load_balancers[%s].backends: '%s' stands twice",
                          balancer->name, nic->name);
+        if (!has_family(nic, balancer->frontend.family))
+            FABRIC_ERROR(loader, place,
+                         "load_balancers[%s].backends: NIC '%s' has no address of the frontend's "
+                         "address family",
+                         balancer->name, nic->name);
         used_by[balancer->backends[i]] = index + 1;
     }
+    if (balancer->backend_count > BACKENDS_MAX)
+        FABRIC_ERROR(loader, &balancer->place, "load_balancers[%s].backends: at most %u",
+                     balancer->name, BACKENDS_MAX);
+}
+
+static void check_probe(struct fabric_loader *loader, const struct fabric_load_balancer *balancer)
+{
+    if (balancer->probe_tcp && balancer->probe_port == 0)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &balancer->probe_tcp, &balancer->place),
+                     "load_balancers[%s].probe.protocol: Tcp needs a port", balancer->name);
+    if (!balancer->probe_tcp && balancer->probe_port != 0)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &balancer->probe_port, &balancer->place),
+                     "load_balancers[%s].probe.port: goes with protocol: Tcp only", balancer->name);
+    if (balancer->probe_timeout_ms > balancer->probe_interval_s * 1000u / 2)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &balancer->probe_timeout_ms, &balancer->place),
+                     "load_balancers[%s].probe.timeout_ms: %u is more than half of interval_s (%u)",
+                     balancer->name, balancer->probe_timeout_ms, balancer->probe_interval_s);
 }
 
 /* By VNet, then by frontend. */
@@ -216,6 +247,7 @@ static void check_load_balancers(struct fabric_loader *loader)
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
         check_frontend(loader, balancers[i], i > 0 ? balancers[i - 1] : NULL);
         check_backends(loader, i, used_by);
+        check_probe(loader, &fabric->load_balancers[i]);
     }
 }
 

@@ -9,6 +9,7 @@
  *                ├─ control       the control socket and its clients               control.c
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
+ *                ├─ probes        of load balancers' backends    probe.c
  *                └─ peers[]       one per session                peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
  *                     └─ parting[outgoing, incoming]: closed for the session, still sending its
@@ -53,6 +54,7 @@ struct live_candidates;
 struct live_collectors;
 struct live_control;
 struct live_events;
+struct live_probes;
 struct live_table_dump;
 struct live_connection;
 
@@ -115,6 +117,7 @@ struct live {
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_bfd *bfd;               /* NULL: no peer has BFD */
+    struct live_probes *probes;         /* NULL: no load balancer */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
     unsigned connection_count;          /* open sockets of peers, parting ones included */
     bool flush_wanted;

@@ -30,6 +30,7 @@
 #include "engine/live/log.h"
 #include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
+#include "engine/live/probe.h"
 #include "engine/live/report.h"
 #include "engine/live/table_dump.h"
 #include "lpm/rcu.h"
@@ -162,6 +163,7 @@ static void live_settle(uv_prepare_t *prepare)
     lpm_rcu_poll();
     set_timer(live);
     live_bfd_settle(live);
+    live_probes_settle(live);
     live_events_settle(live);
     live_collectors_settle(live);
     if (live->stop_asked && !live->stopping)
@@ -318,6 +320,7 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     struct controller_shell shell = {.context = live, .flush_wanted = on_flush_wanted};
     live_peers_shell(&shell);
     live_bfd_shell(&shell);
+    live_probes_shell(&shell);
     raise_descriptor_limit();
     char plane_error[DP_ERROR_TEXT] = "";
     int status = open_loop(live, error);
@@ -343,6 +346,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
         status = live_peers_create(live);
     if (!status)
         status = live_bfd_open(live, plane_error);
+    if (!status)
+        status = live_probes_open(live, plane_error);
     if (!status)
         status = live_plane_start(&live->plane, live->fabric, live->options.verbose, plane_error);
     if (status)
@@ -398,6 +403,7 @@ static void finish(struct live *live)
     live_listeners_close(live);
     live_candidates_close(live);
     live_bfd_close(live->bfd);
+    live_probes_close(live);
     if (live->loop_open) {
         uv_walk(&live->loop, close_handle, NULL);
         uv_run(&live->loop, UV_RUN_DEFAULT);
@@ -413,6 +419,7 @@ static void finish(struct live *live)
     free(live->listeners);
     free(live->peers);
     live_bfd_free(live->bfd);
+    live_probes_free(live);
     live_candidates_free(live);
     free(live);
 }

@@ -12,6 +12,7 @@
 #include "engine/live/collector.h"
 #include "engine/live/events.h"
 #include "engine/live/report_session.h"
+#include "engine/program/balancer_json.h"
 
 /* --- Document --------------------------------------------------------------------------------- */
 
@@ -120,6 +121,15 @@ static json_t *programmed(const struct live *live)
     return object;
 }
 
+static json_t *balancer_rows(const struct live *live)
+{
+    const struct program *program = controller_program(live->plane.controller);
+    json_t *rows = json_array();
+    for (uint32_t i = 0; i < live->fabric->load_balancers_count; i++)
+        json_array_append_new(rows, program_balancer_json(program, live->fabric, i));
+    return rows;
+}
+
 json_t *live_report_state(const struct live *live)
 {
     json_t *state = json_object();
@@ -128,6 +138,8 @@ json_t *live_report_state(const struct live *live)
         json_object_set_new(state, "bfd", live_bfd_report_all(live));
     if (live->collectors)
         json_object_set_new(state, "bmp", live_collectors_report(live));
+    if (live->fabric->load_balancers_count > 0)
+        json_object_set_new(state, "load_balancers", balancer_rows(live));
     json_object_set_new(state, "ports", port_rows(live));
     json_object_set_new(state, "programmed", programmed(live));
     json_object_set_new(state, "events", live_events_last(live, LIVE_REPORT_EVENTS));
@@ -259,6 +271,23 @@ static void print_next_hops(FILE *file, const json_t *rows)
     }
 }
 
+static void print_balancers(FILE *file, const json_t *rows)
+{
+    size_t i, j;
+    json_t *row, *backend;
+    json_array_foreach(rows, i, row)
+    {
+        fprintf(file, "load balancer %s, frontend %s:", text_of(row, "name"),
+                text_of(row, "frontend"));
+        json_array_foreach(json_object_get(row, "backends"), j, backend)
+        {
+            fprintf(file, "%s %s %s", j ? "," : "", text_of(backend, "nic"),
+                    text_of(backend, "state"));
+        }
+        fputc('\n', file);
+    }
+}
+
 static void print_ports(FILE *file, const json_t *rows)
 {
     size_t i;
@@ -283,6 +312,7 @@ void live_report_print(FILE *file, const json_t *report)
     print_collectors(file, json_object_get(report, "bmp"));
     print_nics(file, json_object_get(report, "nics"));
     print_next_hops(file, json_object_get(report, "next_hops"));
+    print_balancers(file, json_object_get(report, "load_balancers"));
     print_ports(file, json_object_get(report, "ports"));
     fprintf(file, "received %lld = forwarded %lld + answered %lld + dropped:",
             count_of(report, "received"), count_of(report, "forwarded"),

@@ -127,6 +127,25 @@ static void on_bfd_changed(void *context, void *user, const struct bfd_change *c
         controller->shell.bfd_changed(controller->shell.context, peer, change);
 }
 
+/* One swap, whatever leads there; what cannot be swapped is told by the next flush, and tried again by
+ * the next probe. */
+static int on_backend(void *context, uint32_t balancer, uint32_t backend, bool up, uint64_t now_ms)
+{
+    struct controller *controller = context;
+    uint32_t nic = controller->fabric->load_balancers[balancer].backends[backend];
+    int swapped = program_backend_state(controller->program, balancer, backend, up);
+    if (swapped < 0) {
+        controller->error = swapped;
+        note_flush(controller);
+        return swapped;
+    }
+    if (controller->watch)
+        watch_backend(controller->watch, balancer, nic, up, now_ms);
+    if (controller->shell.backend_changed)
+        controller->shell.backend_changed(controller->shell.context, balancer, nic, up);
+    return 0;
+}
+
 static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
 {
     struct server *server = ((const struct place *)context)->server;
@@ -374,6 +393,12 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
         failed = -errno;
         goto fail;
     }
+    if (fabric->load_balancers_count > 0) {
+        controller->probes = probes_create(fabric, on_backend, controller);
+        failed = controller->probes ? 0 : -errno;
+        if (failed)
+            goto fail;
+    }
     return controller;
 fail:
     controller_destroy(controller);
@@ -392,6 +417,7 @@ void controller_destroy(struct controller *controller)
         for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)
             speaker_destroy(controller->servers[i].speakers[j]);
     bfd_table_destroy(controller->bfd);
+    probes_destroy(controller->probes);
     watch_destroy(controller->watch);
     free(controller->servers);
     free(controller->peers);
@@ -581,6 +607,11 @@ struct speaker *controller_speaker(struct controller *controller, size_t i)
     for (; i >= controller->servers[server].speaker_count; server++)
         i -= controller->servers[server].speaker_count;
     return controller->servers[server].speakers[i];
+}
+
+struct probes *controller_probes(struct controller *controller)
+{
+    return controller->probes;
 }
 
 struct program *controller_program(struct controller *controller)

@@ -23,6 +23,7 @@
 
 #include "engine/bgp/bfd_table.h"
 #include "engine/fabric/effective.h"
+#include "engine/program/probes.h"
 #include "engine/program/program.h"
 
 struct controller;
@@ -72,6 +73,8 @@ struct controller_shell {
     /* For the log; may be NULL. */
     void (*bfd_changed)(void *context, struct controller_peer *peer,
                         const struct bfd_change *change);
+    /* A load balancer's backend came or went by its probes. For the log; may be NULL. */
+    void (*backend_changed)(void *context, uint32_t balancer, uint32_t nic, bool up);
     uint64_t seed; /* of BFD's discriminators and jitter: where strangers may send, a secret one */
 };
 
@@ -112,6 +115,10 @@ struct bfd_table *controller_bfd(struct controller *controller);
 /* Closes the BGP sessions of peers whose BFD session failed, with Cease / BFD Down (RFC 9384); they
  * start again by themselves, whether or not BFD does (RFC 5882 section 4.3). Returns how many. */
 unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
+
+/* The probes of load balancers' backends, for the shell to send and to hear the answers of (probes.h).
+ * A backend that they find down leaves its load balancer's group at once. NULL: no load balancer. */
+struct probes *controller_probes(struct controller *controller);
 
 /* Writes an event log from now on, with the thresholds of fabric.engine.events; listener (events.h)
  * may be NULL. Once, before controller_start(). -ENOMEM. */

@@ -33,8 +33,9 @@ struct controller {
     struct program_bgp_view *view;
     struct program *program;
     struct bfd_table *bfd;
-    bool bfd_close_due;  /* of any peer */
-    struct watch *watch; /* NULL: nobody watches */
+    bool bfd_close_due;    /* of any peer */
+    struct probes *probes; /* NULL: no load balancer */
+    struct watch *watch;   /* NULL: nobody watches */
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };

@@ -20,6 +20,8 @@ static const char *const kinds[EVENT_KINDS] = {
     [EVENT_SESSION_STATE] = "session-state",
     [EVENT_ROUTE_CHOSEN] = "route-chosen",
     [EVENT_ROUTE_GONE] = "route-gone",
+    [EVENT_BACKEND_UP] = "backend-up",
+    [EVENT_BACKEND_DOWN] = "backend-down",
     [EVENT_PEER_DOWN] = "peer-down",
     [EVENT_NEW_DEFAULT_ROUTE] = "new-default-route",
     [EVENT_NEW_SUPERNET] = "new-supernet",
@@ -94,6 +96,13 @@ static void add_peer(json_t *object, const struct event *event)
                         json_string(lpm_address_format(&event->peer_address, address)));
 }
 
+static void add_backend(json_t *object, const struct fabric *fabric, const struct event *event)
+{
+    json_object_set_new(object, "load_balancer",
+                        json_string(fabric->load_balancers[event->balancer].name));
+    json_object_set_new(object, "nic", json_string(fabric->nics[event->backend].name));
+}
+
 static void add_route(json_t *object, const struct event *event)
 {
     char text[LPM_PREFIX_TEXT];
@@ -118,8 +127,11 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
                         json_real((double)((int64_t)event->time_ms + offset_ms) / 1000.0));
     json_object_set_new(object, "event", json_string(event_kind_text(event->kind)));
     json_object_set_new(object, "alert", json_boolean(event_is_alert(event->kind)));
-    json_object_set_new(object, "route_server",
-                        json_string(fabric->route_servers[event->route_server].name));
+    if (event->route_server != FABRIC_NONE)
+        json_object_set_new(object, "route_server",
+                            json_string(fabric->route_servers[event->route_server].name));
+    else
+        add_backend(object, fabric, event);
     if (event->peer)
         add_peer(object, event);
     if (event->prefix.family)

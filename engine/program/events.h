@@ -22,6 +22,8 @@ enum event_kind {
     EVENT_SESSION_STATE, /* any other change of state */
     EVENT_ROUTE_CHOSEN,  /* a prefix has a choice that it had not, or another one */
     EVENT_ROUTE_GONE,    /* it has none any more */
+    EVENT_BACKEND_UP,    /* of a load balancer: its probes are answered again */
+    EVENT_BACKEND_DOWN,  /* they are not */
     EVENT_PEER_DOWN,
     EVENT_NEW_DEFAULT_ROUTE,
     EVENT_NEW_SUPERNET,
@@ -46,7 +48,8 @@ struct event {
     uint64_t number;  /* from 1 on, without gaps */
     uint64_t time_ms; /* as the control plane's */
     enum event_kind kind;
-    uint32_t route_server;
+    uint32_t route_server;              /* FABRIC_NONE: a load balancer's event */
+    uint32_t balancer, backend;         /* of such a one: load balancer, and NIC */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
     char peer_name[EVENT_NAME];
@@ -72,7 +75,7 @@ uint64_t event_log_count(const struct event_log *log);
 /* The event of this number, or NULL when it is not kept (any more). */
 const struct event *event_log_at(const struct event_log *log, uint64_t number);
 
-/* {"number", "time", "event", "alert", "route_server", "instance", "peer", "address", "prefix",
+/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "instance", "peer", "address", "prefix",
  * "next_hops", "as_path", "cause"}; keys without a value are left out. time is in seconds:
  * event->time_ms plus offset_ms. NULL: no memory. */
 json_t *event_json(const struct fabric *fabric, const struct event *event, int64_t offset_ms);

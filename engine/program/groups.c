@@ -26,6 +26,7 @@ struct group {
 
 struct program_groups {
     const struct fabric *fabric;
+    const struct program_balancers *balancers;
     struct dp_forwarding *forwarding;
     struct group *buckets[BUCKET_COUNT];
     struct group **by_id;
@@ -169,7 +170,7 @@ static int find_or_make(struct program_groups *groups, uint32_t vnet, const stru
                         struct group **group)
 {
     struct program_target target;
-    program_resolve(groups->fabric, vnet, row, &target);
+    program_resolve(groups->fabric, groups->balancers, vnet, row, &target);
     uint32_t hash = program_target_hash(&target);
     *group = find(groups, &target, hash);
     return *group ? 0 : make(groups, &target, hash, group);
@@ -235,14 +236,15 @@ void program_groups_recount_end(struct program_groups *groups)
 
 /* --- Other points of view --------------------------------------------------------------------- */
 
-static int compare_views(const struct fabric *fabric, struct group *group)
+static int compare_views(const struct program_groups *groups, struct group *group)
 {
+    const struct fabric *fabric = groups->fabric;
     uint32_t *vnets = calloc((size_t)fabric->vnets_count + 1, sizeof(*vnets));
     size_t n = 0;
     if (!vnets)
         return -ENOMEM;
     for (uint32_t i = 0; i < fabric->vnets_count; i++)
-        if (program_target_deviates(fabric, i, &group->target))
+        if (program_target_deviates(fabric, groups->balancers, i, &group->target))
             vnets[n++] = i;
     if (n > 0)
         group->deviating = vnets;
@@ -260,7 +262,7 @@ int program_groups_deviating(struct program_groups *groups, uint32_t id, const u
     if (id == LPM_NO_ROUTE)
         return 0;
     struct group *group = groups->by_id[id];
-    int error = group->compared ? 0 : compare_views(groups->fabric, group);
+    int error = group->compared ? 0 : compare_views(groups, group);
     *vnets = group->deviating;
     *n = error ? 0 : group->deviating_count;
     return error;
@@ -311,12 +313,14 @@ int program_groups_next_hop(struct program_groups *groups, const struct lpm_addr
 /* --- Life and checks -------------------------------------------------------------------------- */
 
 struct program_groups *program_groups_create(const struct fabric *fabric,
+                                             const struct program_balancers *balancers,
                                              struct dp_forwarding *forwarding)
 {
     struct program_groups *groups = calloc(1, sizeof(*groups));
     if (!groups)
         return NULL;
     groups->fabric = fabric;
+    groups->balancers = balancers;
     groups->forwarding = forwarding;
     return groups;
 }
@@ -339,7 +343,7 @@ bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
     struct program_target target;
     struct dp_member members[DP_GROUP_MEMBER_MAX];
     struct dp_group_info info;
-    program_resolve(groups->fabric, vnet, row, &target);
+    program_resolve(groups->fabric, groups->balancers, vnet, row, &target);
     struct dp_group_config config = configure(groups, &target, members);
     if (dp_group_info(groups->forwarding, group, &info) != 0 || info.kind != config.kind ||
         (config.kind == DP_GROUP_VNET && info.vnet != config.vnet) ||
@@ -347,7 +351,8 @@ bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
         return false;
     for (unsigned i = 0; config.kind == DP_GROUP_MEMBERS && i < config.member_count; i++)
         if (!lpm_address_equal(&info.members[i].next_hop, &members[i].next_hop) ||
-            info.members[i].nic != members[i].nic || info.members[i].weight != members[i].weight ||
+            info.members[i].nic != members[i].nic || info.members[i].group != members[i].group ||
+            info.members[i].weight != members[i].weight ||
             info.members[i].peering != members[i].peering)
             return false;
     return true;

@@ -15,10 +15,13 @@
 
 #include "dataplane/dataplane.h"
 #include "engine/fabric/effective.h"
+#include "engine/program/balancers.h"
 
 struct program_groups;
 
+/* All three are borrowed. */
 struct program_groups *program_groups_create(const struct fabric *fabric,
+                                             const struct program_balancers *balancers,
                                              struct dp_forwarding *forwarding);
 /* No FIB may hold a group any more. NULL is allowed. */
 void program_groups_destroy(struct program_groups *groups);

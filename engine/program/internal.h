@@ -2,6 +2,7 @@
  * struct program from inside the room, and the parts that its files do for one another.
  *
  *   struct program
+ *     balancers   a group for each load balancer (balancers.h)
  *     groups      next-hop groups, interned (groups.h)
  *     domains[]   one for each route server that NICs follow, and one for those that follow none (tables.h)
  *     scope_of[]  NIC ──> scope
@@ -19,6 +20,7 @@ struct program {
     const struct fabric *fabric;
     const struct fabric_bgp *bgp;
     struct dp_forwarding *forwarding;
+    struct program_balancers *balancers;
     struct program_groups *groups;
     struct program_domain *domains;
     size_t domain_count;

@@ -1,6 +1,10 @@
 /*
  * What of the fabric file the data plane is told once: VNets with their address maps, NICs with
  * their attachments, and the Internet as a NIC of its own.
+ *
+ * A load balancer's frontend is in its VNet's map, and is an own address of each of its backends: it
+ * returns packets that are sent to it as they are ("floating IP", direct server return), so a backend
+ * takes packets to it and answers from it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -61,6 +65,23 @@ static uint32_t salt_of(const struct fabric *fabric, uint32_t nic)
     return fabric->quirks.independent_hash ? XXH32(&nic, sizeof(nic), 0) | 1 : 0;
 }
 
+/* Its own, and the frontends that it stands behind. *addresses is malloc'ed. */
+static int list_addresses(const struct fabric *fabric, uint32_t index,
+                          struct lpm_address **addresses, unsigned *n)
+{
+    const struct fabric_addresses *own = &fabric->nics[index].addresses;
+    *addresses =
+        calloc((size_t)own->n + fabric->load_balancers_count + 1, sizeof(struct lpm_address));
+    if (!*addresses)
+        return -ENOMEM;
+    for (*n = 0; *n < own->n; (*n)++)
+        (*addresses)[*n] = own->items[*n];
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
+        if (fabric_is_backend(&fabric->load_balancers[i], index))
+            (*addresses)[(*n)++] = fabric->load_balancers[i].frontend;
+    return 0;
+}
+
 static int set_nic(const struct setting *setting, uint32_t index)
 {
     const struct program *program = setting->program;
@@ -71,8 +92,6 @@ static int set_nic(const struct setting *setting, uint32_t index)
     struct dp_nic_config config = {
         .name = nic->name,
         .vnet = PROGRAM_FIRST_VNET + nic->vnet,
-        .addresses = nic->addresses.items,
-        .address_count = nic->addresses.n,
         .subnet = subnet->prefixes.items,
         .subnet_count = subnet->prefixes.n,
         .ip_forwarding = nic->ip_forwarding,
@@ -82,9 +101,16 @@ static int set_nic(const struct setting *setting, uint32_t index)
         .mtu = nic->port == FABRIC_NONE ? 0 : fabric->ports[nic->port].mtu,
         .attachment = attach(setting, nic->port, nic->vlan),
     };
+    struct lpm_address *addresses;
+    int error = list_addresses(fabric, index, &addresses, &config.address_count);
+    if (error)
+        return error;
+    config.addresses = addresses;
     memcpy(config.mac, nic->mac, sizeof(config.mac));
     memcpy(config.gateway_mac, subnet->gateway_mac, sizeof(config.gateway_mac));
-    return dp_nic_set(program->forwarding, PROGRAM_FIRST_NIC + index, &config);
+    error = dp_nic_set(program->forwarding, PROGRAM_FIRST_NIC + index, &config);
+    free(addresses);
+    return error;
 }
 
 static bool is_zero(const uint8_t mac[6])
@@ -157,6 +183,21 @@ static int failed(char error[DP_ERROR_TEXT], const char *kind, const char *name,
     return reason;
 }
 
+static int set_frontends(const struct program *program, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *fabric = program->fabric;
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
+        const struct fabric_load_balancer *balancer = &fabric->load_balancers[i];
+        struct dp_vnet_address frontend = {.address = balancer->frontend,
+                                           .group = program_balancers_group(program->balancers, i)};
+        int reason = dp_vnet_set_addresses(program->forwarding, PROGRAM_FIRST_VNET + balancer->vnet,
+                                           &frontend, 1);
+        if (reason)
+            return failed(error, "load balancer", balancer->name, reason);
+    }
+    return 0;
+}
+
 static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
 {
     const struct fabric *fabric = program->fabric;
@@ -176,7 +217,7 @@ static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
                 return failed(error, "VNet", fabric->vnets[vnet].name, reason);
         }
     }
-    return 0;
+    return set_frontends(program, error);
 }
 
 static int set_nics(const struct setting *setting, char error[DP_ERROR_TEXT])

@@ -26,7 +26,8 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
         .workers = workers ? workers : 1,
         .nic_capacity = fabric->nics_count + PROGRAM_FIRST_NIC,
         .vnet_capacity = fabric->vnets_count + PROGRAM_FIRST_VNET,
-        .group_capacity = GROUP_CAPACITY_BASE + 4 * fabric->vnets_count,
+        .group_capacity =
+            GROUP_CAPACITY_BASE + 4 * fabric->vnets_count + fabric->load_balancers_count,
         .decrement_ttl = !fabric->quirks.transparent_ttl,
         .hash_fields = fabric->ecmp.hash_fields ? fabric->ecmp.hash_fields : 5,
     };
@@ -291,6 +292,16 @@ int program_next_hop_state(struct program *program, const struct lpm_address *ne
     return program_groups_next_hop(program->groups, next_hop, up);
 }
 
+int program_backend_state(struct program *program, uint32_t balancer, uint32_t backend, bool up)
+{
+    return program_balancers_set(program->balancers, balancer, backend, up);
+}
+
+bool program_backend_is_up(const struct program *program, uint32_t balancer, uint32_t backend)
+{
+    return program_balancers_is_up(program->balancers, balancer, backend);
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static int note_followed(struct program *program)
@@ -319,7 +330,9 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
     program->fabric = fabric;
     program->bgp = bgp;
     program->forwarding = forwarding;
-    program->groups = program_groups_create(fabric, forwarding);
+    program->balancers = program_balancers_create(fabric, forwarding);
+    if (program->balancers)
+        program->groups = program_groups_create(fabric, program->balancers, forwarding);
     int failed = program->groups ? program_scopes_open(program) : -ENOMEM;
     if (!failed)
         failed = note_followed(program);
@@ -344,6 +357,7 @@ void program_destroy(struct program *program)
     program_nics_remove(program);
     program_scopes_close(program);
     program_groups_destroy(program->groups);
+    program_balancers_destroy(program->balancers);
     program_pending_free(&program->pending);
     free(program->followed);
     free(program);

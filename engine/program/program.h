@@ -51,6 +51,12 @@ bool program_flush_due(const struct program *program);
  */
 int program_next_hop_state(struct program *program, const struct lpm_address *next_hop, bool up);
 
+/* Takes a backend (index in the load balancer's backends) out of its load balancer's group, or back
+ * in: one swap, whatever leads to the frontend. Returns how many groups were swapped (0: it is so
+ * already), or -errno. */
+int program_backend_state(struct program *program, uint32_t balancer, uint32_t backend, bool up);
+bool program_backend_is_up(const struct program *program, uint32_t balancer, uint32_t backend);
+
 /* NIC ids of the data plane <-> indices of fabric.nics. */
 uint32_t program_nic_id(const struct program *program, uint32_t nic);
 uint32_t program_nic_of(const struct program *program, uint32_t nic_id); /* or FABRIC_NONE */

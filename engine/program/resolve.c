@@ -36,33 +36,45 @@ static bool reaches(const struct fabric *fabric, uint32_t vnet, uint32_t other)
            (fabric_peering_between(fabric, vnet, other, &peering, &side) && peering->in_sync);
 }
 
-static struct dp_member resolve_member(const struct fabric *fabric, uint32_t vnet,
+/* What no NIC and no frontend in reach has stays a member, unreachable. */
+static struct dp_member resolve_member(const struct fabric *fabric,
+                                       const struct program_balancers *balancers, uint32_t vnet,
                                        const struct lpm_address *next_hop)
 {
     struct dp_member member = {.next_hop = *next_hop, .weight = 1};
     uint32_t nic = fabric_resolve_address(fabric, vnet, next_hop);
-    if (nic == FABRIC_NONE || !reaches(fabric, vnet, fabric->nics[nic].vnet))
+    uint32_t balancer =
+        nic == FABRIC_NONE ? fabric_resolve_frontend(fabric, vnet, next_hop) : FABRIC_NONE;
+    if (nic == FABRIC_NONE && balancer == FABRIC_NONE)
         return member;
-    member.nic = PROGRAM_FIRST_NIC + nic;
-    member.peering = peering_bits(fabric, vnet, fabric->nics[nic].vnet);
+    uint32_t home =
+        nic != FABRIC_NONE ? fabric->nics[nic].vnet : fabric->load_balancers[balancer].vnet;
+    if (!reaches(fabric, vnet, home))
+        return member;
+    if (nic != FABRIC_NONE)
+        member.nic = PROGRAM_FIRST_NIC + nic;
+    else
+        member.group = program_balancers_group(balancers, balancer);
+    member.peering = peering_bits(fabric, vnet, home);
     return member;
 }
 
-static void resolve_members(const struct fabric *fabric, uint32_t vnet,
-                            const struct fabric_row *row, struct program_target *target)
+static void resolve_members(const struct fabric *fabric, const struct program_balancers *balancers,
+                            uint32_t vnet, const struct fabric_row *row,
+                            struct program_target *target)
 {
     target->kind = DP_GROUP_MEMBERS;
     target->learned = row->source == FABRIC_SOURCE_BGP;
     target->member_count = row->next_hop_count;
     for (unsigned i = 0; i < row->next_hop_count; i++) {
-        target->members[i] = resolve_member(fabric, vnet, &row->next_hops[i]);
+        target->members[i] = resolve_member(fabric, balancers, vnet, &row->next_hops[i]);
         if (row->weights[i] > 0)
             target->members[i].weight = row->weights[i];
     }
 }
 
-void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,
-                     struct program_target *target)
+void program_resolve(const struct fabric *fabric, const struct program_balancers *balancers,
+                     uint32_t vnet, const struct fabric_row *row, struct program_target *target)
 {
     target->kind = DP_GROUP_NULL;
     target->learned = false;
@@ -85,24 +97,25 @@ void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fa
         break;
     case FABRIC_VIRTUAL_APPLIANCE:
     case FABRIC_VIRTUAL_NETWORK_GATEWAY: /* a user's has no next hop of its own: no-member */
-        resolve_members(fabric, vnet, row, target);
+        resolve_members(fabric, balancers, vnet, row, target);
         break;
     }
 }
 
 static bool members_equal(const struct dp_member *a, const struct dp_member *b)
 {
-    return a->nic == b->nic && a->peering == b->peering && a->weight == b->weight &&
-           lpm_address_equal(&a->next_hop, &b->next_hop);
+    return a->nic == b->nic && a->group == b->group && a->peering == b->peering &&
+           a->weight == b->weight && lpm_address_equal(&a->next_hop, &b->next_hop);
 }
 
-bool program_target_deviates(const struct fabric *fabric, uint32_t vnet,
-                             const struct program_target *target)
+bool program_target_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
+                             uint32_t vnet, const struct program_target *target)
 {
     for (unsigned i = 0; i < target->member_count; i++) {
         const struct dp_member *member = &target->members[i];
-        struct dp_member seen = resolve_member(fabric, vnet, &member->next_hop);
-        if (seen.nic != member->nic || seen.peering != member->peering)
+        struct dp_member seen = resolve_member(fabric, balancers, vnet, &member->next_hop);
+        if (seen.nic != member->nic || seen.group != member->group ||
+            seen.peering != member->peering)
             return true;
     }
     return false;

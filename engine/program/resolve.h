@@ -7,6 +7,7 @@
 
 #include "dataplane/dataplane.h"
 #include "engine/fabric/effective.h"
+#include "engine/program/balancers.h"
 
 /* Ids of the data plane for indices of the fabric. */
 #define PROGRAM_FIRST_NIC  (DP_NIC_INTERNET + 1)
@@ -22,11 +23,12 @@ struct program_target {
     struct dp_member members[DP_GROUP_MEMBER_MAX];
 };
 
-void program_resolve(const struct fabric *fabric, uint32_t vnet, const struct fabric_row *row,
-                     struct program_target *target);
+/* A next hop that is a frontend becomes a member that leads to its load balancer's group. */
+void program_resolve(const struct fabric *fabric, const struct program_balancers *balancers,
+                     uint32_t vnet, const struct fabric_row *row, struct program_target *target);
 /* Would NICs of vnet need another target for the row that led to this one? */
-bool program_target_deviates(const struct fabric *fabric, uint32_t vnet,
-                             const struct program_target *target);
+bool program_target_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
+                             uint32_t vnet, const struct program_target *target);
 bool program_target_equal(const struct program_target *a, const struct program_target *b);
 uint32_t program_target_hash(const struct program_target *target);
 

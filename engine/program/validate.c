@@ -124,6 +124,13 @@ static bool check_references(struct program *program, char error[DP_ERROR_TEXT])
 
 bool program_validate(struct program *program, char error[DP_ERROR_TEXT])
 {
+    for (uint32_t i = 0; i < program->fabric->load_balancers_count; i++)
+        if (!program_balancers_match(program->balancers, i)) {
+            snprintf(error, DP_ERROR_TEXT,
+                     "load balancer %s: its group is not that of its backends",
+                     program->fabric->load_balancers[i].name);
+            return false;
+        }
     for (size_t i = 0; i < program->domain_count; i++) {
         const struct program_domain *domain = &program->domains[i];
         if (!check_base(program, domain, error))

@@ -93,6 +93,23 @@ void watch_session(struct watch *watch, const struct controller_peer *peer, bool
         watch_say(watch, EVENT_PEER_DOWN, peer, now_ms, cause);
 }
 
+/* --- Load balancers --------------------------------------------------------------------------- */
+
+void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up, uint64_t now_ms)
+{
+    const struct fabric_load_balancer *model = &watch->fabric->load_balancers[balancer];
+    struct event event = {.time_ms = now_ms,
+                          .kind = up ? EVENT_BACKEND_UP : EVENT_BACKEND_DOWN,
+                          .route_server = FABRIC_NONE,
+                          .balancer = balancer,
+                          .backend = nic};
+    snprintf(event.cause, sizeof(event.cause), "%u probe%s in a row %s",
+             up ? model->probe_successes : model->probe_failures,
+             (up ? model->probe_successes : model->probe_failures) == 1 ? "" : "s",
+             up ? "answered" : "failed");
+    event_log_add(watch->log, &event);
+}
+
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 /* Which of the WATCH_DEFAULTS prefixes it is; -1: none. */
@@ -220,24 +237,17 @@ static bool leads_to_itself(const struct watch *watch, uint32_t nic,
     return false;
 }
 
-static bool is_frontend(const struct fabric *fabric, const struct lpm_address *address)
-{
-    for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
-        if (lpm_address_equal(&fabric->load_balancers[i].frontend, address))
-            return true;
-    return false;
-}
-
 static void watch_next_hop(struct watch *watch, const struct event *event,
                            const struct rib_path *path)
 {
     const struct fabric *fabric = watch->fabric;
     const struct controller_peer *peer = path->peer ? speaker_peer_user(path->peer) : NULL;
-    uint32_t nic = fabric_resolve_address(fabric, fabric->route_servers[event->route_server].vnet,
-                                          &path->next_hop);
+    uint32_t vnet = fabric->route_servers[event->route_server].vnet;
+    uint32_t nic = fabric_resolve_address(fabric, vnet, &path->next_hop);
     char cause[EVENT_CAUSE], text[LPM_ADDRESS_TEXT];
     /* A gateway has the next hops that it announces. */
-    if (!peer || peer->link || is_frontend(fabric, &path->next_hop))
+    if (!peer || peer->link ||
+        fabric_resolve_frontend(fabric, vnet, &path->next_hop) != FABRIC_NONE)
         return;
     lpm_address_format(&path->next_hop, text);
     if (nic == FABRIC_NONE && !is_too_often(watch, peer, 0, event->time_ms)) {

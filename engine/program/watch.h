@@ -40,6 +40,8 @@ void watch_session(struct watch *watch, const struct controller_peer *peer, bool
                    enum bgp_state state, const char *reason);
 void watch_route(struct watch *watch, uint32_t route_server, const struct speaker *speaker,
                  const struct lpm_prefix *prefix);
+/* A load balancer's backend (NIC) came or went by its probes. */
+void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up, uint64_t now_ms);
 /* Any number of times a second; looks at the counts every WATCH_TICK_MS. */
 #define WATCH_TICK_MS 250u
 void watch_tick(struct watch *watch, uint64_t now_ms);

@@ -39,6 +39,10 @@ bool guest_owns(const struct fabric *fabric, uint32_t nic, const struct lpm_addr
     for (uint32_t i = 0; i < own->n; i++)
         if (lpm_address_equal(&own->items[i], address))
             return true;
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
+        if (lpm_address_equal(&fabric->load_balancers[i].frontend, address) &&
+            fabric_is_backend(&fabric->load_balancers[i], nic))
+            return true;
     return false;
 }
 

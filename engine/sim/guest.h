@@ -50,6 +50,7 @@ void guest_lookup(const struct fabric *fabric, struct sim *sim, uint32_t router,
 struct lpm_address guest_address(const struct fabric *fabric, uint32_t nic, uint8_t family);
 
 /* Is address one of the NIC's own? */
+/* A frontend is its backends' own address too. */
 bool guest_owns(const struct fabric *fabric, uint32_t nic, const struct lpm_address *address);
 /* Is it one of the router's: of its NICs, of its ends of circuits, or a host route that it
  * originates? */

@@ -19,6 +19,7 @@
 #include "engine/fabric/policies.h"
 #include "engine/sim/clock.h"
 #include "engine/sim/link.h"
+#include "engine/sim/probe.h"
 #include "engine/sim/router.h"
 #include "engine/sim/sim.h"
 
@@ -64,6 +65,7 @@ struct sim {
     size_t timer_count;
     struct sim_bfd bfd;             /* of the route servers */
     struct sim_bfd_port *bfd_ports; /* by link */
+    struct sim_probes probes;       /* of load balancers */
     bool flush_queued;
     uint64_t entries; /* of FIBs, changed ever */
     uint64_t changes; /* of routers' routes, and of what has failed */
@@ -105,6 +107,9 @@ bool sim_gateway_session_as_expected(const struct sim *sim, size_t i);
  * if routes of modelled routers changed since. */
 void sim_reach_wanted(struct sim *sim);
 void sim_reach_follow(struct sim *sim);
+
+/* probe.c: begins to probe the load balancers' backends. After the routers were started. */
+void sim_start_probes(struct sim *sim);
 
 /* playback.c: the feeds. */
 bool sim_feeds_are_over(const struct sim *sim);

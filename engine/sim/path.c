@@ -134,6 +134,8 @@ static int decide(struct walk *walk, struct path_hop *hop, struct dp_verdict *ve
                              .depth = walk->depth};
     dp_decide(finder->forwarding, &id, &walk->packet, verdict, 1, NULL);
     hop->group = verdict->group;
+    if (verdict->backend && verdict->nic)
+        hop->backend = &finder->fabric->nics[program_nic_of(finder->program, verdict->nic)];
     if (verdict->next_hop)
         dp_next_hop_address(finder->forwarding, verdict->next_hop, &hop->next_hop);
     if (verdict->group == 0 || finder->without_rows)
@@ -180,7 +182,7 @@ static int fabric_step(struct walk *walk)
 static bool same_decision(const struct path_hop *a, const struct path_hop *b)
 {
     return a->place == b->place && a->nic == b->nic && a->row == b->row && a->group == b->group &&
-           a->router == b->router && a->tunnel == b->tunnel &&
+           a->router == b->router && a->tunnel == b->tunnel && a->backend == b->backend &&
            lpm_prefix_equal(&a->prefix, &b->prefix) &&
            lpm_address_equal(&a->next_hop, &b->next_hop);
 }

@@ -43,6 +43,8 @@ struct path_hop {
     const struct fabric_row
         *row;                    /* that the lookup found, the finder's; NULL: none, or no lookup */
     struct lpm_address next_hop; /* the chosen member's; family 0: none was chosen */
+    /* Of the load balancer whose frontend it went to, as next hop or as destination; NULL: to none. */
+    const struct fabric_nic *backend;
     uint32_t
         router; /* that decided by its own table; FABRIC_NONE: the fabric did, or a host sent */
     uint32_t tunnel;          /* that it sent into, or FABRIC_NONE */

@@ -199,6 +199,7 @@ static int start_all(struct sim *sim)
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_set_timer(sim, i, controller_speaker(sim->controller, i));
     sim_reach_wanted(sim);
+    sim_start_probes(sim);
     return 0;
 }
 
@@ -256,6 +257,7 @@ void sim_destroy(struct sim *sim)
         sim_feed_destroy(sim->routers[i].feed);
     }
     sim_bfd_forget(&sim->bfd);
+    sim_probes_forget(&sim->probes);
     sim_destroy_links(sim);
     sim_destroy_gateway_links(sim);
     controller_destroy(sim->controller);

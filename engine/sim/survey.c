@@ -60,7 +60,8 @@ static int choose_ends(struct survey *survey)
 static bool spreads(const struct path *path)
 {
     for (unsigned i = 0; i < path->hop_count; i++)
-        if (path->hops[i].spread || (path->hops[i].row && path->hops[i].row->next_hop_count > 1))
+        if (path->hops[i].spread || path->hops[i].backend ||
+            (path->hops[i].row && path->hops[i].row->next_hop_count > 1))
             return true;
     return false;
 }

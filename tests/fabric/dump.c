@@ -337,7 +337,9 @@ static void put_gateways(FILE *out, const struct fabric *fabric)
         put(out, "balancer %s vnet=%u subnet=%u", balancer->name, balancer->vnet, balancer->subnet);
         put_address(out, "frontend", &balancer->frontend);
         put_numbers(out, "backends", balancer->backends, balancer->backend_count);
-        put(out, " probe=%u/%u\n", balancer->probe_interval_s, balancer->probe_failures);
+        put(out, " probe=%s:%u %u/%u/%u/%u\n", balancer->probe_tcp ? "tcp" : "icmp",
+            (unsigned)balancer->probe_port, balancer->probe_interval_s, balancer->probe_timeout_ms,
+            balancer->probe_failures, balancer->probe_successes);
     }
 }
 

@@ -93,7 +93,7 @@ static const char every_key[] =
     "  neighbor route_server=- router=- gateway=- address=198.51.100.1 asn=65077 tunnel=- "
     "override=0 prepend=0 import=- export=-\n"
     "  branch branch7 prefixes=[192.168.7.0/24]\n"
-    "balancer ilb vnet=0 subnet=2 frontend=10.0.1.100 backends=[0,1] probe=7/3\n"
+    "balancer ilb vnet=0 subnet=2 frontend=10.0.1.100 backends=[0,1] probe=tcp:8443 7/250/3/4\n"
     "policy from-nva\n"
     "  rule then=2 as_path=^65001 prefixes=[10.0.0.0/8 ge 16 le 24] communities=[65001:100]"
     " length=- med=- pref=- all=[] hops=[] sources=[] origins=[] set=0/0,0/0,0/0,0/0 replaces=0,0 "

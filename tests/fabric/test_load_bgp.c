@@ -312,8 +312,6 @@ Test(load_bgp, routers_gateways_and_the_rest)
         {{{NULL,
            "load_balancers:\n"
            "  - {name: lb, subnet: hub/nva, frontend: 10.0.1.4, backends: [nva1, vm1, nva1]}\n"}},
-         "base.yaml:40: warning no-effect: 'load_balancers' is read and checked but has no effect "
-         "in this version\n"
          "base.yaml:41: error: load_balancers[lb].backends: 'nva1' stands twice\n"
          "base.yaml:41: error: load_balancers[lb].backends: NIC 'vm1' is in VNet 'spoke', not in "
          "'hub'\n"
@@ -322,10 +320,19 @@ Test(load_bgp, routers_gateways_and_the_rest)
         {{{NULL, "load_balancers:\n"
                  "  - {name: a, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"
                  "  - {name: b, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}\n"}},
-         "base.yaml:40: warning no-effect: 'load_balancers' is read and checked but has no effect "
-         "in this version\n"
          "base.yaml:42: error: load_balancers[b].frontend: 10.0.1.100 is taken by load balancer "
          "'a' (base.yaml:41)\n"},
+        {{{NULL, "load_balancers:\n"
+                 "  - {name: a, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1], probe: "
+                 "{protocol: Tcp}}\n"
+                 "  - {name: b, subnet: hub/nva, frontend: 10.0.1.101, backends: [nva1], probe: "
+                 "{port: 80, interval_s: 2, timeout_ms: 1001}}\n"
+                 "  - {name: c, subnet: hub/nva, frontend: 10.0.1.102, backends: [nva1], probe: "
+                 "{protocol: Tcp, port: 80, interval_s: 1}}\n"}},
+         "base.yaml:41: error: load_balancers[a].probe.protocol: Tcp needs a port\n"
+         "base.yaml:42: error: load_balancers[b].probe.port: goes with protocol: Tcp only\n"
+         "base.yaml:42: error: load_balancers[b].probe.timeout_ms: 1001 is more than half of "
+         "interval_s (2)\n"},
         {{{NULL, "tunnels:\n"
                  "  - {name: t, ends: [r1, r1], addresses: [172.31.0.1, 172.31.0.1]}\n"}},
          "base.yaml:41: error: tunnels[t].addresses: must be two different ones of one family\n"

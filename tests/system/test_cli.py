@@ -539,7 +539,7 @@ def findings_say_what_they_are_about_and_what_would_be_right():
     with tempfile.TemporaryDirectory() as folder:
         for text in (good.replace("allow_gateway_transit: true, ", "", 1),
                      good.replace("ip_forwarding: true", "ip_forwarding: false", 1),
-                     good + "\nload_balancers: [{name: l, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1]}]\n"):
+                     good.replace("  - vnets: [hub, spoke1]\n", "  - vnets: [hub, spoke1]\n    in_sync: false\n")):
             assert text != good
             path = write(folder, "f.yaml", text)
             found = document("check", path, code=1)["findings"]

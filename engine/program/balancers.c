@@ -1,0 +1,145 @@
+/*
+ *   balancers[] ── group id, up[] by backend
+ */
+#include "engine/program/balancers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/program/resolve.h"
+
+struct balancer {
+    uint32_t group; /* LPM_NO_ROUTE: not made yet */
+    bool *up;
+};
+
+struct program_balancers {
+    const struct fabric *fabric;
+    struct dp_forwarding *forwarding;
+    struct balancer *items; /* as fabric.load_balancers */
+};
+
+/* The validated file gives every backend an address of the frontend's family. */
+static const struct lpm_address *identity_of(const struct fabric_nic *nic, uint8_t family)
+{
+    for (uint32_t i = 0; i < nic->addresses.n; i++)
+        if (nic->addresses.items[i].family == family)
+            return &nic->addresses.items[i];
+    return NULL;
+}
+
+/* Those that are up; members is the caller's room. Backends beyond that room are refused by the
+ * file's checks. */
+static struct dp_group_config configure(const struct program_balancers *balancers,
+                                        uint32_t balancer,
+                                        struct dp_member members[DP_GROUP_MEMBER_MAX])
+{
+    const struct fabric *fabric = balancers->fabric;
+    const struct fabric_load_balancer *model = &fabric->load_balancers[balancer];
+    unsigned n = 0;
+    for (uint32_t i = 0; i < model->backend_count && n < DP_GROUP_MEMBER_MAX; i++) {
+        const struct lpm_address *identity =
+            identity_of(&fabric->nics[model->backends[i]], model->frontend.family);
+        if (identity && balancers->items[balancer].up[i])
+            members[n++] = (struct dp_member){
+                .next_hop = *identity, .nic = PROGRAM_FIRST_NIC + model->backends[i], .weight = 1};
+    }
+    return (struct dp_group_config){.kind = DP_GROUP_MEMBERS,
+                                    .members = members,
+                                    .member_count = n,
+                                    .strict_balance = fabric->ecmp.strict};
+}
+
+static int open_balancer(struct program_balancers *balancers, uint32_t index)
+{
+    const struct fabric_load_balancer *model = &balancers->fabric->load_balancers[index];
+    struct balancer *balancer = &balancers->items[index];
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    balancer->up = calloc((size_t)model->backend_count + 1, sizeof(*balancer->up));
+    if (!balancer->up)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < model->backend_count; i++)
+        balancer->up[i] = true;
+    struct dp_group_config config = configure(balancers, index, members);
+    return dp_group_create(balancers->forwarding, &config, &balancer->group);
+}
+
+struct program_balancers *program_balancers_create(const struct fabric *fabric,
+                                                   struct dp_forwarding *forwarding)
+{
+    struct program_balancers *balancers = calloc(1, sizeof(*balancers));
+    if (!balancers)
+        return NULL;
+    balancers->fabric = fabric;
+    balancers->forwarding = forwarding;
+    balancers->items = calloc((size_t)fabric->load_balancers_count + 1, sizeof(*balancers->items));
+    int error = balancers->items ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < fabric->load_balancers_count && !error; i++)
+        error = open_balancer(balancers, i);
+    if (!error)
+        return balancers;
+    program_balancers_destroy(balancers);
+    errno = -error;
+    return NULL;
+}
+
+void program_balancers_destroy(struct program_balancers *balancers)
+{
+    if (!balancers)
+        return;
+    for (uint32_t i = 0; balancers->items && i < balancers->fabric->load_balancers_count; i++) {
+        if (balancers->items[i].group != LPM_NO_ROUTE)
+            dp_group_destroy(balancers->forwarding, balancers->items[i].group);
+        free(balancers->items[i].up);
+    }
+    free(balancers->items);
+    free(balancers);
+}
+
+uint32_t program_balancers_group(const struct program_balancers *balancers, uint32_t balancer)
+{
+    return balancers->items[balancer].group;
+}
+
+bool program_balancers_is_up(const struct program_balancers *balancers, uint32_t balancer,
+                             uint32_t backend)
+{
+    return balancers->items[balancer].up[backend];
+}
+
+int program_balancers_set(struct program_balancers *balancers, uint32_t balancer, uint32_t backend,
+                          bool up)
+{
+    struct balancer *item = &balancers->items[balancer];
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    if (item->up[backend] == up)
+        return 0;
+    item->up[backend] = up;
+    struct dp_group_config config = configure(balancers, balancer, members);
+    int error = dp_group_replace(balancers->forwarding, item->group, &config);
+    if (error)
+        item->up[backend] = !up;
+    return error ? error : 1;
+}
+
+static bool has_member(const struct dp_group_info *info, const struct dp_member *member)
+{
+    for (unsigned i = 0; i < info->member_count; i++)
+        if (lpm_address_equal(&info->members[i].next_hop, &member->next_hop))
+            return info->members[i].nic == member->nic && info->members[i].group == 0;
+    return false;
+}
+
+bool program_balancers_match(const struct program_balancers *balancers, uint32_t balancer)
+{
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    struct dp_group_info info;
+    struct dp_group_config config = configure(balancers, balancer, members);
+    if (dp_group_info(balancers->forwarding, balancers->items[balancer].group, &info) != 0 ||
+        info.kind != DP_GROUP_MEMBERS || info.member_count != config.member_count)
+        return false;
+    for (unsigned i = 0; i < config.member_count; i++)
+        if (!has_member(&info, &members[i]))
+            return false;
+    return true;
+}

@@ -1,0 +1,37 @@
+/*
+ * Internal load balancers in the data plane: for each one a group of the backends that are healthy.
+ * Internal to this room.
+ *
+ *   next hop, or address of a VNet ──> frontend ──> group of the load balancer ──> backend NIC
+ *
+ * What leads to a frontend refers to its group and never sees who is in it, so a backend's loss is
+ * one swap, whatever the number of prefixes, next-hop sets and NICs that lead there. Every backend
+ * is in until it is said to be down.
+ */
+#ifndef ENGINE_PROGRAM_BALANCERS_H
+#define ENGINE_PROGRAM_BALANCERS_H
+
+#include "dataplane/dataplane.h"
+#include "engine/fabric/model.h"
+
+struct program_balancers;
+
+/* Makes the groups; fabric and forwarding are borrowed. NULL with errno. */
+struct program_balancers *program_balancers_create(const struct fabric *fabric,
+                                                   struct dp_forwarding *forwarding);
+/* Nothing may refer to the groups any more. NULL is allowed. */
+void program_balancers_destroy(struct program_balancers *balancers);
+
+/* The group of fabric.load_balancers[balancer]. */
+uint32_t program_balancers_group(const struct program_balancers *balancers, uint32_t balancer);
+/* backend is an index in the load balancer's backends. */
+bool program_balancers_is_up(const struct program_balancers *balancers, uint32_t balancer,
+                             uint32_t backend);
+/* Takes a backend out, or back in. Returns how many groups were swapped (0: it is so already), or
+ * -errno: nothing has changed. */
+int program_balancers_set(struct program_balancers *balancers, uint32_t balancer, uint32_t backend,
+                          bool up);
+/* Is the group in the data plane what the states of the backends make it? */
+bool program_balancers_match(const struct program_balancers *balancers, uint32_t balancer);
+
+#endif
