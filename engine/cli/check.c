@@ -2,8 +2,8 @@
  * fingerpost check: reads a fabric file, runs it in the twin, and says what is wrong with it.
  *
  * Errors make a file unusable. Findings are what a good design does not have: warnings of the
- * loader, keys that this version reads but does not act on, sessions that do not come up in the
- * twin, and packets that loop there or get lost (faults.c). Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
+ * loader, keys that this version reads but does not act on, lint rules (engine/fabric/lint.c, lint.c),
+ * sessions that do not come up in the twin, and packets that loop there or get lost (faults.c). Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
  * version does not do; they do not count as findings.
  */
 #include <jansson.h>
@@ -15,6 +15,7 @@
 #include "engine/cli/annotate.h"
 #include "engine/cli/check_gateways.h"
 #include "engine/cli/faults.h"
+#include "engine/cli/lint.h"
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
 #include "engine/sim/circuit.h"
@@ -99,7 +100,7 @@ static void take_circuit(struct checking *checking, const struct twin *twin, siz
     json_array_append_new(checking->findings, finding_json(&problem));
 }
 
-static void take_fault(void *context, const struct fabric_problem *problem)
+static void take_finding(void *context, const struct fabric_problem *problem)
 {
     struct checking *checking = context;
     json_array_append_new(checking->findings, finding_json(problem));
@@ -108,10 +109,13 @@ static void take_fault(void *context, const struct fabric_problem *problem)
 int check_twin(const struct cli_command *command, struct checking *checking, struct twin *twin)
 {
     take_sessions(checking, twin);
+    fabric_lint(twin->fabric, take_finding, checking);
+    if (lint_twin(twin, take_finding, checking))
+        return cli_error(command, "no memory to look at the routes of the twin");
     for (size_t i = 0; i < sim_circuit_count(twin->sim); i++)
         take_circuit(checking, twin, i);
-    check_gateways(twin, take_fault, checking);
-    if (faults_find(twin, take_fault, checking))
+    check_gateways(twin, take_finding, checking);
+    if (faults_find(twin, take_finding, checking))
         return cli_error(command, "no memory to follow packets through the twin");
     return 0;
 }

@@ -294,6 +294,8 @@ struct fabric_neighbor {
     struct lpm_address address;
     uint32_t asn;
     uint32_t tunnel; /* or FABRIC_NONE */
+    unsigned *instances; /* of the route server; none given: all */
+    uint32_t instance_count;
     bool as_override;
     unsigned prepend;
     struct fabric_bgp_options bgp;

@@ -6,11 +6,20 @@
 
 #include "engine/sim/internal.h"
 
+static bool takes_instance(const struct fabric_neighbor *neighbor, unsigned instance)
+{
+    for (uint32_t i = 0; i < neighbor->instance_count; i++)
+        if (neighbor->instances[i] == instance)
+            return true;
+    return neighbor->instance_count == 0;
+}
+
 static const struct fabric_neighbor *neighbor_of(const struct fabric_router *router,
-                                                 uint32_t route_server)
+                                                 uint32_t route_server, unsigned instance)
 {
     for (uint32_t i = 0; i < router->neighbor_count; i++)
-        if (router->neighbors[i].route_server == route_server)
+        if (router->neighbors[i].route_server == route_server &&
+            takes_instance(&router->neighbors[i], instance))
             return &router->neighbors[i];
     return NULL;
 }
@@ -21,7 +30,7 @@ const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
     *router = fabric->route_servers[peer->route_server].peers[peer->index].router;
     if (*router == FABRIC_NONE)
         return NULL;
-    return neighbor_of(&fabric->routers[*router], peer->route_server);
+    return neighbor_of(&fabric->routers[*router], peer->route_server, peer->instance);
 }
 
 static struct sim_link *make_link(struct sim *sim)

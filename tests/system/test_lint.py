@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Every lint rule of `fingerpost check`: a fabric without a finding, and for each rule the change that brings it about.
+
+test_lint.py FINGERPOST        Prints TAP.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import traceback
+
+FINGERPOST = sys.argv[1]
+
+BASE = """
+fabric: lint
+mode: native
+quirks: {}
+vnets:
+  - name: hub
+    address_space: [10.0.0.0/22]
+    subnets:
+      - {name: RouteServerSubnet, prefixes: [10.0.0.0/26]}
+      - {name: nva, prefixes: [10.0.1.0/24], route_table: nva}
+      - {name: vms, prefixes: [10.0.2.0/24], route_table: vms}
+      - {name: GatewaySubnet, prefixes: [10.0.3.0/26], route_table: gateways}
+  - name: spoke
+    address_space: [10.1.0.0/16]
+    subnets: [{name: vms, prefixes: [10.1.0.0/24]}]
+peerings:
+  - vnets: [hub, spoke]
+    in_sync: true
+    hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}
+    spoke: {use_remote_gateways: true, allow_forwarded_traffic: true}
+route_tables:
+  - {name: nva, bgp_propagation: true, routes: [{prefix: 0.0.0.0/0, next_hop_type: Internet}]}
+  - {name: vms, bgp_propagation: true}
+  - {name: gateways, routes: [{prefix: 10.99.0.0/16, next_hop_type: VirtualAppliance, next_hop: 10.0.1.4}]}
+nics:
+  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}
+  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5], ip_forwarding: true}
+  - {name: hubvm, subnet: hub/vms, addresses: [10.0.2.4]}
+  - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4]}
+route_servers:
+  - name: rs1
+    vnet: hub
+    addresses: [10.0.0.4, 10.0.0.5]
+    branch_to_branch: true
+    limits: {peers: 8}
+    peers:
+      - {name: nva1, address: 10.0.1.4, asn: 65001, max_prefixes: {limit: 100, count: unique}}
+      - {name: nva2, address: 10.0.1.5, asn: 65001}
+load_balancers:
+  - {name: ilb, subnet: hub/nva, frontend: 10.0.1.100, backends: [nva1, nva2]}
+policies:
+  - name: out
+    rules: [{match: {prefixes: [172.30.0.0/16]}, set: {next_hop: 10.0.1.100}}]
+routers:
+  - {name: nva1-os, nic: nva1, asn: 65001, stateful: true, originate: [172.20.0.0/16, 172.30.0.0/16],
+     static: [{prefix: 10.0.0.0/26, via: subnet-gateway}], neighbors: [{route_server: rs1, prepend: 0, export: out}]}
+  - {name: nva2-os, nic: nva2, asn: 65001, stateful: true, originate: [172.20.0.0/16, 172.30.0.0/16],
+     static: [{prefix: 10.0.0.0/26, via: subnet-gateway}], neighbors: [{route_server: rs1, prepend: 0, export: out}]}
+"""
+GATEWAYS = """
+gateways:
+  - {name: vpn1, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7]}
+  - {name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4, 10.0.3.5]}
+"""
+MANY = ", ".join(f"198.51.{number}.0/24" for number in range(60))
+PEERS = "".join(f"      - {{name: p{number}, address: 10.0.1.{number}, asn: 65001}}\n" for number in range(20, 25))
+FIRST = "      - {name: nva1, address"
+
+# rule -> (object, [(old, new)], further text); an object is checked by its beginning.
+RULES = {
+    "L1": ("route_servers[rs1].peers[nva1]", [("{route_server: rs1,", "{route_server: rs1, instances: [0],")], ""),
+    "L2": ("nics[nva1]", [("quirks: {}", "quirks: {own_route_to_originator: true}")], ""),
+    "L3": ("routers[nva1-os].static", [("static: [{prefix: 10.0.0.0/26", "static: [{prefix: 192.0.2.0/24")], ""),
+    "L4": ("route_tables[gateways].routes[10.0.0.0/22]", [("routes: [{prefix: 10.99.0.0/16", "routes: [{prefix: 10.0.0.0/22")],
+           ""),
+    "L5": ("route_tables[vms]", [("name: vms, bgp_propagation: true", "name: vms, bgp_propagation: false")], ""),
+    "L6": ("peerings[hub,spoke]", [("use_remote_gateways: true, ", "")], ""),
+    "L7": ("routers[nva1-os].originate[10.1.5.0/24]", [("originate: [172.20", "originate: [10.1.5.0/24, 172.20")], ""),
+    "L8": ("route_servers[rs1].peers[nva1]", [("name: out\n    rules: [", "name: out\n    rules: [{match: {prefixes: "
+                                               "[172.20.0.0/16]}, set: {prepend: [65515]}}, ")], ""),
+    "L9": ("route_servers[rs1].peers[nva", [("set: {next_hop: 10.0.1.100}", "set: {next_hop: 192.0.2.7}")], ""),
+    "L10": ("routers[nva1-os].stateful", [("quirks: {}", "quirks: {independent_hash: true}")], ""),
+    "L11": ("route_servers[rs1].peers[nva1]", [("count: unique", "count: azure"),
+                                               ("originate: [172.20", f"originate: [{MANY}, 172.20")], ""),
+    "L12": ("routers[nva1-os].originate", [("originate: [172.20", "originate: [0.0.0.0/0, 172.20")], GATEWAYS),
+    "L13": ("routers[nva1-os].neighbors[rs1].prepend", [("prepend: 0", "prepend: 2")], GATEWAYS),
+    "L14": ("peerings[hub,spoke]", [("use_remote_gateways: true, allow_forwarded_traffic: true", "use_remote_gateways: true")],
+            ""),
+    "L15": ("gateways[vpn1]", [], GATEWAYS.replace(", 10.0.3.7", "").replace("Vpn,", "Vpn, asn: 65010,")),
+    "L16": ("peerings[hub,spoke]", [("in_sync: true", "in_sync: false")], ""),
+    "limit-near": ("route_servers[rs1].peers", [(FIRST, PEERS + FIRST)], ""),
+}
+
+
+def check(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "fabric.yaml")
+        path.write_text(text)
+        done = subprocess.run([FINGERPOST, "check", str(path), "--json"], capture_output=True, text=True, timeout=120,
+                              check=False)
+        assert done.returncode in (0, 1), (done.stdout, done.stderr)
+        report = json.loads(done.stdout)
+        assert not report["errors"], report["errors"]
+        for finding in report["findings"]:
+            assert finding["file"] == str(path) and 0 < finding["line"] <= text.count("\n"), finding
+            assert all(finding[key] for key in ("object", "message", "remedy")), finding
+        return [finding for finding in report["findings"] if finding["rule"] != "no-effect"]
+
+
+def clean(text):
+    found = check(text)
+    assert not found, found
+
+
+def fires(rule):
+    expected, changes, further = RULES[rule]
+    text = BASE + further
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    found = [finding for finding in check(text) if finding["rule"] == rule]
+    assert found and any(finding["object"].startswith(expected) for finding in found), (rule, found)
+
+
+def main():
+    cases = [("a fabric without fault has no finding", lambda: clean(BASE)),
+             ("nor has it with gateways", lambda: clean(BASE + GATEWAYS))]
+    cases += [(f"{rule} fires", lambda rule=rule: fires(rule)) for rule in RULES]
+    print(f"1..{len(cases)}")
+    failed = False
+    for number, (name, run) in enumerate(cases, 1):
+        try:
+            run()
+            print(f"ok {number} - {name}", flush=True)
+        except Exception:  # pylint: disable=broad-except
+            traceback.print_exc()
+            print(f"not ok {number} - {name}", flush=True)
+            failed = True
+    sys.exit(failed)
+
+
+main()
