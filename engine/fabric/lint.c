@@ -11,8 +11,8 @@
 #include "engine/fabric/effective.h"
 #include "engine/fabric/validate.h"
 
-#define OBJECT_TEXT   200
-#define MESSAGE_TEXT  768
+#define OBJECT_TEXT  200
+#define MESSAGE_TEXT 768
 
 struct lint {
     const struct fabric *fabric;
@@ -91,14 +91,6 @@ static const struct fabric_subnet *subnet_named(const struct fabric *fabric, uin
 static bool overlap(const struct lpm_prefix *a, const struct lpm_prefix *b)
 {
     return lpm_prefix_covers(a, b) || lpm_prefix_covers(b, a);
-}
-
-static bool has_default(const struct fabric_prefixes *prefixes)
-{
-    for (uint32_t i = 0; i < prefixes->n; i++)
-        if (prefixes->items[i].length == 0)
-            return true;
-    return false;
 }
 
 /* RFC 6996. */
@@ -301,23 +293,6 @@ static void check_announced(const struct lint *lint, const struct fabric_router 
     }
 }
 
-/* --- L12: a default route that a VPN gateway does not pass on --------------------------------- */
-
-static void check_default_to_vpn(const struct lint *lint, const struct fabric_router *router,
-                                 const struct fabric_neighbor *neighbor,
-                                 const struct fabric_route_server *server)
-{
-    const struct fabric_gateway *gateway = gateway_of(lint->fabric, server->vnet, true);
-    char object[OBJECT_TEXT];
-    (void)neighbor;
-    if (!gateway || !server->branch_to_branch || !has_default(&router->originate))
-        return;
-    snprintf(object, sizeof(object), "routers[%s].originate", router->name);
-    TELL(lint, &router->place, "L12", object,
-         "Announce 0.0.0.0/1 and 128.0.0.0/1 for the branches as well.",
-         "VPN gateway '%s' never announces a default route to its branches", gateway->name);
-}
-
 /* --- L13: prepending private AS numbers for on-prem ------------------------------------------- */
 
 static void check_prepend(const struct lint *lint, const struct fabric_router *router,
@@ -395,7 +370,6 @@ void fabric_lint(const struct fabric *fabric, fabric_lint_take *take, void *cont
     each_session(&lint, check_announced);
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
         check_balancer(&lint, &fabric->load_balancers[i]);
-    each_session(&lint, check_default_to_vpn);
     each_session(&lint, check_prepend);
     for (uint32_t i = 0; i < fabric->peerings_count; i++)
         for (unsigned side = 0; side < 2; side++)

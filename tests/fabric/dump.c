@@ -304,6 +304,7 @@ static void put_neighbors(FILE *out, const struct fabric_neighbor *neighbors, ui
         put_address(out, "address", &neighbors[i].address);
         put(out, " asn=%u", neighbors[i].asn);
         put_index(out, "tunnel", neighbors[i].tunnel);
+        put_numbers(out, "instances", neighbors[i].instances, neighbors[i].instance_count);
         put(out, " override=%d prepend=%u import=%s export=%s\n", neighbors[i].as_override,
             neighbors[i].prepend, text_or_dash(neighbors[i].import_policy),
             text_or_dash(neighbors[i].export_policy));

@@ -229,10 +229,10 @@ def check_speaks_to_code_hosts():
         assert any(",title=blackhole::" in line for line in lines)
         sarif = json.loads(run("check", path, "--sarif", code=1).stdout)
         results = sarif["runs"][0]["results"]
-        assert sarif["version"] == "2.1.0" and {result["ruleId"] for result in results} == {"blackhole"}
+        assert sarif["version"] == "2.1.0" and {result["ruleId"] for result in results} == {"blackhole", "L14"}
         place = results[0]["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == path and place["region"]["startLine"] > 1
-        assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {"blackhole"}
+        assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {"blackhole", "L14"}
         bad = write(folder, "bad.yaml", "fabric: x\nvnetz: 7\n")
         assert run("check", bad, "--github", code=2).stdout.startswith("::error file=")
         run("check", path, "--github", "--json", code=2)
@@ -248,7 +248,7 @@ def diff_shows_routes_paths_and_findings_that_change():
             "spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}", "spoke2: {use_remote_gateways: true}"))
         there = document("diff", EXAMPLE, refusing, code=1)
         assert there["routes"] == [] and there["findings_removed"] == []
-        assert {finding["rule"] for finding in there["findings_added"]} == {"blackhole"}
+        assert {finding["rule"] for finding in there["findings_added"]} == {"blackhole", "L14"}
         change = next(path for path in there["paths"] if path["ends"].startswith("vm1 to vm2 (10."))
         assert all(way.endswith("vm2: delivered") for way in change["before"]), change
         assert all(way.endswith("forwarded-traffic-not-allowed") for way in change["after"]), change

@@ -86,7 +86,7 @@ RULES = {
     "L10": ("routers[nva1-os].stateful", [("quirks: {}", "quirks: {independent_hash: true}")], ""),
     "L11": ("route_servers[rs1].peers[nva1]", [("count: unique", "count: azure"),
                                                ("originate: [172.20", f"originate: [{MANY}, 172.20")], ""),
-    "L12": ("routers[nva1-os].originate", [("originate: [172.20", "originate: [0.0.0.0/0, 172.20")], GATEWAYS),
+    "L12": ("gateways[vpn1]", [("originate: [172.20", "originate: [0.0.0.0/0, 172.20")], GATEWAYS),
     "L13": ("routers[nva1-os].neighbors[rs1].prepend", [("prepend: 0", "prepend: 2")], GATEWAYS),
     "L14": ("peerings[hub,spoke]", [("use_remote_gateways: true, allow_forwarded_traffic: true", "use_remote_gateways: true")],
             ""),
