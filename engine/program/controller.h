@@ -162,6 +162,12 @@ struct speaker *controller_gateway_speaker(struct controller *controller, uint32
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 
+/* Follows another reading of the fabric, as program_apply(): sessions stay, and peers are told what the
+ * route servers and gateways announce otherwise. Moves deadlines of speakers. `with` must outlive the
+ * controller. All or nothing but for -ENOMEM while peers are told. 0 or -errno with error. */
+int controller_apply(struct controller *controller, const struct fabric *with,
+                     char error[DP_ERROR_TEXT]);
+
 /* Takes the policies of another reading of the fabric file: for each peer, found by the names of its route
  * server and its own, those that `with` gives it, from now on. Sessions stay; routes are judged anew and
  * what that changes is told and programmed (controller_flush()). Only policies are taken over. All or

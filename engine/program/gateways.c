@@ -320,6 +320,12 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
     return failed;
 }
 
+void gateways_follow(struct gateways *gateways, const struct fabric *fabric)
+{
+    if (gateways)
+        gateways->fabric = fabric;
+}
+
 void gateways_destroy(struct gateways *gateways)
 {
     if (!gateways)

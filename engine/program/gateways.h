@@ -25,6 +25,8 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
                     gateways_busy *busy, void *context, struct gateways **gateways,
                     char error[DP_ERROR_TEXT]);
 /* Before the route servers' speakers. NULL is allowed. */
+/* The fabric from now on: the same gateways, at the same indices. gateways may be NULL. */
+void gateways_follow(struct gateways *gateways, const struct fabric *fabric);
 void gateways_destroy(struct gateways *gateways);
 
 /* The user's policies, as `with` gives them. All or nothing. 0 or -ENOMEM. */

@@ -293,6 +293,14 @@ static int set_down(struct program_groups *groups, const struct lpm_address *nex
     return 0;
 }
 
+int program_groups_take_down(struct program_groups *groups, const struct program_groups *like)
+{
+    int error = 0;
+    for (size_t i = 0; i < like->down_count && !error; i++)
+        error = set_down(groups, &like->down[i], true);
+    return error;
+}
+
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up)
 {

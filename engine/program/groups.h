@@ -41,6 +41,9 @@ int program_groups_deviating(struct program_groups *groups, uint32_t group, cons
 /* As program_next_hop_state(). */
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up);
+/* What is out of `like` is out of groups, which has no group yet. -ENOMEM. */
+int program_groups_take_down(struct program_groups *groups, const struct program_groups *like);
+
 
 size_t program_groups_count(const struct program_groups *groups);
 

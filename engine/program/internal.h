@@ -41,4 +41,12 @@ void program_scopes_close(struct program *program);
 int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT]);
 void program_nics_remove(struct program *program);
 
+/* A program whose FIBs are filled, but that no NIC has yet. like: groups whose next hops that are out
+ * are out here too; NULL: none are. NULL with errno and error. */
+struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
+                                     struct dp_forwarding *forwarding,
+                                     const struct program_groups *like, char error[DP_ERROR_TEXT]);
+/* The FIBs and groups go; no NIC may have them any more. */
+void program_discard(struct program *program);
+
 #endif

@@ -318,9 +318,9 @@ static int note_followed(struct program *program)
     return 0;
 }
 
-struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
-                               struct dp_forwarding *forwarding, bool with_ports,
-                               char error[DP_ERROR_TEXT])
+struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
+                                     struct dp_forwarding *forwarding,
+                                     const struct program_groups *like, char error[DP_ERROR_TEXT])
 {
     snprintf(error, DP_ERROR_TEXT, "no memory to program the NICs of fabric '%s'",
              fabric->name ? fabric->name : "");
@@ -334,15 +334,30 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
     if (program->balancers)
         program->groups = program_groups_create(fabric, program->balancers, forwarding);
     int failed = program->groups ? program_scopes_open(program) : -ENOMEM;
+    if (!failed && like)
+        failed = program_groups_take_down(program->groups, like);
     if (!failed)
         failed = note_followed(program);
-    /* FIBs are filled before NICs have them: no packet meets one half made. */
     program->stale = true;
     program->leaves_a_prefix = 16; /* to begin with care */
     if (!failed)
         failed = program_flush(program);
     if (failed >= 0)
-        failed = program_nics_set(program, with_ports, error);
+        return program;
+    program_discard(program);
+    errno = -failed;
+    return NULL;
+}
+
+struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
+                               struct dp_forwarding *forwarding, bool with_ports,
+                               char error[DP_ERROR_TEXT])
+{
+    /* FIBs are filled before NICs have them: no packet meets one half made. */
+    struct program *program = program_create_aside(fabric, bgp, forwarding, NULL, error);
+    if (!program)
+        return NULL;
+    int failed = program_nics_set(program, with_ports, error);
     if (failed == 0)
         return program;
     program_destroy(program);
@@ -350,17 +365,24 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
     return NULL;
 }
 
-void program_destroy(struct program *program)
+void program_discard(struct program *program)
 {
     if (!program)
         return;
-    program_nics_remove(program);
     program_scopes_close(program);
     program_groups_destroy(program->groups);
     program_balancers_destroy(program->balancers);
     program_pending_free(&program->pending);
     free(program->followed);
     free(program);
+}
+
+void program_destroy(struct program *program)
+{
+    if (!program)
+        return;
+    program_nics_remove(program);
+    program_discard(program);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

@@ -43,6 +43,12 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
     return NULL;
 }
 
+void watch_follow(struct watch *watch, const struct fabric *fabric)
+{
+    if (watch)
+        watch->fabric = fabric;
+}
+
 void watch_destroy(struct watch *watch)
 {
     if (!watch)

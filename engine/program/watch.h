@@ -32,6 +32,9 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
 void watch_destroy(struct watch *watch);                             /* NULL is allowed */
 const struct event_log *watch_log(const struct watch *watch);
 
+/* The fabric from now on: the same route servers and gateways. watch may be NULL. */
+void watch_follow(struct watch *watch, const struct fabric *fabric);
+
 /* This session is another neighbour's from now on. */
 void watch_forget(struct watch *watch, const struct controller_peer *peer);
 

@@ -63,6 +63,11 @@ struct sim_changes {
 };
 struct sim_changes sim_changes(const struct sim *sim);
 
+/* Another reading of the fabric from now on, as controller_apply(): nothing of route servers, gateways,
+ * routers and tunnels may differ. It counts the effective routes that are others now as entries that
+ * changed. Every fabric that the sim ever had must outlive it. 0 or -errno with error. */
+int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TEXT]);
+
 /* --- Failures (failure.c) -------------------------------------------------------------------- */
 
 enum sim_failure {

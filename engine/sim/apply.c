@@ -1,0 +1,164 @@
+/*
+ * Changing the fabric under the running twin, and saying how much of the effective routes that
+ * changed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/sim/internal.h"
+
+/* --- What changed ----------------------------------------------------------------------------- */
+
+struct rows {
+    struct fabric_row *items;
+    size_t n;
+};
+
+/* Two scopes of NICs that are the same NIC before and after. */
+struct pair {
+    struct fabric_scope before, after;
+    struct rows rows; /* before */
+};
+
+static bool same_scope(const struct fabric_scope *a, const struct fabric_scope *b)
+{
+    return a->subnet == b->subnet && a->router == b->router && a->nic == b->nic;
+}
+
+/* VNets have other indices, and keep their names. */
+static const char *vnet_of(const struct fabric *fabric, const struct fabric_row *row)
+{
+    return row->vnet == FABRIC_NONE ? "" : fabric->vnets[row->vnet].name;
+}
+
+static bool same_row(const struct fabric *before, const struct fabric_row *a,
+                     const struct fabric *after, const struct fabric_row *b)
+{
+    if (a->source != b->source || a->active != b->active || a->type != b->type ||
+        a->next_hop_count != b->next_hop_count ||
+        strcmp(vnet_of(before, a), vnet_of(after, b)) != 0)
+        return false;
+    for (unsigned i = 0; i < a->next_hop_count; i++)
+        if (!lpm_address_equal(&a->next_hops[i], &b->next_hops[i]) ||
+            a->weights[i] != b->weights[i])
+            return false;
+    return true;
+}
+
+/* Rows stand in the order of prefixes, the Active one first; only those in use are programmed. */
+static size_t next_active(const struct rows *rows, size_t i)
+{
+    while (i < rows->n && !rows->items[i].active)
+        i++;
+    return i;
+}
+
+static uint64_t count_differences(const struct fabric *before, const struct rows *a,
+                                  const struct fabric *after, const struct rows *b)
+{
+    size_t i = next_active(a, 0), j = next_active(b, 0);
+    uint64_t n = 0;
+    while (i < a->n || j < b->n) {
+        int order = i == a->n   ? 1
+                    : j == b->n ? -1
+                                : lpm_prefix_compare(&a->items[i].prefix, &b->items[j].prefix);
+        n += order != 0 || !same_row(before, &a->items[i], after, &b->items[j]);
+        if (order <= 0)
+            i = next_active(a, i + 1);
+        if (order >= 0)
+            j = next_active(b, j + 1);
+    }
+    return n;
+}
+
+/* --- Pairs of scopes -------------------------------------------------------------------------- */
+
+struct pairs {
+    struct pair *items;
+    size_t n;
+};
+
+static int add_pair(struct pairs *pairs, const struct fabric_scope *before,
+                    const struct fabric_scope *after)
+{
+    for (size_t i = 0; i < pairs->n; i++)
+        if (same_scope(&pairs->items[i].before, before) &&
+            same_scope(&pairs->items[i].after, after))
+            return 0;
+    void *grown = realloc(pairs->items, (pairs->n + 1) * sizeof(*pairs->items));
+    if (!grown)
+        return -ENOMEM;
+    pairs->items = grown;
+    pairs->items[pairs->n++] = (struct pair){.before = *before, .after = *after};
+    return 0;
+}
+
+/* Of NICs that are there before and after; what comes and goes with a NIC is no change of a route. */
+static int make_pairs(struct sim *sim, const struct fabric *with, struct pairs *pairs)
+{
+    const struct fabric_bgp *bgp = controller_bgp(sim->controller);
+    int error = 0;
+    for (uint32_t i = 0; i < sim->fabric->nics_count && !error; i++) {
+        uint32_t now = fabric_find_nic(with, sim->fabric->nics[i].name);
+        if (now == FABRIC_NONE)
+            continue;
+        struct fabric_scope before = fabric_scope_of(sim->fabric, i);
+        struct fabric_scope after = fabric_scope_of(with, now);
+        error = add_pair(pairs, &before, &after);
+    }
+    for (size_t i = 0; i < pairs->n && !error; i++)
+        error = fabric_rows(sim->fabric, bgp, &pairs->items[i].before, &pairs->items[i].rows.items,
+                            &pairs->items[i].rows.n);
+    return error;
+}
+
+static int count_changes(struct sim *sim, const struct fabric *before, const struct pairs *pairs)
+{
+    const struct fabric_bgp *bgp = controller_bgp(sim->controller);
+    int error = 0;
+    for (size_t i = 0; i < pairs->n && !error; i++) {
+        struct rows now = {0};
+        error = fabric_rows(sim->fabric, bgp, &pairs->items[i].after, &now.items, &now.n);
+        if (!error)
+            sim->entries += count_differences(before, &pairs->items[i].rows, sim->fabric, &now);
+        free(now.items);
+    }
+    return error;
+}
+
+/* NICs have other indices and keep their names. */
+static void follow(struct sim *sim, const struct fabric *with)
+{
+    for (size_t i = 0; i < sim->circuit_count; i++)
+        for (unsigned end = 0; end < 2; end++) {
+            uint32_t *nic = &sim->circuits[i].ends[end].nic;
+            if (*nic != FABRIC_NONE)
+                *nic = fabric_find_nic(with, sim->fabric->nics[*nic].name);
+        }
+    for (uint32_t i = 0; i < with->routers_count; i++)
+        sim->routers[i].fabric = with;
+    sim->fabric = with;
+    sim->changes++;
+    for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
+        sim_touched(sim, controller_speaker(sim->controller, i));
+}
+
+int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *before = sim->fabric;
+    struct pairs pairs = {0};
+    snprintf(error, DP_ERROR_TEXT, "no memory");
+    int failed = make_pairs(sim, with, &pairs);
+    if (!failed)
+        failed = controller_apply(sim->controller, with, error);
+    if (!failed) {
+        follow(sim, with);
+        failed = count_changes(sim, before, &pairs);
+    }
+    for (size_t i = 0; i < pairs.n; i++)
+        free(pairs.items[i].rows.items);
+    free(pairs.items);
+    return failed;
+}

@@ -1,0 +1,257 @@
+/* A fabric that changes while it runs is, after each change, what it would be from the start; sessions
+ * stay, and peers are told. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/drill.h"
+#include "engine/sim/sim.h"
+
+static const char fabric_text[] =
+    "fabric: base\n"
+    "vnets:\n"
+    "  - {name: hub, region: a, address_space: [10.0.0.0/22, 'fd00:10::/48'], subnets: [{name: "
+    "RouteServerSubnet, prefixes: [10.0.0.0/26, 'fd00:10::/64']}, {name: nva, prefixes: "
+    "[10.0.1.0/24, 'fd00:10:0:1::/64']}, {name: vms, prefixes: [10.0.2.0/24]}]}\n"
+    "  - {name: spoke1, region: a, address_space: [10.1.0.0/16], subnets: [{name: vms, prefixes: "
+    "[10.1.0.0/24]}, {name: web, prefixes: [10.1.1.0/24]}]}\n"
+    "  - {name: spoke2, region: a, address_space: [10.2.0.0/16], subnets: [{name: vms, prefixes: "
+    "[10.2.0.0/24]}]}\n"
+    "peerings:\n"
+    "  - {vnets: [hub, spoke1], hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}, "
+    "spoke1: {use_remote_gateways: true, allow_forwarded_traffic: true}}\n"
+    "  - {vnets: [hub, spoke2], hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}, "
+    "spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}}\n"
+    "route_tables: [{name: t, routes: [{prefix: 0.0.0.0/0, next_hop_type: Internet}]}]\n"
+    "nics:\n"
+    "  - {name: nva1, subnet: hub/nva, addresses: [10.0.1.4, 'fd00:10:0:1::4'], ip_forwarding: "
+    "true}\n"
+    "  - {name: nva2, subnet: hub/nva, addresses: [10.0.1.5, 'fd00:10:0:1::5'], ip_forwarding: "
+    "true}\n"
+    "  - {name: hubvm, subnet: hub/vms, addresses: [10.0.2.4]}\n"
+    "  - {name: vm1, subnet: spoke1/vms, addresses: [10.1.0.4]}\n"
+    "  - {name: web1, subnet: spoke1/web, addresses: [10.1.1.4]}\n"
+    "  - {name: vm2, subnet: spoke2/vms, addresses: [10.2.0.4]}\n"
+    "route_servers: [{name: rs1, vnet: hub, addresses: [10.0.0.4, 10.0.0.5], peers: [{name: nva1, "
+    "address: 10.0.1.4, asn: 65001}, {name: nva2, address: 10.0.1.5, asn: 65002}]}]\n"
+    "routers:\n"
+    "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [10.0.0.0/8, 0.0.0.0/0, '::/0'], "
+    "neighbors: [{route_server: rs1}]}\n"
+    "  - {name: nva2-os, nic: nva2, asn: 65002, originate: [10.0.0.0/8, 172.16.0.0/12], neighbors: "
+    "[{route_server: rs1}]}\n";
+
+/* Each line is one event; the last ones undo all. */
+static const char *const changes[] = {
+    "set: {route_tables/t/bgp_propagation: false, vnets/spoke1/subnets/vms/route_table: t}",
+    "add: {route_tables/t/routes: [{prefix: 10.2.0.0/16, next_hop_type: VirtualAppliance, "
+    "next_hop: "
+    "10.0.1.5}]}",
+    "set: {route_tables/t/routes/10.2.0.0/16/next_hop: 10.0.1.4}",
+    "set: {'peerings/hub,spoke2/spoke2/use_remote_gateways': false}",
+    "set: {'peerings/spoke2,hub/in_sync': false}",
+    "add: {nics: [{name: avm, subnet: spoke1/vms, addresses: [10.1.0.9]}, {name: zvm, subnet: "
+    "hub/vms, addresses: [10.0.2.9]}]}",
+    "add: {vnets: [{name: a-spoke, region: b, address_space: [10.9.0.0/16, 'fd00:19::/48'], "
+    "subnets: "
+    "[{name: vms, prefixes: [10.9.0.0/24, 'fd00:19::/64']}]}], peerings: [{vnets: [hub, a-spoke], "
+    "hub: "
+    "{allow_gateway_transit: true, allow_forwarded_traffic: true}, a-spoke: {use_remote_gateways: "
+    "true}}], nics: [{name: nine, subnet: a-spoke/vms, addresses: [10.9.0.4, 'fd00:19::4']}]}",
+    "set: {vnets/spoke1/address_space: [10.1.0.0/16, 10.7.0.0/16]}",
+    "set: {reserved_prefixes: [198.18.0.0/15]}",
+    "set: {nics/vm1/addresses: [10.1.0.4, 10.1.0.44]}",
+    "remove: {nics: [vm2], peerings: [[hub, spoke2]], vnets: [spoke2]}",
+    "add: {vnets: [{name: spoke2, region: a, address_space: [10.2.0.0/16], subnets: [{name: vms, "
+    "prefixes: [10.2.0.0/24]}]}], nics: [{name: vm2, subnet: spoke2/vms, addresses: [10.2.0.4]}], "
+    "peerings: [{vnets: [hub, spoke2], hub: {allow_gateway_transit: true, allow_forwarded_traffic: "
+    "true}, spoke2: {use_remote_gateways: true, allow_forwarded_traffic: true}}]}",
+    "remove: {nics: [avm, zvm, nine], peerings: ['hub,a-spoke'], vnets: [a-spoke]}",
+    "set: {vnets/spoke1/address_space: [10.1.0.0/16], vnets/spoke1/subnets/vms/route_table: ~, "
+    "nics/vm1/addresses: [10.1.0.4], reserved_prefixes: ~, route_tables/t/bgp_propagation: ~}",
+};
+#define CHANGES (sizeof(changes) / sizeof(*changes))
+
+static char drill_text[8192];
+
+static int read_text(void *context, const char *path, char **text, size_t *length,
+                     bool *is_directory)
+{
+    (void)context;
+    (void)is_directory;
+    *text = strdup(strcmp(path, "drill.yaml") == 0 ? drill_text : fabric_text);
+    *length = *text ? strlen(*text) : 0;
+    return *text ? 0 : -1;
+}
+
+static struct fabric_drill *load(void)
+{
+    const struct fabric_reader reader = {.read = read_text};
+    struct fabric_problems problems;
+    size_t used = (size_t)snprintf(drill_text, sizeof(drill_text), "drill: d\nevents:\n");
+    for (size_t i = 0; i < CHANGES; i++)
+        used += (size_t)snprintf(drill_text + used, sizeof(drill_text) - used,
+                                 "  - at_ms: %zu\n    %s\n", i, changes[i]);
+    struct fabric_drill *drill = fabric_drill_load("drill.yaml", "fabric.yaml", &reader, &problems);
+    cr_assert_not_null(drill, "line %u: %s", problems.n ? problems.items[0].line : 0,
+                       problems.n ? problems.items[0].message : "");
+    fabric_problems_free(&problems);
+    cr_assert_eq(drill->stage_count, CHANGES + 1);
+    return drill;
+}
+
+struct world {
+    struct lpm *lpm;
+    struct dp_forwarding *forwarding;
+    struct sim *sim;
+};
+
+static void open_world(struct world *world, const struct fabric *fabric, unsigned more)
+{
+    char error[DP_ERROR_TEXT] = "";
+    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
+    config.nic_capacity += more;
+    config.vnet_capacity += more;
+    world->lpm = lpm_create();
+    world->forwarding = dp_forwarding_create(&config, world->lpm);
+    world->sim = sim_create(fabric, world->forwarding, error);
+    cr_assert_not_null(world->sim, "%s", error);
+    cr_assert_eq(sim_settle(world->sim, 600000), 0);
+}
+
+static void close_world(struct world *world)
+{
+    sim_destroy(world->sim);
+    dp_forwarding_destroy(world->forwarding);
+    lpm_destroy(world->lpm);
+}
+
+/* All rows of a NIC in a line each; freed by the caller. */
+static char *rows_text(const struct world *world, const struct fabric *fabric, uint32_t nic)
+{
+    struct fabric_scope scope = fabric_scope_of(fabric, nic);
+    struct fabric_row *rows;
+    size_t n, length;
+    char *text = NULL, buffer[LPM_PREFIX_TEXT];
+    FILE *out = open_memstream(&text, &length);
+    cr_assert_eq(fabric_rows(fabric, controller_bgp(sim_controller(world->sim)), &scope, &rows, &n),
+                 0);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "%s %s %s %d", lpm_prefix_format(&rows[i].prefix, buffer),
+                fabric_source_text(rows[i].source), fabric_next_hop_type_text(rows[i].type),
+                rows[i].active);
+        for (unsigned j = 0; j < rows[i].next_hop_count; j++)
+            fprintf(out, " %s", lpm_address_format(&rows[i].next_hops[j], buffer));
+        fputc('\n', out);
+    }
+    free(rows);
+    fclose(out);
+    return text;
+}
+
+/* What a router has learned, as text; freed by the caller. */
+static int add_choice(void *context, const struct lpm_prefix *prefix,
+                      const struct rib_choice *choice)
+{
+    char text[LPM_PREFIX_TEXT];
+    fprintf(context, "%s %u\n", lpm_prefix_format(prefix, text), choice->n);
+    return 0;
+}
+
+static char *learned_text(const struct world *world, uint32_t router)
+{
+    size_t length;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &length);
+    speaker_each_choice(sim_router_speaker(world->sim, router), add_choice, out);
+    fclose(out);
+    return text;
+}
+
+static void assert_same(char *a, char *b, const char *what, size_t change)
+{
+    cr_assert_str_eq(a, b, "after change %zu, %s:\n%s\nfrom scratch:\n%s", change, what, a, b);
+    free(a);
+    free(b);
+}
+
+static void compare(struct world *world, const struct fabric *fabric, size_t change)
+{
+    struct world fresh;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&fresh, fabric, 0);
+    cr_assert(program_validate(controller_program(sim_controller(world->sim)), error),
+              "after change %zu: %s", change, error);
+    for (uint32_t i = 0; i < fabric->nics_count; i++)
+        assert_same(rows_text(world, fabric, i), rows_text(&fresh, fabric, i), fabric->nics[i].name,
+                    change);
+    for (uint32_t i = 0; i < fabric->routers_count; i++)
+        assert_same(learned_text(world, i), learned_text(&fresh, i), fabric->routers[i].name,
+                    change);
+    close_world(&fresh);
+}
+
+static void assert_sessions_stay(struct world *world, uint64_t since_ms, size_t change)
+{
+    struct controller *controller = sim_controller(world->sim);
+    for (size_t i = 0; i < controller_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_peer(controller, i);
+        cr_assert(peer->established, "after change %zu a session is down", change);
+        cr_assert_leq(bgp_session_since(speaker_peer_session(peer->peer)), since_ms);
+    }
+}
+
+Test(apply, each_change_leads_to_what_a_start_would_and_sessions_stay)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&world, drill->stages[0], 8);
+    const uint64_t since_ms = sim_now_ms(world.sim);
+    for (size_t i = 1; i <= CHANGES; i++) {
+        cr_assert_eq(sim_run(world.sim, 1000), 0);
+        cr_assert_eq(sim_apply(world.sim, drill->stages[i], error), 0, "change %zu: %s", i, error);
+        cr_assert(program_validate(controller_program(sim_controller(world.sim)), error),
+                  "change %zu: %s", i, error);
+        cr_assert_eq(sim_run(world.sim, 1000), 0);
+        cr_assert_eq(sim_settle(world.sim, 600000), 0);
+        compare(&world, drill->stages[i], i);
+        assert_sessions_stay(&world, since_ms, i);
+    }
+    close_world(&world);
+    fabric_drill_free(drill);
+}
+
+Test(apply, what_is_down_stays_down_over_a_change)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&world, drill->stages[0], 8);
+    cr_assert_eq(
+        sim_router_fail(world.sim, fabric_find_router(drill->stages[0], "nva1-os"), SIM_KILL), 0);
+    cr_assert_eq(sim_settle(world.sim, 600000), 0);
+    cr_assert_eq(sim_apply(world.sim, drill->stages[CHANGES - 7], error), 0, "%s", error);
+    cr_assert(program_validate(controller_program(sim_controller(world.sim)), error), "%s", error);
+    cr_assert_eq(sim_settle(world.sim, 600000), 0);
+    cr_assert_eq(sim_router_restart(world.sim, fabric_find_router(drill->stages[0], "nva1-os")), 0);
+    cr_assert_eq(sim_run(world.sim, 1000), 0);
+    cr_assert_eq(sim_settle(world.sim, 600000), 0);
+    compare(&world, drill->stages[CHANGES - 7], CHANGES - 7);
+    close_world(&world);
+    fabric_drill_free(drill);
+}
+
+Test(apply, a_fabric_that_does_not_fit_is_refused_and_nothing_changes)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&world, drill->stages[0], 0); /* no room for another NIC */
+    cr_assert_neq(sim_apply(world.sim, drill->stages[6], error), 0);
+    cr_assert_neq(error[0], '\0');
+    cr_assert(program_validate(controller_program(sim_controller(world.sim)), error), "%s", error);
+    compare(&world, drill->stages[0], 0);
+    close_world(&world);
+    fabric_drill_free(drill);
+}
