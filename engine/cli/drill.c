@@ -47,7 +47,8 @@ static int play(const struct wishes *wishes, struct fabric_drill *drill, struct 
     struct twin twin;
     struct fabric *fabric = drill->stages[0];
     drill->stages[0] = NULL; /* the twin's from here on */
-    int code = twin_watch(&cli_drill, fabric, drill_listen, run, &twin);
+    int code = twin_watch_growing(&cli_drill, fabric, drill->stages, drill->stage_count,
+                                  drill_listen, run, &twin);
     if (code)
         return code;
     if (drill_play(run, twin.sim, twin.forwarding, error))

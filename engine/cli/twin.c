@@ -76,14 +76,14 @@ static int start(const struct cli_command *command, struct twin *twin, event_lis
     return code || twin_settle(command, twin) ? code : CLI_BAD_USE;
 }
 
-static int raise_twin(const struct cli_command *command, struct fabric *fabric, struct twin *twin,
+static int raise_twin(const struct cli_command *command, struct fabric *fabric,
+                      const struct dp_forwarding_config *config, struct twin *twin,
                       event_listener *listener, void *context)
 {
     char error[DP_ERROR_TEXT] = "no memory for the twin";
     *twin = (struct twin){.fabric = fabric, .lpm = lpm_create()};
-    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
     if (twin->lpm)
-        twin->forwarding = dp_forwarding_create(&config, twin->lpm);
+        twin->forwarding = dp_forwarding_create(config, twin->lpm);
     if (twin->forwarding)
         twin->sim = sim_create(fabric, twin->forwarding, error);
     if (!twin->sim) {
@@ -99,13 +99,36 @@ static int raise_twin(const struct cli_command *command, struct fabric *fabric, 
 
 int twin_raise(const struct cli_command *command, struct fabric *fabric, struct twin *twin)
 {
-    return raise_twin(command, fabric, twin, NULL, NULL);
+    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
+    return raise_twin(command, fabric, &config, twin, NULL, NULL);
 }
 
 int twin_watch(const struct cli_command *command, struct fabric *fabric, event_listener *listener,
                void *context, struct twin *twin)
 {
-    return raise_twin(command, fabric, twin, listener, context);
+    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
+    return raise_twin(command, fabric, &config, twin, listener, context);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+int twin_watch_growing(const struct cli_command *command, struct fabric *fabric,
+                       struct fabric *const *stages, size_t stage_count, event_listener *listener,
+                       void *context, struct twin *twin)
+{
+    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
+    for (size_t i = 0; i < stage_count; i++) {
+        if (!stages[i])
+            continue;
+        struct dp_forwarding_config stage = program_forwarding_config(stages[i], 1);
+        config.nic_capacity = larger(config.nic_capacity, stage.nic_capacity);
+        config.vnet_capacity = larger(config.vnet_capacity, stage.vnet_capacity);
+        config.group_capacity = larger(config.group_capacity, stage.group_capacity);
+    }
+    return raise_twin(command, fabric, &config, twin, listener, context);
 }
 
 int twin_open(const struct cli_command *command, const char *path, struct twin *twin)

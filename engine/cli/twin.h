@@ -29,6 +29,11 @@ int twin_raise(const struct cli_command *command, struct fabric *fabric, struct 
 /* The same, with an event log from the start (controller_watch()). */
 int twin_watch(const struct cli_command *command, struct fabric *fabric, event_listener *listener,
                void *context, struct twin *twin);
+/* The same, with room for what the fabric becomes while it runs (sim_apply()): for any of these, of which
+ * some may be NULL. */
+int twin_watch_growing(const struct cli_command *command, struct fabric *fabric,
+                       struct fabric *const *stages, size_t stage_count, event_listener *listener,
+                       void *context, struct twin *twin);
 void twin_close(struct twin *twin);
 
 /* Lets it converge again after a change. Says which sessions did not come up; false for an error,

@@ -25,7 +25,7 @@
 struct fabric_drill_probe {
     const char *name;
     struct fabric_place place;
-    const char *from, *to; /* a NIC, an address, or `to` a host of a router */
+    const char *from, *to; /* a NIC, an address (from: of a NIC), a host of a router */
     uint32_t flows;
     uint32_t packets_per_second; /* of all flows together, sent in turn */
     uint8_t protocol;

@@ -3,6 +3,7 @@
  * event, which may follow changes of the fabric.
  */
 #include "engine/fabric/drill_loader.h"
+#include "engine/fabric/gateway.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,79 @@ static void check_health(struct fabric_loader *loader, const struct fabric *fabr
                  event->check, fabric_nearest_text(&nearest, text));
 }
 
+/* Sessions are kept over a change: what they are made of has to stay. */
+static const char *const changeable[] = {"nics",         "peerings",     "reserved_prefixes",
+                                         "route_tables", "service_tags", "vnets"};
+#define CHANGEABLE_TEXT                                                                            \
+    "nics, peerings, reserved_prefixes, route_tables, service_tags and vnets can be changed"
+
+static bool is_changeable(const char *path)
+{
+    size_t length = strcspn(path, "/");
+
+    for (size_t i = 0; i < sizeof(changeable) / sizeof(*changeable); i++)
+        if (strlen(changeable[i]) == length && strncmp(path, changeable[i], length) == 0)
+            return true;
+    return false;
+}
+
+static void check_change(struct fabric_loader *loader, const struct fabric_drill_event *event)
+{
+    for (uint32_t i = 0; i < event->change->n; i += 2) {
+        const struct fabric_node *path = event->change->items[i];
+
+        if (!is_changeable(path->text))
+            FABRIC_ERROR(loader, &path->place,
+                         "%s cannot be changed while the fabric runs; " CHANGEABLE_TEXT,
+                         path->text);
+    }
+}
+
+static bool same_addresses(const struct fabric_nic *a, const struct fabric_nic *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->addresses.n != b->addresses.n)
+        return false;
+    for (uint32_t i = 0; i < a->addresses.n; i++)
+        if (!lpm_address_equal(&a->addresses.items[i], &b->addresses.items[i]))
+            return false;
+    return true;
+}
+
+/* Who speaks BGP, from where: routers by their NICs, route servers and gateways by their VNets. */
+static const char *moved_speaker(const struct fabric *a, const struct fabric *b)
+{
+    for (uint32_t i = 0; i < a->routers_count; i++)
+        for (uint32_t j = 0; j < a->routers[i].nic_count; j++)
+            if (!same_addresses(&a->nics[a->routers[i].nics[j]], &b->nics[b->routers[i].nics[j]]))
+                return a->routers[i].name;
+    for (uint32_t i = 0; i < a->route_servers_count; i++)
+        for (uint32_t j = 0; j < a->route_servers[i].peer_count; j++)
+            if (a->route_servers[i].peers[j].router != b->route_servers[i].peers[j].router ||
+                (a->route_servers[i].peers[j].nic == FABRIC_NONE) !=
+                    (b->route_servers[i].peers[j].nic == FABRIC_NONE))
+                return a->route_servers[i].peers[j].name;
+    for (uint32_t i = 0; i < a->gateways_count; i++)
+        if (fabric_gateway_is_cut_off(a, i) != fabric_gateway_is_cut_off(b, i))
+            return a->gateways[i].name;
+    return NULL;
+}
+
+static void check_speakers(struct fabric_loader *loader, const struct fabric_drill *drill,
+                           const struct fabric_drill_event *event)
+{
+    const char *moved;
+
+    if (!event->change || event->stage == 0)
+        return;
+    moved = moved_speaker(drill->stages[event->stage - 1], drill->stages[event->stage]);
+    if (moved)
+        FABRIC_ERROR(
+            loader, &event->place,
+            "'%s' speaks BGP: its NIC, its addresses and its way to the route server cannot "
+            "change while the fabric runs",
+            moved);
+}
+
 static void check_event(struct fabric_loader *loader, const struct fabric *fabric,
                         const struct fabric_drill_event *event)
 {
@@ -121,7 +195,7 @@ static void check_event(struct fabric_loader *loader, const struct fabric *fabri
                      "an event needs one of: stop, kill, silence, restart, cut, heal, health_down, "
                      "health_up, announce, withdraw, flap, set, add, remove");
     if (event->change)
-        FABRIC_ERROR(loader, &event->place, "the twin cannot %s while it runs yet", event->what);
+        check_change(loader, event);
     if (event->target) {
         struct fabric_drill_target found = fabric_drill_find(fabric, event->target);
 
@@ -166,16 +240,15 @@ static bool is_host(const struct fabric *fabric, const char *name)
     return false;
 }
 
-/* Only NICs send: what a box on-premises does with a packet of its own is nothing that the fabric
- * decides. */
 static void check_ends(struct fabric_loader *loader, const struct fabric_drill_probe *probe,
                        const struct fabric *fabric)
 {
     struct lpm_address address;
 
-    if (fabric_find_nic(fabric, probe->from) == FABRIC_NONE &&
+    if (fabric_find_nic(fabric, probe->from) == FABRIC_NONE && !is_host(fabric, probe->from) &&
         (lpm_address_parse(probe->from, &address) != 0 || !has_address(fabric, &address)))
-        tell_unknown(loader, &probe->place, fabric, NICS, "NIC, or address of a NIC,", probe->from);
+        tell_unknown(loader, &probe->place, fabric, NICS | HOSTS, "NIC, address of a NIC, or host",
+                     probe->from);
     if (fabric_find_nic(fabric, probe->to) == FABRIC_NONE &&
         lpm_address_parse(probe->to, &address) != 0 && !is_host(fabric, probe->to))
         tell_unknown(loader, &probe->place, fabric, NICS | HOSTS, "NIC, address or host",
@@ -351,6 +424,8 @@ void fabric_drill_check(struct fabric_loader *loader, struct fabric_drill *drill
 {
     for (uint32_t i = 0; i < drill->event_count; i++)
         check_event(loader, drill->stages[drill->events[i].stage], &drill->events[i]);
+    for (uint32_t i = 0; i < drill->event_count && loader->problems->errors == 0; i++)
+        check_speakers(loader, drill, &drill->events[i]);
     check_duration(loader, drill);
     check_probes(loader, drill);
     check_expects(loader, drill);

@@ -144,9 +144,23 @@ static int announce(struct drill_run *run, const struct fabric_drill_event *even
     return error;
 }
 
+/* --- Changes of the fabric -------------------------------------------------------------------- */
+
+static int change(struct drill_run *run, const struct fabric_drill_event *event,
+                  char error[DP_ERROR_TEXT])
+{
+    const struct fabric *stage = run->drill->stages[event->stage];
+    int failed = sim_apply(run->sim, stage, error);
+    if (failed)
+        return failed;
+    traffic_follow(run->traffic, run->fabric, stage);
+    run->fabric = stage;
+    return 0;
+}
+
 /* --- All -------------------------------------------------------------------------------------- */
 
-static int act(struct drill_run *run, struct drill_event *event)
+static int act(struct drill_run *run, struct drill_event *event, char error[DP_ERROR_TEXT])
 {
     const struct fabric_drill_event *model = event->model;
     switch (model->kind) {
@@ -170,6 +184,10 @@ static int act(struct drill_run *run, struct drill_event *event)
     case FABRIC_DRILL_FLAP:
         flap(run, model);
         return 0;
+    case FABRIC_DRILL_SET:
+    case FABRIC_DRILL_ADD:
+    case FABRIC_DRILL_REMOVE:
+        return change(run, model, error);
     default:
         return -ENOTSUP;
     }
@@ -177,9 +195,11 @@ static int act(struct drill_run *run, struct drill_event *event)
 
 int drill_act(struct drill_run *run, struct drill_event *event, char error[DP_ERROR_TEXT])
 {
-    int failed = act(run, event);
+    char reason[DP_ERROR_TEXT] = "";
+    int failed = act(run, event, reason);
     if (failed)
-        snprintf(error, DP_ERROR_TEXT, "%s:%u: '%s' cannot be done (errno %d)",
-                 event->model->place.file, event->model->place.line, event->model->what, -failed);
+        snprintf(error, DP_ERROR_TEXT, "%.80s:%u: '%.60s' cannot be done: %.80s",
+                 event->model->place.file, event->model->place.line, event->model->what,
+                 *reason ? reason : strerror(-failed));
     return failed;
 }

@@ -356,6 +356,7 @@ static void compare(struct traffic *traffic, const struct dp_forwarding *forward
 struct ends {
     uint32_t place; /* NIC or host that sends; FABRIC_NONE: none does */
     struct lpm_address source, destination;
+    const char *missing; /* why nothing is sent */
 };
 
 static uint32_t owner_of(const struct fabric *fabric, const struct lpm_address *address)
@@ -391,9 +392,12 @@ static struct ends find_ends(const struct fabric *fabric, const struct fabric_dr
         ends.place = place_find(fabric, probe->from);
         if (ends.place == FABRIC_NONE)
             ends.place = owner_of(fabric, &ends.source);
+        ends.missing = "no-source";
         return ends;
     }
-    return (struct ends){.place = FABRIC_NONE};
+    return (struct ends){.place = FABRIC_NONE,
+                         .missing = place_find(fabric, probe->to) == FABRIC_NONE ? "no-destination"
+                                                                                 : "no-source"};
 }
 
 /* --- Walking ---------------------------------------------------------------------------------- */
@@ -419,10 +423,11 @@ static int walk_flow(struct path_finder *finder, const struct fabric *fabric, co
     };
     uint32_t router;
     place_kind(fabric, ends->place, &router, NULL);
-    if (ends->place == FABRIC_NONE || (router != FABRIC_NONE && sim_router_is_silent(sim, router))) {
+    if (ends->place == FABRIC_NONE ||
+        (router != FABRIC_NONE && sim_router_is_silent(sim, router))) {
         *path = (struct path){
             .verdict = PATH_DROPPED,
-            .reason = router == FABRIC_NONE ? "no-source" : "router-silent",
+            .reason = router != FABRIC_NONE ? "router-silent" : ends->missing,
             .end = FABRIC_NONE,
         };
         return 0;
@@ -492,6 +497,26 @@ int traffic_walk(struct traffic *traffic, const struct fabric *fabric, struct si
     free(traffic->known.items);
     traffic->known = sets;
     return error;
+}
+
+/* Routers and hosts stand behind the NICs, in an order that stays. */
+static uint32_t place_in(const struct fabric *from, const struct fabric *to, uint32_t place)
+{
+    if (place < from->nics_count)
+        return fabric_find_nic(to, from->nics[place].name);
+    return place >= PLACE_INTERNET ? place : place - from->nics_count + to->nics_count;
+}
+
+void traffic_follow(struct traffic *traffic, const struct fabric *from, const struct fabric *to)
+{
+    for (size_t i = 0; i < traffic->way_count; i++) {
+        struct path *way = &traffic->ways[i];
+        way->end = place_in(from, to, way->end);
+        for (unsigned j = 0; j < way->hop_count; j++) {
+            way->hops[j].nic = place_in(from, to, way->hops[j].nic);
+            way->hops[j].place = place_in(from, to, way->hops[j].place);
+        }
+    }
 }
 
 uint32_t traffic_next_ms(const struct traffic *traffic, uint32_t now_ms)

@@ -48,6 +48,9 @@ void traffic_destroy(struct traffic *traffic); /* NULL is allowed */
  * Returns 0 or -ENOMEM. */
 int traffic_walk(struct traffic *traffic, const struct fabric *fabric, struct sim *sim,
                  const struct dp_forwarding *forwarding, uint32_t now_ms);
+/* The fabric changed, and with it the indices of NICs: ways that were taken before are known in the new
+ * one by the names of their NICs. Before the next traffic_walk(). */
+void traffic_follow(struct traffic *traffic, const struct fabric *from, const struct fabric *to);
 /* The next time at which a probe starts or ends, after now_ms; UINT32_MAX: none. */
 uint32_t traffic_next_ms(const struct traffic *traffic, uint32_t now_ms);
 /* Everything has been sent. 0 or -ENOMEM. */

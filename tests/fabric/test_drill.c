@@ -139,7 +139,7 @@ Test(drill, says_what_is_wrong_and_where)
     refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, prefixes: []}}\n",
             "3: events[0].announce.prefixes: needs at least one entry");
     refused("drill: d\nprobes: [{name: p, from: vm2, to: vm1}]\n",
-            "2: the fabric has no NIC, or address of a NIC, 'vm2' at that time; did you mean "
+            "2: the fabric has no NIC, address of a NIC, or host 'vm2' at that time; did you mean "
             "'vm1'?");
     refused("drill: d\nprobes: [{name: p, from: vm1, to: nva1, start_ms: 5, end_ms: 5}]\n",
             "2: the probe 'p' ends before it starts");
@@ -153,6 +153,60 @@ Test(drill, says_what_is_wrong_and_where)
     refused("drill: d\nduration_ms: 5\nevents: [{at_ms: 6, stop: rs1}]\n",
             "3: the drill is over before that: duration_ms is 5");
     refused("drill: d\nevents: &a [{at_ms: 1, stop: *a}]\n", "2: the alias '*a' stands inside");
+}
+
+Test(drill, changes_that_cannot_be_made_are_refused_where_they_stand)
+{
+    refused("drill: d\nevents:\n  - at_ms: 1\n    set:\n      routers/nva1-os/stateful: true\n",
+            "5: routers/nva1-os/stateful cannot be changed while the fabric runs; nics, peerings");
+    refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/tt/bgp_propagation: true}}]\n",
+            "2: route_tables/tt/bgp_propagation: there is no 'tt' at that time; did you mean 't'?");
+    refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/t/bgp_propagtion: true}}]\n",
+            "2: route_tables[t]: unknown key 'bgp_propagtion'; did you mean 'bgp_propagation'?");
+    refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/t/bgp_propagation: maybe}}]\n",
+            "2: route_tables[t].bgp_propagation: 'maybe' is not true or false");
+    refused("drill: d\nevents: [{at_ms: 1, set: {route_tables//t: 1}}]\n",
+            "2: route_tables//t: the path has an empty step");
+    refused("drill: d\nevents: [{at_ms: 1, set: {nics/vm1/subnet/x: 1}}]\n",
+            "2: nics/vm1/subnet/x: the path goes on where there is but a value");
+    refused("drill: d\nevents: [{at_ms: 1, add: {nics/vm1: [a]}}]\n",
+            "2: nics/vm1: only to a list something can be added");
+    refused("drill: d\nevents: [{at_ms: 1, add: {nics: vm2}}]\n",
+            "2: nics: expected a list of what is to be added, found 'vm2'");
+    refused("drill: d\nevents: [{at_ms: 1, add: {nics: [{name: x, subnet: spoke/vms, addresses: "
+            "[10.1.0.9]}, {name: x, subnet: spoke/vms, addresses: [10.1.0.8]}]}}]\n",
+            "2: nics: the name 'x' is used twice");
+    refused("drill: d\nevents: [{at_ms: 1, remove: {nics: [vm7]}}]\n",
+            "2: nics: there is no 'vm7' at that time; did you mean 'vm1'?");
+    refused("drill: d\nevents: [{at_ms: 1, set: {nics/nva1/addresses: [10.0.1.9]}}]\n", "2: '");
+    refused("drill: d\nevents:\n  - {at_ms: 1, remove: {nics: [vm1]}}\nexpect:\n  - {nic: vm1, "
+            "prefix: 0.0.0.0/0, next_hops: []}\n",
+            "5: the fabric has no NIC 'vm1' at that time");
+}
+
+Test(drill, stages_are_the_fabric_after_each_change)
+{
+    struct fabric_problems problems;
+    struct fabric_drill *drill = load(
+        "drill: d\nevents:\n"
+        "  - {at_ms: 3, remove: {route_tables/t/routes: [0.0.0.0/0], peerings: ['spoke,hub']}}\n"
+        "  - {at_ms: 1, set: {route_tables/t/bgp_propagation: false}}\n"
+        "  - {at_ms: 2, stop: nva1-os}\n",
+        &problems);
+    cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
+    cr_assert_eq(drill->stage_count, 3);
+    cr_assert(drill->stages[0]->route_tables[0].bgp_propagation);
+    cr_assert_not(drill->stages[1]->route_tables[0].bgp_propagation);
+    cr_assert_eq(drill->stages[1]->route_tables[0].route_count, 1);
+    cr_assert_eq(drill->stages[2]->route_tables[0].route_count, 0);
+    cr_assert_eq(drill->stages[1]->peerings_count, 1);
+    cr_assert_eq(drill->stages[2]->peerings_count, 0);
+    cr_assert_eq(drill->events[0].stage, 1);
+    cr_assert_eq(drill->events[1].stage, 1);
+    cr_assert_eq(drill->events[2].stage, 2);
+    cr_assert_str_eq(drill->events[0].what, "set route_tables/t/bgp_propagation: false");
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
 }
 
 Test(drill, of_a_fabric_that_cannot_be_read_is_refused)

@@ -142,6 +142,20 @@ expect:
 
 
 @case
+def changes_of_the_fabric_keep_sessions_and_are_refused_whole(folder):
+    report = drill(folder, PROBE + "events: [{at_ms: 1000, set: {'peerings/hub,spoke1/hub/allow_forwarded_traffic': false}},\n"
+                   "  {at_ms: 2000, set: {'peerings/hub,spoke2/spoke2/allow_forwarded_traffic': false}},\n"
+                   "  {at_ms: 3000, set: {'peerings/hub,spoke2/spoke2/allow_forwarded_traffic': true}}]\n")
+    row = flow(report)
+    assert report["sessions"] == [] and row["lost_ms"] == 1000 and row["flows_lost"] == 1000, (row, report["sessions"])
+    assert row["reason"] == "forwarded-traffic-not-allowed" and row["moved"] == 0, row
+    assert [event["converged_ms"] for event in report["events"]] == [0, 0, 0], report["events"]
+    path = pathlib.Path(folder, "drill.yaml")
+    path.write_text("drill: d\nevents:\n  - at_ms: 1\n    add:\n      nics:\n        - {name: x, subnet: hub/none, addresses: [10.0.2.9]}\n")
+    assert f"{path}:6: nics[x].subnet: " in run(HUB, path, code=2)
+
+
+@case
 def failed_expectations_say_what_there_was(folder):
     report = drill(folder, PROBE + """events: [{at_ms: 1000, silence: nva1-os}]
 duration_ms: 3000
