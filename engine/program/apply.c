@@ -24,14 +24,29 @@ static void exchange(struct program *a, struct program *b)
     *b = kept;
 }
 
+/* Load balancers stay as they are in what may be applied, so their backends have the same places. */
+static int take_health(struct program *made, const struct program *program)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < made->fabric->load_balancers_count && error >= 0; i++)
+        for (uint32_t j = 0; j < made->fabric->load_balancers[i].backend_count && error >= 0; j++)
+            error = program_backend_state(made, i, j, program_backend_is_up(program, i, j));
+    return error < 0 ? error : 0;
+}
+
 int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT])
 {
     struct program *made =
         program_create_aside(with, program->bgp, program->forwarding, program->groups, error);
     if (!made)
         return -errno;
+    int failed = take_health(made, program);
+    if (failed) {
+        program_discard(made);
+        return failed;
+    }
     program_nics_remove(program);
-    int failed = program_nics_set(made, false, error);
+    failed = program_nics_set(made, false, error);
     if (failed) {
         char ignored[DP_ERROR_TEXT];
         program_nics_remove(made);
