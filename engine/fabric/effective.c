@@ -149,7 +149,7 @@ static bool user_row(const struct fabric_view *view, const struct lpm_prefix *pr
 bool fabric_view_announces(const struct fabric_view *view, const struct fabric_bgp *bgp,
                            const struct lpm_prefix *prefix)
 {
-    for (size_t i = 0; i < view->own_count; i++)
+    for (size_t i = 0; view->route_server != FABRIC_NONE && i < view->own_count; i++)
         if (bgp->announces(bgp->context, view->route_server, &view->own[i], prefix))
             return true;
     return false;
