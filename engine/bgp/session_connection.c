@@ -95,6 +95,11 @@ static void send_hold_expired(struct bgp_session *session, enum bgp_direction di
         restart_send_hold(session, connection);
         return;
     }
+    /* Whoever looks at its clock this late was away, and has not tried to send meanwhile. */
+    if (session->now_ms - connection->send_hold_deadline > HOLD_LATE_MS) {
+        connection->send_hold_deadline = session->now_ms + HOLD_LATE_MS;
+        return;
+    }
     connection_mute(connection);
     bgp_error_set(&session->last_sent, BGP_ERROR_SEND_HOLD, 0, NULL, 0);
     if (connection->state == BGP_ESTABLISHED) {

@@ -16,16 +16,29 @@ static struct fabric *reload(void *context)
     return source_load_or_say(context);
 }
 
+/* What the file asks for and a running engine does not do is said, not passed over. */
+static void warn_of_gateways(const struct fabric *fabric)
+{
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        if (fabric->gateways[i].neighbor_count > 0)
+            fprintf(
+                stderr,
+                "fingerpost run: gateway '%s': only the twin has sessions with its neighbors; here "
+                "it announces its static branches and nothing else\n",
+                fabric->gateways[i].name);
+}
+
 static int run(int argc, char **argv)
 {
     const char *path, *port = NULL;
     struct live_options live = {0};
-    const struct cli_option options[] = {{.name = "bgp-port", .value = &port},
-                                         {.name = "verbose", .flag = &live.verbose},
-                                         {.name = "json", .flag = &live.json},
-                                         {.name = "restarted", .flag = &live.restarted},
-                                         {.name = "shutdown-message", .value = &live.shutdown_message},
-                                         {0}};
+    const struct cli_option options[] = {
+        {.name = "bgp-port", .value = &port},
+        {.name = "verbose", .flag = &live.verbose},
+        {.name = "json", .flag = &live.json},
+        {.name = "restarted", .flag = &live.restarted},
+        {.name = "shutdown-message", .value = &live.shutdown_message},
+        {0}};
     int code = cli_arguments(&cli_run, argc, argv, options, &path, 1);
     if (code >= 0)
         return code;
@@ -42,6 +55,7 @@ static int run(int argc, char **argv)
     struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
+    warn_of_gateways(fabric);
     live.reload = reload;
     live.reload_context = (void *)(uintptr_t)path;
     code = live_run(fabric, &live);
@@ -54,17 +68,18 @@ const struct cli_command cli_run = {
     .summary = "Run the live engine: BGP with real peers, packets on real ports",
     .usage = "run FABRIC [--bgp-port N] [--restarted] [--shutdown-message TEXT]\n"
              "                      [--verbose] [--json]",
-    .help = "FABRIC   a fabric file with ports, or a directory of them\n\n"
-            "  --bgp-port N   listen and connect on this TCP port (default 179)\n"
-            "  --restarted    this process follows one that died: peers that kept its routes are told\n"
-            "                 so, and hear of others' routes once these have said theirs again\n"
-            "  --shutdown-message TEXT   told to peers' people when the engine stops (RFC 9003)\n"
-            "  --verbose      DPDK's own log lines too\n"
-            "  --json         at the end, sessions and counters as one JSON document\n\n"
-            "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
-            "counters to standard error, SIGHUP reads key files and policies again, SIGRTMIN asks\n"
-            "every peer for its routes again. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
-            "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
-            "Example: sudo fingerpost run docs/examples/live/fabric.yaml\n",
+    .help =
+        "FABRIC   a fabric file with ports, or a directory of them\n\n"
+        "  --bgp-port N   listen and connect on this TCP port (default 179)\n"
+        "  --restarted    this process follows one that died: peers that kept its routes are told\n"
+        "                 so, and hear of others' routes once these have said theirs again\n"
+        "  --shutdown-message TEXT   told to peers' people when the engine stops (RFC 9003)\n"
+        "  --verbose      DPDK's own log lines too\n"
+        "  --json         at the end, sessions and counters as one JSON document\n\n"
+        "Runs until SIGINT or SIGTERM; peers then get a Cease. SIGUSR1 prints sessions and\n"
+        "counters to standard error, SIGHUP reads key files and policies again, SIGRTMIN asks\n"
+        "every peer for its routes again. net_tap ports need CAP_NET_ADMIN, port 179 needs\n"
+        "CAP_NET_BIND_SERVICE: run it as root, or see docs/guide.md.\n\n"
+        "Example: sudo fingerpost run docs/examples/live/fabric.yaml\n",
     .run = run,
 };
