@@ -79,6 +79,16 @@ static bool is_peer(const struct fabric *fabric, const struct fabric_nic *nic)
     return false;
 }
 
+/* NICs take turns, in the order of their names. */
+static uint32_t programmed_by(const struct fabric *fabric, uint32_t nic)
+{
+    uint32_t server = fabric_route_server_for(fabric, fabric->nics[nic].vnet);
+    if (!fabric->quirks.half_programming || server == FABRIC_NONE ||
+        fabric->route_servers[server].instance_count < 2)
+        return 0;
+    return 1 + nic % fabric->route_servers[server].instance_count;
+}
+
 struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic)
 {
     const struct fabric_nic *model = &fabric->nics[nic];
@@ -86,6 +96,7 @@ struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic)
         .subnet = first_alike(fabric, model->subnet),
         .router = FABRIC_NONE,
         .nic = FABRIC_NONE,
+        .instance = programmed_by(fabric, nic),
     };
     /* A gateway that followed its own announcement would send to itself, whatever the mode. */
     if (fabric_nic_gateway(fabric, nic) != FABRIC_NONE)
@@ -207,6 +218,15 @@ static void take_next_hops(const struct fabric_view *view, const struct rib_choi
         take_weights(paths, n, row);
 }
 
+static bool choose(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                   const struct lpm_prefix *prefix, struct rib_choice *choice)
+{
+    if (view->instance == 0 || !bgp->instance_choice)
+        return bgp->choice(bgp->context, view->route_server, prefix, choice);
+    return bgp->instance_choice(bgp->context, view->route_server, view->instance - 1, prefix,
+                                choice);
+}
+
 static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp,
                     const struct lpm_prefix *prefix, struct fabric_row *row)
 {
@@ -217,7 +237,7 @@ static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp
         return false;
     if (fabric_view_keeps_out(view, prefix))
         return false;
-    if (!bgp->choice(bgp->context, view->route_server, prefix, &choice))
+    if (!choose(view, bgp, prefix, &choice))
         return false;
     if (fabric_view_announces(view, bgp, prefix))
         return false;

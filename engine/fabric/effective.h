@@ -46,6 +46,9 @@ struct fabric_bgp {
     /* The ECMP set at prefix; false: none. */
     bool (*choice)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
                    struct rib_choice *choice);
+    /* The same of one instance by itself; NULL: what holds for all is taken for each. */
+    bool (*instance_choice)(void *context, uint32_t route_server, unsigned instance,
+                            const struct lpm_prefix *prefix, struct rib_choice *choice);
     /* Every prefix with a choice, in prefix order; stops on non-zero. */
     int (*each)(void *context, uint32_t route_server,
                 int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
@@ -71,6 +74,9 @@ struct fabric_scope {
      * own_route_to_originator. */
     uint32_t router;
     uint32_t nic; /* a peer of the route server of which the file names no router */
+    /* Of the route server, which alone programs the NIC: its number plus one. 0: all do, but for the
+     * quirk half_programming. */
+    uint32_t instance;
 };
 struct fabric_scope fabric_scope_of(const struct fabric *fabric, uint32_t nic);
 

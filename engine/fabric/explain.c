@@ -140,6 +140,9 @@ static const char *filter_rule(const struct explaining *explaining, const struct
         return FABRIC_RULE_OWN_ANNOUNCEMENT;
     if (view->subnet != FABRIC_NONE && fabric_import_rejected(view->fabric, view->subnet, path))
         return FABRIC_RULE_SUBNET_IMPORT_FILTER;
+    if (view->instance != 0 && path->peer &&
+        speaker_peer_config(path->peer)->instance != view->instance - 1)
+        return FABRIC_RULE_HALF_PROGRAMMING;
     return NULL;
 }
 

@@ -19,7 +19,6 @@ static const struct key_without_effect {
     {"internet", "next_hop", NULL},
     {"internet", "source_nat", NULL},
     {"quirks", "damping", "false"},
-    {"quirks", "half_programming", "false"},
     {"quirks", "silent_drops", "false"},
     {"nics", "host", NULL},
     {"nics", "underlay", NULL},

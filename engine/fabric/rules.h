@@ -23,6 +23,7 @@
 #define FABRIC_RULE_OWN_ANNOUNCEMENT     "own-announcement"
 #define FABRIC_RULE_SUBNET_IMPORT_FILTER "subnet-import-filter"
 #define FABRIC_RULE_ORIGINATED           "originated-by-route-server"
+#define FABRIC_RULE_HALF_PROGRAMMING     "half-programming"
 
 /* BGP routes that the route server did not choose. */
 #define FABRIC_RULE_WEIGHT                 "weight"

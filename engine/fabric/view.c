@@ -168,13 +168,14 @@ static int open_shared_system(struct fabric_view *view)
 }
 
 int fabric_view_open_shared(struct fabric_view *view, const struct fabric *fabric,
-                            uint32_t route_server, uint32_t vnet)
+                            uint32_t route_server, uint32_t instance, uint32_t vnet)
 {
     *view = (struct fabric_view){
         .fabric = fabric,
         .vnet = vnet,
         .subnet = FABRIC_NONE,
         .route_server = route_server,
+        .instance = instance,
         .propagation = true,
     };
     int error = open_shared_system(view);
@@ -192,6 +193,7 @@ int fabric_view_open(struct fabric_view *view, const struct fabric *fabric,
         .vnet = subnet->vnet,
         .subnet = scope->subnet,
         .route_server = fabric_route_server_for(fabric, subnet->vnet),
+        .instance = scope->instance,
         .propagation = true,
     };
     if (subnet->route_table != FABRIC_NONE) {

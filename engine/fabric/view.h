@@ -24,6 +24,7 @@ struct fabric_view {
     uint32_t subnet;                        /* FABRIC_NONE: the plain view */
     uint32_t route_server;                  /* or FABRIC_NONE */
     const struct fabric_route_table *table; /* or NULL */
+    uint32_t instance;                      /* as in struct fabric_scope */
     bool propagation;
     struct fabric_system_route *system;
     size_t system_count;
@@ -39,10 +40,11 @@ int fabric_view_open(struct fabric_view *view, const struct fabric *fabric,
 /* The plain view of a VNet: that of a subnet with no route table, service endpoint, import filter
  * or router in it. */
 int fabric_view_open_plain(struct fabric_view *view, const struct fabric *fabric, uint32_t vnet);
-/* What the scopes have in common that follow a route server (FABRIC_NONE: none), whatever their VNet: BGP's rows,
+/* What the scopes have in common that follow a route server (FABRIC_NONE: none), and, where it is
+ * not 0, one instance of it (struct fabric_scope), whatever their VNet: BGP's rows,
  * the Internet and the reserved prefixes, without any address space. vnet is the one that next hops are seen from. */
 int fabric_view_open_shared(struct fabric_view *view, const struct fabric *fabric,
-                            uint32_t route_server, uint32_t vnet);
+                            uint32_t route_server, uint32_t instance, uint32_t vnet);
 void fabric_view_close(struct fabric_view *view);
 
 /* As fabric_rows_at() and fabric_rows(). */

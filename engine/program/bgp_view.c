@@ -51,6 +51,16 @@ static bool view_choice(void *context, uint32_t route_server, const struct lpm_p
     return choice->n > 0;
 }
 
+/* Merged instances are one speaker, and choose alike. */
+static bool view_instance_choice(void *context, uint32_t route_server, unsigned instance,
+                                 const struct lpm_prefix *prefix, struct rib_choice *choice)
+{
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    return server->count > 0 &&
+           speaker_learned_choice(server->speakers[instance % server->count], prefix, choice);
+}
+
 struct announcement {
     const struct lpm_address *address;
     bool found;
@@ -172,6 +182,7 @@ struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
     view->bgp = (struct fabric_bgp){
         .context = view,
         .choice = view_choice,
+        .instance_choice = view_instance_choice,
         .each = view_each,
         .announces = view_announces,
         .each_candidate = view_each_candidate,

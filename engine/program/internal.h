@@ -4,7 +4,8 @@
  *   struct program
  *     balancers   a group for each load balancer (balancers.h)
  *     groups      next-hop groups, interned (groups.h)
- *     domains[]   one for each route server that NICs follow, and one for those that follow none (tables.h)
+ *     domains[]   one for each route server that NICs follow (with the quirk half_programming, for each of its
+ *                 instances), and one for those that follow none (tables.h)
  *     scope_of[]  NIC ──> scope
  *     pending     what changed since the last flush (pending.h)
  */

@@ -24,6 +24,8 @@ static int compare_scopes(const struct placed *a, const struct placed *b)
 {
     int order = compare_numbers(a->route_server, b->route_server);
     if (order == 0)
+        order = compare_numbers(a->scope.instance, b->scope.instance);
+    if (order == 0)
         order = compare_numbers(a->vnet, b->vnet);
     if (order == 0)
         order = compare_numbers(a->scope.subnet, b->scope.subnet);
@@ -74,11 +76,16 @@ static size_t run_of_scope(const struct placed *nics, size_t n)
     return length;
 }
 
+static bool in_one_domain(const struct placed *a, const struct placed *b)
+{
+    return a->route_server == b->route_server && a->scope.instance == b->scope.instance;
+}
+
 static size_t run_of_vnet(const struct placed *nics, size_t n)
 {
     size_t length = 1;
     while (length < n && nics[length].vnet == nics[0].vnet &&
-           nics[length].route_server == nics[0].route_server)
+           in_one_domain(&nics[length], &nics[0]))
         length++;
     return length;
 }
@@ -86,7 +93,7 @@ static size_t run_of_vnet(const struct placed *nics, size_t n)
 static size_t run_of_domain(const struct placed *nics, size_t n)
 {
     size_t length = 1;
-    while (length < n && nics[length].route_server == nics[0].route_server)
+    while (length < n && in_one_domain(&nics[length], &nics[0]))
         length++;
     return length;
 }
@@ -142,7 +149,7 @@ static uint32_t point_of_view(const struct fabric *fabric, const struct placed *
     return nics[0].vnet;
 }
 
-/* n NICs that follow one route server. */
+/* n NICs that follow one route server, or one instance of it. */
 static int open_domain(struct program *program, const struct placed *nics, size_t n)
 {
     struct program_domain *domain = &program->domains[program->domain_count++];
@@ -153,8 +160,9 @@ static int open_domain(struct program *program, const struct placed *nics, size_
     domain->scopes = calloc(n, sizeof(*domain->scopes));
     if (!domain->scopes)
         return -ENOMEM;
-    int error = fabric_view_open_shared(&domain->shared, program->fabric, domain->route_server,
-                                        point_of_view(program->fabric, nics, n));
+    int error =
+        fabric_view_open_shared(&domain->shared, program->fabric, domain->route_server,
+                                nics[0].scope.instance, point_of_view(program->fabric, nics, n));
     for (size_t i = 0; i < n && !error;) {
         size_t length = run_of_vnet(&nics[i], n - i);
         error = open_vnet(program, domain, &nics[i], length);
