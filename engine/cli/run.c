@@ -17,8 +17,12 @@ static struct fabric *reload(void *context)
 }
 
 /* What the file asks for and a running engine does not do is said, not passed over. */
-static void warn_of_gateways(const struct fabric *fabric)
+static void warn_of_twin_only(const struct fabric *fabric)
 {
+    if (fabric->internet.present && fabric->internet.source_nat.family != 0)
+        fprintf(stderr, "fingerpost run: internet.source_nat: only the twin translates; here "
+                        "packets keep their "
+                        "source\n");
     for (uint32_t i = 0; i < fabric->gateways_count; i++)
         if (fabric->gateways[i].neighbor_count > 0)
             fprintf(
@@ -55,7 +59,7 @@ static int run(int argc, char **argv)
     struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
-    warn_of_gateways(fabric);
+    warn_of_twin_only(fabric);
     live.reload = reload;
     live.reload_context = (void *)(uintptr_t)path;
     code = live_run(fabric, &live);

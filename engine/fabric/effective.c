@@ -227,6 +227,35 @@ static bool choose(const struct fabric_view *view, const struct fabric_bgp *bgp,
                                 choice);
 }
 
+static bool is_own(const struct fabric_view *view, const struct lpm_address *address)
+{
+    for (size_t i = 0; i < view->own_count; i++)
+        if (lpm_address_equal(&view->own[i], address))
+            return true;
+    return false;
+}
+
+/* Two appliances that announce the same would hand packets to and fro. A gateway's route that was chosen before
+ * what the scope's own router says is for that router too: it may do no more than pass the route on. */
+static bool keeps_own_out(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                          const struct lpm_prefix *prefix, const struct rib_choice *choice)
+{
+    if (!fabric_view_announces(view, bgp, prefix))
+        return false;
+    for (unsigned i = 0; i < choice->n; i++)
+        if (choice->paths[i].source == RIB_SOURCE_NVA || is_own(view, &choice->paths[i].next_hop))
+            return true;
+    return view->own_is_gateway;
+}
+
+bool fabric_view_keeps_own_out(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                               const struct lpm_prefix *prefix)
+{
+    struct rib_choice choice;
+    return view->route_server != FABRIC_NONE && choose(view, bgp, prefix, &choice) &&
+           keeps_own_out(view, bgp, prefix, &choice);
+}
+
 static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp,
                     const struct lpm_prefix *prefix, struct fabric_row *row)
 {
@@ -239,7 +268,7 @@ static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp
         return false;
     if (!choose(view, bgp, prefix, &choice))
         return false;
-    if (fabric_view_announces(view, bgp, prefix))
+    if (keeps_own_out(view, bgp, prefix, &choice))
         return false;
     *row = (struct fabric_row){
         .prefix = *prefix,

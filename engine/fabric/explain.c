@@ -136,7 +136,7 @@ static const char *filter_rule(const struct explaining *explaining, const struct
         return FABRIC_RULE_VNET_IMPORT_FILTER;
     if (fabric_view_keeps_out(view, prefix))
         return FABRIC_RULE_SERVICE_ENDPOINT;
-    if (fabric_view_announces(view, explaining->bgp, prefix))
+    if (fabric_view_keeps_own_out(view, explaining->bgp, prefix))
         return FABRIC_RULE_OWN_ANNOUNCEMENT;
     if (view->subnet != FABRIC_NONE && fabric_import_rejected(view->fabric, view->subnet, path))
         return FABRIC_RULE_SUBNET_IMPORT_FILTER;

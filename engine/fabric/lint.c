@@ -285,8 +285,7 @@ static void check_announced(const struct lint *lint, const struct fabric_router 
         lpm_prefix_format(&router->originate.items[i], prefix);
         snprintf(object, sizeof(object), "routers[%s].originate[%s]", router->name, prefix);
         TELL(lint, &router->place, "L7", object,
-             "Use a route table where traffic within VNets is to pass the appliance, or switch "
-             "bgp_over_system on for that prefix.",
+             "Use a route table where traffic within VNets is to pass the appliance.",
              "is equal to or inside the space of VNet '%s' or of one peered with it: it is learned "
              "and passed on, but not programmed there",
              fabric->vnets[vnet].name);

@@ -106,6 +106,7 @@ static int open_own_nic(struct fabric_view *view, uint32_t nic)
         return own_add(view, nic);
     const struct fabric_gateway *gateway = &view->fabric->gateways[index];
     int error = 0;
+    view->own_is_gateway = true;
     for (uint32_t i = 0; i < gateway->addresses.n && !error; i++)
         error = own_add(view, gateway->first_nic + i);
     return error;

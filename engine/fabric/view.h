@@ -32,6 +32,7 @@ struct fabric_view {
     size_t kept_out_count;
     struct lpm_address *own;
     size_t own_count;
+    bool own_is_gateway;
 };
 
 /* The view of a scope. 0 or -ENOMEM. */
@@ -61,6 +62,9 @@ bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_pref
 /* Does the scope's own router announce prefix to the route server? */
 bool fabric_view_announces(const struct fabric_view *view, const struct fabric_bgp *bgp,
                            const struct lpm_prefix *prefix);
+/* Is BGP's row at prefix kept out of the scope because its own router announces the prefix? */
+bool fabric_view_keeps_own_out(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                               const struct lpm_prefix *prefix);
 /* Is the active default route of the family another than the system's? */
 bool fabric_view_default_overridden(const struct fabric_view *view, const struct fabric_bgp *bgp,
                                     uint8_t family);

@@ -211,6 +211,22 @@ static bool self_announced(const struct oracle *oracle, uint32_t server,
     return false;
 }
 
+/* What the box announces itself it must not get from another appliance, nor from itself; from a gateway it may. */
+static bool comes_round(const struct oracle *oracle, uint32_t server,
+                        const struct lpm_prefix *prefix)
+{
+    const struct fabric_bgp *bgp = &oracle->world->bgp;
+    struct rib_choice choice;
+    bool found = false;
+    if (!self_announced(oracle, server, prefix) ||
+        !bgp->choice(bgp->context, server, prefix, &choice))
+        return false;
+    for (unsigned i = 0; i < choice.n; i++)
+        found |=
+            choice.paths[i].source == RIB_SOURCE_NVA || is_own(oracle, &choice.paths[i].next_hop);
+    return found;
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
     return lpm_address_compare(a, b);
@@ -250,8 +266,7 @@ static void add_bgp(struct oracle *oracle)
         if (path->route_server != server ||
             (path->prefix.family == LPM_IPV6 && oracle->fabric->quirks.no_ipv6) ||
             get(oracle, FABRIC_SOURCE_BGP, &path->prefix) ||
-            protected_prefix(oracle, &path->prefix) ||
-            self_announced(oracle, server, &path->prefix))
+            protected_prefix(oracle, &path->prefix) || comes_round(oracle, server, &path->prefix))
             continue;
         add_bgp_row(oracle, server, &path->prefix);
     }

@@ -336,6 +336,25 @@ Test(effective_scenarios, a_subnet_refuses_sources_and_communities_path_by_path)
     world_destroy(base.world);
 }
 
+/* An appliance that echoes a gateway's route must be able to send there; one that shares the choice must not. */
+Test(effective_scenarios, own_announcement_gives_way_to_a_gateway_that_was_chosen_before_it)
+{
+    struct base_h base = world_base_h();
+    struct lpm_prefix prefix = world_prefix("172.20.0.0/16");
+    struct lpm_address nva = world_address("10.0.1.4"), gateway = world_address("10.0.3.4");
+    struct fabric_row rows[3];
+    struct fabric_scope scope = fabric_scope_of(&base.world->fabric, base.nva1);
+    cr_assert(scope.router != FABRIC_NONE || scope.nic != FABRIC_NONE);
+    world_announce_path(base.world, base.server, &prefix, &gateway, &gateway,
+                        RIB_SOURCE_EXPRESS_ROUTE, NULL, true);
+    world_announce_path(base.world, base.server, &prefix, &nva, &nva, RIB_SOURCE_NVA, NULL, false);
+    cr_assert_eq(fabric_rows_at(&base.world->fabric, &base.world->bgp, &scope, &prefix, rows), 1);
+    cr_assert(lpm_address_equal(&rows[0].next_hops[0], &gateway));
+    world_announce_path(base.world, base.server, &prefix, &nva, &nva, RIB_SOURCE_NVA, NULL, true);
+    cr_assert_eq(fabric_rows_at(&base.world->fabric, &base.world->bgp, &scope, &prefix, rows), 0);
+    world_destroy(base.world);
+}
+
 Test(effective_scenarios, peerings_count_only_while_their_routes_appear)
 {
     struct base_h base = world_base_h();
