@@ -49,6 +49,8 @@ struct fabric_bgp {
     /* The same of one instance by itself; NULL: what holds for all is taken for each. */
     bool (*instance_choice)(void *context, uint32_t route_server, unsigned instance,
                             const struct lpm_prefix *prefix, struct rib_choice *choice);
+    /* The instance whose choice that is: another while the one asked for is away. NULL: always itself. */
+    unsigned (*instance_for)(void *context, uint32_t route_server, unsigned instance);
     /* Every prefix with a choice, in prefix order; stops on non-zero. */
     int (*each)(void *context, uint32_t route_server,
                 int (*visit)(void *visit_context, const struct lpm_prefix *prefix,

@@ -122,6 +122,14 @@ static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *ou
     return rules[verdict];
 }
 
+static unsigned programming_instance(const struct explaining *explaining)
+{
+    const struct fabric_view *view = explaining->view;
+    const struct fabric_bgp *bgp = explaining->bgp;
+    unsigned own = view->instance - 1;
+    return bgp->instance_for ? bgp->instance_for(bgp->context, view->route_server, own) : own;
+}
+
 /* Which filter between route server and NIC keeps this chosen path out? NULL: none. In the order in
  * which the view asks. */
 static const char *filter_rule(const struct explaining *explaining, const struct rib_path *path)
@@ -141,7 +149,7 @@ static const char *filter_rule(const struct explaining *explaining, const struct
     if (view->subnet != FABRIC_NONE && fabric_import_rejected(view->fabric, view->subnet, path))
         return FABRIC_RULE_SUBNET_IMPORT_FILTER;
     if (view->instance != 0 && path->peer &&
-        speaker_peer_config(path->peer)->instance != view->instance - 1)
+        speaker_peer_config(path->peer)->instance != programming_instance(explaining))
         return FABRIC_RULE_HALF_PROGRAMMING;
     return NULL;
 }

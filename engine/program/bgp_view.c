@@ -10,6 +10,7 @@
 
 struct server {
     struct speaker *speakers[SPEAKERS_MAX];
+    bool away[SPEAKERS_MAX];
     unsigned count;
 };
 
@@ -52,13 +53,23 @@ static bool view_choice(void *context, uint32_t route_server, const struct lpm_p
 }
 
 /* Merged instances are one speaker, and choose alike. */
+static unsigned view_instance_for(void *context, uint32_t route_server, unsigned instance)
+{
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    if (server->count < 2)
+        return instance;
+    return server->away[instance] && !server->away[1 - instance] ? 1 - instance : instance;
+}
+
 static bool view_instance_choice(void *context, uint32_t route_server, unsigned instance,
                                  const struct lpm_prefix *prefix, struct rib_choice *choice)
 {
     const struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
+    unsigned from = view_instance_for(context, route_server, instance);
     return server->count > 0 &&
-           speaker_learned_choice(server->speakers[instance % server->count], prefix, choice);
+           speaker_learned_choice(server->speakers[from % server->count], prefix, choice);
 }
 
 struct announcement {
@@ -183,6 +194,7 @@ struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
         .context = view,
         .choice = view_choice,
         .instance_choice = view_instance_choice,
+        .instance_for = view_instance_for,
         .each = view_each,
         .announces = view_announces,
         .each_candidate = view_each_candidate,
@@ -206,6 +218,12 @@ int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
         return -ENOSPC;
     server->speakers[server->count++] = speaker;
     return 0;
+}
+
+void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_server,
+                               unsigned instance, bool away)
+{
+    view->servers[route_server].away[instance] = away;
 }
 
 const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view)

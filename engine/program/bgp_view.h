@@ -21,6 +21,10 @@ void program_bgp_view_destroy(struct program_bgp_view *view);
 int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
                          struct speaker *speaker);
 
+/* While an instance is away, the other one's choice counts for its NICs too. */
+void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_server,
+                               unsigned instance, bool away);
+
 /* Valid as long as the view. */
 const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view);
 

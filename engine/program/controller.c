@@ -21,7 +21,7 @@
 /* How long after its BGP session a BFD session begins. */
 #define BFD_DELAY_US 500000u
 
-static void note_flush(struct controller *controller)
+void controller_note_flush(struct controller *controller)
 {
     if (controller->flush_noted)
         return;
@@ -41,7 +41,9 @@ static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
     if (controller->watch)
         watch_route(controller->watch, server->index, ((const struct place *)context)->speaker,
                     prefix);
-    note_flush(controller);
+    for (unsigned i = 0; i < 2; i++)
+        controller_instance_check(controller, server->index, i);
+    controller_note_flush(controller);
 }
 
 static const struct lpm_address *address_of(const struct controller_peer *peer)
@@ -73,7 +75,7 @@ static void note_reachability(const struct controller_peer *peer, bool was_reach
     int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
     if (error < 0)
         controller->error = error;
-    note_flush(controller);
+    controller_note_flush(controller);
 }
 
 /* Daemons set their end of BFD up anew when BGP comes up (FRR at that moment, BIRD just before) and
@@ -136,7 +138,7 @@ static int on_backend(void *context, uint32_t balancer, uint32_t backend, bool u
     int swapped = program_backend_state(controller->program, balancer, backend, up);
     if (swapped < 0) {
         controller->error = swapped;
-        note_flush(controller);
+        controller_note_flush(controller);
         return swapped;
     }
     if (controller->watch)
@@ -341,7 +343,7 @@ int controller_set_policies(struct controller *controller, const struct fabric *
 
 static void on_gateways_busy(void *context)
 {
-    note_flush(context);
+    controller_note_flush(context);
 }
 
 static struct speaker *speaker_of_server(void *context, uint32_t route_server, unsigned instance)
@@ -525,12 +527,12 @@ int controller_flush(struct controller *controller)
     bool quiet = gateways_pump(controller->gateways);
     controller->flush_noted = false;
     if (!quiet)
-        note_flush(controller);
+        controller_note_flush(controller);
     int error = controller->error;
     controller->error = 0;
     int changed = program_flush(controller->program);
     if (program_flush_due(controller->program))
-        note_flush(controller);
+        controller_note_flush(controller);
     return error ? error : changed;
 }
 

@@ -97,6 +97,10 @@ size_t controller_request_refresh(struct controller *controller, uint64_t now_ms
 /* The same of the peer of this name, at every route server that has one; *sessions: how many it has. */
 size_t controller_refresh_peer(struct controller *controller, const char *name, uint64_t now_ms,
                                size_t *sessions);
+/* The process of an instance of a route server ends: to be said before its sessions do. Until it holds what it held
+ * before, the NICs that it alone programs (quirk half_programming) are programmed by the other instance. */
+void controller_instance_leaves(struct controller *controller, uint32_t route_server,
+                                unsigned instance);
 /* One instance of a route server goes down without a word, as a process that dies does, and is back after
  * pause_ms (speaker_peer_abandon()). Returns how many sessions it has. */
 size_t controller_restart_instance(struct controller *controller, uint32_t route_server,

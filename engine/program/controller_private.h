@@ -21,6 +21,9 @@ struct server {
     unsigned speaker_count;
     uint32_t accepted; /* neighbours that the file does not name */
     bool closed;       /* no more of these: memory was out in the middle of one */
+    /* Of its instances (handover.c): not there by its own doing; what its sessions held then. */
+    bool away[2];
+    size_t held_before[2];
 };
 
 struct controller {
@@ -39,5 +42,11 @@ struct controller {
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };
+
+/* There is something for controller_flush(). */
+void controller_note_flush(struct controller *controller);
+/* An instance that is away may have all that it had: to be asked when it has learned something. */
+void controller_instance_check(struct controller *controller, uint32_t route_server,
+                               unsigned instance);
 
 #endif

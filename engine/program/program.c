@@ -287,6 +287,11 @@ int program_prefix_changed(struct program *program, uint32_t route_server,
     return 0;
 }
 
+void program_everything_changed(struct program *program)
+{
+    program->stale = true;
+}
+
 int program_next_hop_state(struct program *program, const struct lpm_address *next_hop, bool up)
 {
     return program_groups_next_hop(program->groups, next_hop, up);

@@ -47,6 +47,8 @@ int program_apply(struct program *program, const struct fabric *with, char error
  * program_flush(). Never fails: without memory the next flush looks at every prefix. */
 int program_prefix_changed(struct program *program, uint32_t route_server,
                            const struct lpm_prefix *prefix);
+/* The next flush looks at every prefix. */
+void program_everything_changed(struct program *program);
 /* Applies what is remembered, the oldest of it when there is much: a few milliseconds of work. Returns
  * how many FIB entries changed, or -errno (nothing lost: call again). */
 int program_flush(struct program *program);

@@ -157,6 +157,8 @@ int sim_instance_fail(struct sim *sim, uint32_t route_server, unsigned instance,
                       enum sim_failure failure)
 {
     int error = -ENOENT;
+    if (failure != SIM_SILENCE)
+        controller_instance_leaves(sim->controller, route_server, instance);
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
         if (!is_of(controller_peer(sim->controller, i), route_server, instance))
             continue;

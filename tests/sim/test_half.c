@@ -78,3 +78,29 @@ Test(sim_half, whoever_peers_with_both_is_known_to_all)
     cr_assert_eq(reaching(&fixture), 3);
     fixture_close(&fixture);
 }
+
+/* Nobody takes an instance's routes out of the NICs while it is away itself: the other one stands in. */
+Test(sim_half, restart_of_an_instance_changes_nothing)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, &(struct fixture_text){.top = "quirks: {half_programming: true}\n"});
+    for (unsigned instance = 0; instance < 2; instance++) {
+        enum sim_failure failure = instance ? SIM_STOP : SIM_KILL;
+        cr_assert_eq(sim_instance_fail(fixture.sim, 0, instance, failure), 0);
+        for (unsigned i = 0; i < 20; i++) {
+            cr_assert_eq(sim_run(fixture.sim, 50), 0);
+            cr_assert_eq(with(&fixture, "10.0.1.4,10.0.1.5"), 3);
+        }
+        cr_assert_eq(sim_instance_restart(fixture.sim, 0, instance), 0);
+        for (unsigned i = 0; i < 2000; i++) {
+            cr_assert_eq(sim_run(fixture.sim, 1), 0);
+            cr_assert_eq(with(&fixture, "10.0.1.4,10.0.1.5"), 3, "%u ms after the restart", i);
+        }
+        cr_assert_eq(reaching(&fixture), 3);
+    }
+    /* And it programs its own half by itself again. */
+    cr_assert_eq(sim_session_cut(fixture.sim, fixture_router(&fixture, "nva1-os"), 0, true), 0);
+    cr_assert_eq(sim_run(fixture.sim, 200000), 0);
+    cr_assert_eq(with(&fixture, "10.0.1.5"), 3);
+    fixture_close(&fixture);
+}
