@@ -330,10 +330,14 @@ static uint32_t class_bits(const struct rib_stored_path *path)
 enum rib_verdict rib_verdict_of(const struct rib_decision *decision,
                                 const struct rib_stored_path *path)
 {
-    const struct rib_stored_path *best = decision->chosen[0];
+    const struct rib_stored_path *best;
 
     if (path->filter != RIB_CHOSEN)
         return path->filter;
+    /* Nothing was learned, and this one is our own. */
+    if (decision->n == 0)
+        return RIB_LOST_PREFERENCE;
+    best = decision->chosen[0];
     if ((path->rank & ~best->rank) & RIB_RANK_STALE)
         return RIB_LOST_STALE;
     if ((path->rank & RANK_DRAINED) != (best->rank & RANK_DRAINED) && best->rank & RANK_PEER)

@@ -314,3 +314,26 @@ Test(decision, every_verdict_has_a_text)
                               rib_verdict_text((enum rib_verdict)j));
     cr_assert_str_eq(rib_verdict_text((enum rib_verdict)99), "unknown");
 }
+
+static int count_lost(void *context, const struct rib_path *path, enum rib_verdict verdict)
+{
+    cr_assert_eq(path->source, RIB_SOURCE_LOCAL);
+    cr_assert_eq(verdict, RIB_LOST_PREFERENCE);
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* Where no neighbour announces a prefix the choice of what was learned is empty, and the own path is asked about all the
+ * same. */
+Test(decision, has_a_verdict_for_an_own_path_where_nothing_was_learned)
+{
+    static const struct candidate nobody[4] = {{0}};
+    struct scene scene = make_scene(&hub, nobody);
+    struct lpm_prefix prefix;
+    unsigned n = 0;
+    announce(scene.hub, PREFIX, 1);
+    cr_assert_eq(lpm_prefix_parse(PREFIX, &prefix), 0);
+    speaker_each_learned_candidate(scene.hub->speaker, &prefix, count_lost, &n);
+    cr_assert_eq(n, 1);
+    world_destroy(scene.world);
+}
