@@ -441,18 +441,6 @@ bool bench_loader_established(const struct bench_loader *loader)
     return true;
 }
 
-bool bench_loader_sent(const struct bench_loader *loader)
-{
-    for (unsigned i = 0; i < loader->config.routers; i++) {
-        const struct router *router = &loader->routers[i];
-
-        if (!router->dead && router->stream &&
-            (router->stream_at < router->stream->size || router->head < router->tail))
-            return false;
-    }
-    return true;
-}
-
 bool bench_loader_broken(const struct bench_loader *loader)
 {
     return loader->broken;

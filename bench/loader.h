@@ -46,7 +46,6 @@ void bench_loader_forget_fresh(struct bench_loader *loader);
 void bench_loader_turn(struct bench_loader *loader, int wait_ms);
 
 bool bench_loader_established(const struct bench_loader *loader); /* every router that lives */
-bool bench_loader_sent(const struct bench_loader *loader); /* all streams are with the kernel */
 /* A session that was Established has come to an end that nobody asked for. */
 bool bench_loader_broken(const struct bench_loader *loader);
 const char *bench_loader_reason(const struct bench_loader *loader); /* why, for people */

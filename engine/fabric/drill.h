@@ -52,9 +52,6 @@ enum fabric_drill_kind {
 };
 struct fabric_node;
 
-/* "stop", "health_down", …: the key of the event. */
-const char *fabric_drill_kind_text(enum fabric_drill_kind kind);
-
 /* Every string but `what` may be NULL where the kind does not need it. */
 struct fabric_drill_event {
     struct fabric_place place;

@@ -90,11 +90,6 @@ static const char *const kind_texts[] = {
     [FABRIC_DRILL_REMOVE] = "remove",
 };
 
-const char *fabric_drill_kind_text(enum fabric_drill_kind kind)
-{
-    return kind_texts[kind];
-}
-
 /* Takes the kind that the key stands for; an event is of one. */
 static bool take_kind(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, struct fabric_drill_event *event)

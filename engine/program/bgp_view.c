@@ -226,6 +226,12 @@ void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_ser
     view->servers[route_server].away[instance] = away;
 }
 
+bool program_bgp_view_is_away(const struct program_bgp_view *view, uint32_t route_server,
+                              unsigned instance)
+{
+    return view->servers[route_server].away[instance];
+}
+
 const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view)
 {
     return &view->bgp;

@@ -24,6 +24,8 @@ int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
 /* While an instance is away, the other one's choice counts for its NICs too. */
 void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_server,
                                unsigned instance, bool away);
+bool program_bgp_view_is_away(const struct program_bgp_view *view, uint32_t route_server,
+                              unsigned instance);
 
 /* Valid as long as the view. */
 const struct fabric_bgp *program_bgp_view(const struct program_bgp_view *view);

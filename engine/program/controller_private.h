@@ -21,9 +21,7 @@ struct server {
     unsigned speaker_count;
     uint32_t accepted; /* neighbours that the file does not name */
     bool closed;       /* no more of these: memory was out in the middle of one */
-    /* Of its instances (handover.c): not there by its own doing; what its sessions held then. */
-    bool away[2];
-    size_t held_before[2];
+    size_t held_before[2]; /* by the sessions of an instance, when it left (handover.c) */
 };
 
 struct controller {

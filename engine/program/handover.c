@@ -24,7 +24,6 @@ static size_t held_by(const struct controller *controller, uint32_t route_server
 static void hand_over(struct controller *controller, uint32_t route_server, unsigned instance,
                       bool away)
 {
-    controller->servers[route_server].away[instance] = away;
     program_bgp_view_set_away(controller->view, route_server, instance, away);
     if (!controller->fabric->quirks.half_programming)
         return;
@@ -36,7 +35,7 @@ void controller_instance_leaves(struct controller *controller, uint32_t route_se
                                 unsigned instance)
 {
     struct server *server = &controller->servers[route_server];
-    if (server->away[instance])
+    if (program_bgp_view_is_away(controller->view, route_server, instance))
         return;
     server->held_before[instance] = held_by(controller, route_server, instance);
     hand_over(controller, route_server, instance, true);
@@ -46,7 +45,7 @@ void controller_instance_check(struct controller *controller, uint32_t route_ser
                                unsigned instance)
 {
     const struct server *server = &controller->servers[route_server];
-    if (server->away[instance] &&
+    if (program_bgp_view_is_away(controller->view, route_server, instance) &&
         held_by(controller, route_server, instance) >= server->held_before[instance])
         hand_over(controller, route_server, instance, false);
 }
