@@ -4,6 +4,7 @@
  */
 #include "engine/live/candidate.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,8 +195,9 @@ static size_t needed(struct candidate *candidate)
 /* Not a byte more than the OPEN: what follows is for the session. */
 static void read_open(struct candidate *candidate)
 {
-    for (size_t end = BGP_HEADER_SIZE; end > 0; end = needed(candidate)) {
-        if (candidate->n >= BGP_HEADER_SIZE && candidate->n == end) {
+    for (size_t end = needed(candidate); end > 0; end = needed(candidate)) {
+        assert(candidate->n <= end);
+        if (candidate->n == end) { /* more than a header: needed() has seen that */
             take_open(candidate);
             return;
         }

@@ -309,8 +309,10 @@ bool dynamic_neighbors_come_and_go(void)
     REQUIRE(holds);
     REQUIRE(dial_from(&stage, &stage.nva1, 230));
     size_t n = wire_peer_open(65105, 30, bytes);
-    for (size_t i = 0; i < n - 1; i++)
+    for (size_t i = 0; i < n - 1; i++) {
         REQUIRE(wire_peer_send(&stage.nva1, bytes + i, 1));
+        usleep(1000); /* a segment each */
+    }
     size_t keepalive = bgp_keepalive_encode(bytes + n, sizeof(bytes) - n);
     REQUIRE(wire_peer_send(&stage.nva1, bytes + n - 1, 1 + keepalive));
     REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
@@ -325,6 +327,28 @@ bool dynamic_neighbors_come_and_go(void)
     REQUIRE(stage_session_number(report, name, "hold_time_s") == 30);
 cleanup:
     json_decref(report);
+    return stage_strike(&stage, holds);
+}
+
+/* What follows the OPEN belongs to the session, also where the OPEN began in an earlier segment. */
+bool dynamic_neighbor_may_say_more_than_its_open(void)
+{
+    enum { BEGUN = BGP_HEADER_SIZE + 6, MUCH = 300 };
+    struct stage stage;
+    struct wire_message message;
+    uint8_t bytes[512 + MUCH * BGP_HEADER_SIZE];
+    bool holds = stage_raise(&stage, false);
+    REQUIRE(holds);
+    REQUIRE(dial_from(&stage, &stage.nva1, 230));
+    size_t n = wire_peer_open(65105, 30, bytes);
+    for (unsigned i = 0; i < MUCH; i++)
+        n += bgp_keepalive_encode(bytes + n, sizeof(bytes) - n);
+    REQUIRE(wire_peer_send(&stage.nva1, bytes, BEGUN));
+    usleep(200000);
+    REQUIRE(wire_peer_send(&stage.nva1, bytes + BEGUN, n - BEGUN));
+    REQUIRE(wire_peer_expect(&stage.nva1, BGP_UPDATE, &message, PATIENCE_MS));
+    REQUIRE(engine_stop(&stage.engine) == 0);
+cleanup:
     return stage_strike(&stage, holds);
 }
 

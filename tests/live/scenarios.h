@@ -23,6 +23,7 @@
     X(reset_peer_comes_back)                                                                       \
     X(second_incoming_connection_is_refused)                                                       \
     X(dynamic_neighbors_come_and_go)                                                               \
+    X(dynamic_neighbor_may_say_more_than_its_open)                                                 \
     X(neighbor_of_another_as_is_told_so)                                                           \
     X(dynamic_neighbors_are_limited)                                                               \
     X(second_signal_ends_at_once)                                                                  \
