@@ -28,14 +28,12 @@ static uint32_t own_identifier(const struct speaker *speaker)
     return speaker->n_peers > 1 ? speaker->peers[1]->config.identifier : 0;
 }
 
-static struct bmp_peer header_of(const struct rib_monitor *monitor, const struct monitor_peer *peer,
-                                 const struct rib_monitored *monitored, uint64_t time_ms)
+/* Whose messages these are, without a time. */
+static struct bmp_peer identify(const struct rib_monitor *monitor, const struct monitor_peer *peer,
+                                const struct rib_monitored *monitored)
 {
     const struct speaker *speaker = monitor->speaker;
-    struct bmp_peer header = {
-        .distinguisher = monitored->distinguisher,
-        .time_us = time_ms != 0 ? wall_us(monitor, time_ms) : 0,
-    };
+    struct bmp_peer header = {.distinguisher = monitored->distinguisher};
 
     if (peer->peer == NULL) {
         header.type = BMP_PEER_LOC_RIB;
@@ -47,6 +45,17 @@ static struct bmp_peer header_of(const struct rib_monitor *monitor, const struct
     header.address = peer->peer->config.peer_address;
     header.asn = peer->peer->config.asn;
     header.identifier = bgp_session_negotiated(peer->peer->session)->peer_identifier;
+    return header;
+}
+
+/* As it was when the collector was told of the session: by the time of a message it may be another one, or another
+ * neighbour's. */
+static struct bmp_peer header_at(const struct rib_monitor *monitor, const struct monitor_peer *peer,
+                                 uint64_t time_ms)
+{
+    struct bmp_peer header = peer->header;
+
+    header.time_us = time_ms != 0 ? wall_us(monitor, time_ms) : 0;
     return header;
 }
 
@@ -166,16 +175,21 @@ static size_t own_open(const struct speaker *speaker, uint8_t bytes[192])
     return bgp_open_encode(&open, bytes, 192);
 }
 
-static size_t write_up(struct rib_monitor *monitor, struct monitor_peer *peer,
-                       const struct rib_monitored *monitored, uint8_t *bytes, size_t capacity)
+static size_t write_up(struct rib_monitor *monitor, struct monitor_peer *peer, uint8_t *bytes,
+                       size_t capacity)
 {
     const struct bgp_session *session = peer->peer != NULL ? peer->peer->session : NULL;
-    struct bmp_peer header =
-        header_of(monitor, peer, monitored, session ? bgp_session_since(session) : monitor->now_ms);
-    struct bmp_peer_up up = {.local_port = monitored->local_port,
-                             .remote_port = monitored->remote_port,
-                             .name = monitored->name[0] != '\0' ? monitored->name : NULL};
+    struct rib_monitored monitored;
+    struct bmp_peer header;
+    struct bmp_peer_up up;
     uint8_t own[192];
+
+    describe(monitor, peer, &monitored);
+    peer->header = identify(monitor, peer, &monitored);
+    header = header_at(monitor, peer, session ? bgp_session_since(session) : monitor->now_ms);
+    up = (struct bmp_peer_up){.local_port = monitored.local_port,
+                              .remote_port = monitored.remote_port,
+                              .name = monitored.name[0] != '\0' ? monitored.name : NULL};
 
     if (session != NULL) {
         up.local_address = peer->peer->config.local_address;
@@ -195,10 +209,10 @@ static size_t write_up(struct rib_monitor *monitor, struct monitor_peer *peer,
     return bmp_peer_up_encode(&header, &up, bytes, capacity);
 }
 
-static size_t write_down(struct rib_monitor *monitor, struct monitor_peer *peer,
-                         const struct rib_monitored *monitored, uint8_t *bytes, size_t capacity)
+static size_t write_down(struct rib_monitor *monitor, struct monitor_peer *peer, uint8_t *bytes,
+                         size_t capacity)
 {
-    struct bmp_peer header = header_of(monitor, peer, monitored, peer->down_ms);
+    struct bmp_peer header = header_at(monitor, peer, peer->down_ms);
 
     peer->down_due = false;
     return bmp_peer_down_encode(&header, &peer->down, bytes, capacity);
@@ -236,10 +250,10 @@ static void add_best(struct bmp_statistics_writer *writer, const struct monitor_
                            peer->views[i].told.count);
 }
 
-static size_t write_report(struct rib_monitor *monitor, struct monitor_peer *peer,
-                           const struct rib_monitored *monitored, uint8_t *bytes, size_t capacity)
+static size_t write_report(struct rib_monitor *monitor, struct monitor_peer *peer, uint8_t *bytes,
+                           size_t capacity)
 {
-    struct bmp_peer header = header_of(monitor, peer, monitored, monitor->now_ms);
+    struct bmp_peer header = header_at(monitor, peer, monitor->now_ms);
     struct bmp_statistics_writer writer;
 
     peer->report_due = false;
@@ -259,12 +273,12 @@ static const uint8_t view_flags[] = {
 
 /* When a route came is not kept, so what is told for the first time has no time; a change has that of
  * its telling. */
-static size_t write_routes(struct rib_monitor *monitor, struct monitor_peer *peer,
-                           const struct rib_monitored *monitored, uint8_t *bytes, size_t capacity)
+static size_t write_routes(struct rib_monitor *monitor, struct monitor_peer *peer, uint8_t *bytes,
+                           size_t capacity)
 {
     struct monitor_view *view = &peer->views[peer->turn];
     bool first = view->at != RIB_BITSET_END || view->end_due;
-    struct bmp_peer header = header_of(monitor, peer, monitored, first ? 0 : monitor->now_ms);
+    struct bmp_peer header = header_at(monitor, peer, first ? 0 : monitor->now_ms);
     size_t n = monitor_view_write(view, bytes + BMP_ROUTE_SIZE, capacity - BMP_ROUTE_SIZE);
 
     if (n == 0)
@@ -288,18 +302,15 @@ static bool next_view(struct monitor_peer *peer)
 size_t monitor_peer_write(struct rib_monitor *monitor, struct monitor_peer *peer, uint8_t *bytes,
                           size_t capacity, bool *more)
 {
-    struct rib_monitored monitored;
-
     *more = true;
-    describe(monitor, peer, &monitored);
     if (peer->down_due)
-        return write_down(monitor, peer, &monitored, bytes, capacity);
+        return write_down(monitor, peer, bytes, capacity);
     if (peer->up_due)
-        return write_up(monitor, peer, &monitored, bytes, capacity);
+        return write_up(monitor, peer, bytes, capacity);
     if (peer->report_due)
-        return write_report(monitor, peer, &monitored, bytes, capacity);
+        return write_report(monitor, peer, bytes, capacity);
     if (next_view(peer))
-        return write_routes(monitor, peer, &monitored, bytes, capacity);
+        return write_routes(monitor, peer, bytes, capacity);
     *more = false;
     return 0;
 }

@@ -49,6 +49,7 @@ struct monitor_view {
 struct monitor_peer {
     const struct speaker_peer *peer; /* NULL: the Loc-RIB */
     bool up;                         /* as the collector knows it */
+    struct bmp_peer header;          /* the same; without a time */
     bool up_due, down_due, report_due;
     bool listed; /* on the list of those that have something to say */
     struct monitor_peer *next;

@@ -494,6 +494,27 @@ Test(monitor, says_how_a_session_ended)
     world_destroy(scene.world);
 }
 
+/* A neighbour that the file does not name goes, and another takes its place before the collector is told. */
+Test(monitor, a_late_peer_down_is_of_the_neighbour_that_went)
+{
+    struct scene scene = make_scene();
+    struct watch watch = watch_begin(scene.server->speaker, RIB_MONITOR_PRE_POLICY);
+    struct speaker_peer *ours = scene.left_link->ends[0].peer;
+    struct speaker_peer_config other = *speaker_peer_config(ours);
+
+    pull(&watch, 1000);
+    speaker_peer_stop(scene.server->speaker, ours, BGP_CEASE_SHUTDOWN, scene.world->now);
+    world_run(scene.world, 100);
+    other.name = "other";
+    other.peer_address = world_address("10.0.1.99");
+    other.asn = 65099;
+    cr_assert_eq(speaker_peer_replace(scene.server->speaker, ours, &other), 0);
+    pull(&watch, 1000);
+    cr_assert_eq(station_peer(watch.station, "10.0.1.10", 4)->downs, 1);
+    watch_end(&watch);
+    world_destroy(scene.world);
+}
+
 Test(monitor, statistics_count_what_the_tables_hold)
 {
     struct scene scene = make_scene();
