@@ -3,7 +3,6 @@
  */
 #include "engine/fabric/gateway.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "engine/fabric/effective.h"

@@ -6,7 +6,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/fabric/effective.h"
 #include "engine/fabric/validate.h"
@@ -220,8 +219,7 @@ static void check_propagation(const struct lint *lint, uint32_t index)
 /* --- L6: a spoke that does not use the hub's route server ------------------------------------- */
 
 struct spoke {
-    const struct lint *lint;
-    uint32_t vnet;
+    const struct fabric *fabric;
     bool uses; /* the gateways of some VNet */
     const struct fabric_peering *hub;
     unsigned side; /* of the spoke, in hub */
@@ -231,7 +229,7 @@ static void look_for_hub(void *context, const struct fabric_peering *peering, un
 {
     struct spoke *spoke = context;
     spoke->uses |= peering->sides[side].use_remote_gateways;
-    if (server_in(spoke->lint->fabric, peering->vnets[!side]) != FABRIC_NONE && !spoke->hub) {
+    if (server_in(spoke->fabric, peering->vnets[!side]) != FABRIC_NONE && !spoke->hub) {
         spoke->hub = peering;
         spoke->side = side;
     }
@@ -240,7 +238,7 @@ static void look_for_hub(void *context, const struct fabric_peering *peering, un
 static void check_spoke(const struct lint *lint, uint32_t vnet)
 {
     const struct fabric *fabric = lint->fabric;
-    struct spoke spoke = {.lint = lint, .vnet = vnet};
+    struct spoke spoke = {.fabric = fabric};
     char object[OBJECT_TEXT];
     if (owns_gateway(fabric, vnet) || !has_nic(fabric, vnet, false))
         return;

@@ -85,11 +85,14 @@ static bool are_equal(const struct own_prefixes *own)
 static int withdraw_gone(struct speaker *speaker, const struct own_prefixes *own)
 {
     int error = 0;
-    for (size_t i = 0; i < own->before_count && !error; i++)
+    for (size_t i = 0; i < own->before_count && !error; i++) {
         if (!bsearch(&own->before[i], own->after, own->after_count, sizeof(*own->after),
                      compare_prefixes))
             error = speaker_withdraw(speaker, &own->before[i]);
-    return error == -ENOENT ? 0 : error;
+        if (error == -ENOENT) /* gone already: an earlier try came this far */
+            error = 0;
+    }
+    return error;
 }
 
 static int announce_server(struct controller *controller, const struct fabric *with,

@@ -1,7 +1,11 @@
 /*
- * controller ─┬─ servers[] (one per route server) ── speakers[1..2]
- *             ├─ peers[]   (route server x instance x configured peer; user pointers of the
- * speakers' peers) ├─ view      struct fabric_bgp over the speakers └─ program   FIBs and groups
+ * controller ─┬─ servers[]  one per route server ── speakers[1..2]
+ *             ├─ peers[]    route server x instance x neighbour; user pointers of the speakers' peers
+ *             ├─ gateways   speakers of VPN and ExpressRoute gateways, and their links
+ *             ├─ view       struct fabric_bgp over the speakers
+ *             ├─ program    FIBs and groups
+ *             ├─ probes     health of load balancers' backends
+ *             └─ watch      events
  *
  * Speakers' handlers run within speaker_* calls and must not call back, so changes are only noted
  * here; the data plane is touched by program_next_hop_state() at once (it asks no speaker) and by

@@ -30,7 +30,7 @@ struct controller;
 struct event;
 struct event_log;
 
-/* What a session of a route server is about. speaker_peer_user() of its speaker's peers points to
+/* What a session of a route server or gateway is about. speaker_peer_user() of its speaker's peers points to
  * one of these; `shell` is free for the shell's own data. */
 struct controller_peer {
     struct controller *controller;

@@ -1,4 +1,4 @@
-/* What controller.c and accept.c share. */
+/* What the controller's files share. */
 #ifndef ENGINE_PROGRAM_CONTROLLER_PRIVATE_H
 #define ENGINE_PROGRAM_CONTROLLER_PRIVATE_H
 
@@ -19,8 +19,8 @@ struct server {
     struct speaker *speakers[2];
     struct place places[2]; /* of the speakers */
     unsigned speaker_count;
-    uint32_t accepted; /* neighbours that the file does not name */
-    bool closed;       /* no more of these: memory was out in the middle of one */
+    uint32_t accepted;     /* neighbours that the file does not name */
+    bool closed;           /* no more of these: memory was out in the middle of one */
     size_t held_before[2]; /* by the sessions of an instance, when it left (handover.c) */
 };
 

@@ -1,7 +1,6 @@
 /* See events.h. Event number n stands at ring[(n - 1) % size]. */
 #include "engine/program/events.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "engine/program/controller.h"

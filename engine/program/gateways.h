@@ -24,9 +24,9 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
                     const struct controller_shell *shell, gateways_server *server,
                     gateways_busy *busy, void *context, struct gateways **gateways,
                     char error[DP_ERROR_TEXT]);
-/* Before the route servers' speakers. NULL is allowed. */
 /* The fabric from now on: the same gateways, at the same indices. gateways may be NULL. */
 void gateways_follow(struct gateways *gateways, const struct fabric *fabric);
+/* Before the route servers' speakers. NULL is allowed. */
 void gateways_destroy(struct gateways *gateways);
 
 /* The user's policies, as `with` gives them. All or nothing. 0 or -ENOMEM. */

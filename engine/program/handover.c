@@ -3,6 +3,9 @@
  * away, because its own process was ended and not because of its peers, nobody takes its routes out of the NICs;
  * here the other instance programs them meanwhile, which comes to the same. It takes them back when it holds as much
  * as before.
+ *
+ * Where a running engine restarts an instance, its sessions' routes are retained (controller_restart_instance()), so
+ * there is nothing to hand over.
  */
 #include "engine/program/controller_private.h"
 
@@ -35,7 +38,8 @@ void controller_instance_leaves(struct controller *controller, uint32_t route_se
                                 unsigned instance)
 {
     struct server *server = &controller->servers[route_server];
-    if (program_bgp_view_is_away(controller->view, route_server, instance))
+    if (instance >= controller->fabric->route_servers[route_server].instance_count ||
+        program_bgp_view_is_away(controller->view, route_server, instance))
         return;
     server->held_before[instance] = held_by(controller, route_server, instance);
     hand_over(controller, route_server, instance, true);

@@ -4,9 +4,6 @@
  */
 #include "engine/program/resolve.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -96,7 +93,7 @@ void program_resolve(const struct fabric *fabric, const struct program_balancers
     case FABRIC_NULL:
         break;
     case FABRIC_VIRTUAL_APPLIANCE:
-    case FABRIC_VIRTUAL_NETWORK_GATEWAY: /* a user's has no next hop of its own: no-member */
+    case FABRIC_VIRTUAL_NETWORK_GATEWAY: /* a user's has none where no VPN gateway serves the VNet: no-member */
         resolve_members(fabric, balancers, vnet, row, target);
         break;
     }

@@ -29,15 +29,10 @@ static json_t *communities_json(const struct bgp_attributes *attributes)
     return list;
 }
 
-/* What few routes have is left out where it is not there. */
+/* What few routes have: left out where it is not there. */
 static void add_attributes(json_t *row, const struct bgp_attributes *attributes, uint32_t path_id)
 {
     uint32_t only_to_customer = bgp_attributes_otc(attributes);
-    json_object_set_new(row, "communities", communities_json(attributes));
-    if (attributes->flags & BGP_HAS_MED)
-        json_object_set_new(row, "med", json_integer(attributes->med));
-    if (attributes->flags & BGP_HAS_LOCAL_PREF)
-        json_object_set_new(row, "localPreference", json_integer(attributes->local_pref));
     if (only_to_customer)
         json_object_set_new(row, "onlyToCustomer", json_integer(only_to_customer));
     if (path_id)

@@ -2,7 +2,6 @@
  * The programmed state against one made from scratch. It asks the fabric for all rows by way of
  * fabric_rows(), which shares no state with the program step, and walks every FIB along them.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -24,7 +24,8 @@ struct pair {
 
 static bool same_scope(const struct fabric_scope *a, const struct fabric_scope *b)
 {
-    return a->subnet == b->subnet && a->router == b->router && a->nic == b->nic;
+    return a->subnet == b->subnet && a->router == b->router && a->nic == b->nic &&
+           a->instance == b->instance;
 }
 
 /* VNets have other indices, and keep their names. */

@@ -5,7 +5,6 @@
  * silent: each is a reason of its own (link.h).
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "engine/fabric/route_server.h"
 #include "engine/sim/internal.h"

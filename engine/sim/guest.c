@@ -256,23 +256,10 @@ static unsigned choose(const struct lookup *lookup, unsigned n)
     return dp_flow_hash(lookup->packet, fabric->ecmp.hash_fields, lookup->router + 1) % n;
 }
 
-/* The instance of a gateway that has this session. */
-static uint32_t instance_nic(const struct fabric *fabric, const struct controller_peer *peer)
-{
-    const struct fabric_gateway *gateway = &fabric->gateways[peer->gateway];
-    for (uint32_t nic = 0; nic < fabric->nics_count; nic++)
-        if (fabric_nic_gateway(fabric, nic) == peer->gateway &&
-            guest_owns(fabric, nic, &gateway->addresses.items[peer->instance]))
-            return nic;
-    return FABRIC_NONE;
-}
-
 static void take_gateway(struct lookup *lookup, const struct controller_peer *peer,
                          const struct lpm_address *next_hop)
 {
-    lookup->route->nic = instance_nic(lookup->fabric, peer);
-    if (lookup->route->nic == FABRIC_NONE)
-        return;
+    lookup->route->nic = lookup->fabric->gateways[peer->gateway].first_nic + peer->instance;
     lookup->route->way = GUEST_GATEWAY;
     lookup->route->next_hop = *next_hop;
 }

@@ -2,7 +2,7 @@
  * What the files of the twin share.
  *
  * sim ─┬─ clock
- *      ├─ controller   route-server speakers; sim.c is its shell
+ *      ├─ controller   speakers of route servers and gateways; sim.c is its shell
  *      ├─ links[]      one per route-server session; end 0 is the route server's, end 1 the router's
  *      ├─ conditions   what has failed, of routers and of links (failure.c)
  *      ├─ circuits[]   what joins routers, and of those with a session the link
@@ -74,7 +74,7 @@ struct sim {
 
 /* A speaker was given something: its deadline may have moved (a sim_link_touched). */
 void sim_touched(void *context, struct speaker *speaker);
-/* Every speaker has its own slot: the route servers' first, then one a router. */
+/* Every speaker has its own slot: the route servers' first, then the gateways', then one a router. */
 void sim_set_timer(struct sim *sim, size_t slot, struct speaker *speaker);
 size_t sim_router_slot(const struct sim *sim, uint32_t router);
 /* The daemon starts, if the router has anybody to talk to. 0 or -errno. */
@@ -88,11 +88,11 @@ int sim_make_sessions(struct sim *sim);
  * NULL: nobody does. */
 const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
                                             const struct controller_peer *peer, uint32_t *router);
+/* Is the session of this circuit as it has to be in the end? */
+bool sim_circuit_as_expected(struct sim *sim, size_t circuit);
 
 /* failure.c: can the session of link i be up? */
 bool sim_link_can_work(const struct sim *sim, size_t i);
-/* Is the session of this circuit as it has to be in the end? */
-bool sim_circuit_as_expected(struct sim *sim, size_t circuit);
 
 /* Adds a session to a router that does not run; its sessions move. 0 or -ENOMEM. */
 int sim_add_session(struct sim *sim, uint32_t router, struct sim_router_session session);

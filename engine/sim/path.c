@@ -1,7 +1,6 @@
 /*
  * Walking one packet: the fabric's step by dp_decide(), the router's step by pass.c.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

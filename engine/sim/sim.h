@@ -33,6 +33,10 @@ struct speaker *sim_router_speaker(struct sim *sim, uint32_t router);
 struct sim_feed;
 int sim_set_feed(struct sim *sim, uint32_t router, struct sim_feed *feed);
 
+/* Writes an event log (controller_watch()); before anything has run. */
+int sim_watch(struct sim *sim, void (*listener)(void *context, const struct event *event),
+              void *context);
+
 /* Runs until every session that can come up has, and nothing more is under way: no bytes, no route
  * to send, nothing to program, no update of a feed to play. Returns 0; -ETIMEDOUT after limit_ms of
  * virtual time beyond the last update; -errno of what failed. */
@@ -40,10 +44,6 @@ int sim_settle(struct sim *sim, uint64_t limit_ms);
 
 /* Runs for duration_ms of virtual time, whatever is under way at its end. */
 int sim_run(struct sim *sim, uint64_t duration_ms);
-
-/* Writes an event log (controller_watch()); before anything has run. */
-int sim_watch(struct sim *sim, void (*listener)(void *context, const struct event *event),
-              void *context);
 
 /* The same, an instant at a time: does all that is due at the next one, unless that lies after limit_ms,
  * and returns 1; 0 when there is nothing up to limit_ms, which is then the present; -errno. */

@@ -25,6 +25,10 @@ struct fixture {
     struct sim *sim;
 };
 
+/* Loads, builds, and settles within 10 virtual minutes; a failure ends the test. */
+void fixture_open(struct fixture *fixture, const struct fixture_text *text);
+/* The same with a fabric file of the test's own. */
+void fixture_open_yaml(struct fixture *fixture, char *yaml);
 /* A passage of a fabric file, and what stands there instead. */
 struct fixture_edit {
     const char *from, *to; /* from NULL: the end of the list */
@@ -33,10 +37,6 @@ struct fixture_edit {
  * it stands, and has to. Problems of the file are no failure, errors are. */
 void fixture_open_example(struct fixture *fixture, const char *name,
                           const struct fixture_edit *edits);
-/* Loads, builds, and settles within 10 virtual minutes; a failure ends the test. */
-void fixture_open(struct fixture *fixture, const struct fixture_text *text);
-/* The same with a fabric file of the test's own. */
-void fixture_open_yaml(struct fixture *fixture, char *yaml);
 void fixture_close(struct fixture *fixture);
 
 /* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the

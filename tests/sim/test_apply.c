@@ -228,13 +228,14 @@ Test(apply, what_is_down_stays_down_over_a_change)
     struct world world;
     char error[DP_ERROR_TEXT] = "";
     open_world(&world, drill->stages[0], 8);
-    cr_assert_eq(
-        sim_router_fail(world.sim, fabric_find_router(drill->stages[0], "nva1-os"), SIM_KILL), 0);
+    uint32_t nva1 = fabric_find_router(drill->stages[0], "nva1-os");
+    cr_assert_eq(sim_router_fail(world.sim, nva1, SIM_KILL), 0);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
     cr_assert_eq(sim_apply(world.sim, drill->stages[CHANGES - 7], error), 0, "%s", error);
     cr_assert(program_validate(controller_program(sim_controller(world.sim)), error), "%s", error);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
-    cr_assert_eq(sim_router_restart(world.sim, fabric_find_router(drill->stages[0], "nva1-os")), 0);
+    cr_assert_null(sim_router_speaker(world.sim, nva1));
+    cr_assert_eq(sim_router_restart(world.sim, nva1), 0);
     cr_assert_eq(sim_run(world.sim, 1000), 0);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
     compare(&world, drill->stages[CHANGES - 7], CHANGES - 7);

@@ -63,7 +63,7 @@ static void assert_session(struct fixture *fixture, const char *name, bool up)
     }
 }
 
-/* Scenario T17, at any moment between two probes. */
+/* At any moment between two probes. */
 Test(sim_balancer, a_silent_nva_loses_its_flows_in_ten_seconds_while_bgp_is_up)
 {
     for (uint64_t later_ms = 0; later_ms < 5000; later_ms += 777) {

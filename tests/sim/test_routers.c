@@ -1,6 +1,5 @@
 /* Sessions between modelled routers, and what a router announces while its checks fail. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/sim/circuit.h"
