@@ -118,9 +118,11 @@ static void confirm(struct speaker *speaker, unsigned index, enum bgp_family fam
         return;
     tables = &speaker->peers[index]->tables[family];
     path->flags = (path->flags & ~RIB_PATH_GENERATION) | tables->generation;
+    if (tables->stale_by_path)
+        return;
     if (tables->doomed.count > 0)
         rib_bitset_clear(&tables->doomed, id);
-    if (!tables->stale_by_path && tables->stale.count > 0)
+    if (tables->stale.count > 0)
         rib_bitset_clear(&tables->stale, id);
 }
 
@@ -238,6 +240,7 @@ void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_
         if (rib_path_is_stale(peer, family, &rib_entry_paths(entry)[i]))
             erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
     rib_bitset_clear(&peer->tables[family].stale, id);
+    rib_bitset_clear(&peer->tables[family].doomed, id);
     if (rib_entry_peer_paths(entry, peer->index) == 0)
         forget_id(peer, family, id);
 }

@@ -16,7 +16,8 @@
  * is stale when the next loss comes is doomed: it is removed in the same way while the rest is kept.
  *
  * Of a peer that may say several paths to a prefix each path is stale for itself: each has the generation
- * in which it was said, and a loss begins the next one.
+ * in which it was said, and a loss begins the next one. A peer that comes back with path identifiers, and
+ * had none when it was lost, begins it then: what it says with an identifier confirms no other path.
  *
  * Invariants: stale and doomed are parts of learned without an id in common; in NONE stale is empty.
  */
@@ -76,7 +77,7 @@ static void bury(struct speaker_peer *peer, enum bgp_family family, unsigned *bu
     struct rib_bitset *doomed = &peer->tables[family].doomed;
 
     for (uint32_t id = rib_bitset_next(doomed, 0); id != RIB_BITSET_END && *budget > 0; --*budget) {
-        rib_paths_remove(peer, family, id);
+        rib_stale_remove(peer, family, id);
         id = rib_bitset_next(doomed, id + 1);
     }
     if (doomed->count == 0)
@@ -177,16 +178,23 @@ static void forget_generations(struct speaker_peer *peer, enum bgp_family family
     }
 }
 
+static bool says_paths(const struct speaker_peer *peer, enum bgp_family family)
+{
+    return bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
+}
+
 /* All that was learned and is not doomed is stale from now on. Without memory for the marks, it all
  * goes: false. */
 static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
+    unsigned all = UINT32_MAX;
 
-    if (tables->stale_by_path)
+    if (tables->stale_by_path) {
+        bury(peer, family, &all); /* the next generation would take some of it for confirmed */
         forget_generations(peer, family);
-    tables->stale_by_path =
-        bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
+    }
+    tables->stale_by_path = says_paths(peer, family);
     if (tables->stale_by_path)
         tables->generation ^= RIB_PATH_GENERATION;
     if (add_all(&tables->stale, &tables->learned) == 0) {
@@ -312,6 +320,17 @@ static bool was_preserved(const struct speaker_peer *peer, enum bgp_family famil
     return forwarding & BGP_FAMILY_BIT(family);
 }
 
+/* Everything learned is stale or doomed here, so all of it is of the generation that ends. */
+static void begin_generation(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (tables->stale_by_path || !says_paths(peer, family))
+        return;
+    tables->stale_by_path = true;
+    tables->generation ^= RIB_PATH_GENERATION;
+}
+
 void rib_retain_on_return(struct speaker_peer *peer)
 {
     bool silent = !bgp_session_negotiated(peer->session)->graceful_restart;
@@ -322,6 +341,7 @@ void rib_retain_on_return(struct speaker_peer *peer)
         struct rib_peer_tables *tables = &peer->tables[family];
         bool waits = tables->retention == SPEAKER_RETAIN_RESTART;
 
+        begin_generation(peer, family);
         if (!waits && tables->retention != SPEAKER_RETAIN_LONG_LIVED)
             continue;
         if (!was_preserved(peer, family))
