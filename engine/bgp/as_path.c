@@ -282,6 +282,11 @@ bool bgp_as_path_next(struct bgp_as_path_cursor *cursor, uint32_t *asn)
     return true;
 }
 
+bool bgp_as_is_private(uint32_t asn)
+{
+    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+}
+
 /* Paths are a handful of ASes; a walk beats any index that could be kept beside them. */
 unsigned bgp_as_path_count(const struct bgp_attributes *attributes, uint32_t asn)
 {
@@ -294,27 +299,12 @@ unsigned bgp_as_path_count(const struct bgp_attributes *attributes, uint32_t asn
     return count;
 }
 
-bool bgp_as_path_contains(const struct bgp_attributes *attributes, uint32_t asn)
-{
-    return bgp_as_path_count(attributes, asn) > 0;
-}
-
 /* A leading set names no neighbour: nobody can say which of its members sent the route. */
 uint32_t bgp_as_path_first(const struct bgp_attributes *attributes)
 {
     struct bgp_as_path_cursor cursor = bgp_as_path_begin(attributes);
     uint32_t asn;
     return bgp_as_path_next(&cursor, &asn) && cursor.segment == BGP_AS_SEQUENCE ? asn : 0;
-}
-
-uint32_t bgp_as_path_origin(const struct bgp_attributes *attributes)
-{
-    struct bgp_as_path_cursor cursor = bgp_as_path_begin(attributes);
-    uint32_t asn, last = 0;
-    while (bgp_as_path_next(&cursor, &asn)) {
-        last = cursor.segment == BGP_AS_SEQUENCE ? asn : 0;
-    }
-    return last;
 }
 
 /* --- Text ------------------------------------------------------------------------------------- */

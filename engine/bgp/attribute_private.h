@@ -90,7 +90,6 @@ void builder_check(struct bgp_attribute_builder *builder, int error);
 /* Puts an attribute that is kept as it is, in place of one of its type. */
 void builder_set_other(struct bgp_attribute_builder *builder, uint8_t type, uint8_t flags,
                        const uint8_t *value, size_t length);
-void builder_remove_other(struct bgp_attribute_builder *builder, uint8_t type);
 /* Takes communities as they stand in a message, length a multiple of their size; sorts them. */
 void builder_set_communities(struct bgp_attribute_builder *builder, enum bgp_community_kind kind,
                              const uint8_t *value, size_t length);
@@ -131,12 +130,6 @@ static inline uint8_t *attribute_header_put(uint8_t *at, uint8_t flags, uint8_t 
 }
 
 /* --- AS_PATH values --------------------------------------------------------------------------- */
-
-/* Set aside for private use (RFC 6996). */
-static inline bool as_is_private(uint32_t asn)
-{
-    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
-}
 
 /* A path value as segments of width-octet AS numbers, well-formed. */
 struct as_path_view {

@@ -44,10 +44,10 @@ enum bgp_segment { BGP_AS_SET = 1, BGP_AS_SEQUENCE, BGP_AS_CONFED_SEQUENCE, BGP_
 
 /* How far well-known communities let the routes go (RFC 1997), seen once for each set because it is
  * asked for each route and peer. */
-#define BGP_REACH_NO_ADVERTISE 0x01u
+#define BGP_REACH_NO_ADVERTISE   0x01u
 #define BGP_REACH_STALE          0x04u /* LLGR_STALE */
 #define BGP_REACH_NOT_LONG_LIVED 0x08u /* NO_LLGR */
-#define BGP_REACH_NO_EXPORT    0x02u /* also for NO_EXPORT_SUBCONFED: there are no confederations */
+#define BGP_REACH_NO_EXPORT      0x02u /* also for NO_EXPORT_SUBCONFED: there are no confederations */
 
 /* Where a value stands in bytes. */
 struct bgp_span {
@@ -113,13 +113,12 @@ struct bgp_as_path_cursor {
 struct bgp_as_path_cursor bgp_as_path_begin(const struct bgp_attributes *attributes);
 bool bgp_as_path_next(struct bgp_as_path_cursor *cursor, uint32_t *asn);
 
+/* Is the AS number set aside for private use (RFC 6996)? */
+bool bgp_as_is_private(uint32_t asn);
 /* How often asn stands in the path. */
 unsigned bgp_as_path_count(const struct bgp_attributes *attributes, uint32_t asn);
-bool bgp_as_path_contains(const struct bgp_attributes *attributes, uint32_t asn);
 /* The neighbour's AS: leftmost of a leading AS_SEQUENCE; 0 when there is none. */
 uint32_t bgp_as_path_first(const struct bgp_attributes *attributes);
-/* The originating AS: rightmost of a trailing AS_SEQUENCE; 0 when there is none. */
-uint32_t bgp_as_path_origin(const struct bgp_attributes *attributes);
 /* Writes "65515-65001" with separator '-', "65515 65001" with ' '; sets as "{1,2}", confederation
  * parts as "(1 2)" and "[1,2]". Like snprintf: returns the whole length, cuts to capacity. */
 size_t bgp_as_path_format(const struct bgp_attributes *attributes, char separator, char *text,
@@ -226,7 +225,6 @@ void bgp_builder_set_next_hop(
 void bgp_builder_set_med(struct bgp_attribute_builder *builder, uint32_t med);
 void bgp_builder_clear_med(struct bgp_attribute_builder *builder);
 void bgp_builder_set_local_pref(struct bgp_attribute_builder *builder, uint32_t local_pref);
-void bgp_builder_clear_local_pref(struct bgp_attribute_builder *builder);
 /* One AS_SEQUENCE (more, when n is above 255) of these, the neighbour's first. */
 void bgp_builder_set_as_path(struct bgp_attribute_builder *builder, const uint32_t *asns, size_t n);
 /* asn n times in front of what is there. */
@@ -246,8 +244,6 @@ void bgp_builder_reflect(struct bgp_attribute_builder *builder, uint32_t origina
                          uint32_t cluster_id);
 void bgp_builder_add_community(struct bgp_attribute_builder *builder,
                                const struct bgp_community *community);
-void bgp_builder_remove_community(struct bgp_attribute_builder *builder,
-                                  const struct bgp_community *community);
 /* Those of a kind for which drop() is true. */
 void bgp_builder_drop_communities(
     struct bgp_attribute_builder *builder, enum bgp_community_kind kind,

@@ -111,7 +111,7 @@ void bgp_builder_set_local_pref(struct bgp_attribute_builder *builder, uint32_t 
     attribute_bit_set(&builder->present, ATTRIBUTE_LOCAL_PREF);
 }
 
-void bgp_builder_clear_local_pref(struct bgp_attribute_builder *builder)
+static void clear_local_pref(struct bgp_attribute_builder *builder)
 {
     builder->local_pref = BGP_DEFAULT_LOCAL_PREF;
     builder->flags &= (uint8_t)~BGP_HAS_LOCAL_PREF;
@@ -174,7 +174,7 @@ static bool is_same_as(uint32_t asn, uint32_t other)
 static bool is_private_as(uint32_t asn, uint32_t unused)
 {
     (void)unused;
-    return as_is_private(asn);
+    return bgp_as_is_private(asn);
 }
 
 /* In place: what is kept only ever moves towards the front. */
@@ -225,7 +225,7 @@ void builder_set_other(struct bgp_attribute_builder *builder, uint8_t type, uint
     attribute_bit_set(&builder->present, type);
 }
 
-void builder_remove_other(struct bgp_attribute_builder *builder, uint8_t type)
+static void remove_other(struct bgp_attribute_builder *builder, uint8_t type)
 {
     attribute_bit_clear(&builder->present, type);
 }
@@ -306,9 +306,9 @@ void bgp_builder_export(struct bgp_attribute_builder *builder, const struct bgp_
     if (export->internal) {
         bgp_builder_set_local_pref(builder, builder->local_pref);
     } else {
-        bgp_builder_clear_local_pref(builder);
-        builder_remove_other(builder, ATTRIBUTE_ORIGINATOR_ID);
-        builder_remove_other(builder, ATTRIBUTE_CLUSTER_LIST);
+        clear_local_pref(builder);
+        remove_other(builder, ATTRIBUTE_ORIGINATOR_ID);
+        remove_other(builder, ATTRIBUTE_CLUSTER_LIST);
         if (!export->keep_med) {
             bgp_builder_clear_med(builder);
         }

@@ -48,7 +48,7 @@ void bgp_builder_replace_private_as(struct bgp_attribute_builder *builder, uint3
         unsigned count = at[1];
         at += 2;
         for (unsigned i = 0; i < count; i++, at += 4) {
-            if (as_is_private(bytes_get32(at))) {
+            if (bgp_as_is_private(bytes_get32(at))) {
                 bytes_put32(at, asn);
             }
         }

@@ -62,22 +62,6 @@ void bgp_builder_add_community(struct bgp_attribute_builder *builder,
     communities_changed(builder, community->kind);
 }
 
-void bgp_builder_remove_community(struct bgp_attribute_builder *builder,
-                                  const struct bgp_community *community)
-{
-    struct bytes_buffer *held = &builder->communities[community->kind];
-    size_t size = community_size(community->kind);
-    uint8_t value[12];
-    community_store(community, value);
-    size_t position = community_position(held, value, size);
-    if (community_held(held, position, value, size)) {
-        uint8_t *at = held->bytes + position * size;
-        memmove(at, at + size, held->size - (position + 1) * size);
-        held->size -= size;
-        communities_changed(builder, community->kind);
-    }
-}
-
 /* One pass, whatever the number: a peer chooses how many there are. */
 void bgp_builder_drop_communities(
     struct bgp_attribute_builder *builder, enum bgp_community_kind kind,

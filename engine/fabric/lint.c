@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engine/bgp/attributes.h"
 #include "engine/fabric/effective.h"
 #include "engine/fabric/validate.h"
 
@@ -90,12 +91,6 @@ static const struct fabric_subnet *subnet_named(const struct fabric *fabric, uin
 static bool overlap(const struct lpm_prefix *a, const struct lpm_prefix *b)
 {
     return lpm_prefix_covers(a, b) || lpm_prefix_covers(b, a);
-}
-
-/* RFC 6996. */
-static bool is_private_asn(uint32_t asn)
-{
-    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
 }
 
 /* Calls visit for each router and each route server that it speaks with. */
@@ -299,7 +294,7 @@ static void check_prepend(const struct lint *lint, const struct fabric_router *r
     const struct fabric_gateway *gateway = gateway_of(lint->fabric, server->vnet, false);
     char object[OBJECT_TEXT];
     if (!gateway || !server->branch_to_branch || neighbor->prepend == 0 ||
-        !is_private_asn(router->asn))
+        !bgp_as_is_private(router->asn))
         return;
     snprintf(object, sizeof(object), "routers[%s].neighbors[%s].prepend", router->name,
              server->name);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/bgp/message.h"
 #include "engine/fabric/effective.h"
 #include "engine/fabric/gateway.h"
 
@@ -20,8 +21,6 @@
 #define AZURE_ECMP_MAX 8
 /* A warning at this share of limits.prefixes. */
 #define PREFIX_WARN_PERCENT 80
-
-#define AS_TRANS 23456u
 
 unsigned fabric_route_server_speakers(const struct fabric *fabric, uint32_t route_server)
 {
@@ -310,7 +309,7 @@ static bool asn_refused_by_azure(uint32_t asn)
 const char *fabric_asn_refused(const struct fabric *fabric, uint32_t asn,
                                char text[FABRIC_ASN_TEXT])
 {
-    if (asn == AS_TRANS)
+    if (asn == BGP_AS_TRANS)
         snprintf(text, FABRIC_ASN_TEXT, "%u is reserved (AS_TRANS) and nobody's own", asn);
     else if (fabric->quirks.two_octet_asn && asn > UINT16_MAX)
         snprintf(text, FABRIC_ASN_TEXT, "%u does not fit 16 bits (quirk two_octet_asn)", asn);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/bgp/message.h"
 #include "engine/fabric/route_server.h"
 
 #define AZURE_ASN        65515u
-#define AS_TRANS         23456u
 #define WHAT_TEXT        200
 #define AZURE_PEER_LIMIT 8u
 
@@ -58,10 +58,10 @@ static void check_server(struct fabric_loader *loader, const struct fabric_route
                      "route_servers[%s].vnet: VNet '%s' has route server '%s' already (%s:%u)",
                      server->name, fabric->vnets[server->vnet].name, first->name, first->place.file,
                      first->place.line);
-    if (server->asn == AS_TRANS)
+    if (server->asn == BGP_AS_TRANS)
         FABRIC_ERROR(loader, asn_place,
                      "route_servers[%s].asn: %u is reserved (AS_TRANS) and nobody's own",
-                     server->name, AS_TRANS);
+                     server->name, BGP_AS_TRANS);
     else if (fabric->mode == FABRIC_AZURE && server->asn != AZURE_ASN)
         FABRIC_ERROR(loader, asn_place, "route_servers[%s].asn: is always %u in azure mode",
                      server->name, AZURE_ASN);

@@ -287,14 +287,6 @@ static void drop(struct monitor_view *view, struct item *item)
     item->said.attributes = NULL;
 }
 
-static bool in_same_words(const struct rib_outgoing *a, const struct rib_outgoing *b)
-{
-    return a->attributes == b->attributes && a->export.internal == b->export.internal &&
-           a->export.keep_med == b->export.keep_med &&
-           a->export.prepend_count == b->export.prepend_count &&
-           lpm_address_equal(&a->export.next_hop, &b->export.next_hop);
-}
-
 /* --- UPDATEs ---------------------------------------------------------------------------------- */
 
 static bool begin_update(struct monitor_view *view, struct item *item,
@@ -341,7 +333,7 @@ size_t monitor_view_write(struct monitor_view *view, uint8_t *bytes, size_t capa
     while (bgp_update_add_path(&writer, &item.prefix, item.path_id)) {
         commit(view, &item);
         drop(view, &item);
-        if (!peek(view, &item) || !in_same_words(&first, &item.said))
+        if (!peek(view, &item) || !rib_outgoing_same(&first, &item.said))
             break;
     }
     drop(view, &item);

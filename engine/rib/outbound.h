@@ -14,6 +14,11 @@ struct rib_outgoing {
     const struct bgp_attributes *attributes; /* one reference held */
     struct bgp_export export;
 };
+/* The same attributes, seen in the same way? */
+static inline bool rib_outgoing_same(const struct rib_outgoing *a, const struct rib_outgoing *b)
+{
+    return a->attributes == b->attributes && bgp_export_compare(&a->export, &b->export) == 0;
+}
 /* Does this path of peer, with a BLACKHOLE that it may say, mean that packets are dropped? */
 bool rib_discards(const struct speaker_peer *peer, const struct bgp_attributes *attributes);
 /* Would the two peers be sent every path in the same words, but for what they announced themselves?

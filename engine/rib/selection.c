@@ -132,11 +132,6 @@ void rib_sent_free(struct speaker *speaker, struct rib_sent *sent)
     free(sent);
 }
 
-static bool says_the_same(const struct rib_outgoing *a, const struct rib_outgoing *b)
-{
-    return a->attributes == b->attributes && bgp_export_compare(&a->export, &b->export) == 0;
-}
-
 /* The record of a path: by its name, or that of a twin whose place it takes, the session with the
  * other instance being gone. NULL: it is new. */
 static const struct rib_sent_path *find_sent(const struct speaker *speaker,
@@ -152,7 +147,7 @@ static const struct rib_sent_path *find_sent(const struct speaker *speaker,
 
         if (record->from == path->peer && record->from_id == path->path_id)
             return record;
-        if (says_the_same(&record->said, outgoing) && path->peer != RIB_LOCAL &&
+        if (rib_outgoing_same(&record->said, outgoing) && path->peer != RIB_LOCAL &&
             rib_same_neighbor(speaker, &was, path))
             twin = record;
     }
@@ -221,7 +216,7 @@ static bool succeed(struct speaker *speaker, struct succession *succession,
                is_in_use(succession->now, record->path_id))
             record->path_id++;
     succession->now->n++;
-    return old == NULL || !says_the_same(&old->said, outgoing);
+    return old == NULL || !rib_outgoing_same(&old->said, outgoing);
 }
 
 /* One path of a selection. */
