@@ -218,8 +218,8 @@ static void take_next_hops(const struct fabric_view *view, const struct rib_choi
         take_weights(paths, n, row);
 }
 
-static bool choose(const struct fabric_view *view, const struct fabric_bgp *bgp,
-                   const struct lpm_prefix *prefix, struct rib_choice *choice)
+bool fabric_view_choice(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                        const struct lpm_prefix *prefix, struct rib_choice *choice)
 {
     if (view->instance == 0 || !bgp->instance_choice)
         return bgp->choice(bgp->context, view->route_server, prefix, choice);
@@ -252,7 +252,7 @@ bool fabric_view_keeps_own_out(const struct fabric_view *view, const struct fabr
                                const struct lpm_prefix *prefix)
 {
     struct rib_choice choice;
-    return view->route_server != FABRIC_NONE && choose(view, bgp, prefix, &choice) &&
+    return view->route_server != FABRIC_NONE && fabric_view_choice(view, bgp, prefix, &choice) &&
            keeps_own_out(view, bgp, prefix, &choice);
 }
 
@@ -266,7 +266,7 @@ static bool bgp_row(const struct fabric_view *view, const struct fabric_bgp *bgp
         return false;
     if (fabric_view_keeps_out(view, prefix))
         return false;
-    if (!choose(view, bgp, prefix, &choice))
+    if (!fabric_view_choice(view, bgp, prefix, &choice))
         return false;
     if (keeps_own_out(view, bgp, prefix, &choice))
         return false;

@@ -60,6 +60,9 @@ struct fabric_bgp {
      * Native mode keeps BGP rows away from a NIC whose own router announces the prefix. */
     bool (*announces)(void *context, uint32_t route_server, const struct lpm_address *address,
                       const struct lpm_prefix *prefix);
+    /* Why the ECMP set that choice() gives is not yet what the route server has chosen: the name of a rule; NULL: it
+     * is. Only fabric_explain() asks; may be NULL. */
+    const char *(*waits)(void *context, uint32_t route_server, const struct lpm_prefix *prefix);
     /* Every path to prefix that the route server holds, filtered ones included, with its verdict;
      * stops on non-zero. Only fabric_explain() asks; NULL: it sees the ECMP set alone. */
     int (*each_candidate)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,

@@ -33,6 +33,8 @@ struct explaining {
     struct lpm_prefix prefix;
     struct fabric_row rows[3];
     unsigned row_count;
+    const char *waits; /* NICs do not follow the route server's choice yet; NULL: they do */
+    struct rib_choice standing; /* then: what they follow */
     struct fabric_explanation *explanation;
     size_t capacity;
 };
@@ -187,12 +189,54 @@ static int explain_path(void *context, const struct rib_path *path, enum rib_ver
     return 0;
 }
 
+static bool stands(const struct explaining *explaining, const struct rib_path *path)
+{
+    for (unsigned i = 0; i < explaining->standing.n; i++)
+        if (lpm_address_equal(&explaining->standing.paths[i].next_hop, &path->next_hop))
+            return true;
+    return false;
+}
+
+/* Of a prefix that waits: what it waits for has lost for now, and what stands has been told. */
+static int explain_waiting(void *context, const struct rib_path *path, enum rib_verdict verdict)
+{
+    struct explaining *explaining = context;
+    if (!rib_verdict_filtered(verdict) && stands(explaining, path))
+        return 0;
+    int error = explain_path(explaining, path, verdict);
+    struct fabric_explanation *explanation = explaining->explanation;
+    if (!error && verdict == RIB_CHOSEN && path->source != RIB_SOURCE_LOCAL) {
+        explanation->candidates[explanation->n - 1].verdict = FABRIC_LOST;
+        explanation->candidates[explanation->n - 1].rule = explaining->waits;
+    }
+    return error;
+}
+
+/* These are as they were chosen; the route server may not even have them any more. */
+static int explain_standing(struct explaining *explaining)
+{
+    int error = 0;
+    if (!fabric_view_choice(explaining->view, explaining->bgp, &explaining->prefix,
+                            &explaining->standing))
+        explaining->standing.n = 0;
+    for (unsigned i = 0; i < explaining->standing.n && !error; i++)
+        error = explain_path(explaining, &explaining->standing.paths[i], RIB_CHOSEN);
+    return error;
+}
+
 static int explain_bgp(struct explaining *explaining)
 {
     const struct fabric_bgp *bgp = explaining->bgp;
     uint32_t server = explaining->view->route_server;
     if (server == FABRIC_NONE)
         return 0;
+    explaining->waits = bgp->waits ? bgp->waits(bgp->context, server, &explaining->prefix) : NULL;
+    if (explaining->waits && bgp->each_candidate) {
+        int failed = explain_standing(explaining);
+        return failed ? failed
+                      : bgp->each_candidate(bgp->context, server, &explaining->prefix,
+                                            explain_waiting, explaining);
+    }
     if (bgp->each_candidate)
         return bgp->each_candidate(bgp->context, server, &explaining->prefix, explain_path,
                                    explaining);

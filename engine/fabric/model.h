@@ -280,6 +280,7 @@ struct fabric_route_server {
     bool compare_origin;
     struct lpm_address cluster_id; /* IPv4; family 0: the identifier of each instance */
     uint32_t peer_limit, prefix_limit;
+    uint32_t failback_hold_down_s; /* UINT32_MAX: NICs never go back by themselves */
     struct fabric_bgp_peer *peers;
     uint32_t peer_count;
     struct fabric_dynamic_peers *dynamic_peers;

@@ -17,7 +17,6 @@ static const struct key_without_effect {
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},
-    {"quirks", "damping", "false"},
     {"quirks", "silent_drops", "false"},
     {"nics", "host", NULL},
     {"nics", "underlay", NULL},

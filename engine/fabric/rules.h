@@ -25,6 +25,10 @@
 #define FABRIC_RULE_ORIGINATED           "originated-by-route-server"
 #define FABRIC_RULE_HALF_PROGRAMMING     "half-programming"
 
+/* What the route server chose, and NICs do not follow yet. */
+#define FABRIC_RULE_DAMPING            "damping"
+#define FABRIC_RULE_FAILBACK_HOLD_DOWN "failback-hold-down"
+
 /* BGP routes that the route server did not choose. */
 #define FABRIC_RULE_WEIGHT                 "weight"
 #define FABRIC_RULE_LOCAL_PREFERENCE       "local-preference"

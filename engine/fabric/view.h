@@ -59,6 +59,9 @@ int fabric_view_rows(const struct fabric_view *view, const struct fabric_bgp *bg
 bool fabric_view_filters_paths(const struct fabric_view *view);
 /* Is prefix equal to or inside something that BGP may not override here? */
 bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_prefix *prefix);
+/* The ECMP set that the view's NICs follow: of the instance that programs them. */
+bool fabric_view_choice(const struct fabric_view *view, const struct fabric_bgp *bgp,
+                        const struct lpm_prefix *prefix, struct rib_choice *choice);
 /* Does the scope's own router announce prefix to the route server? */
 bool fabric_view_announces(const struct fabric_view *view, const struct fabric_bgp *bgp,
                            const struct lpm_prefix *prefix);

@@ -86,6 +86,7 @@ static void tick_speakers(struct live *live, uint64_t now_ms)
         if (speaker_deadline(speaker) <= now_ms)
             speaker_tick(speaker, now_ms);
     }
+    controller_tick(controller, now_ms);
 }
 
 /* CPU time: neither sleep nor other programs count, so what is measured is ours. */
@@ -132,7 +133,7 @@ static void begin_stop(struct live *live, const char *cause);
 static void set_timer(struct live *live)
 {
     struct controller *controller = live->plane.controller;
-    uint64_t due = UINT64_MAX;
+    uint64_t due = controller_deadline(controller);
     for (size_t i = 0; i < controller_speaker_count(controller); i++) {
         uint64_t deadline = speaker_deadline(controller_speaker(controller, i));
         due = deadline < due ? deadline : due;

@@ -118,6 +118,9 @@ static json_t *programmed(const struct live *live)
     json_object_set_new(object, "derived_fibs", number(size.derived_fibs));
     json_object_set_new(object, "groups", number(size.groups));
     json_object_set_new(object, "routes", number(size.routes));
+    struct controller_pace pace = controller_pace(live->plane.controller);
+    json_object_set_new(object, "damped", number(pace.damped));
+    json_object_set_new(object, "held_down", number(pace.held_down));
     return object;
 }
 

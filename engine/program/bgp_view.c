@@ -1,15 +1,19 @@
 /*
- *   view ── servers[route server] ── speakers[0..2]
+ *   view ── servers[route server] ─┬─ speakers[0..2]
+ *                                  └─ standing[]  what NICs follow of each; NULL: its choice
  */
 #include "engine/program/bgp_view.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/fabric/rules.h"
+
 #define SPEAKERS_MAX 2
 
 struct server {
     struct speaker *speakers[SPEAKERS_MAX];
+    const struct program_standing *standing[SPEAKERS_MAX];
     bool away[SPEAKERS_MAX];
     unsigned count;
 };
@@ -36,17 +40,25 @@ static void merge(struct rib_choice *choice, const struct rib_choice *other)
             choice->paths[choice->n++] = other->paths[i];
 }
 
+static bool choice_of(const struct server *server, unsigned index, const struct lpm_prefix *prefix,
+                      struct rib_choice *choice)
+{
+    if (server->standing[index])
+        return program_standing_choice(server->standing[index], prefix, choice);
+    return speaker_learned_choice(server->speakers[index], prefix, choice);
+}
+
 static bool view_choice(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
                         struct rib_choice *choice)
 {
     const struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
     choice->n = 0;
-    if (server->count > 0 && !speaker_learned_choice(server->speakers[0], prefix, choice))
+    if (server->count > 0 && !choice_of(server, 0, prefix, choice))
         choice->n = 0;
     for (unsigned i = 1; i < server->count; i++) {
         struct rib_choice other;
-        if (speaker_learned_choice(server->speakers[i], prefix, &other))
+        if (choice_of(server, i, prefix, &other))
             merge(choice, &other);
     }
     return choice->n > 0;
@@ -68,8 +80,24 @@ static bool view_instance_choice(void *context, uint32_t route_server, unsigned 
     const struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
     unsigned from = view_instance_for(context, route_server, instance);
-    return server->count > 0 &&
-           speaker_learned_choice(server->speakers[from % server->count], prefix, choice);
+    return server->count > 0 && choice_of(server, from % server->count, prefix, choice);
+}
+
+/* With merged instances, or for NICs that all of them program, the first that waits says why. */
+static const char *view_waits(void *context, uint32_t route_server, const struct lpm_prefix *prefix)
+{
+    static const char *const rules[] = {
+        [PROGRAM_WAITS_NOT] = NULL,
+        [PROGRAM_WAITS_DAMPING] = FABRIC_RULE_DAMPING,
+        [PROGRAM_WAITS_FAILBACK] = FABRIC_RULE_FAILBACK_HOLD_DOWN,
+    };
+    const struct program_bgp_view *view = context;
+    const struct server *server = &view->servers[route_server];
+    const char *rule = NULL;
+    for (unsigned i = 0; i < server->count && !rule; i++)
+        if (server->standing[i])
+            rule = rules[program_standing_waits(server->standing[i], prefix)];
+    return rule;
 }
 
 struct announcement {
@@ -120,11 +148,9 @@ struct prefix_list {
     size_t n, capacity;
 };
 
-static int list_prefix(void *context, const struct lpm_prefix *prefix,
-                       const struct rib_choice *choice)
+static int list_prefix(void *context, const struct lpm_prefix *prefix)
 {
     struct prefix_list *list = context;
-    (void)choice;
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 256;
         void *grown = realloc(list->items, capacity * sizeof(*list->items));
@@ -137,9 +163,25 @@ static int list_prefix(void *context, const struct lpm_prefix *prefix,
     return 0;
 }
 
+static int list_choice(void *context, const struct lpm_prefix *prefix,
+                       const struct rib_choice *choice)
+{
+    (void)choice;
+    return list_prefix(context, prefix);
+}
+
 static int compare(const void *a, const void *b)
 {
     return lpm_prefix_compare(a, b);
+}
+
+/* What has just gone may stand still. */
+static int list_speaker(const struct server *server, unsigned index, struct prefix_list *list)
+{
+    int error = speaker_each_learned_choice(server->speakers[index], list_choice, list);
+    if (!error && server->standing[index])
+        error = program_standing_each(server->standing[index], list_prefix, list);
+    return error;
 }
 
 static int each_merged(struct program_bgp_view *view, uint32_t route_server,
@@ -151,7 +193,7 @@ static int each_merged(struct program_bgp_view *view, uint32_t route_server,
     struct prefix_list list = {0};
     int stopped = 0;
     for (unsigned i = 0; i < server->count && !stopped; i++)
-        stopped = speaker_each_learned_choice(server->speakers[i], list_prefix, &list);
+        stopped = list_speaker(server, i, &list);
     if (!stopped && list.n > 0)
         qsort(list.items, list.n, sizeof(*list.items), compare);
     for (size_t i = 0; i < list.n && !stopped; i++) {
@@ -172,7 +214,7 @@ static int view_each(void *context, uint32_t route_server,
 {
     struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
-    if (server->count == 1)
+    if (server->count == 1 && !server->standing[0])
         return speaker_each_learned_choice(server->speakers[0], visit, visit_context);
     return each_merged(view, route_server, visit, visit_context);
 }
@@ -198,6 +240,7 @@ struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
         .each = view_each,
         .announces = view_announces,
         .each_candidate = view_each_candidate,
+        .waits = view_waits,
     };
     return view;
 }
@@ -218,6 +261,12 @@ int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
         return -ENOSPC;
     server->speakers[server->count++] = speaker;
     return 0;
+}
+
+void program_bgp_view_follow(struct program_bgp_view *view, uint32_t route_server, unsigned index,
+                             const struct program_standing *standing)
+{
+    view->servers[route_server].standing[index] = standing;
 }
 
 void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_server,

@@ -9,6 +9,7 @@
 #define ENGINE_PROGRAM_BGP_VIEW_H
 
 #include "engine/fabric/effective.h"
+#include "engine/program/standing.h"
 
 struct program_bgp_view;
 
@@ -20,6 +21,11 @@ void program_bgp_view_destroy(struct program_bgp_view *view);
 /* speaker is (an instance of) this route server; it is borrowed. -ENOSPC: it has two already. */
 int program_bgp_view_add(struct program_bgp_view *view, uint32_t route_server,
                          struct speaker *speaker);
+
+/* NICs follow what stands there of that speaker (in the order in which they were added), and not its choice of the
+ * moment. It stays its owner's. */
+void program_bgp_view_follow(struct program_bgp_view *view, uint32_t route_server, unsigned index,
+                             const struct program_standing *standing);
 
 /* While an instance is away, the other one's choice counts for its NICs too. */
 void program_bgp_view_set_away(struct program_bgp_view *view, uint32_t route_server,

@@ -39,6 +39,7 @@ static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
     struct controller *controller = server->controller;
     if (!controller->program)
         return; /* still being made: program_create() reads every choice */
+    controller_pace_note(server, ((const struct place *)context)->speaker, prefix);
     int error = program_prefix_changed(controller->program, server->index, prefix);
     if (error)
         controller->error = error;
@@ -75,6 +76,9 @@ static void note_reachability(const struct controller_peer *peer, bool was_reach
     struct controller *controller = peer->controller;
     bool is_reachable = neighbor_reachable(peer);
     if (!controller->program || was_reachable == is_reachable)
+        return;
+    /* Nothing is faster than damping: what may not change yet goes on into the dark. */
+    if (controller->fabric->quirks.damping)
         return;
     int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
     if (error < 0)
@@ -391,6 +395,8 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
         failed = controller_set_policies(controller, fabric, 0, &missing);
     if (!failed)
         failed = make_view(controller);
+    if (!failed)
+        failed = controller_pace_open(controller);
     if (failed)
         goto fail;
     controller->program =
@@ -418,6 +424,7 @@ void controller_destroy(struct controller *controller)
         return;
     program_destroy(controller->program);
     program_bgp_view_destroy(controller->view);
+    controller_pace_close(controller);
     gateways_destroy(controller->gateways);
     for (uint32_t i = 0; controller->servers && i < controller->fabric->route_servers_count; i++)
         for (unsigned j = 0; j < controller->servers[i].speaker_count; j++)

@@ -112,6 +112,18 @@ void controller_stop(struct controller *controller, const char *message, uint64_
  * plane. Moves deadlines of speakers. Returns how many FIB entries changed, or -errno (call again). */
 int controller_flush(struct controller *controller);
 
+/* NICs may follow what route servers choose later than it is chosen: by the quirk damping, or a route server's
+ * failback_hold_down_s. When controller_tick() is wanted next; UINT64_MAX: never. Whatever a speaker is given may
+ * move it. */
+uint64_t controller_deadline(const struct controller *controller);
+void controller_tick(struct controller *controller, uint64_t now_ms);
+/* Prefixes whose choice is not followed yet, and whether any prefix could not change at once (damping). */
+struct controller_pace {
+    size_t damped, held_down;
+    bool is_damping;
+};
+struct controller_pace controller_pace(const struct controller *controller);
+
 /* The BFD sessions, for the shell's datagrams and timer (user pointers: struct controller_peer).
  * Whatever a speaker is given may move bfd_table_deadline(). After the shell has given the table
  * what came and pulled what goes, it calls controller_bfd_settle(). */

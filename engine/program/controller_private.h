@@ -17,7 +17,8 @@ struct server {
     struct controller *controller;
     uint32_t index;
     struct speaker *speakers[2];
-    struct place places[2]; /* of the speakers */
+    struct program_standing *standing[2]; /* what NICs follow of them; NULL: their choices */
+    struct place places[2];               /* of the speakers */
     unsigned speaker_count;
     uint32_t accepted;     /* neighbours that the file does not name */
     bool closed;           /* no more of these: memory was out in the middle of one */
@@ -43,6 +44,14 @@ struct controller {
 
 /* There is something for controller_flush(). */
 void controller_note_flush(struct controller *controller);
+/* pace.c: makes what NICs follow of a route server's speakers, where damping or a hold-down is wanted. 0 or
+ * -ENOMEM. */
+int controller_pace_open(struct controller *controller);
+void controller_pace_close(struct controller *controller);
+/* From the speaker's handler. */
+void controller_pace_note(const struct server *server, const struct speaker *speaker,
+                          const struct lpm_prefix *prefix);
+
 /* An instance that is away may have all that it had: to be asked when it has learned something. */
 void controller_instance_check(struct controller *controller, uint32_t route_server,
                                unsigned instance);

@@ -66,6 +66,7 @@ struct sim {
     struct sim_bfd bfd;             /* of the route servers */
     struct sim_bfd_port *bfd_ports; /* by link */
     struct sim_probes probes;       /* of load balancers */
+    uint64_t pace_armed_ms; /* when controller_tick() is queued */
     bool flush_queued;
     uint64_t entries; /* of FIBs, changed ever */
     uint64_t changes; /* of routers' routes, and of what has failed */

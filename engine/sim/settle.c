@@ -31,7 +31,8 @@ static bool session_as_expected(struct sim *sim, size_t i)
 
 bool sim_settled(struct sim *sim)
 {
-    if (sim->flush_queued || sim->reach_queued || !sim_feeds_are_over(sim))
+    if (sim->flush_queued || sim->reach_queued || !sim_feeds_are_over(sim) ||
+        controller_pace(sim->controller).damped > 0)
         return false;
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
         if (!session_as_expected(sim, i))
@@ -59,7 +60,8 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
     uint64_t end_ms = (last_ms > now_ms ? last_ms : now_ms) + limit_ms;
     while (!run_error(sim)) {
         /* Asked only when time moves on: everything due now has been done. */
-        if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && sim_settled(sim))
+        if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && sim_settled(sim) &&
+            !controller_pace(sim->controller).is_damping)
             return 0;
         if (!sim_clock_step(sim->clock, end_ms))
             return -ETIMEDOUT;

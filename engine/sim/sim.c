@@ -33,6 +33,29 @@ static void arm(struct timer *timer)
     sim_clock_at(timer->sim->clock, deadline, on_timer, timer, deadline);
 }
 
+/* --- What NICs follow later -------------------------------------------------------------------- */
+
+static void arm_pace(struct sim *sim);
+
+static void on_pace(void *context, uint64_t argument)
+{
+    struct sim *sim = context;
+    if (argument != sim->pace_armed_ms)
+        return;
+    sim->pace_armed_ms = UINT64_MAX;
+    controller_tick(sim->controller, sim_clock_now_ms(sim->clock));
+    arm_pace(sim);
+}
+
+static void arm_pace(struct sim *sim)
+{
+    uint64_t deadline = controller_deadline(sim->controller);
+    if (deadline >= sim->pace_armed_ms)
+        return;
+    sim->pace_armed_ms = deadline;
+    sim_clock_at(sim->clock, deadline, on_pace, sim, deadline);
+}
+
 void sim_touched(void *context, struct speaker *speaker)
 {
     struct sim *sim = context;
@@ -72,6 +95,7 @@ static void flush(void *context, uint64_t argument)
         sim->entries += (unsigned)changed;
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         arm(&sim->timers[i]);
+    arm_pace(sim);
     lpm_rcu_poll();
     sim_reach_wanted(sim);
 }
@@ -212,6 +236,7 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
         return NULL;
     sim->fabric = fabric;
     sim->forwarding = forwarding;
+    sim->pace_armed_ms = UINT64_MAX;
     sim->clock = sim_clock_create();
     struct controller_shell shell = {
         .context = sim,

@@ -275,7 +275,8 @@ static void put_servers(FILE *out, const struct fabric *fabric)
         put(out, " listen=%s/%u b2b=%d preference=%d limits=%u/%u\n",
             text_or_dash(server->listen_interface), server->listen_port, server->branch_to_branch,
             (int)server->preference, server->peer_limit, server->prefix_limit);
-        put(out, "  decision med=%d origin=%d", (int)server->med, server->compare_origin);
+        put(out, "  decision med=%d origin=%d failback=%u", (int)server->med,
+            server->compare_origin, server->failback_hold_down_s);
         put_address(out, "cluster", &server->cluster_id);
         put(out, "\n");
         for (uint32_t j = 0; j < server->peer_count; j++) {

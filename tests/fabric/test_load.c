@@ -71,7 +71,7 @@ static const char every_key[] =
     "route-server rs1 vnet=0 asn=65510 addresses=[10.0.0.5,10.0.0.4] port=2 listen=mgmt0/1179 "
     "b2b=1 "
     "preference=2 limits=16/5000\n"
-    "  decision med=1 origin=1 cluster=192.0.2.9\n"
+    "  decision med=1 origin=1 failback=90 cluster=192.0.2.9\n"
     "  peer box address=10.0.2.9 asn=65009 nic=- router=- key=- hold=30 keepalive=10 bfd=0/300/3/0 "
     "restart=1/120/360/1/0 "
     "max=5/1/80/2/5 import=- export=-\n"
@@ -161,7 +161,7 @@ Test(load, objects_know_their_file_and_line)
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key.yaml"), "/every-key.yaml");
     cr_expect_eq(fabric->vnets[0].place.line, 32);
     cr_expect_eq(fabric->subnets[2].place.line, 37);
-    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 101);
+    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 102);
     cr_expect_eq(fabric->internet.place.line, 28);
     file = fabric->service_tags[0].place.file;
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key-tags.yaml"), "/every-key-tags.yaml");

@@ -198,7 +198,7 @@ Test(load_problems, what_has_its_harmless_value_is_not_told)
     struct fabric_problems problems = files_problems(
         "vnets: [{name: hub, address_space: [10.0.0.0/16], subnets: [{name: RouteServerSubnet, "
         "prefixes: [10.0.0.0/26]}, {name: vms, prefixes: [10.0.1.0/24]}]}]\n"
-        "quirks: {damping: false}\n"
+        "quirks: {silent_drops: false}\n"
         "nics: [{name: n, subnet: hub/vms, addresses: [10.0.1.4], ip_forwarding: true}]\n"
         "route_servers:\n"
         "  - {name: rs, vnet: hub, addresses: [10.0.0.4], peers: [{name: a, address: 10.0.1.4, "
