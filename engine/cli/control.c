@@ -107,11 +107,8 @@ static void print_events(const json_t *answer)
     json_t *row;
     json_array_foreach(json_object_get(answer, "events"), i, row)
     {
-        printf("%.3f  %-21s %s %s %s: ", json_real_value(json_object_get(row, "time")),
-               text_of(row, "event"), text_of(row, "route_server"), text_of(row, "peer"),
-               text_of(row, "prefix"));
-        cli_print(stdout, text_of(row, "cause"));
-        putchar('\n');
+        printf("%.3f  ", json_real_value(json_object_get(row, "time")));
+        report_event(row);
     }
 }
 

@@ -51,15 +51,7 @@ static int load_rows(struct side *side, const char *nic_name)
 
 static bool rows_equal(const struct fabric_row *a, const struct fabric_row *b)
 {
-    if (!a || !b)
-        return a == b;
-    if (a->source != b->source || a->type != b->type || a->next_hop_count != b->next_hop_count)
-        return false;
-    for (unsigned i = 0; i < a->next_hop_count; i++)
-        if (a->weights[i] != b->weights[i] ||
-            !lpm_address_equal(&a->next_hops[i], &b->next_hops[i]))
-            return false;
-    return true;
+    return a && b ? fabric_row_same(a, b) : a == b;
 }
 
 static json_t *row_or_null(const struct fabric_row *row)

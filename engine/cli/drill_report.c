@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/cli/command.h"
+#include "engine/cli/report.h"
 #include "engine/cli/table.h"
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -64,7 +65,7 @@ json_t *drill_json(const struct fabric_drill *drill, const struct drill_report *
 /* '|' parts the cells of a table. */
 static char *cell(const char *text, char *out, size_t capacity)
 {
-    snprintf(out, capacity, "%s", text);
+    snprintf(out, capacity, "%.*s", (int)fabric_text_fit(text, capacity - 1), text);
     for (char *c = out; *c; c++)
         if (*c == '|' || *c == '\n')
             *c = '/';
@@ -109,24 +110,6 @@ static void print_flows(const struct fabric_drill *drill, const struct drill_rep
     putchar('\n');
 }
 
-static void print_log_row(const json_t *row)
-{
-    const char *server = json_string_value(json_object_get(row, "route_server"));
-    const char *peer = json_string_value(json_object_get(row, "peer"));
-    const char *prefix = json_string_value(json_object_get(row, "prefix"));
-    printf("%8" JSON_INTEGER_FORMAT "  %s", json_integer_value(json_object_get(row, "at_ms")),
-           json_string_value(json_object_get(row, "event")));
-    if (server)
-        printf(" %s", server);
-    if (peer)
-        printf("/%d %s", (int)json_integer_value(json_object_get(row, "instance")), peer);
-    if (prefix)
-        printf(" %s", prefix);
-    fputs(": ", stdout);
-    cli_print(stdout, json_string_value(json_object_get(row, "cause")));
-    putchar('\n');
-}
-
 static void print_alerts(const struct drill_report *report)
 {
     size_t i;
@@ -134,7 +117,11 @@ static void print_alerts(const struct drill_report *report)
     if (json_array_size(report->alerts) == 0)
         return;
     printf("Alerts\n");
-    json_array_foreach(report->alerts, i, row) print_log_row(row);
+    json_array_foreach(report->alerts, i, row)
+    {
+        printf("%8" JSON_INTEGER_FORMAT "  ", json_integer_value(json_object_get(row, "at_ms")));
+        report_event(row);
+    }
     putchar('\n');
 }
 

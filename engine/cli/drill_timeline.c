@@ -107,16 +107,16 @@ static void bar(FILE *to, const char *class, double from, double until, double y
     fputs("</title></rect>\n", to);
 }
 
+/* The last row of losses is always one of none: at the probe's end nothing is lost any more. */
 static void probe_row(FILE *to, const struct scale *scale, const struct fabric_drill_probe *probe,
-                      const struct traffic_fate *fate, uint32_t end_ms, double y)
+                      const struct traffic_fate *fate, double y)
 {
     char title[160];
-    uint32_t until_ms = probe->end_ms && probe->end_ms < end_ms ? probe->end_ms : end_ms;
     label(to, y, probe->name);
     bar(to, "fine", LEFT, LEFT + WIDTH, y, BAR, "no loss");
-    for (size_t i = 0; i < fate->loss_count; i++) {
+    for (size_t i = 0; i + 1 < fate->loss_count; i++) {
         const struct traffic_loss *loss = &fate->losses[i];
-        uint32_t next_ms = i + 1 < fate->loss_count ? fate->losses[i + 1].at_ms : until_ms;
+        uint32_t next_ms = fate->losses[i + 1].at_ms;
         double height = BAR * loss->flows / probe->flows;
         snprintf(title, sizeof(title), "%u of %u flows lost from %u to %u ms", loss->flows,
                  probe->flows, loss->at_ms, next_ms);
@@ -169,15 +169,16 @@ static void session_row(FILE *to, const struct scale *scale, const struct drill_
 static unsigned session_rows(FILE *to, const struct scale *scale, const struct drill_report *report,
                              double y)
 {
-    static const char nothing[1];
     char(*names)[128] = calloc(SESSIONS, sizeof(*names));
     unsigned n = 0;
     size_t i;
     json_t *row;
+    if (!names)
+        return 0;
     json_array_foreach(report->sessions, i, row)
     {
         unsigned known = 0;
-        if (!names || n == SESSIONS)
+        if (n == SESSIONS)
             break;
         session_name(row, names[n], sizeof(names[n]));
         while (known < n && strcmp(names[known], names[n]) != 0)
@@ -185,7 +186,7 @@ static unsigned session_rows(FILE *to, const struct scale *scale, const struct d
         n += known == n;
     }
     for (unsigned at = 0; at < n; at++)
-        session_row(to, scale, report, names ? names[at] : nothing, y + ROW * at);
+        session_row(to, scale, report, names[at], y + ROW * at);
     free(names);
     return n;
 }
@@ -233,8 +234,7 @@ void drill_timeline(FILE *to, const struct fabric_drill *drill, const struct dri
     FILE *inside = make_scale(&scale, drill, report) ? open_memstream(&rows, &length) : NULL;
     if (inside) {
         for (uint32_t i = 0; i < drill->probe_count; i++, y += ROW)
-            probe_row(inside, &scale, &drill->probes[i], traffic_fate(report->traffic, i),
-                      report->end_ms, y);
+            probe_row(inside, &scale, &drill->probes[i], traffic_fate(report->traffic, i), y);
         y += ROW * session_rows(inside, &scale, report, y);
         alert_row(inside, &scale, report, y);
         y += ROW;

@@ -21,29 +21,6 @@ struct listening {
     json_t *rows; /* with json */
 };
 
-static void print_event(const json_t *row)
-{
-    const char *server = json_string_value(json_object_get(row, "route_server"));
-    const char *balancer = json_string_value(json_object_get(row, "load_balancer"));
-    const char *nic = json_string_value(json_object_get(row, "nic"));
-    const char *peer = json_string_value(json_object_get(row, "peer"));
-    const char *prefix = json_string_value(json_object_get(row, "prefix"));
-    const json_t *hops = json_object_get(row, "next_hops");
-    printf("%10.3f  %-21s %s", json_real_value(json_object_get(row, "time")),
-           json_string_value(json_object_get(row, "event")), server ? server : balancer);
-    if (nic)
-        printf(" %s", nic);
-    if (peer)
-        printf("/%d %s", (int)json_integer_value(json_object_get(row, "instance")), peer);
-    if (prefix)
-        printf(" %s", prefix);
-    for (size_t i = 0; i < json_array_size(hops); i++)
-        printf("%s%s", i ? ", " : " via ", json_string_value(json_array_get(hops, i)));
-    fputs(": ", stdout);
-    cli_print(stdout, json_string_value(json_object_get(row, "cause")));
-    putchar('\n');
-}
-
 static void on_event(void *context, const struct event *event)
 {
     struct listening *listening = context;
@@ -54,7 +31,8 @@ static void on_event(void *context, const struct event *event)
         json_array_append_new(listening->rows, row);
         return;
     }
-    print_event(row);
+    printf("%10.3f  ", json_real_value(json_object_get(row, "time")));
+    report_event(row);
     json_decref(row);
 }
 

@@ -41,12 +41,9 @@ uint32_t failing_find_router(const struct cli_command *command, const struct fab
 static bool owns(const struct fabric *fabric, const struct fabric_router *router,
                  const struct lpm_address *address)
 {
-    for (uint32_t i = 0; i < router->nic_count; i++) {
-        const struct fabric_nic *nic = &fabric->nics[router->nics[i]];
-        for (uint32_t j = 0; j < nic->addresses.n; j++)
-            if (lpm_address_equal(&nic->addresses.items[j], address))
-                return true;
-    }
+    for (uint32_t i = 0; i < router->nic_count; i++)
+        if (fabric_nic_has(&fabric->nics[router->nics[i]], address))
+            return true;
     return false;
 }
 

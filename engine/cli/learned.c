@@ -265,19 +265,20 @@ static int run_advertised(int argc, char **argv)
 
 #define ARGUMENTS_HELP                                                                                 \
     "FABRIC   a fabric file, or a directory of them\n"                                                 \
-    "NODE     a route server or a router\n"                                                            \
-    "PEER     its neighbour: a name or address of a peer, a route server or a router\n\n"              \
+    "NODE     a route server, gateway or router\n"                                                     \
+    "PEER     its neighbour: a name or address of a peer, or a route server, gateway or "              \
+    "router\n\n"                                                                                       \
     "  --all      also what was filtered: by policy, with its rule, or for an own AS in the "          \
     "path\n"                                                                                           \
     "  --session  no routes, but the session itself: its state, what both ends agreed on\n"            \
     "  --json     {\"RouteServiceRole_IN_0\": [{\"network\", \"nextHop\", \"asPath\", …}], …}\n\n" \
     "The fabric is run in the twin until BGP has converged. There is a list for each instance "        \
     "of\n"                                                                                             \
-    "the route server.\n\n"
+    "the route server or gateway.\n\n"
 
 const struct cli_command cli_learned = {
     .name = "learned",
-    .summary = "Show what a route server or router has learned from a neighbour",
+    .summary = "Show what a route server, gateway or router has learned from a neighbour",
     .usage = "learned FABRIC NODE PEER [--all] [--session] [--json]",
     .help = ARGUMENTS_HELP "Example: fingerpost learned docs/examples/hub-spoke.yaml rs1 nva1\n",
     .run = run_learned,
@@ -285,7 +286,7 @@ const struct cli_command cli_learned = {
 
 const struct cli_command cli_advertised = {
     .name = "advertised",
-    .summary = "Show what a route server or router advertises to a neighbour",
+    .summary = "Show what a route server, gateway or router advertises to a neighbour",
     .usage = "advertised FABRIC NODE PEER [--all] [--session] [--json]",
     .help = ARGUMENTS_HELP "Example: fingerpost advertised docs/examples/hub-spoke.yaml rs1 nva1\n",
     .run = run_advertised,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/cli/command.h"
 #include "engine/cli/table.h"
 #include "engine/program/document.h"
 
@@ -17,6 +18,35 @@ void report_json(json_t *document)
     json_dumpf(document, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(document);
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static void print_next_hops(const json_t *hops)
+{
+    for (size_t i = 0; i < json_array_size(hops); i++)
+        printf("%s%s", i ? ", " : " via ", json_string_value(json_array_get(hops, i)));
+}
+
+void report_event(const json_t *row)
+{
+    const char *server = json_string_value(json_object_get(row, "route_server"));
+    const char *balancer = json_string_value(json_object_get(row, "load_balancer"));
+    const char *nic = json_string_value(json_object_get(row, "nic"));
+    const char *peer = json_string_value(json_object_get(row, "peer"));
+    const char *prefix = json_string_value(json_object_get(row, "prefix"));
+    printf("%-21s %s", json_string_value(json_object_get(row, "event")),
+           server ? server : balancer);
+    if (nic)
+        printf(" %s", nic);
+    if (peer)
+        printf("/%d %s", (int)json_integer_value(json_object_get(row, "instance")), peer);
+    if (prefix)
+        printf(" %s", prefix);
+    print_next_hops(json_object_get(row, "next_hops"));
+    fputs(": ", stdout);
+    cli_print(stdout, json_string_value(json_object_get(row, "cause")));
+    putchar('\n');
 }
 
 /* --- Effective routes ------------------------------------------------------------------------- */

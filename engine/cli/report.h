@@ -1,5 +1,5 @@
 /*
- * What several commands print: effective routes, and what became of a trace.
+ * What several commands print: effective routes, events, and what became of a trace.
  */
 #ifndef ENGINE_CLI_REPORT_H
 #define ENGINE_CLI_REPORT_H
@@ -16,6 +16,9 @@ json_t *report_communities_json(const struct bgp_attributes *attributes);
 
 /* Prints a document to standard output, and drops it. */
 void report_json(json_t *document);
+
+/* A row of event_json() but for its time, as a line: "peer-down rs1/0 nva1: Idle: …". */
+void report_event(const json_t *row);
 
 /* "10.0.1.4, 10.0.1.5", cut with … when it does not fit. Returns text. */
 char *report_next_hops(const struct fabric_row *row, char *text, size_t capacity);

@@ -55,11 +55,7 @@ static unsigned below(struct maker *maker, unsigned limit)
 
 static const struct lpm_address *own_address(const struct maker *maker, uint8_t family)
 {
-    const struct fabric_nic *nic = &maker->request->fabric->nics[maker->request->nic];
-    for (uint32_t i = 0; i < nic->addresses.n; i++)
-        if (nic->addresses.items[i].family == family)
-            return &nic->addresses.items[i];
-    return NULL;
+    return fabric_nic_address(&maker->request->fabric->nics[maker->request->nic], family);
 }
 
 /* Random bits behind the prefix. */

@@ -81,6 +81,7 @@ static void read_drill(struct fabric_loader *loader, struct fabric_drill *drill,
         FABRIC_ERROR(loader, &drill->place,
                      "a drill has at most %u events, %u of which change the fabric",
                      FABRIC_DRILL_EVENTS_MAX, FABRIC_DRILL_CHANGES_MAX);
+    fabric_drill_check_changes(loader, drill);
 }
 
 /* --- Stages ----------------------------------------------------------------------------------- */

@@ -105,6 +105,10 @@ struct fabric_drill *fabric_drill_load(const char *path, const char *fabric_path
                                        struct fabric_problems *problems);
 void fabric_drill_free(struct fabric_drill *drill);
 
+/* When the last of what the event does is due: a flap goes on for a while. No more than FABRIC_DRILL_MS_MAX in
+ * a drill that was loaded. */
+uint64_t fabric_drill_done_ms(const struct fabric_drill_event *event);
+
 /* What a target, as of `stop:`, is in a fabric. Both FABRIC_NONE: nothing. */
 struct fabric_drill_target {
     uint32_t router, route_server;

@@ -34,6 +34,11 @@ struct fabric_drill_target fabric_drill_find(const struct fabric *fabric, const 
     return found;
 }
 
+uint64_t fabric_drill_done_ms(const struct fabric_drill_event *event)
+{
+    return event->at_ms + (uint64_t)event->times * event->period_ms;
+}
+
 /* The kinds of names that a drill uses. */
 enum { ROUTERS = 1, ROUTE_SERVERS = 2, NICS = 4, HOSTS = 8 };
 
@@ -130,15 +135,16 @@ static bool is_changeable(const char *path)
     return false;
 }
 
-static void check_change(struct fabric_loader *loader, const struct fabric_drill_event *event)
+void fabric_drill_check_changes(struct fabric_loader *loader, const struct fabric_drill *drill)
 {
-    for (uint32_t i = 0; i < event->change->n; i += 2) {
-        const struct fabric_node *path = event->change->items[i];
+    for (uint32_t i = 0; i < drill->event_count; i++) {
+        const struct fabric_node *change = drill->events[i].change;
 
-        if (!is_changeable(path->text))
-            FABRIC_ERROR(loader, &path->place,
-                         "%s cannot be changed while the fabric runs; " CHANGEABLE_TEXT,
-                         path->text);
+        for (uint32_t j = 0; change && j < change->n; j += 2)
+            if (!is_changeable(change->items[j]->text))
+                FABRIC_ERROR(loader, &change->items[j]->place,
+                             "%s cannot be changed while the fabric runs; " CHANGEABLE_TEXT,
+                             change->items[j]->text);
     }
 }
 
@@ -194,8 +200,10 @@ static void check_event(struct fabric_loader *loader, const struct fabric *fabri
         FABRIC_ERROR(loader, &event->place,
                      "an event needs one of: stop, kill, silence, restart, cut, heal, health_down, "
                      "health_up, announce, withdraw, flap, set, add, remove");
-    if (event->change)
-        check_change(loader, event);
+    if (fabric_drill_done_ms(event) > FABRIC_DRILL_MS_MAX)
+        FABRIC_ERROR(loader, &event->place,
+                     "%u times %u ms from %u ms on are more than the %u ms that a drill may last",
+                     event->times, event->period_ms, event->at_ms, FABRIC_DRILL_MS_MAX);
     if (event->target) {
         struct fabric_drill_target found = fabric_drill_find(fabric, event->target);
 
@@ -299,6 +307,14 @@ static void check_type(struct fabric_loader *loader, const struct fabric_drill_e
                  fabric_nearest_text(&nearest, text));
 }
 
+static bool is_named_before(const struct fabric_addresses *list, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (lpm_address_equal(&list->items[i], &list->items[index]))
+            return true;
+    return false;
+}
+
 static void check_route(struct fabric_loader *loader, const struct fabric_drill *drill,
                         struct fabric_drill_expect *expect)
 {
@@ -325,6 +341,9 @@ static void check_route(struct fabric_loader *loader, const struct fabric_drill 
         add_text(loader, expect, text);
     }
     for (uint32_t i = 0; i < expect->next_hops.n; i++) {
+        if (is_named_before(&expect->next_hops, i))
+            FABRIC_ERROR(loader, &expect->place, "next_hops names %s twice",
+                         FABRIC_ADDRESS(&expect->next_hops.items[i]));
         snprintf(text, sizeof(text), "%s%s", i ? ", " : " via ",
                  FABRIC_ADDRESS(&expect->next_hops.items[i]));
         add_text(loader, expect, text);
@@ -410,7 +429,7 @@ static void check_duration(struct fabric_loader *loader, const struct fabric_dri
     const struct fabric_place *late = NULL;
 
     for (uint32_t i = 0; i < drill->event_count; i++)
-        if (drill->events[i].at_ms > drill->duration_ms)
+        if (fabric_drill_done_ms(&drill->events[i]) > drill->duration_ms)
             late = &drill->events[i].place;
     for (uint32_t i = 0; i < drill->expect_count; i++)
         if (drill->expects[i].after_ms > drill->duration_ms)

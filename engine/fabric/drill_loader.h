@@ -13,6 +13,8 @@ void fabric_drill_schema_each(void (*visit)(void *context, const char *object, c
                                             const char *type, const char *fallback),
                               void *context);
 
+/* Does each path of a change lead to what can change? Before the stages are made, which takes its time. */
+void fabric_drill_check_changes(struct fabric_loader *loader, const struct fabric_drill *drill);
 /* Checks what the values of a drill mean together, and names against the stages (drill_check.c). */
 void fabric_drill_check(struct fabric_loader *loader, struct fabric_drill *drill);
 

@@ -12,19 +12,6 @@
 
 #include "engine/fabric/view.h"
 
-const char *fabric_source_text(enum fabric_source source)
-{
-    switch (source) {
-    case FABRIC_SOURCE_USER:
-        return "User";
-    case FABRIC_SOURCE_BGP:
-        return "VirtualNetworkGateway";
-    case FABRIC_SOURCE_DEFAULT:
-        break;
-    }
-    return "Default";
-}
-
 /* --- Scope ------------------------------------------------------------------------------------ */
 
 static bool strings_equal(const struct fabric_strings *a, const struct fabric_strings *b)

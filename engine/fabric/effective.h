@@ -9,7 +9,8 @@
  * The rows at one prefix depend on that prefix's candidates, and, for the reserved None rows, on
  * whether the default route is overridden; so a change is recomputed prefix by prefix.
  *
- *   struct fabric_scope   what makes two NICs equal: (subnet, prefixes their router announces)
+ *   struct fabric_scope   what makes two NICs equal: (subnet, router or NIC whose own announcements are kept out,
+ *                         instance that programs them)
  *   struct fabric_row     prefix, source, state, next hops
  *
  * engine/fabric/explain.h says of one prefix why each candidate is, or is not, in use.
@@ -39,6 +40,10 @@ struct fabric_row {
     uint16_t
         weights[RIB_ECMP_MAX]; /* of the next hops, by their link bandwidth; 0: all are equal */
 };
+
+/* Equal source, state, type, next hops and weights. Whether prefix and VNet are the same is the caller's to
+ * know, as the rows may be of two fabrics. */
+bool fabric_row_same(const struct fabric_row *a, const struct fabric_row *b);
 
 /* How the fabric asks for BGP routes. route_server is an index in fabric.route_servers. */
 struct fabric_bgp {

@@ -31,6 +31,7 @@ struct owned_fabric {
 struct file {
     const char *path; /* simplified, so that one file has one name */
     bool open;        /* being read: including it now would be a cycle */
+    bool listed;      /* nobody named it but the directory that it lies in */
 };
 
 struct files {
@@ -108,7 +109,8 @@ static size_t file_add(struct files *files, const char *path)
     return files->items[files->n].path ? files->n++ : SIZE_MAX;
 }
 
-static void load_path(struct files *files, const char *path, const struct fabric_place *from);
+static void load_path(struct files *files, const char *path, const struct fabric_place *from,
+                      bool listed);
 
 /* A name is taken relative to the folder of the file that it stands in, as C's #include does: a
  * folder of files can then be moved as it is. */
@@ -129,7 +131,7 @@ static void load_includes(struct files *files, const char *path, const struct fa
             !fabric_file_join(path, slash ? (size_t)(slash - path) + 1 : 0, name->text, joined))
             fabric_expected(files->loader, name, &key_path, "the name of a file");
         else
-            load_path(files, joined, &name->place);
+            load_path(files, joined, &name->place, false);
     }
 }
 
@@ -153,6 +155,14 @@ static void load_text(struct files *files, size_t index, const char *text, size_
         fabric_expected(files->loader, root, &top, "keys of a fabric file");
         return;
     }
+    const struct fabric_node *drill = fabric_node_get(root, "drill");
+    if (drill && files->items[index].listed)
+        return; /* the drills of a fabric may lie beside it */
+    if (drill) {
+        FABRIC_ERROR(files->loader, &drill->place,
+                     "this is a drill, not a part of a fabric: fingerpost drill FABRIC %s", path);
+        return;
+    }
     files->roots[files->root_count++] = root;
     load_includes(files, path, root);
 }
@@ -169,7 +179,7 @@ static void load_directory(struct files *files, const char *path, char *text,
         FABRIC_ERROR(files->loader, from ? from : &place, "the directory '%s' holds no .yaml file",
                      path);
     for (; line; line = strtok_r(NULL, "\n", &save))
-        load_path(files, line, from);
+        load_path(files, line, from, true);
 }
 
 /* At an include the line says who asks and the message which file; of the first file the place
@@ -208,7 +218,8 @@ static void load_entry(struct files *files, size_t index, const struct fabric_pl
 }
 
 /* from: the line that includes it; NULL: the first. A file that is included twice is read once. */
-static void load_path(struct files *files, const char *path, const struct fabric_place *from)
+static void load_path(struct files *files, const char *path, const struct fabric_place *from,
+                      bool listed)
 {
     struct file *known = file_find(files, path);
     struct fabric_place place = {.file = path};
@@ -227,6 +238,7 @@ static void load_path(struct files *files, const char *path, const struct fabric
     index = file_add(files, path);
     if (index == SIZE_MAX)
         return;
+    files->items[index].listed = listed;
     files->depth++;
     load_entry(files, index, from);
     files->depth--;
@@ -328,15 +340,15 @@ static void load_all(struct fabric_loader *loader, const char *path,
     if (!fabric_file_join("", 0, path, simple))
         FABRIC_ERROR(loader, &place, "the path is too long");
     else
-        load_path(&files, simple, NULL);
+        load_path(&files, simple, NULL, false);
     if (files.root_count > 0 && loader->problems->errors == 0) {
         top = merge(&files);
         loader->out_of_memory |= top == NULL;
         top = edit(loader, top, edits);
     }
-    if (top && top->n == 0)
+    if ((top && top->n == 0) || (files.root_count == 0 && loader->problems->errors == 0))
         FABRIC_ERROR(
-            loader, &top->place,
+            loader, top ? &top->place : &place,
             "there is nothing in it; a fabric file begins with 'fabric: NAME' and has 'vnets:'");
     if (top && loader->problems->errors == 0)
         fabric_read_top(loader, top);

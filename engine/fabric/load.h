@@ -31,6 +31,10 @@ struct fabric_problems {
 };
 void fabric_problems_free(struct fabric_problems *problems);
 
+/* How many of the first `most` bytes of text are whole characters of UTF-8, where there is only room for so
+ * many: half a character would make a JSON document invalid (printable.c). */
+size_t fabric_text_fit(const char *text, size_t most);
+
 /* Gives the whole text of a file (malloc'ed, freed by the loader), or -errno; -ENOTSUP: what stands
  * there is neither a file nor a directory (a pipe, a device). path is the first
  * one as given to fabric_load(), or one of an include, already joined to the including file's

@@ -210,7 +210,15 @@ uint32_t fabric_route_server_for(const struct fabric *fabric, uint32_t vnet)
 
 /* --- Addresses -------------------------------------------------------------------------------- */
 
-static bool nic_has(const struct fabric_nic *nic, const struct lpm_address *address)
+const struct lpm_address *fabric_nic_address(const struct fabric_nic *nic, uint8_t family)
+{
+    for (uint32_t i = 0; i < nic->addresses.n; i++)
+        if (nic->addresses.items[i].family == family)
+            return &nic->addresses.items[i];
+    return NULL;
+}
+
+bool fabric_nic_has(const struct fabric_nic *nic, const struct lpm_address *address)
 {
     for (uint32_t i = 0; i < nic->addresses.n; i++)
         if (lpm_address_equal(&nic->addresses.items[i], address))
@@ -222,7 +230,7 @@ static uint32_t owner_scan(const struct fabric *fabric, uint32_t vnet,
                            const struct lpm_address *address)
 {
     for (uint32_t i = 0; i < fabric->nics_count; i++)
-        if (fabric->nics[i].vnet == vnet && nic_has(&fabric->nics[i], address))
+        if (fabric->nics[i].vnet == vnet && fabric_nic_has(&fabric->nics[i], address))
             return i;
     return FABRIC_NONE;
 }

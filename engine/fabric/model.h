@@ -294,7 +294,7 @@ struct fabric_neighbor {
     uint32_t route_server, router, gateway;
     struct lpm_address address;
     uint32_t asn;
-    uint32_t tunnel; /* or FABRIC_NONE */
+    uint32_t tunnel;     /* or FABRIC_NONE */
     unsigned *instances; /* of the route server; none given: all */
     uint32_t instance_count;
     bool as_override;
@@ -469,8 +469,8 @@ enum {
 };
 struct fabric_bmp {
     struct fabric_place place;
-    const char *collector; /* address:port, see fabric_socket_parse() */
-    uint32_t routes;       /* FABRIC_BMP_... */
+    const char *collector;          /* address:port, see fabric_socket_parse() */
+    uint32_t routes;                /* FABRIC_BMP_... */
     uint32_t statistics_interval_s; /* 0: no reports */
 };
 struct fabric_engine {
@@ -542,6 +542,9 @@ uint32_t fabric_find_nic(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_route_server(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_router(const struct fabric *fabric, const char *name);
 uint32_t fabric_find_gateway(const struct fabric *fabric, const char *name);
+/* The NIC's first address of that family; NULL: it has none. */
+const struct lpm_address *fabric_nic_address(const struct fabric_nic *nic, uint8_t family);
+bool fabric_nic_has(const struct fabric_nic *nic, const struct lpm_address *address);
 /* The gateway of which nic is an instance, or FABRIC_NONE. */
 uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic);
 

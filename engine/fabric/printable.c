@@ -30,6 +30,16 @@ static unsigned sequence_take(const unsigned char *text, uint32_t *code)
     return n;
 }
 
+size_t fabric_text_fit(const char *text, size_t most)
+{
+    size_t n = strnlen(text, most);
+
+    /* The octet behind continues a character: step back to where that begins. */
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 /* C0, DEL and C1: the last of them begin escape sequences too. */
 static bool is_control(uint32_t code)
 {

@@ -90,6 +90,10 @@ static const char *const kind_texts[] = {
     [FABRIC_DRILL_REMOVE] = "remove",
 };
 
+/* Bytes of a path and of a value that the words of an event show. */
+#define SHOWN_MOST 160
+#define VALUE_MOST 40
+
 /* Takes the kind that the key stands for; an event is of one. */
 static bool take_kind(struct fabric_loader *loader, const struct fabric_key *key,
                       const struct fabric_node *node, struct fabric_drill_event *event)
@@ -244,6 +248,32 @@ static bool read_flap(struct fabric_loader *loader, const struct fabric_key *key
                                   event->times, event->period_ms));
 }
 
+/* Beginning of a text, as messages may show it. */
+static const char *shown(struct fabric_loader *loader, const char *text, size_t most)
+{
+    size_t fit = fabric_text_fit(text, most);
+    char cut[SHOWN_MOST + 1], printable[FABRIC_PRINTABLE_BYTES(SHOWN_MOST)];
+
+    snprintf(cut, sizeof(cut), "%.*s", (int)fit, text);
+    fabric_printable(cut, printable);
+    return fabric_arena_print(loader->arena, "%s%s", printable, text[fit] ? "…" : "");
+}
+
+static const char *describe_change(struct fabric_loader *loader, enum fabric_drill_kind kind,
+                                   const struct fabric_node *node)
+{
+    const struct fabric_node *value = node->items[1];
+    const char *path = shown(loader, node->items[0]->text, SHOWN_MOST);
+    const char *text =
+        value->kind == FABRIC_NODE_SCALAR ? shown(loader, value->text, VALUE_MOST) : "…";
+
+    if (!path || !text)
+        return NULL;
+    return fabric_arena_print(loader->arena, "%s %s%s%s%s", kind_texts[kind], path,
+                              kind == FABRIC_DRILL_SET ? ": " : "",
+                              kind == FABRIC_DRILL_SET ? text : "", node->n > 2 ? ", …" : "");
+}
+
 /* What is to change is read when the stage is made (drill.c); here are its words. */
 static bool read_change(struct fabric_loader *loader, const struct fabric_key *key,
                         const struct fabric_node *node, void *object,
@@ -256,14 +286,7 @@ static bool read_change(struct fabric_loader *loader, const struct fabric_key *k
     if (node->kind != FABRIC_NODE_MAPPING || node->n == 0)
         return fabric_expected(loader, node, path, "a mapping from paths to values");
     event->change = node;
-    const struct fabric_node *value = node->items[1];
-    const char *text = value->kind == FABRIC_NODE_SCALAR ? value->text : "…";
-    return say(loader, event,
-               event->kind == FABRIC_DRILL_SET
-                   ? fabric_arena_print(loader->arena, "set %s: %.40s%s", node->items[0]->text,
-                                        text, node->n > 2 ? ", …" : "")
-                   : fabric_arena_print(loader->arena, "%s %s%s", key->name, node->items[0]->text,
-                                        node->n > 2 ? ", …" : ""));
+    return say(loader, event, describe_change(loader, event->kind, node));
 }
 
 #define EVENT_KEY(key_name, function, words)                                                       \

@@ -150,14 +150,6 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
 
 /* --- Load balancers --------------------------------------------------------------------------- */
 
-static bool has_family(const struct fabric_nic *nic, uint8_t family)
-{
-    for (uint32_t i = 0; i < nic->addresses.n; i++)
-        if (nic->addresses.items[i].family == family)
-            return true;
-    return false;
-}
-
 /* used_by: for each NIC, the last load balancer that has it as a backend, plus one. */
 static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_t *used_by)
 {
@@ -177,7 +169,7 @@ static void check_backends(struct fabric_loader *loader, uint32_t index, uint32_
         if (used_by[balancer->backends[i]] == index + 1)
             FABRIC_ERROR(loader, place, "load_balancers[%s].backends: '%s' stands twice",
                          balancer->name, nic->name);
-        if (!has_family(nic, balancer->frontend.family))
+        if (!fabric_nic_address(nic, balancer->frontend.family))
             FABRIC_ERROR(loader, place,
                          "load_balancers[%s].backends: NIC '%s' has no address of the frontend's "
                          "address family",

@@ -19,16 +19,7 @@ struct program_balancers {
     struct balancer *items; /* as fabric.load_balancers */
 };
 
-/* The validated file gives every backend an address of the frontend's family. */
-static const struct lpm_address *identity_of(const struct fabric_nic *nic, uint8_t family)
-{
-    for (uint32_t i = 0; i < nic->addresses.n; i++)
-        if (nic->addresses.items[i].family == family)
-            return &nic->addresses.items[i];
-    return NULL;
-}
-
-/* Those that are up; members is the caller's room. Backends beyond that room are refused by the
+/* Those that are up, each by an address of the frontend's family (the validated file gives every one such); members is the caller's room. Backends beyond that room are refused by the
  * file's checks. */
 static struct dp_group_config configure(const struct program_balancers *balancers,
                                         uint32_t balancer,
@@ -39,7 +30,7 @@ static struct dp_group_config configure(const struct program_balancers *balancer
     unsigned n = 0;
     for (uint32_t i = 0; i < model->backend_count && n < DP_GROUP_MEMBER_MAX; i++) {
         const struct lpm_address *identity =
-            identity_of(&fabric->nics[model->backends[i]], model->frontend.family);
+            fabric_nic_address(&fabric->nics[model->backends[i]], model->frontend.family);
         if (identity && balancers->items[balancer].up[i])
             members[n++] = (struct dp_member){
                 .next_hop = *identity, .nic = PROGRAM_FIRST_NIC + model->backends[i], .weight = 1};

@@ -37,15 +37,7 @@ static const char *vnet_of(const struct fabric *fabric, const struct fabric_row 
 static bool same_row(const struct fabric *before, const struct fabric_row *a,
                      const struct fabric *after, const struct fabric_row *b)
 {
-    if (a->source != b->source || a->active != b->active || a->type != b->type ||
-        a->next_hop_count != b->next_hop_count ||
-        strcmp(vnet_of(before, a), vnet_of(after, b)) != 0)
-        return false;
-    for (unsigned i = 0; i < a->next_hop_count; i++)
-        if (!lpm_address_equal(&a->next_hops[i], &b->next_hops[i]) ||
-            a->weights[i] != b->weights[i])
-            return false;
-    return true;
+    return fabric_row_same(a, b) && strcmp(vnet_of(before, a), vnet_of(after, b)) == 0;
 }
 
 /* Rows stand in the order of prefixes, the Active one first; only those in use are programmed. */

@@ -11,7 +11,8 @@
 
 #include "engine/sim/drill_private.h"
 
-uint32_t drill_now_ms(const struct drill_run *run)
+/* Milliseconds since the drill began. */
+static uint32_t now_of(const struct drill_run *run)
 {
     return (uint32_t)(sim_now_ms(run->sim) - run->origin_ms);
 }
@@ -56,12 +57,12 @@ static int look(struct drill_run *run)
     struct sim_changes now = sim_changes(run->sim);
     bool moved = has_moved(&now, &run->seen);
     if (moved || run->session_changed)
-        run->window.still_ms = drill_now_ms(run);
+        run->window.still_ms = now_of(run);
     run->session_changed = false;
     if (!moved)
         return 0;
     run->seen = now;
-    return traffic_walk(run->traffic, run->fabric, run->sim, run->forwarding, drill_now_ms(run));
+    return traffic_walk(run->traffic, run->fabric, run->sim, run->forwarding, now_of(run));
 }
 
 static int run_until(struct drill_run *run, uint32_t until_ms)
@@ -85,7 +86,7 @@ static bool is_settled(const struct drill_run *run)
 
 static void open_window(struct drill_run *run, uint32_t first, uint32_t n)
 {
-    const uint32_t now_ms = drill_now_ms(run);
+    const uint32_t now_ms = now_of(run);
     run->window = (struct drill_window){
         .first = first,
         .n = n,
@@ -125,8 +126,8 @@ static void judge_at(struct drill_run *run, uint32_t at_ms)
 static int run_to(struct drill_run *run, uint32_t until_ms)
 {
     int error = 0;
-    while (!error && drill_now_ms(run) < until_ms) {
-        uint32_t now_ms = drill_now_ms(run);
+    while (!error && now_of(run) < until_ms) {
+        uint32_t now_ms = now_of(run);
         uint32_t next_ms = traffic_next_ms(run->traffic, now_ms);
         next_ms = next_ms < until_ms ? next_ms : until_ms;
         for (uint32_t i = 0; i < run->drill->expect_count; i++) {
@@ -154,9 +155,9 @@ static int happen(struct drill_run *run, uint32_t first, uint32_t n, char error[
         failed = drill_act(run, &run->report.events[i], error);
     if (failed)
         return failed;
-    failed = run_until(run, drill_now_ms(run));
+    failed = run_until(run, now_of(run));
     if (!failed)
-        judge_at(run, drill_now_ms(run));
+        judge_at(run, now_of(run));
     return failed;
 }
 
@@ -181,9 +182,8 @@ static uint32_t asked_end_ms(const struct fabric_drill *drill)
     uint32_t end_ms = drill->event_count ? drill->events[drill->event_count - 1].at_ms : 0;
     for (uint32_t i = 0; i < drill->event_count; i++) {
         const struct fabric_drill_event *event = &drill->events[i];
-        uint64_t flapped_ms = event->at_ms + (uint64_t)event->times * event->period_ms;
-        if (flapped_ms > end_ms)
-            end_ms = (uint32_t)flapped_ms;
+        end_ms =
+            fabric_drill_done_ms(event) > end_ms ? (uint32_t)fabric_drill_done_ms(event) : end_ms;
     }
     for (uint32_t i = 0; i < drill->expect_count; i++)
         if (drill->expects[i].after_ms > end_ms)
@@ -211,8 +211,8 @@ static int run_to_end(struct drill_run *run)
     int error = run_and_judge(run, asked_ms);
     do {
         if (!error)
-            error = run_to(run, drill_now_ms(run) + DRILL_ALERTS_MS);
-    } while (!error && !is_settled(run) && drill_now_ms(run) < asked_ms + DRILL_SETTLE_MS);
+            error = run_to(run, now_of(run) + DRILL_ALERTS_MS);
+    } while (!error && !is_settled(run) && now_of(run) < asked_ms + DRILL_SETTLE_MS);
     return error;
 }
 
@@ -247,7 +247,7 @@ int drill_play(struct drill_run *run, struct sim *sim, const struct dp_forwardin
     if (failed)
         return failed;
     close_window(run);
-    run->report.end_ms = drill_now_ms(run);
+    run->report.end_ms = now_of(run);
     failed = traffic_finish(run->traffic, run->report.end_ms);
     if (!failed)
         judge_rest(run);

@@ -197,9 +197,10 @@ int drill_act(struct drill_run *run, struct drill_event *event, char error[DP_ER
 {
     char reason[DP_ERROR_TEXT] = "";
     int failed = act(run, event, reason);
+    const char *what = event->model->what;
     if (failed)
-        snprintf(error, DP_ERROR_TEXT, "%.80s:%u: '%.60s' cannot be done: %.80s",
-                 event->model->place.file, event->model->place.line, event->model->what,
-                 *reason ? reason : strerror(-failed));
+        snprintf(error, DP_ERROR_TEXT, "%.80s:%u: '%.*s' cannot be done: %.80s",
+                 event->model->place.file, event->model->place.line, (int)fabric_text_fit(what, 60),
+                 what, *reason ? reason : strerror(-failed));
     return failed;
 }

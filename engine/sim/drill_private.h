@@ -28,8 +28,6 @@ struct drill_run {
     int error;
 };
 
-/* Milliseconds since the drill began. */
-uint32_t drill_now_ms(const struct drill_run *run);
 /* Does what the event says (drill_act.c). -errno with error. */
 int drill_act(struct drill_run *run, struct drill_event *event, char error[DP_ERROR_TEXT]);
 /* Looks whether an expectation of a NIC holds now; of probes and alerts, at the end (drill_judge.c). */

@@ -35,10 +35,8 @@ const char *guest_source_text(enum guest_source source)
 
 bool guest_owns(const struct fabric *fabric, uint32_t nic, const struct lpm_address *address)
 {
-    const struct fabric_addresses *own = &fabric->nics[nic].addresses;
-    for (uint32_t i = 0; i < own->n; i++)
-        if (lpm_address_equal(&own->items[i], address))
-            return true;
+    if (fabric_nic_has(&fabric->nics[nic], address))
+        return true;
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
         if (lpm_address_equal(&fabric->load_balancers[i].frontend, address) &&
             fabric_is_backend(&fabric->load_balancers[i], nic))
@@ -48,11 +46,8 @@ bool guest_owns(const struct fabric *fabric, uint32_t nic, const struct lpm_addr
 
 struct lpm_address guest_address(const struct fabric *fabric, uint32_t nic, uint8_t family)
 {
-    const struct fabric_addresses *own = &fabric->nics[nic].addresses;
-    for (uint32_t i = 0; i < own->n; i++)
-        if (own->items[i].family == family)
-            return own->items[i];
-    return (struct lpm_address){0};
+    const struct lpm_address *address = fabric_nic_address(&fabric->nics[nic], family);
+    return address ? *address : (struct lpm_address){0};
 }
 
 static unsigned bits_of(uint8_t family)

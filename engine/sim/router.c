@@ -46,10 +46,10 @@ static struct lpm_address own_address(const struct fabric *fabric,
                                       const struct fabric_router *router, enum lpm_family family)
 {
     for (uint32_t i = 0; i < router->nic_count; i++) {
-        const struct fabric_nic *nic = &fabric->nics[router->nics[i]];
-        for (uint32_t j = 0; j < nic->addresses.n; j++)
-            if (nic->addresses.items[j].family == family)
-                return nic->addresses.items[j];
+        const struct lpm_address *address =
+            fabric_nic_address(&fabric->nics[router->nics[i]], family);
+        if (address)
+            return *address;
     }
     return (struct lpm_address){0};
 }

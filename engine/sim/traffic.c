@@ -362,9 +362,8 @@ struct ends {
 static uint32_t owner_of(const struct fabric *fabric, const struct lpm_address *address)
 {
     for (uint32_t nic = 0; nic < fabric->nics_count; nic++)
-        for (uint32_t i = 0; i < fabric->nics[nic].addresses.n; i++)
-            if (lpm_address_equal(&fabric->nics[nic].addresses.items[i], address))
-                return nic;
+        if (fabric_nic_has(&fabric->nics[nic], address))
+            return nic;
     return FABRIC_NONE;
 }
 

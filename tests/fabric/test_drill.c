@@ -153,12 +153,57 @@ Test(drill, says_what_is_wrong_and_where)
     refused("drill: d\nduration_ms: 5\nevents: [{at_ms: 6, stop: rs1}]\n",
             "3: the drill is over before that: duration_ms is 5");
     refused("drill: d\nevents: &a [{at_ms: 1, stop: *a}]\n", "2: the alias '*a' stands inside");
+    refused("drill: d\nexpect: [{nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4, 10.0.1.5, "
+            "10.0.1.4]}]\n",
+            "2: next_hops names 10.0.1.4 twice");
+}
+
+Test(drill, a_flap_ends_within_the_longest_drill_and_its_own)
+{
+    refused("drill: d\nevents:\n  - {at_ms: 1, flap: {router: nva1-os, times: 1000, period_ms: "
+            "86400}}\n",
+            "3: 1000 times 86400 ms from 1 ms on are more than the 86400000 ms");
+    refused("drill: d\nevents:\n  - {at_ms: 0, flap: {router: nva1-os, times: 1000, period_ms: "
+            "86400000}}\n",
+            "3: 1000 times 86400000 ms from 0 ms on are more than the 86400000 ms");
+    refused("drill: d\nduration_ms: 5000\nevents:\n  - {at_ms: 1, flap: {router: nva1-os, times: "
+            "5, period_ms: 1000}}\n",
+            "4: the drill is over before that: duration_ms is 5000");
+    struct fabric_problems problems;
+    struct fabric_drill *drill = load("drill: d\nduration_ms: 86400000\nevents:\n  - {at_ms: 0, "
+                                      "flap: {router: nva1-os, times: 1000, period_ms: 86400}}\n",
+                                      &problems);
+    cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
+    cr_assert_eq(fabric_drill_done_ms(&drill->events[0]), 86400000);
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
+}
+
+Test(drill, words_of_a_change_are_whole_printable_characters)
+{
+    struct fabric_problems problems;
+    struct fabric_drill *drill =
+        load("drill: d\nevents:\n"
+             "  - {at_ms: 1, set: {vnets/hub/region: aääääääääääääääääääääää}}\n"
+             "  - {at_ms: 2, set: {vnets/hub/region: \"a\\e[1m\"}}\n",
+             &problems);
+    cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
+    cr_expect_str_eq(drill->events[0].what,
+                     "set vnets/hub/region: aäääääääääääääääääää…");
+    cr_expect_str_eq(drill->events[1].what, "set vnets/hub/region: a\\x1b[1m");
+    cr_expect_eq(fabric_text_fit("aää", 4), 3);
+    cr_expect_eq(fabric_text_fit("aää", 5), 5);
+    cr_expect_eq(fabric_text_fit("aää", 99), 5);
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
 }
 
 Test(drill, changes_that_cannot_be_made_are_refused_where_they_stand)
 {
     refused("drill: d\nevents:\n  - at_ms: 1\n    set:\n      routers/nva1-os/stateful: true\n",
             "5: routers/nva1-os/stateful cannot be changed while the fabric runs; nics, peerings");
+    refused("drill: d\nevents: [{at_ms: 1, set: {routers/nva1-so/stateful: 7}}]\n",
+            "2: routers/nva1-so/stateful cannot be changed while the fabric runs; nics, peerings");
     refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/tt/bgp_propagation: true}}]\n",
             "2: route_tables/tt/bgp_propagation: there is no 'tt' at that time; did you mean 't'?");
     refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/t/bgp_propagtion: true}}]\n",

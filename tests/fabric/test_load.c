@@ -420,6 +420,34 @@ Test(load, a_directory_stands_for_its_files)
     expect_files(empty, 0, "net:0: error: the directory 'net' holds no .yaml file\n");
 }
 
+Test(load, drills_beside_a_fabric_are_no_part_of_it)
+{
+    const struct files_file files[] = {
+        {"net", "net/a.yaml\nnet/drill.yaml\n", true},
+        {"net/a.yaml", "fabric: one\n" VNET("a", "10.1.0.0/16"), false},
+        {"net/drill.yaml", "drill: d\nevents: []\n", false},
+        {NULL, NULL, false},
+    };
+    const struct files_file only[] = {
+        {"net", "net/drill.yaml\n", true},
+        {"net/drill.yaml", "drill: d\n", false},
+        {NULL, NULL, false},
+    };
+    const struct files_file named[] = {
+        {"a.yaml", "fabric: one\ninclude: [drill.yaml]\n" VNET("a", "10.1.0.0/16"), false},
+        {"drill.yaml", "# of a.yaml\ndrill: d\n", false},
+        {NULL, NULL, false},
+    };
+
+    expect_files(files, 1, "");
+    expect_files(only, 0,
+                 "net:0: error: there is nothing in it; a fabric file begins with 'fabric: NAME' "
+                 "and has 'vnets:'\n");
+    expect_files(named, 0,
+                 "drill.yaml:2: error: this is a drill, not a part of a fabric: fingerpost drill "
+                 "FABRIC drill.yaml\n");
+}
+
 Test(load, what_stands_once_may_stand_in_one_file_only)
 {
     const struct files_file files[] = {

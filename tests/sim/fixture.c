@@ -107,7 +107,7 @@ static void start(struct fixture *fixture)
     cr_assert_not_null(fixture->forwarding);
     fixture->sim = sim_create(fixture->fabric, fixture->forwarding, error);
     cr_assert_not_null(fixture->sim, "%s", error);
-    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
+    fixture_settle(fixture);
 }
 
 void fixture_open_yaml(struct fixture *fixture, char *yaml)
@@ -191,6 +191,26 @@ char *fixture_next_hops(struct fixture *fixture, const char *nic, const char *pr
         strcat(text, lpm_address_format(&rows[0].next_hops[i], address));
     }
     return text;
+}
+
+void fixture_expect_next_hops(struct fixture *fixture, const char *nic, const char *prefix,
+                              const char *want)
+{
+    char text[256];
+    cr_expect_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
+                     nic, prefix, text, want);
+}
+
+void fixture_settle(struct fixture *fixture)
+{
+    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
+}
+
+void fixture_assert_programmed(struct fixture *fixture)
+{
+    char error[DP_ERROR_TEXT] = "";
+    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
+              error);
 }
 
 char *fixture_decide(struct fixture *fixture, const char *nic, const char *source,

@@ -42,6 +42,12 @@ void fixture_close(struct fixture *fixture);
 /* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the
  * row is not a BGP one. text has room for 256. */
 char *fixture_next_hops(struct fixture *fixture, const char *nic, const char *prefix, char *text);
+void fixture_expect_next_hops(struct fixture *fixture, const char *nic, const char *prefix,
+                              const char *want);
+/* Until all has settled, within 10 virtual minutes. */
+void fixture_settle(struct fixture *fixture);
+/* Every FIB is what it would be if it were made anew. */
+void fixture_assert_programmed(struct fixture *fixture);
 /* What the FIB that is programmed for nic does with a UDP packet to address: the next hop chosen,
  * the receiver's name when it goes there directly, or the drop reason. text has room for 256. */
 char *fixture_decide(struct fixture *fixture, const char *nic, const char *source,

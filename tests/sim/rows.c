@@ -91,6 +91,14 @@ char *rows_learned(struct fixture *fixture, const char *router, const char *pref
     return text;
 }
 
+void rows_expect_learned(struct fixture *fixture, const char *router, const char *prefix,
+                         const char *want)
+{
+    char text[ROWS_TEXT];
+    cr_expect_str_eq(rows_learned(fixture, router, prefix, text), want, "%s at %s: %s, not %s",
+                     router, prefix, text, want);
+}
+
 char *rows_learned_by_gateway(struct fixture *fixture, const char *gateway, const char *prefix,
                               char *text)
 {

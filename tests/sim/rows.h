@@ -12,6 +12,8 @@ const char *rows_source(struct fixture *fixture, const char *nic, const char *pr
 /* The AS paths of what a router has accepted for prefix, each once: "65515-65001"; " " between several;
  * "-": nothing. text has room for ROWS_TEXT. */
 char *rows_learned(struct fixture *fixture, const char *router, const char *prefix, char *text);
+void rows_expect_learned(struct fixture *fixture, const char *router, const char *prefix,
+                         const char *want);
 /* The same, and how many paths there are. */
 size_t rows_learned_paths(struct fixture *fixture, const char *router, const char *prefix,
                           char *text);

@@ -32,7 +32,7 @@ static void assert_learned(struct fixture *fixture, const char *router, const ch
 static void set_health(struct fixture *fixture, const char *router, bool up)
 {
     cr_assert_eq(sim_router_health(fixture->sim, fixture_router(fixture, router), 0, up), 0);
-    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
+    fixture_settle(fixture);
 }
 
 /* Every node counts in the TTL but the gateway, natively also the fabric: that sends at er1 and at nva1. */

@@ -8,9 +8,7 @@
 
 static void assert_rows(struct fixture *fixture, const char *prefix, const char *want)
 {
-    char text[256];
-    cr_assert_str_eq(fixture_next_hops(fixture, "vm1", prefix, text), want, "%s: %s, not %s",
-                     prefix, text, want);
+    fixture_expect_next_hops(fixture, "vm1", prefix, want);
 }
 
 static struct controller_peer *peer_of(struct fixture *fixture, unsigned instance, const char *name)
@@ -25,21 +23,14 @@ static struct controller_peer *peer_of(struct fixture *fixture, unsigned instanc
     return NULL;
 }
 
-static void assert_programmed(struct fixture *fixture)
-{
-    char error[DP_ERROR_TEXT] = "";
-    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
-}
-
 /* Fails nva2 and returns how long it took until it was gone. */
 static uint64_t fail(struct fixture *fixture, enum sim_failure failure)
 {
     uint64_t began_ms = sim_now_ms(fixture->sim);
     cr_assert_eq(sim_router_fail(fixture->sim, fixture_router(fixture, "nva2-os"), failure), 0);
-    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
+    fixture_settle(fixture);
     assert_rows(fixture, "10.0.0.0/8", "10.0.1.4");
-    assert_programmed(fixture);
+    fixture_assert_programmed(fixture);
     return sim_now_ms(fixture->sim) - began_ms;
 }
 
@@ -80,11 +71,11 @@ Test(sim_bfd, the_session_ends_with_cease_bfd_down_at_both_ends_and_comes_back)
         cr_expect_eq(info.went_down, 1);
     }
     cr_assert_eq(sim_router_restart(fixture.sim, router), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     assert_rows(&fixture, "10.0.0.0/8", "10.0.1.4,10.0.1.5");
     cr_expect_eq(bfd_session_state(peer_of(&fixture, 0, "nva2")->bfd), BFD_UP);
     cr_expect_eq(bfd_session_state(peer_of(&fixture, 1, "nva2")->bfd), BFD_UP);
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -103,7 +94,7 @@ Test(sim_bfd, a_clean_stop_is_no_failure_of_the_path)
     cr_expect_eq(bgp_session_last_received(session)->subcode, BGP_CEASE_SHUTDOWN);
     cr_expect_neq(bgp_session_last_sent(session)->subcode, BGP_CEASE_BFD_DOWN);
     cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "nva2-os")), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     assert_rows(&fixture, "10.0.0.0/8", "10.0.1.4,10.0.1.5");
     fixture_close(&fixture);
 }
@@ -116,7 +107,7 @@ Test(sim_bfd, a_killed_daemon_comes_back_with_bfd)
     for (unsigned round = 0; round < 3; round++) {
         cr_expect_lt(fail(&fixture, SIM_KILL), 200);
         cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "nva2-os")), 0);
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        fixture_settle(&fixture);
         assert_rows(&fixture, "10.0.0.0/8", "10.0.1.4,10.0.1.5");
     }
     fixture_close(&fixture);

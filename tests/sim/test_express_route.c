@@ -69,22 +69,6 @@ static void open_dual_homed(struct fixture *fixture, const char *options)
     free(yaml);
 }
 
-static void expect_next_hops(struct fixture *fixture, const char *nic, const char *prefix,
-                             const char *want)
-{
-    char text[256];
-    cr_expect_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
-                     nic, prefix, text, want);
-}
-
-static void expect_learned(struct fixture *fixture, const char *router, const char *prefix,
-                           const char *want)
-{
-    char text[ROWS_TEXT];
-    cr_expect_str_eq(rows_learned(fixture, router, prefix, text), want, "%s at %s: %s, not %s",
-                     router, prefix, text, want);
-}
-
 /* What the route server's first instance has of this peer; loops in AS_PATH are counted. */
 static size_t as_loops(struct fixture *fixture, const char *server, const char *peer, char *learned,
                        const char *prefix)
@@ -114,10 +98,10 @@ Test(express_route, as_loops_stop_routes_between_route_servers)
     cr_expect_str_eq(text, "-");
     cr_expect_eq(as_loops(&fixture, "rsa", "nvaa", text, "10.30.0.0/16"), 1);
     cr_expect_str_eq(text, "-");
-    expect_next_hops(&fixture, "vm", "172.20.0.0/16", "-");
-    expect_learned(&fixture, "nvaa-os", "172.20.0.0/16", "65515-12076-65050");
-    expect_learned(&fixture, "cpe", "10.30.0.0/16", "-");
-    expect_learned(&fixture, "cpe", "10.10.0.0/16", "12076");
+    fixture_expect_next_hops(&fixture, "vm", "172.20.0.0/16", "-");
+    rows_expect_learned(&fixture, "nvaa-os", "172.20.0.0/16", "65515-12076-65050");
+    rows_expect_learned(&fixture, "cpe", "10.30.0.0/16", "-");
+    rows_expect_learned(&fixture, "cpe", "10.10.0.0/16", "12076");
     fixture_close(&fixture);
 }
 
@@ -130,23 +114,23 @@ Test(express_route, as_override_joins_a_spoke_to_both_circuits)
     cr_expect_str_eq(text, "65101-65101-12076-65050", "%s", text);
     as_loops(&fixture, "rsa", "nvaa", text, "10.30.0.0/16");
     cr_expect_str_eq(text, "65101-65101", "%s", text);
-    expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.10.1.4,10.20.1.4");
+    fixture_expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.10.1.4,10.20.1.4");
     /* Private numbers end at the provider's edge; once for each circuit. */
-    expect_learned(&fixture, "mseea", "10.30.0.0/16", "65515-65101-65101");
+    rows_expect_learned(&fixture, "mseea", "10.30.0.0/16", "65515-65101-65101");
     cr_expect_eq(rows_learned_paths(&fixture, "cpe", "10.30.0.0/16", text), 2);
     cr_expect_str_eq(text, "12076", "%s", text);
     /* The gateway's one path that the quirk leaves; what the fabric knows by itself is not programmed. */
-    expect_next_hops(&fixture, "hubvm", "172.20.0.0/16", "10.10.3.4");
+    fixture_expect_next_hops(&fixture, "hubvm", "172.20.0.0/16", "10.10.3.4");
     cr_expect_str_eq(rows_source(&fixture, "hubvm", "10.30.0.0/16"), "sys");
     cr_expect_str_eq(rows_source(&fixture, "era/0", "10.30.0.0/16"), "sys");
 
     uint32_t edge = fixture_router(&fixture, "mseea");
     cr_assert_eq(sim_router_fail(fixture.sim, edge, SIM_KILL), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.20.1.4");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.20.1.4");
     cr_expect_eq(rows_learned_paths(&fixture, "cpe", "10.30.0.0/16", text), 1);
     cr_assert_eq(sim_router_restart(fixture.sim, edge), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.10.1.4,10.20.1.4");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm", "172.20.0.0/16", "10.10.1.4,10.20.1.4");
     fixture_close(&fixture);
 }

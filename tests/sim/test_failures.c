@@ -7,14 +7,6 @@
 #define BOTH "10.0.1.4,10.0.1.5"
 #define HOLD ", hold_time_s: 9, keepalive_s: 3"
 
-static void assert_rows(struct fixture *fixture, const char *nic, const char *prefix,
-                        const char *want)
-{
-    char text[256];
-    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
-                     nic, prefix, text, want);
-}
-
 static unsigned established(struct fixture *fixture, unsigned instance)
 {
     struct controller *controller = sim_controller(fixture->sim);
@@ -44,11 +36,11 @@ static void lose_instance(enum sim_failure failure, uint64_t noticed_ms)
     cr_assert_eq(sim_run(fixture.sim, noticed_ms), 0);
     cr_assert_eq(established(&fixture, 0), 0);
     cr_assert_eq(established(&fixture, 1), 2);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     cr_assert_eq(sim_instance_restart(fixture.sim, 0, 0), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     cr_assert_eq(established(&fixture, 0), 2);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     struct sim_changes after = sim_changes(fixture.sim);
     cr_assert_eq(after.entries, before.entries);
     cr_assert_eq(after.groups, before.groups);
@@ -76,11 +68,11 @@ Test(failures, both_instances_gone_leave_system_routes_until_one_is_back)
     open(&fixture);
     for (unsigned i = 0; i < 2; i++)
         cr_assert_eq(sim_instance_fail(fixture.sim, 0, i, SIM_STOP), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "0.0.0.0/0", "!");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "0.0.0.0/0", "!");
     cr_assert_eq(sim_instance_restart(fixture.sim, 0, 1), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "0.0.0.0/0", BOTH);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "0.0.0.0/0", BOTH);
     cr_assert_eq(sim_instance_fail(fixture.sim, 0, 2, SIM_STOP), -ENOENT);
     fixture_close(&fixture);
 }
@@ -92,19 +84,19 @@ Test(failures, a_cut_session_is_lost_by_hold_time_and_comes_back_when_healed)
     uint32_t nva1 = fixture_router(&fixture, "nva1-os");
     cr_assert_eq(sim_session_cut(fixture.sim, nva1, 0, true), 0);
     cr_assert_eq(sim_run(fixture.sim, 5000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     cr_assert_not(sim_settled(fixture.sim));
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
     /* A silence that ends does not heal what was cut. */
     cr_assert_eq(sim_router_fail(fixture.sim, nva1, SIM_SILENCE), 0);
     cr_assert(sim_router_is_silent(fixture.sim, nva1));
     cr_assert_eq(sim_router_restart(fixture.sim, nva1), 0);
     cr_assert_eq(sim_run(fixture.sim, 60000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
     cr_assert_eq(sim_session_cut(fixture.sim, nva1, 0, false), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     fixture_close(&fixture);
 }
 
@@ -118,17 +110,17 @@ Test(failures, what_a_router_was_told_to_announce_outlives_its_restart)
     cr_assert_eq(lpm_prefix_parse("172.16.0.0/12", &other), 0);
     cr_assert_eq(sim_router_announce(fixture.sim, nva1, &own, false), 0);
     cr_assert_eq(sim_router_announce(fixture.sim, nva1, &other, true), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     for (unsigned i = 0; i < 2; i++) {
-        assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
-        assert_rows(&fixture, "vm1", "172.16.0.0/12", "10.0.1.4");
+        fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
+        fixture_expect_next_hops(&fixture, "vm1", "172.16.0.0/12", "10.0.1.4");
         cr_assert_eq(sim_router_fail(fixture.sim, nva1, SIM_KILL), 0);
         cr_assert_eq(sim_router_restart(fixture.sim, nva1), 0);
         cr_assert_eq(sim_run(fixture.sim, 100), 0);
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        fixture_settle(&fixture);
     }
     cr_assert_eq(sim_router_announce(fixture.sim, nva1, &own, true), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     fixture_close(&fixture);
 }

@@ -74,7 +74,8 @@ static const char who_learns[] =
     "  - {name: nva1-os, nic: nva1, asn: 65001, originate: [9.9.9.0/24, 9.9.8.0/24, 0.0.0.0/0],\n"
     "     neighbors: [{route_server: rs1, export: tagged}]}\n"
     "  - {name: nva2-os, nic: nva2, asn: 65002, neighbors: [{route_server: rs1}]}\n"
-    "  - {name: nva4-os, nic: nva4, asn: 65004, originate: [10.40.0.0/16], neighbors: [{route_server: "
+    "  - {name: nva4-os, nic: nva4, asn: 65004, originate: [10.40.0.0/16], neighbors: "
+    "[{route_server: "
     "rs4}]}\n"
     "  - {name: msee1, asn: 12076, originate: [10.50.0.0/16], neighbors: [{gateway: er1}]}\n"
     "  - {name: msee2, asn: 12076, neighbors: [{gateway: er1}]}\n"
@@ -89,29 +90,117 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {"route server's VNet", "10.0.0.0/22", "sys", "sys", "sys", "sys", "sys",
-     {"65515", "65515"}, {"65515", "65515"}, {"65515", "65515"}},
-    {"spoke that uses the hub's gateways", "10.1.0.0/16", "sys", "sys", "-", "sys", "sys",
-     {"65515", "65515"}, {"65515", "65515"}, {"65515", "65515"}},
-    {"spoke that does not", "10.3.0.0/16", "sys", "-", "sys", "sys", "sys",
-     {"-", "-"}, {"-", "-"}, {"-", "-"}},
-    {"NVA", "9.9.9.0/24", "bgp", "bgp", "-", "bgp", "bgp",
-     {"65515-65001", "65515-65001"}, {"-", "65515-65001"}, {"-", "65515-65001"}},
-    {"NVA, NO_ADVERTISE", "9.9.8.0/24", "bgp", "bgp", "-", "bgp", "bgp",
-     {"-", "-"}, {"-", "-"}, {"-", "-"}},
-    {"NVA, default", "0.0.0.0/0", "bgp", "bgp", "sys", "bgp", "bgp",
-     {"65515-65001", "65515-65001"}, {"-", "65515-65001"}, {"-", "-"}},
-    {"ExpressRoute", "10.50.0.0/16", "bgp", "bgp", "-", "-", "bgp",
-     {"-", "65515-12076"}, {"-", "-"}, {"-", "65515-12076"}},
-    {"VPN by BGP", "192.168.9.0/24", "bgp", "bgp", "-", "bgp", "-",
-     {"-", "65515-65060"}, {"-", "65515-65060"}, {"65515-65060", "65515-65060"}},
-    {"VPN, static", "192.168.7.0/24", "bgp", "bgp", "-", "bgp", "-",
-     {"-", "65515"}, {"-", "65515"}, {"65515", "65515"}},
-    {"VPN, point to site", "172.30.0.0/24", "bgp", "bgp", "-", "bgp", "-",
-     {"-", "65515"}, {"-", "-"}, {"65515", "65515"}},
+    {"route server's VNet",
+     "10.0.0.0/22",
+     "sys",
+     "sys",
+     "sys",
+     "sys",
+     "sys",
+     {"65515", "65515"},
+     {"65515", "65515"},
+     {"65515", "65515"}},
+    {"spoke that uses the hub's gateways",
+     "10.1.0.0/16",
+     "sys",
+     "sys",
+     "-",
+     "sys",
+     "sys",
+     {"65515", "65515"},
+     {"65515", "65515"},
+     {"65515", "65515"}},
+    {"spoke that does not",
+     "10.3.0.0/16",
+     "sys",
+     "-",
+     "sys",
+     "sys",
+     "sys",
+     {"-", "-"},
+     {"-", "-"},
+     {"-", "-"}},
+    {"NVA",
+     "9.9.9.0/24",
+     "bgp",
+     "bgp",
+     "-",
+     "bgp",
+     "bgp",
+     {"65515-65001", "65515-65001"},
+     {"-", "65515-65001"},
+     {"-", "65515-65001"}},
+    {"NVA, NO_ADVERTISE",
+     "9.9.8.0/24",
+     "bgp",
+     "bgp",
+     "-",
+     "bgp",
+     "bgp",
+     {"-", "-"},
+     {"-", "-"},
+     {"-", "-"}},
+    {"NVA, default",
+     "0.0.0.0/0",
+     "bgp",
+     "bgp",
+     "sys",
+     "bgp",
+     "bgp",
+     {"65515-65001", "65515-65001"},
+     {"-", "65515-65001"},
+     {"-", "-"}},
+    {"ExpressRoute",
+     "10.50.0.0/16",
+     "bgp",
+     "bgp",
+     "-",
+     "-",
+     "bgp",
+     {"-", "65515-12076"},
+     {"-", "-"},
+     {"-", "65515-12076"}},
+    {"VPN by BGP",
+     "192.168.9.0/24",
+     "bgp",
+     "bgp",
+     "-",
+     "bgp",
+     "-",
+     {"-", "65515-65060"},
+     {"-", "65515-65060"},
+     {"65515-65060", "65515-65060"}},
+    {"VPN, static",
+     "192.168.7.0/24",
+     "bgp",
+     "bgp",
+     "-",
+     "bgp",
+     "-",
+     {"-", "65515"},
+     {"-", "65515"},
+     {"65515", "65515"}},
+    {"VPN, point to site",
+     "172.30.0.0/24",
+     "bgp",
+     "bgp",
+     "-",
+     "bgp",
+     "-",
+     {"-", "65515"},
+     {"-", "-"},
+     {"65515", "65515"}},
     {"user's route", "10.200.0.0/16", "-", "-", "-", "-", "-", {"-", "-"}, {"-", "-"}, {"-", "-"}},
-    {"another route server", "10.40.0.0/16", "-", "-", "-", "-", "-",
-     {"-", "-"}, {"-", "-"}, {"-", "-"}},
+    {"another route server",
+     "10.40.0.0/16",
+     "-",
+     "-",
+     "-",
+     "-",
+     "-",
+     {"-", "-"},
+     {"-", "-"},
+     {"-", "-"}},
 };
 
 static void check_nic(struct fixture *fixture, const struct row *row, const char *nic,
@@ -152,8 +241,7 @@ static void check_who_learns(const char *mode, bool b2b)
     cr_expect_str_eq(rows_source(&fixture, "udrvm", "10.200.0.0/16"), "user");
     cr_expect_str_eq(rows_source(&fixture, "offvm", "10.50.0.0/16"), "-");
     cr_expect_str_eq(rows_source(&fixture, "offvm", "9.9.9.0/24"), "-");
-    char error[DP_ERROR_TEXT] = "";
-    cr_expect(program_validate(controller_program(sim_controller(fixture.sim)), error), "%s", error);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
     free(yaml);
 }
@@ -237,10 +325,9 @@ static void check_preference(const char *mode, unsigned preference,
     const char *prefix = "10.50.0.0/16";
     struct fixture fixture;
     char *yaml, text[256];
-#define SAID(length) (length) ? prefix : "", (length) ? (length) - 1 : 0
+#define SAID(length) (length) ? prefix : "", (length) ? (length)-1 : 0
     cr_assert_gt(asprintf(&yaml, preference_text, mode, preferences[preference], SAID(row->er),
-                          SAID(row->vpn), SAID(row->nva[0]), SAID(row->nva[1]),
-                          SAID(row->nva[2])),
+                          SAID(row->vpn), SAID(row->nva[0]), SAID(row->nva[1]), SAID(row->nva[2])),
                  0);
     fixture_open_yaml(&fixture, yaml);
     /* The quirk single_er_path: one of the gateway's instances. */

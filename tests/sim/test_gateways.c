@@ -68,44 +68,21 @@ static void open_coexisting(struct fixture *fixture, const char *server, const c
     free(yaml);
 }
 
-static void expect_next_hops(struct fixture *fixture, const char *nic, const char *prefix,
-                             const char *want)
-{
-    char text[256];
-    cr_expect_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
-                     nic, prefix, text, want);
-}
-
-static void expect_learned(struct fixture *fixture, const char *router, const char *prefix,
-                           const char *want)
-{
-    char text[ROWS_TEXT];
-    cr_expect_str_eq(rows_learned(fixture, router, prefix, text), want, "%s at %s: %s, not %s",
-                     router, prefix, text, want);
-}
-
-static void expect_programmed(struct fixture *fixture)
-{
-    char error[DP_ERROR_TEXT] = "";
-    cr_expect(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
-}
-
 Test(gateways, nics_move_to_vpn_while_express_route_is_down)
 {
     struct fixture fixture;
     open_coexisting(&fixture, with_route_server, "", "", with_nvas);
     uint32_t msee = fixture_router(&fixture, "msee1");
-    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
     for (unsigned times = 0; times < 2; times++) {
         cr_assert_eq(sim_router_fail(fixture.sim, msee, times ? SIM_SILENCE : SIM_STOP), 0);
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-        expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
-        expect_programmed(&fixture);
+        fixture_settle(&fixture);
+        fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+        fixture_assert_programmed(&fixture);
         cr_assert_eq(sim_router_restart(fixture.sim, msee), 0);
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-        expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
-        expect_programmed(&fixture);
+        fixture_settle(&fixture);
+        fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+        fixture_assert_programmed(&fixture);
     }
     fixture_close(&fixture);
 }
@@ -116,10 +93,10 @@ Test(gateways, vpn_ignores_what_is_inside_its_vnet)
     char text[ROWS_TEXT];
     struct fixture fixture;
     open_coexisting(&fixture, with_route_server, "", "", with_nvas);
-    expect_next_hops(&fixture, "vm", "10.0.2.0/25", "-");
-    expect_learned(&fixture, "nva2-os", "10.0.2.0/25", "65515-12076-12076");
+    fixture_expect_next_hops(&fixture, "vm", "10.0.2.0/25", "-");
+    rows_expect_learned(&fixture, "nva2-os", "10.0.2.0/25", "65515-12076-12076");
     cr_expect_str_eq(rows_learned_by_gateway(&fixture, "vpn1", "10.0.2.0/25", text), "12076-12076");
-    expect_learned(&fixture, "cpe1", "10.0.2.0/25", "-");
+    rows_expect_learned(&fixture, "cpe1", "10.0.2.0/25", "-");
     fixture_close(&fixture);
 }
 
@@ -127,17 +104,17 @@ Test(gateways, serve_nics_without_a_route_server)
 {
     struct fixture fixture;
     open_coexisting(&fixture, "", "", ", point_to_site: [172.30.0.0/24]", "");
-    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
-    expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
-    expect_next_hops(&fixture, "vm", "172.30.0.0/24", VPN);
-    expect_learned(&fixture, "msee1", "10.1.0.0/16", "65515");
-    expect_learned(&fixture, "msee1", "192.168.7.0/24", "-");
-    expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
-    expect_learned(&fixture, "cpe1", "192.168.7.0/24", "65515");
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    fixture_expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
+    fixture_expect_next_hops(&fixture, "vm", "172.30.0.0/24", VPN);
+    rows_expect_learned(&fixture, "msee1", "10.1.0.0/16", "65515");
+    rows_expect_learned(&fixture, "msee1", "192.168.7.0/24", "-");
+    rows_expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
+    rows_expect_learned(&fixture, "cpe1", "192.168.7.0/24", "65515");
     cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "msee1"), SIM_KILL), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
-    expect_programmed(&fixture);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -168,11 +145,11 @@ Test(gateways, may_have_an_as_number_of_their_own)
     char text[ROWS_TEXT];
     struct fixture fixture;
     open_coexisting(&fixture, with_route_server, "", ", asn: 65004", with_nvas);
-    expect_learned(&fixture, "nva2-os", "192.168.7.0/24", "65515-65004");
-    expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65004-65515-65001");
-    expect_learned(&fixture, "cpe1", "10.1.0.0/16", "65004");
-    expect_learned(&fixture, "msee1", "192.168.7.0/24", "65515-65004");
-    expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
+    rows_expect_learned(&fixture, "nva2-os", "192.168.7.0/24", "65515-65004");
+    rows_expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65004-65515-65001");
+    rows_expect_learned(&fixture, "cpe1", "10.1.0.0/16", "65004");
+    rows_expect_learned(&fixture, "msee1", "192.168.7.0/24", "65515-65004");
+    fixture_expect_next_hops(&fixture, "vm", "192.168.7.0/24", VPN);
     cr_expect_str_eq(gateway_next_hops(&fixture, "vpn1", "9.9.9.0/24", text), "10.0.0.4 10.0.0.5");
     cr_expect_str_eq(gateway_next_hops(&fixture, "er1", "9.9.9.0/24", text), "10.0.1.4");
     fixture_close(&fixture);
@@ -194,13 +171,13 @@ Test(gateways, have_policies_both_ways)
         "reject}]}\n"
         "  - {name: no-1, rules: [{match: {prefixes: [10.1.0.0/16]}, then: reject}, "
         "{then: accept}]}\n");
-    expect_learned(&fixture, "msee1", "9.9.9.0/24", "-");
-    expect_learned(&fixture, "msee1", "0.0.0.0/0", "65515-65001");
-    expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65515-65001");
-    expect_learned(&fixture, "cpe1", "0.0.0.0/0", "-");
-    expect_learned(&fixture, "cpe1", "10.1.0.0/16", "-");
-    expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
-    expect_next_hops(&fixture, "vm", "192.168.7.0/24", "-");
+    rows_expect_learned(&fixture, "msee1", "9.9.9.0/24", "-");
+    rows_expect_learned(&fixture, "msee1", "0.0.0.0/0", "65515-65001");
+    rows_expect_learned(&fixture, "cpe1", "9.9.9.0/24", "65515-65001");
+    rows_expect_learned(&fixture, "cpe1", "0.0.0.0/0", "-");
+    rows_expect_learned(&fixture, "cpe1", "10.1.0.0/16", "-");
+    rows_expect_learned(&fixture, "cpe1", "10.0.0.0/22", "65515");
+    fixture_expect_next_hops(&fixture, "vm", "192.168.7.0/24", "-");
     fixture_close(&fixture);
 }
 
@@ -226,19 +203,19 @@ Test(gateways, no_advertise_keeps_routes_for_nics)
 {
     struct fixture fixture;
     open_lab(&fixture, true);
-    expect_next_hops(&fixture, "vm", "20.0.7.0/24", "10.0.1.4");
-    expect_next_hops(&fixture, "vm", "20.1.249.0/24", "10.0.1.4");
+    fixture_expect_next_hops(&fixture, "vm", "20.0.7.0/24", "10.0.1.4");
+    fixture_expect_next_hops(&fixture, "vm", "20.1.249.0/24", "10.0.1.4");
     cr_expect_str_eq(rows_source(&fixture, "er1/0", "20.0.7.0/24"), "bgp");
-    expect_learned(&fixture, "msee1", "20.0.7.0/24", "-");
-    expect_learned(&fixture, "cpe1", "20.0.7.0/24", "-");
-    expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "-");
+    rows_expect_learned(&fixture, "msee1", "20.0.7.0/24", "-");
+    rows_expect_learned(&fixture, "cpe1", "20.0.7.0/24", "-");
+    rows_expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "-");
     cr_expect_lt(rows_learned_count(&fixture, "msee1"), 10);
     fixture_close(&fixture);
 
     open_lab(&fixture, false);
-    expect_learned(&fixture, "msee1", "20.0.7.0/24", "65515-65001");
-    expect_learned(&fixture, "cpe1", "20.1.249.0/24", "65515-65001");
-    expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "65515-65001");
+    rows_expect_learned(&fixture, "msee1", "20.0.7.0/24", "65515-65001");
+    rows_expect_learned(&fixture, "cpe1", "20.1.249.0/24", "65515-65001");
+    rows_expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "65515-65001");
     size_t n = rows_learned_count(&fixture, "msee1");
     cr_expect(n > 500 && n < 1000, "%zu", n);
     fixture_close(&fixture);
@@ -277,13 +254,13 @@ Test(gateways, lose_a_circuit_that_is_told_too_much)
     cr_assert_eq(sim_run(fixture.sim, 5000), 0);
     cr_expect_eq(sessions_up(&fixture, "er1"), 0);
     cr_expect_eq(sessions_up(&fixture, "vpn1"), 2);
-    expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
-    expect_learned(&fixture, "cpe1", "21.2.99.0/24", "65515-65001");
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", VPN);
+    rows_expect_learned(&fixture, "cpe1", "21.2.99.0/24", "65515-65001");
     announce_more(&fixture, false);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     cr_expect_eq(sessions_up(&fixture, "er1"), 2);
-    expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
-    expect_programmed(&fixture);
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -316,7 +293,7 @@ static void expect_captured(const char *mode, const char *more, const char *next
     char *yaml;
     cr_assert_gt(asprintf(&yaml, captured, mode, more), 0);
     fixture_open_yaml(&fixture, yaml);
-    expect_next_hops(&fixture, "vm", "192.168.7.0/24", next_hops);
+    fixture_expect_next_hops(&fixture, "vm", "192.168.7.0/24", next_hops);
     fixture_close(&fixture);
     free(yaml);
 }

@@ -10,12 +10,11 @@ static const char *const names[] = {"hubvm", "vm1", "vm2"};
 /* How many of the VMs have these next hops for 10.0.0.0/8. */
 static unsigned with(struct fixture *fixture, const char *hops)
 {
-    char text[256], error[DP_ERROR_TEXT] = "";
+    char text[256];
     unsigned n = 0;
     for (unsigned i = 0; i < 3; i++)
         n += strcmp(fixture_next_hops(fixture, names[i], "10.0.0.0/8", text), hops) == 0;
-    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
+    fixture_assert_programmed(fixture);
     return n;
 }
 
@@ -64,7 +63,7 @@ Test(sim_half, each_half_follows_its_own_instance)
     unsigned first = with(&fixture, "10.0.1.4"), second = with(&fixture, "10.0.1.5");
     cr_assert(first > 0 && second > 0 && first + second == 3, "%u %u", first, second);
     cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_KILL), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     cr_assert_eq(with(&fixture, "!"), first);
     cr_assert_eq(with(&fixture, "10.0.1.5"), second);
     fixture_close(&fixture);

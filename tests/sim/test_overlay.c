@@ -63,10 +63,10 @@ Test(overlay, a_circuit_that_is_lost_takes_the_tunnel_along)
     fixture_open_example(&fixture, EXAMPLE, NULL);
     const uint32_t msee1 = fixture_router(&fixture, "msee1");
     cr_assert_eq(sim_router_fail(fixture.sim, msee1, SIM_KILL), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     ways_assert_rows(&fixture, rows, COUNT(rows));
     cr_assert_eq(sim_router_restart(fixture.sim, msee1), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     ways_assert_rows(&fixture, overlay_rows, COUNT(overlay_rows));
     fixture_close(&fixture);
 }

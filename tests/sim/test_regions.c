@@ -11,11 +11,6 @@
 /* In azure mode the fabric leaves the TTL alone: only NVAs count. */
 static const struct fixture_edit azure[] = {{"mode: native", "mode: azure"}, {0}};
 
-static void settle(struct fixture *fixture)
-{
-    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
-}
-
 static const struct ways_row regions_rows[] = {
     {"vm11", "10.2.0.0/20", "10.1.2.4"},  {"vm11", "10.2.16.0/24", "10.1.2.4"},
     {"hub1vm", "10.2.0.0/20", "!"},       {"hub1vm", "10.2.16.0/24", "10.1.2.4"},
@@ -110,10 +105,10 @@ Test(regions, a_silent_end_takes_the_rows_away_on_both_sides)
     cr_assert_eq(path.verdict, PATH_DROPPED);
     cr_assert_str_eq(path.reason, "router-silent");
     cr_assert_str_eq(place_object(fixture.fabric, path.end), "nva2");
-    settle(&fixture);
+    fixture_settle(&fixture);
     ways_assert_rows(&fixture, rows, COUNT(rows));
     cr_assert_eq(sim_router_restart(fixture.sim, nva2), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_null(sim_circuit_lost(fixture.sim, 0));
     ways_assert_rows(&fixture, regions_rows, COUNT(regions_rows));
     fixture_close(&fixture);

@@ -44,11 +44,6 @@ static unsigned established(struct fixture *fixture)
     return n;
 }
 
-static void settle(struct fixture *fixture)
-{
-    cr_assert_eq(sim_settle(fixture->sim, 600000), 0);
-}
-
 Test(routers, a_provider_edge_keeps_private_as_numbers_from_its_customer_only)
 {
     struct fixture fixture;
@@ -73,11 +68,11 @@ Test(routers, nics_on_the_fabric_make_a_session_that_ends_with_its_routes)
     cr_assert_eq(established(&fixture), 6);
     assert_path(&fixture, "nva2-os", "172.20.0.0/16", "12076 65050");
     cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "msee1"), SIM_KILL), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_eq(established(&fixture), 2);
     assert_path(&fixture, "nva2-os", "172.20.0.0/16", "-");
     cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "msee1")), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_eq(established(&fixture), 6);
     assert_path(&fixture, "nva2-os", "172.20.0.0/16", "12076 65050");
     fixture_close(&fixture);
@@ -91,11 +86,11 @@ Test(routers, a_silent_neighbor_is_missed_when_the_hold_time_is_over)
     cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "cpe1"), SIM_SILENCE), 0);
     cr_assert_eq(sim_run(fixture.sim, 100000), 0);
     assert_path(&fixture, "nva1-os", "172.20.0.0/16", "12076 65050");
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_leq(sim_now_ms(fixture.sim) - began_ms, 181000);
     assert_path(&fixture, "nva1-os", "172.20.0.0/16", "-");
     cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "cpe1")), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     assert_path(&fixture, "nva1-os", "172.20.0.0/16", "12076 65050");
     fixture_close(&fixture);
 }
@@ -132,19 +127,19 @@ Test(routers, a_prefix_is_withdrawn_while_any_of_its_checks_is_down)
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "9.9.9.9/32", text), "10.0.1.4");
     cr_assert_eq(sim_router_health(fixture.sim, nva1, 0, false), 0);
     cr_assert_eq(sim_router_health(fixture.sim, nva1, 1, false), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "9.9.9.9/32", text), "-");
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "10.0.0.0/8", text), "10.0.1.4,10.0.1.5");
     cr_assert_eq(sim_router_health(fixture.sim, nva1, 0, true), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "9.9.9.9/32", text), "-");
     cr_assert_eq(sim_router_fail(fixture.sim, nva1, SIM_KILL), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_eq(sim_router_restart(fixture.sim, nva1), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "9.9.9.9/32", text), "-");
     cr_assert_eq(sim_router_health(fixture.sim, nva1, 1, true), 0);
-    settle(&fixture);
+    fixture_settle(&fixture);
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "9.9.9.9/32", text), "10.0.1.4");
     cr_assert_str_eq(fixture_next_hops(&fixture, "vm1", "8.8.8.0/24", text), "-");
     fixture_close(&fixture);

@@ -14,11 +14,8 @@
 static void assert_rows(struct fixture *fixture, const char *nic, const char *prefix,
                         const char *want)
 {
-    char text[256], error[DP_ERROR_TEXT] = "";
-    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
-                     nic, prefix, text, want);
-    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
+    fixture_expect_next_hops(fixture, nic, prefix, want);
+    fixture_assert_programmed(fixture);
 }
 
 /* Of 1,000 flows of vm1, those that go by nva1. */
@@ -62,7 +59,7 @@ Test(sessions, a_drained_router_is_left_while_there_is_another)
     fixture_open(&fixture, &(struct fixture_text){.nva1 = ", bgp: {graceful_shutdown: true}"});
     assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
     cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "nva2-os"), SIM_STOP), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
     fixture_close(&fixture);
 }

@@ -8,14 +8,6 @@
 
 #define BOTH "10.0.1.4,10.0.1.5"
 
-static void assert_rows(struct fixture *fixture, const char *nic, const char *prefix,
-                        const char *want)
-{
-    char text[256];
-    cr_assert_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "%s at %s: %s, not %s",
-                     nic, prefix, text, want);
-}
-
 static void assert_goes(struct fixture *fixture, const char *nic, const char *source,
                         const char *destination, const char *want)
 {
@@ -24,30 +16,24 @@ static void assert_goes(struct fixture *fixture, const char *nic, const char *so
                      "%s to %s: %s, not %s", nic, destination, text, want);
 }
 
-static void assert_programmed(struct fixture *fixture)
-{
-    char error[DP_ERROR_TEXT] = "";
-    cr_assert(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
-}
-
 Test(sim, hub_and_spoke_active_active)
 {
     struct fixture fixture;
     fixture_open(&fixture, NULL);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
-    assert_rows(&fixture, "vm1", "0.0.0.0/0", BOTH);
-    assert_rows(&fixture, "vm1", "fd00::/8", "fd00:10:0:1::4,fd00:10:0:1::5");
-    assert_rows(&fixture, "hubvm", "0.0.0.0/0", BOTH);
-    assert_rows(&fixture, "vm1", "10.1.0.0/16", "!");
-    assert_rows(&fixture, "nva1", "0.0.0.0/0", "!"); /* its own announcement stays out of its FIB */
-    assert_rows(&fixture, "nva2", "0.0.0.0/0", "!");
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "0.0.0.0/0", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "fd00::/8", "fd00:10:0:1::4,fd00:10:0:1::5");
+    fixture_expect_next_hops(&fixture, "hubvm", "0.0.0.0/0", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "10.1.0.0/16", "!");
+    fixture_expect_next_hops(&fixture, "nva1", "0.0.0.0/0",
+                             "!"); /* its own announcement stays out of its FIB */
+    fixture_expect_next_hops(&fixture, "nva2", "0.0.0.0/0", "!");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.0.2.4", "hubvm");
     assert_goes(&fixture, "vm1", "10.1.0.5", "10.0.2.4", "source-check");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.1.0.77", "next-hop-unreachable");
     assert_goes(&fixture, "nva1", "10.1.0.4", "10.2.0.4", "vm2");
     assert_goes(&fixture, "nva1", "10.1.0.4", "8.8.8.8", "internet");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -96,15 +82,15 @@ Test(sim, a_longer_path_waits_until_the_shorter_is_gone)
     struct fixture fixture;
     fixture_open(&fixture, &(struct fixture_text){.nva2 = ", prepend: 2"});
     uint32_t nva1 = fixture_router(&fixture, "nva1-os");
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
     cr_assert_eq(sim_router_fail(fixture.sim, nva1, SIM_STOP), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.5");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.9.9.9", "10.0.1.5");
     cr_assert_eq(sim_router_restart(fixture.sim, nva1), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
-    assert_programmed(&fixture);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -112,17 +98,17 @@ Test(sim, a_spoke_goes_by_nva_to_the_space_of_a_spoke_that_it_is_not_peered_with
 {
     struct fixture fixture;
     fixture_open(&fixture, &(struct fixture_text){.nva1_originates = ", 10.1.0.0/16, 10.2.0.0/16"});
-    assert_rows(&fixture, "vm1", "10.2.0.0/16",
-                "10.0.1.4"); /* also originated by the route server */
-    assert_rows(&fixture, "vm2", "10.1.0.0/16", "10.0.1.4");
-    assert_rows(&fixture, "vm1", "10.1.0.0/16", "!");   /* its own space */
-    assert_rows(&fixture, "hubvm", "10.1.0.0/16", "!"); /* peered: system only */
-    assert_programmed(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.2.0.0/16",
+                             "10.0.1.4"); /* also originated by the route server */
+    fixture_expect_next_hops(&fixture, "vm2", "10.1.0.0/16", "10.0.1.4");
+    fixture_expect_next_hops(&fixture, "vm1", "10.1.0.0/16", "!");   /* its own space */
+    fixture_expect_next_hops(&fixture, "hubvm", "10.1.0.0/16", "!"); /* peered: system only */
+    fixture_assert_programmed(&fixture);
     sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_KILL);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.2.0.0/16", "-");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.2.0.0/16", "-");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.2.0.4", "10.0.1.5");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -130,16 +116,17 @@ Test(sim, the_nic_of_a_passive_nva_follows_what_that_nva_announces)
 {
     struct fixture fixture;
     fixture_open(&fixture, &(struct fixture_text){.nva2 = ", prepend: 2"});
-    assert_rows(&fixture, "nva2", "10.0.0.0/8", "!"); /* it announces the prefix itself */
+    fixture_expect_next_hops(&fixture, "nva2", "10.0.0.0/8",
+                             "!"); /* it announces the prefix itself */
     sim_router_fail(fixture.sim, fixture_router(&fixture, "nva2-os"), SIM_KILL);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "nva2", "10.0.0.0/8", "10.0.1.4");
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "nva2", "10.0.0.0/8", "10.0.1.4");
     assert_goes(&fixture, "nva2", "10.1.0.4", "10.9.9.9", "10.0.1.4");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     cr_assert_eq(sim_router_restart(fixture.sim, fixture_router(&fixture, "nva2-os")), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     assert_goes(&fixture, "nva2", "10.1.0.4", "10.9.9.9", "null-route");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -150,17 +137,17 @@ static void fail_and_settle(enum sim_failure failure, uint64_t least_ms, uint64_
     uint32_t nva2 = fixture_router(&fixture, "nva2-os");
     uint64_t began = sim_now_ms(fixture.sim);
     cr_assert_eq(sim_router_fail(fixture.sim, nva2, failure), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+    fixture_settle(&fixture);
     uint64_t took = sim_now_ms(fixture.sim) - began;
     cr_assert(took >= least_ms && took <= most_ms, "took %llu ms", (unsigned long long)took);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
-    assert_rows(&fixture, "vm1", "fd00::/8", "fd00:10:0:1::4");
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4");
+    fixture_expect_next_hops(&fixture, "vm1", "fd00::/8", "fd00:10:0:1::4");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.9.9.9", "10.0.1.4");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     cr_assert_eq(sim_router_restart(fixture.sim, nva2), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
-    assert_programmed(&fixture);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -185,12 +172,13 @@ Test(sim, when_all_nvas_are_gone_the_system_routes_are_back)
     fixture_open(&fixture, NULL);
     sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_KILL);
     sim_router_fail(fixture.sim, fixture_router(&fixture, "nva2-os"), SIM_KILL);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "0.0.0.0/0", "!");
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", "!"); /* the reserved None row is back */
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "0.0.0.0/0", "!");
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8",
+                             "!"); /* the reserved None row is back */
     assert_goes(&fixture, "vm1", "10.1.0.4", "8.8.8.8", "internet");
     assert_goes(&fixture, "vm1", "10.1.0.4", "10.9.9.9", "null-route");
-    assert_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -198,9 +186,9 @@ Test(sim, azure_mode_gives_an_nva_its_own_default_back)
 {
     struct fixture fixture;
     fixture_open(&fixture, &(struct fixture_text){.top = "mode: azure\n"});
-    assert_rows(&fixture, "nva1", "0.0.0.0/0", BOTH);
-    assert_rows(&fixture, "vm1", "0.0.0.0/0", BOTH);
-    assert_programmed(&fixture);
+    fixture_expect_next_hops(&fixture, "nva1", "0.0.0.0/0", BOTH);
+    fixture_expect_next_hops(&fixture, "vm1", "0.0.0.0/0", BOTH);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -223,9 +211,9 @@ Test(sim, equal_inputs_give_equal_runs)
         struct fixture fixture;
         fixture_open(&fixture, NULL);
         sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_SILENCE);
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        fixture_settle(&fixture);
         sim_router_restart(fixture.sim, fixture_router(&fixture, "nva1-os"));
-        cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
+        fixture_settle(&fixture);
         describe(&fixture, texts[run], sizeof(texts[run]));
         fixture_close(&fixture);
     }
@@ -239,12 +227,12 @@ Test(sim, a_daemon_that_restarts_gracefully_loses_neither_route_nor_packet)
     fixture_open(&fixture, &(struct fixture_text){.routers = ", restart_seconds: 60"});
     uint32_t nva2 = fixture_router(&fixture, "nva2-os");
     cr_assert_eq(sim_router_fail(fixture.sim, nva2, SIM_KILL), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
-    assert_programmed(&fixture);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_assert_programmed(&fixture);
     cr_assert_eq(sim_router_restart(fixture.sim, nva2), 0);
-    cr_assert_eq(sim_settle(fixture.sim, 600000), 0);
-    assert_rows(&fixture, "vm1", "10.0.0.0/8", BOTH);
-    assert_programmed(&fixture);
+    fixture_settle(&fixture);
+    fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
