@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "engine/fabric/effective.h"
+#include "engine/fabric/hairpin.h"
 
 #define OBJECT_TEXT 256
 
 struct lint {
-    struct twin *twin;
     const struct fabric *fabric;
     struct controller *controller;
     fabric_lint_take *take;
@@ -76,14 +76,30 @@ static bool is_own_hop(const struct fabric *fabric, uint32_t nic, const struct l
            (balancer != FABRIC_NONE && fabric_is_backend(&fabric->load_balancers[balancer], nic));
 }
 
-static const struct fabric_row *row_to_itself(const struct fabric *fabric, uint32_t nic,
+/* What it has announced itself it may send another way: into a tunnel, say. */
+static bool hairpins(const struct lint *lint, uint32_t nic, const struct lpm_prefix *prefix,
+                     const struct lpm_address *hop)
+{
+    const struct fabric_bgp *bgp = controller_bgp(lint->controller);
+    uint32_t server = fabric_route_server_for(lint->fabric, lint->fabric->nics[nic].vnet);
+    struct rib_choice choice;
+    if (!bgp->choice(bgp->context, server, prefix, &choice))
+        return false;
+    for (unsigned i = 0; i < choice.n; i++)
+        if (lpm_address_equal(&choice.paths[i].next_hop, hop))
+            return fabric_hairpins(lint->fabric, nic, server, prefix, &choice.paths[i]);
+    return true;
+}
+
+static const struct fabric_row *row_to_itself(const struct lint *lint, uint32_t nic,
                                               const struct fabric_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (unsigned j = 0;
              rows[i].active && rows[i].source == FABRIC_SOURCE_BGP && j < rows[i].next_hop_count;
              j++)
-            if (is_own_hop(fabric, nic, &rows[i].next_hops[j]))
+            if (is_own_hop(lint->fabric, nic, &rows[i].next_hops[j]) &&
+                hairpins(lint, nic, &rows[i].prefix, &rows[i].next_hops[j]))
                 return &rows[i];
     return NULL;
 }
@@ -101,7 +117,7 @@ static int check_own_routes(const struct lint *lint, uint32_t nic)
     int error = fabric_rows(fabric, controller_bgp(lint->controller), &scope, &rows, &n);
     if (error)
         return error;
-    const struct fabric_row *row = row_to_itself(fabric, nic, rows, n);
+    const struct fabric_row *row = row_to_itself(lint, nic, rows, n);
     snprintf(object, sizeof(object), "nics[%s]", model->name);
     if (row)
         TELL(lint, &model->place, "L2", object,
@@ -310,7 +326,7 @@ static void check_peer_count(const struct lint *lint, const struct fabric_route_
 
 int lint_twin(struct twin *twin, fabric_lint_take *take, void *context)
 {
-    const struct lint lint = {twin, twin->fabric, sim_controller(twin->sim), take, context};
+    const struct lint lint = {twin->fabric, sim_controller(twin->sim), take, context};
     size_t peers = controller_peer_count(lint.controller);
     int error = 0;
     check_all_instances(&lint);

@@ -1,4 +1,4 @@
-/* See watch.h. Counts and comparisons of peers are in watch_counts.c. */
+/* See watch.h. Counts and comparisons of peers are in watch_counts.c, next hops in watch_next_hops.c. */
 #include "engine/program/watch.h"
 
 #include <errno.h>
@@ -41,12 +41,6 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
     watch_destroy(watch);
     errno = ENOMEM;
     return NULL;
-}
-
-void watch_follow(struct watch *watch, const struct fabric *fabric)
-{
-    if (watch)
-        watch->fabric = fabric;
 }
 
 void watch_destroy(struct watch *watch)
@@ -140,8 +134,8 @@ static struct event route_event(uint32_t server, const struct speaker *speaker,
     };
 }
 
-static void say_alert(struct watch *watch, const struct event *base, enum event_kind kind,
-                      const struct controller_peer *peer, const char *cause)
+void watch_alert(struct watch *watch, const struct event *base, enum event_kind kind,
+                 const struct controller_peer *peer, const char *cause)
 {
     struct event event = *base;
     event.kind = kind;
@@ -193,7 +187,7 @@ static void watch_default(struct watch *watch, const struct event *event,
             snprintf(cause, sizeof(cause), "%s announces %s",
                      speaker_peer_config(has[i]->peer)->name,
                      lpm_prefix_format(&event->prefix, text));
-            say_alert(watch, event, EVENT_NEW_DEFAULT_ROUTE, event->peer, cause);
+            watch_alert(watch, event, EVENT_NEW_DEFAULT_ROUTE, event->peer, cause);
         }
         server->defaults[i] = has[i] ? server->defaults[i] | bit : server->defaults[i] & ~bit;
     }
@@ -214,57 +208,8 @@ static void watch_supernet(struct watch *watch, const struct event *event)
     if (seen[number / 8] >> (number % 8) & 1)
         return;
     seen[number / 8] |= (uint8_t)(1u << (number % 8));
-    say_alert(watch, event, EVENT_NEW_SUPERNET, event->peer, "the first route to so wide a prefix");
-}
-
-/* Once a second for each neighbour and kind: a full table with a bad next hop is one mistake. */
-static bool is_too_often(struct watch *watch, const struct controller_peer *peer, unsigned which,
-                         uint64_t now_ms)
-{
-    struct watch_peer *state = &watch->peers[peer - controller_peer(watch->controller, 0)];
-    if (state->said_ms[which] && now_ms - state->said_ms[which] < 1000)
-        return true;
-    state->said_ms[which] = now_ms ? now_ms : 1;
-    return false;
-}
-
-static bool leads_to_itself(const struct watch *watch, uint32_t nic,
-                            const struct lpm_prefix *prefix, const struct lpm_address *next_hop)
-{
-    struct fabric_scope scope = fabric_scope_of(watch->fabric, nic);
-    struct fabric_row rows[3];
-    unsigned n =
-        fabric_rows_at(watch->fabric, controller_bgp(watch->controller), &scope, prefix, rows);
-    if (n == 0 || !rows[0].active || rows[0].source != FABRIC_SOURCE_BGP)
-        return false;
-    for (unsigned i = 0; i < rows[0].next_hop_count; i++)
-        if (lpm_address_equal(&rows[0].next_hops[i], next_hop))
-            return true;
-    return false;
-}
-
-static void watch_next_hop(struct watch *watch, const struct event *event,
-                           const struct rib_path *path)
-{
-    const struct fabric *fabric = watch->fabric;
-    const struct controller_peer *peer = path->peer ? speaker_peer_user(path->peer) : NULL;
-    uint32_t vnet = fabric->route_servers[event->route_server].vnet;
-    uint32_t nic = fabric_resolve_address(fabric, vnet, &path->next_hop);
-    char cause[EVENT_CAUSE], text[LPM_ADDRESS_TEXT];
-    /* A gateway has the next hops that it announces. */
-    if (!peer || peer->link ||
-        fabric_resolve_frontend(fabric, vnet, &path->next_hop) != FABRIC_NONE)
-        return;
-    lpm_address_format(&path->next_hop, text);
-    if (nic == FABRIC_NONE && !is_too_often(watch, peer, 0, event->time_ms)) {
-        snprintf(cause, sizeof(cause), "no NIC in reach of the route server's VNet has %s", text);
-        say_alert(watch, event, EVENT_NEXT_HOP_UNREACHABLE, peer, cause);
-    } else if (nic != FABRIC_NONE && leads_to_itself(watch, nic, &event->prefix, &path->next_hop) &&
-               !is_too_often(watch, peer, 1, event->time_ms)) {
-        snprintf(cause, sizeof(cause), "NIC %s has next hop %s, which is itself",
-                 fabric->nics[nic].name, text);
-        say_alert(watch, event, EVENT_SELF_LOOP, peer, cause);
-    }
+    watch_alert(watch, event, EVENT_NEW_SUPERNET, event->peer,
+                "the first route to so wide a prefix");
 }
 
 static void explain(const struct speaker *speaker, struct event *event)

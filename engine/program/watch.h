@@ -10,7 +10,8 @@
  *   new-supernet           the first route ever to a prefix of /8 or wider (IPv6: /16 or wider)
  *   route-count-jump       a peer that was steady has so many more or fewer prefixes within a second
  *   withdraw-storm         a peer withdraws so many prefixes within a second
- *   self-loop              a NIC would be sent its packets back: its own route leads to itself
+ *   self-loop              a NIC would be sent its packets back: its own route leads to itself, and what is behind
+ *                          it sends no other way (hairpin.h)
  *   next-hop-unreachable   no NIC of the VNet, or of one peered with it, has the next hop
  *   limit-near             a peer's prefixes reach the share of its limit at which to warn
  *   instance-mismatch      a neighbour has a session with one instance only, or tells the two
@@ -32,7 +33,8 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
 void watch_destroy(struct watch *watch);                             /* NULL is allowed */
 const struct event_log *watch_log(const struct watch *watch);
 
-/* The fabric from now on: the same route servers and gateways. watch may be NULL. */
+/* The fabric from now on: the same route servers and gateways. What is wrong with next hops by it and was not by
+ * the one before is said by the next tick, so that one is looked at a last time. watch may be NULL. */
 void watch_follow(struct watch *watch, const struct fabric *fabric);
 
 /* This session is another neighbour's from now on. */

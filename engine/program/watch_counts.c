@@ -81,6 +81,7 @@ static void sample(struct watch *watch, size_t i, uint64_t now_ms)
     }
     check_counts(watch, peer, state, &counters, now_ms);
     check_limit(watch, peer, state, &counters, now_ms);
+    watch_say_due(watch, peer, now_ms);
     if (state->still >= WATCH_SAMPLES)
         state->steady = true;
     state->held[state->at] = counters.held;

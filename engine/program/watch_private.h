@@ -1,4 +1,4 @@
-/* What the two files of the watch share. */
+/* What the files of the watch share. */
 #ifndef ENGINE_PROGRAM_WATCH_PRIVATE_H
 #define ENGINE_PROGRAM_WATCH_PRIVATE_H
 
@@ -10,9 +10,20 @@
 #define WATCH_GATEWAYS  2u /* of a VNet */
 #define WATCH_SAMPLES   4u /* of WATCH_TICK_MS each: a second */
 
+/* What may be wrong with a next hop. */
+enum { WATCH_UNREACHABLE, WATCH_SELF_LOOP, WATCH_FAULTS };
+
+/* Found when the fabric was exchanged, and to be said by the next tick. */
+struct watch_due {
+    bool is_due;
+    struct lpm_prefix prefix;
+    struct lpm_address next_hop;
+};
+
 /* One session. */
 struct watch_peer {
-    uint64_t said_ms[2];               /* next-hop-unreachable, self-loop; 0: never */
+    uint64_t said_ms[WATCH_FAULTS]; /* 0: never */
+    struct watch_due due[WATCH_FAULTS];
     size_t held[WATCH_SAMPLES];        /* prefixes, the oldest at [at] */
     uint64_t withdrawn[WATCH_SAMPLES]; /* prefixes ever */
     unsigned at;
@@ -41,6 +52,15 @@ struct watch {
     struct watch_server *servers;
     uint64_t due_ms;
 };
+
+/* base, of another kind, about that peer. */
+void watch_alert(struct watch *watch, const struct event *base, enum event_kind kind,
+                 const struct controller_peer *peer, const char *cause);
+
+/* Alerts about the next hop of a path that is chosen now (watch_next_hops.c). */
+void watch_next_hop(struct watch *watch, const struct event *event, const struct rib_path *path);
+/* Says what the exchange of the fabric made wrong with what peer announces. */
+void watch_say_due(struct watch *watch, const struct controller_peer *peer, uint64_t now_ms);
 
 /* An event about a peer and no prefix. */
 void watch_say(struct watch *watch, enum event_kind kind, const struct controller_peer *peer,

@@ -411,8 +411,9 @@ struct speaker_peer_counters {
     uint64_t updates_in, updates_out;
 };
 void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
-/* Do both have usable paths to the same prefixes? What was filtered does not count. Peers of one
- * speaker or of two. O(n). */
+/* Do both have usable paths to the same prefixes? What was filtered does not count, nor what the speaker
+ * originates: that comes back by way of others, of which a peer hears from one instance only. Peers of
+ * one speaker or of two. O(n). */
 bool speaker_same_learned(const struct speaker_peer *a, const struct speaker_peer *b);
 /* For the handler's functions: the time of the input that is being taken, the peer whose path changed
  * last (NULL: an own route did), and whether that path went or came. */

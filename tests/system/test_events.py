@@ -161,6 +161,39 @@ def a_peer_that_dies_is_an_alert_on_each_session():
 
 
 @case
+def a_loop_is_where_packets_come_back_and_not_where_they_leave_another_way():
+    def alerts(name, *changes):
+        text = (TOP / f"docs/examples/{name}/fabric.yaml").read_text().replace("mode: native", "mode: azure")
+        for old, new in changes:
+            assert old in text, (name, old)
+            text = text.replace(old, new)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "fabric.yaml")
+            path.write_text(text)
+            return {(row["event"], row["prefix"]) for row in events(str(path), "--alerts")
+                    if row["event"] in ("self-loop", "instance-mismatch")}
+
+    # Into a tunnel; to a translated destination; by a route table of the user's. And back out where it came in.
+    for name in ("multi-region-vxlan", "overlay-express-route", "anycast-express-route", "multi-region-flat"):
+        assert alerts(name) == set(), (name, alerts(name))
+    assert {prefix for event, prefix in alerts("multi-region-flat", (", route_table: nva1", ""), (", route_table: nva2", ""))
+            if event == "self-loop"} >= {"10.2.16.0/24"}
+
+
+@case
+def a_change_of_the_fabric_that_makes_a_loop_is_told_within_a_second():
+    with tempfile.TemporaryDirectory() as folder:
+        drill = pathlib.Path(folder, "drill.yaml")
+        drill.write_text("drill: d\nevents:\n  - {at_ms: 3000, set: {route_tables/nva/bgp_propagation: true}}\n"
+                         "  - {at_ms: 6000, set: {route_tables/nva/bgp_propagation: false}}\n")
+        done = subprocess.run([FINGERPOST, "drill", str(TOP / "docs/examples/alerts/fabric.yaml"), str(drill), "--json"],
+                              capture_output=True, text=True, timeout=60, check=True)
+        rows = of(json.loads(done.stdout)["alerts"], "self-loop")
+        assert {(row["peer"], row["prefix"]) for row in rows} == {("nva1", "172.16.0.0/16"), ("nva2", "172.20.0.0/16")}
+        assert len(rows) == 2 and all(3000 <= row["at_ms"] <= 4000 for row in rows), rows
+
+
+@case
 def a_storm_of_withdrawals_and_a_jump_are_told_within_a_second():
     with tempfile.TemporaryDirectory() as folder:
         path = with_updates(folder, range(100), [update(1000, withdrawn=range(60))],

@@ -66,11 +66,25 @@ gateways:
   - {name: vpn1, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7]}
   - {name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4, 10.0.3.5]}
 """
+VPN_BRANCH = GATEWAYS.replace("type: Vpn,", "type: Vpn, neighbors: [{router: branch}],")
+CIRCUIT = GATEWAYS.replace("type: ExpressRoute,", "type: ExpressRoute, neighbors: [{router: msee}],")
+
+
+def prefixes(count):
+    return ", ".join(f"198.{18 + number // 256}.{number % 256}.0/24" for number in range(count))
+
+
+def branch(count):
+    return [("\nrouters:\n", "\nrouters:\n  - {name: branch, asn: 65010, originate: [%s], neighbors: [{gateway: vpn1}]}\n"
+             % prefixes(count))]
+
+
+EDGE = [("\nrouters:\n", "\nrouters:\n  - {name: msee, role: msee, asn: 12076, neighbors: [{gateway: er1}]}\n")]
 MANY = ", ".join(f"198.51.{number}.0/24" for number in range(60))
 PEERS = "".join(f"      - {{name: p{number}, address: 10.0.1.{number}, asn: 65001}}\n" for number in range(20, 25))
 FIRST = "      - {name: nva1, address"
 
-# rule -> (object, [(old, new)], further text); an object is checked by its beginning.
+# rule, or "rule of what" -> (object, [(old, new)], further text); an object is checked by its beginning.
 RULES = {
     "L1": ("route_servers[rs1].peers[nva1]", [("{route_server: rs1,", "{route_server: rs1, instances: [0],")], ""),
     "L2": ("nics[nva1]", [("quirks: {}", "quirks: {own_route_to_originator: true}")], ""),
@@ -93,6 +107,12 @@ RULES = {
     "L15": ("gateways[vpn1]", [], GATEWAYS.replace(", 10.0.3.7", "").replace("Vpn,", "Vpn, asn: 65010,")),
     "L16": ("peerings[hub,spoke]", [("in_sync: true", "in_sync: false")], ""),
     "limit-near": ("route_servers[rs1].peers", [(FIRST, PEERS + FIRST)], ""),
+    "limit-near of a peer": ("route_servers[rs1].peers[nva1]", [("originate: [172.20", f"originate: [{MANY}, 172.20"),
+                                                                ("limit: 100", "limit: 70")], ""),
+    "limit": ("gateways[vpn1]", branch(3200), VPN_BRANCH),
+    "limit of a circuit": ("gateways[er1]", EDGE + [("originate: [172.20", f"originate: [{prefixes(800)}, 172.20"),
+                                                    ("limit: 100,", "limit: 4000,")], CIRCUIT),
+    "session": ("gateways[vpn1]", branch(4001), VPN_BRANCH),
 }
 
 
@@ -122,7 +142,7 @@ def fires(rule):
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new, 1)
-    found = [finding for finding in check(text) if finding["rule"] == rule]
+    found = [finding for finding in check(text) if finding["rule"] == rule.split(" of ")[0]]
     assert found and any(finding["object"].startswith(expected) for finding in found), (rule, found)
 
 
