@@ -47,6 +47,31 @@ bool dp_icmp_checksum_good(const struct rte_mbuf *mbuf, const struct dp_packet *
     return sum == 0xffff;
 }
 
+bool dp_udp_checksum_good(const struct rte_mbuf *mbuf, uint32_t at, const struct dp_packet *packet)
+{
+    uint32_t n = packet->total_length - packet->header_length;
+    uint16_t sum;
+
+    if (rte_raw_cksum_mbuf(mbuf, at + packet->header_length, n, &sum))
+        return false;
+    return add_sums(sum, pseudo_header_sum(packet->family, packet->source, packet->destination,
+                                           IPPROTO_UDP, n)) == 0xffff;
+}
+
+void dp_write_udp6_checksum(struct rte_mbuf *mbuf, uint32_t at, uint32_t n)
+{
+    uint8_t *ip = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, at);
+    uint16_t sum = 0;
+
+    /* Cannot fail: all n bytes are there. */
+    rte_raw_cksum_mbuf(mbuf, at + sizeof(struct rte_ipv6_hdr), n, &sum);
+    sum = (uint16_t)~add_sums(sum, pseudo_header_sum(LPM_IPV6, ip + 8, ip + 24, IPPROTO_UDP, n));
+    if (sum == 0)
+        sum = UINT16_MAX;
+    memcpy(ip + sizeof(struct rte_ipv6_hdr) + offsetof(struct rte_udp_hdr, dgram_cksum), &sum,
+           sizeof(sum));
+}
+
 /* Where the checksum is in the header; 0: the protocol has none that hardware would fill in. */
 static uint16_t checksum_offset(const struct dp_packet *packet)
 {

@@ -6,6 +6,8 @@
  * Broadcast is taken for ARP alone; of multicast, IPv6 is let through to the parser, which finds
  * out whether it is a neighbour solicitation (walk.c).
  *
+ * On a port towards other hosts, what is in a VXLAN tunnel comes first: see neighbor.c and vxlan.c.
+ *
  * A frame of a trace belongs to the NIC that the trace is replayed for, whatever it says.
  */
 #include "dataplane/stages.h"
@@ -93,10 +95,18 @@ static void set_nic(const struct dp_path *path, struct dp_frame *frame, uint32_t
     frame->nic_id = frame->nic ? nic : 0;
 }
 
+/* What hangs on one port, read once per burst. */
+struct port_view {
+    uint16_t port;
+    const struct dp_port_table *table;
+    const struct dp_underlay *underlay; /* NULL: no other host is there */
+};
+
 static void classify_one(const struct dp_path *path, struct dp_burst *burst, unsigned i,
-                         const struct dp_port_table *table, uint16_t port)
+                         const struct port_view *view)
 {
     struct dp_frame *frame = &burst->frames[i];
+    enum dp_underlay_taken taken = DP_UNDERLAY_NOT;
     enum dp_reason reason;
     uint16_t vlan;
 
@@ -104,7 +114,13 @@ static void classify_one(const struct dp_path *path, struct dp_burst *burst, uns
         dp_drop(burst, i, DP_REASON_TOO_SHORT);
         return;
     }
-    set_nic(path, frame, dp_classify(path->forwarding, table, port, vlan, frame->source_mac));
+    if (view->underlay && frame->l2_bytes == DP_ETHERNET_BYTES)
+        taken = dp_underlay_take(path, burst, i, view->port, view->underlay);
+    if (taken == DP_UNDERLAY_DONE)
+        return;
+    if (taken == DP_UNDERLAY_NOT)
+        set_nic(path, frame,
+                dp_classify(path->forwarding, view->table, view->port, vlan, frame->source_mac));
     if (!frame->nic)
         dp_drop(burst, i, DP_REASON_UNKNOWN_ATTACHMENT);
     else if (!is_ip(frame->ethertype) && frame->ethertype != DP_ETHERTYPE_ARP)
@@ -118,14 +134,15 @@ static void classify_one(const struct dp_path *path, struct dp_burst *burst, uns
 void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint16_t port,
                        struct rte_mbuf **mbufs, unsigned n)
 {
-    const struct dp_port_table *table = dp_port_table(path->forwarding, port);
+    const struct port_view view = {port, dp_port_table(path->forwarding, port),
+                                   dp_underlay_read(path->forwarding, port)};
 
     burst->n = n;
     for (unsigned i = 0; i < n; i++)
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
     for (unsigned i = 0; i < n; i++) {
         start_frame(burst, i, mbufs[i], rte_pktmbuf_pkt_len(mbufs[i]));
-        classify_one(path, burst, i, table, port);
+        classify_one(path, burst, i, &view);
         dp_count_received(path->counters, burst->frames[i].nic_id, 1, burst->frames[i].bytes);
     }
 }

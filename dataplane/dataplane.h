@@ -59,7 +59,8 @@
     X(ACCESS_NOT_ALLOWED, "access-not-allowed", "peering has allow_virtual_network_access off")    \
     X(MTU, "mtu", "larger than the egress MTU and must not be fragmented")                         \
     X(VXLAN_BAD, "vxlan-bad", "malformed VXLAN")                                                   \
-    X(VXLAN_UNKNOWN_VNI, "vxlan-unknown-vni", "no NIC has this VNI and inner MAC")                 \
+    X(VXLAN_UNKNOWN_VNI, "vxlan-unknown-vni",                                                      \
+      "no NIC has this VNI and inner MAC, or not behind this tunnel end point")                    \
     X(NO_HEALTHY_BACKEND, "no-healthy-backend", "every backend of the load balancer is down")      \
     X(NO_MEMBER, "no-member", "the next-hop group has no member left")                             \
     X(RATE_LIMITED, "rate-limited", "an answer was due, above its rate limit")                     \
@@ -103,17 +104,51 @@ struct lpm *dp_forwarding_lpm(const struct dp_forwarding *forwarding);
  * tagged frame belongs to the NIC of its VLAN, an untagged one to that of its source MAC, any other
  * to the NIC that has the port. */
 enum dp_attachment_kind {
-    DP_ATTACHMENT_NONE, /* no port: the twin, replay, or a NIC of another host */
+    DP_ATTACHMENT_NONE, /* no port: the twin, or replay */
     DP_ATTACHMENT_PORT, /* every frame of the port */
     DP_ATTACHMENT_VLAN, /* (port, VLAN id) */
     DP_ATTACHMENT_MAC,  /* (port, source MAC) on a shared port */
+    /* (underlay port, VXLAN VNI, inner source MAC) from the tunnel end point `remote`, which is
+     * another host's; see dp_underlay_set(). */
+    DP_ATTACHMENT_VXLAN,
 };
 struct dp_attachment {
     enum dp_attachment_kind kind;
     uint16_t port; /* index in dp_engine_config.ports, below 1024 */
     /* DP_ATTACHMENT_VLAN: 1..4094. DP_ATTACHMENT_NONE: the tag that a replay writes; 0: none. */
     uint16_t vlan;
+    /* DP_ATTACHMENT_VXLAN: 1..16777215. Of the others: with it, other hosts send to the NIC; 0: they
+     * do not. VNI and MAC together are one NIC's alone. */
+    uint32_t vni;
+    struct lpm_address remote; /* DP_ATTACHMENT_VXLAN: of the family of the port's own address */
 };
+
+/* A port towards other hosts, over which VXLAN (RFC 7348) goes to UDP port 4789 and comes from it.
+ *
+ *   out  to a NIC with DP_ATTACHMENT_VXLAN: inner frame from the subnet's gateway MAC to the NIC's;
+ *        source port from the flow hash, DSCP and ECN of the inner header (RFC 2983, RFC 6040), DF
+ *        set, UDP checksum 0 on IPv4 and right on IPv6.
+ *   in   from such a NIC, by VNI, inner source MAC and tunnel end point: it is the sender, and all is
+ *        decided here. Else from another host that has decided, by VNI and inner destination MAC, if
+ *        the tunnel end point is one of `peers`: delivered as it is, without a further decision, and
+ *        counted under `nic`.
+ *
+ * MACs of the underlay are learned: ARP and neighbour discovery are asked and answered for `address`,
+ * and echo requests to it are answered. The port's other frames belong to NICs as on any port. */
+#define DP_VXLAN_PORT          4789u
+#define DP_VXLAN_OVERHEAD_IPV4 50u /* of the port's MTU: inner Ethernet, VXLAN, UDP, IP */
+#define DP_VXLAN_OVERHEAD_IPV6 70u
+struct dp_underlay_config {
+    struct lpm_address address;  /* own tunnel end point */
+    struct lpm_address next_hop; /* router by which all others are reached; family 0: on the link */
+    const struct lpm_address *peers;
+    unsigned peer_count;
+    uint32_t nic; /* id under which is counted what other hosts decided; 0: with frames of no NIC */
+};
+/* config is copied; NULL removes. -EINVAL: a port, family or id out of range, families that
+ * differ. */
+int dp_underlay_set(struct dp_forwarding *forwarding, uint16_t port,
+                    const struct dp_underlay_config *config);
 
 /* This NIC id is the internet sink: next hop type Internet ends there, once it is set like any
  * other. */
@@ -136,7 +171,9 @@ struct dp_nic_config {
     bool ip_forwarding;
     const struct lpm_fib *fib4, *fib6; /* NULL: no route */
     uint32_t hash_salt; /* 0: symmetric across NICs; else this NIC hashes alone (azure mode) */
-    uint16_t mtu;       /* 0: 1500 */
+    /* Of the link, 0: 1500. With DP_ATTACHMENT_VXLAN, of the underlay: the tunnel's overhead goes
+     * off. */
+    uint16_t mtu;
     struct dp_attachment attachment;
 };
 /* Adds or replaces NIC `nic`. -EEXIST: the attachment is taken by another NIC. -EINVAL: an id,

@@ -8,6 +8,7 @@
  *
  * A datagram that is fragmented counts once: its last fragment carries the note.
  */
+#include "dataplane/hash.h"
 #include "dataplane/stages.h"
 
 #include <rte_ethdev.h>
@@ -106,14 +107,14 @@ static struct dp_tx *tx_towards(const struct dp_path *path, const struct dp_nic 
 /* --- Fragments -------------------------------------------------------------------------------- */
 
 static bool send_fragments(struct dp_path *path, struct dp_tx *tx, const struct dp_nic *receiver,
-                           struct rte_mbuf *mbuf, uint16_t mtu, const struct dp_note *note,
-                           enum dp_reason *reason)
+                           struct rte_mbuf *mbuf, uint16_t mtu, uint32_t flow,
+                           const struct dp_note *note, enum dp_reason *reason)
 {
     static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
     struct rte_mbuf *pieces[DP_FRAGMENT_MAX];
     unsigned n;
 
-    if (!dp_fragment(path, receiver, mbuf, mtu, pieces, &n, reason))
+    if (!dp_fragment(path, receiver, mbuf, mtu, flow, pieces, &n, reason))
         return false;
     for (unsigned i = 0; i < n; i++)
         dp_tx_put(path, tx, pieces[i], i + 1 < n ? &nothing : note);
@@ -130,6 +131,28 @@ static bool may_be_cut(struct rte_mbuf *mbuf, const struct dp_packet *packet)
            rte_pktmbuf_pkt_len(mbuf) >= packet->total_length;
 }
 
+/* --- Link ------------------------------------------------------------------------------------- */
+
+/* Of IP packets to receiver: what its link and this port both take. */
+static uint16_t mtu_towards(const struct dp_path *path, const struct dp_tx *tx,
+                            const struct dp_nic *receiver)
+{
+    uint16_t mtu;
+
+    if (path->sink)
+        return receiver->mtu;
+    mtu = tx->port->mtu;
+    if (receiver->neighbor)
+        mtu = dp_vxlan_mtu(mtu, receiver->neighbor->address.family);
+    return mtu < receiver->mtu ? mtu : receiver->mtu;
+}
+
+/* Only a tunnel asks for it. */
+static uint32_t flow_of(const struct dp_nic *receiver, const struct dp_packet *packet)
+{
+    return receiver->neighbor ? dp_flow_hash_inline(packet, 5, 0) : 0;
+}
+
 /* --- Ways out --------------------------------------------------------------------------------- */
 
 bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
@@ -137,21 +160,21 @@ bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, stru
                        enum dp_reason *reason)
 {
     struct dp_tx *tx = tx_towards(path, receiver);
-    uint16_t mtu = receiver->mtu;
+    const uint32_t flow = flow_of(receiver, packet);
+    uint16_t mtu;
 
     *reason = DP_REASON_PORT_DOWN;
     if (!tx)
         return false;
-    if (!path->sink && tx->port->mtu < mtu)
-        mtu = tx->port->mtu;
+    mtu = mtu_towards(path, tx, receiver);
     if (packet->total_length > mtu) {
         *reason = DP_REASON_MTU;
         return may_be_cut(mbuf, packet) &&
-               send_fragments(path, tx, receiver, mbuf, mtu, note, reason);
+               send_fragments(path, tx, receiver, mbuf, mtu, flow, note, reason);
     }
-    *reason = DP_REASON_NO_BUFFER;
-    if (!dp_push_ethernet(mbuf, receiver, receiver->mac,
-                          packet->family == LPM_IPV4 ? DP_ETHERTYPE_IPV4 : DP_ETHERTYPE_IPV6))
+    if (!dp_push_link(path, receiver, mbuf,
+                      packet->family == LPM_IPV4 ? DP_ETHERTYPE_IPV4 : DP_ETHERTYPE_IPV6, flow,
+                      reason))
         return false;
     dp_tx_put(path, tx, mbuf, note);
     return true;
@@ -170,7 +193,7 @@ bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte
     }
     *reason = DP_REASON_PORT_DOWN;
     tx = tx_towards(path, nic);
-    if (!tx)
+    if (!tx || (nic->neighbor && !dp_vxlan_push(path, nic, mbuf, 0, reason)))
         return false;
     dp_tx_put(path, tx, mbuf, note);
     return true;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
@@ -118,6 +119,19 @@ static int allocate(struct dp_engine *engine, const struct dp_engine_config *con
     return engine->pool ? 0 : -ENOMEM;
 }
 
+/* What other hosts are told of this one. */
+static int adopt_mac(struct dp_engine *engine, uint16_t port, char error[DP_ERROR_TEXT])
+{
+    struct rte_ether_addr mac;
+    int result = rte_eth_macaddr_get(engine->ports[port].id, &mac);
+
+    if (!result)
+        result = dp_underlay_set_mac(engine->forwarding, port, mac.addr_bytes);
+    if (result)
+        return dp_fail(error, result, "port %s: has no MAC address", engine->ports[port].name);
+    return 0;
+}
+
 static int open_ports(struct dp_engine *engine, const struct dp_engine_config *config,
                       char error[DP_ERROR_TEXT])
 {
@@ -127,6 +141,8 @@ static int open_ports(struct dp_engine *engine, const struct dp_engine_config *c
         int result =
             dp_port_open(port, &config->ports[p], engine->worker_count, engine->pool, error);
 
+        if (!result)
+            result = adopt_mac(engine, (uint16_t)p, error);
         if (result)
             return result;
         if (port->tx_queues >= engine->worker_count)

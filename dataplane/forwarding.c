@@ -3,7 +3,7 @@
  *
  * Arrays are sized once, for the capacities that the engine names, so that a reader indexes them
  * without asking whether they moved. What is in them is the business of nic.c, vnet.c, group.c,
- * attachment.c and next_hop.c. Ids that are not set lead to NULL; the two "absent" records let
+ * attachment.c, underlay.c and next_hop.c. Ids that are not set lead to NULL; the two "absent" records let
  * the decision go on without a branch for it.
  */
 #include "dataplane/writer.h"
@@ -142,6 +142,7 @@ void dp_forwarding_destroy(struct dp_forwarding *forwarding)
         return;
     lpm_rcu_barrier();
     dp_attachments_destroy(forwarding);
+    dp_underlays_destroy(forwarding);
     dp_nics_destroy(forwarding);
     dp_groups_destroy(forwarding);
     dp_vnets_destroy(forwarding);

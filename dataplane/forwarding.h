@@ -6,6 +6,8 @@
  *     vnets[id] ===> struct dp_vnet         address space; address -> NIC (a FIB of NIC ids)
  *     groups[id] ==> struct dp_group        members; buckets --> struct dp_bucket_table (shared)
  *     ports[port] => struct dp_port_table   VLAN -> NIC, source MAC -> NIC
+ *     overlay =====> struct dp_mac_table    (VNI, MAC) -> NIC
+ *     underlays[] => struct dp_underlay     ports towards other hosts: see underlay.h
  *     next_hops[] => struct dp_next_hop_chunk
  *     workers[w]     counters, each written by one worker alone
  *
@@ -72,7 +74,9 @@ struct dp_nic {
     const uint8_t (*own6_all)[16];
     const struct dp_subnet4 *subnet4_all;
     const uint8_t (*gateway6_all)[16];
-    const struct lpm_prefix *subnets; /* both families, as configured */
+    uint32_t vni;                       /* in which other hosts have it; 0: none */
+    const struct dp_neighbor *neighbor; /* DP_ATTACHMENT_VXLAN: the tunnel end point, else NULL */
+    const struct lpm_prefix *subnets;   /* both families, as configured */
     unsigned subnet_count;
     const char *name;
     struct lpm_rcu_head head;
@@ -132,6 +136,7 @@ struct dp_group {
  * by_mac is open addressing over NIC ids: the key is the MAC in the NIC's own record, so that a
  * reader never pairs one NIC's key with another's id. Ids are stored in place (relaxed stores are
  * enough: the record behind an id is published before the id); the array is replaced when full.
+ * The overlay is such a table, too: its keys are VNI and MAC.
  */
 #define DP_MAC_SLOT_REMOVED UINT32_MAX
 struct dp_mac_table {
@@ -181,6 +186,9 @@ struct dp_forwarding {
     struct dp_vnet *_Atomic *vnets;
     struct dp_group *_Atomic *groups;
     struct dp_port_table *_Atomic ports[DP_PORT_CAPACITY];
+    struct dp_mac_table *_Atomic overlay; /* NULL: no NIC has a VNI */
+    struct dp_underlay *_Atomic underlays[DP_PORT_CAPACITY];
+    struct dp_neighbor *_Atomic neighbors[DP_PORT_CAPACITY]; /* lists that only grow */
     struct dp_next_hop_chunk *_Atomic next_hops[DP_NEXT_HOP_CHUNKS];
     struct dp_worker_counters *workers; /* [config.workers] */
     struct dp_nic *absent_nic;          /* stands in for ids that are not set: id 0 */
@@ -218,6 +226,10 @@ static inline const struct dp_port_table *dp_port_table(const struct dp_forwardi
 /* The NIC that has this source MAC on the port, or 0. */
 uint32_t dp_port_find_mac(const struct dp_forwarding *forwarding, const struct dp_port_table *table,
                           uint16_t port, const uint8_t mac[6]);
+
+/* The NIC that has this VNI and MAC, or 0. */
+uint32_t dp_overlay_find(const struct dp_forwarding *forwarding, uint32_t vni,
+                         const uint8_t mac[6]);
 
 /* Which NIC sent a frame? table is dp_port_table(forwarding, port), read once per burst; vlan is 0
  * for an untagged (or priority-tagged) frame. 0: unknown-attachment. */

@@ -14,7 +14,8 @@
 #include "dataplane/checksum.h"
 
 /* The pieces come without checksum and without Ethernet header. */
-static bool finish(struct rte_mbuf *piece, const struct dp_nic *receiver)
+static bool finish(const struct dp_path *path, struct rte_mbuf *piece,
+                   const struct dp_nic *receiver, uint32_t flow, enum dp_reason *reason)
 {
     uint8_t *ip = rte_pktmbuf_mtod(piece, uint8_t *);
     uint16_t checksum;
@@ -22,11 +23,11 @@ static bool finish(struct rte_mbuf *piece, const struct dp_nic *receiver)
     ip[10] = ip[11] = 0;
     checksum = dp_checksum(ip, (ip[0] & 0x0fu) * 4u);
     memcpy(ip + 10, &checksum, sizeof(checksum));
-    return dp_push_ethernet(piece, receiver, receiver->mac, DP_ETHERTYPE_IPV4);
+    return dp_push_link(path, receiver, piece, DP_ETHERTYPE_IPV4, flow, reason);
 }
 
 bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
-                 uint16_t mtu, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
+                 uint16_t mtu, uint32_t flow, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
                  enum dp_reason *reason)
 {
     bool good = true;
@@ -41,8 +42,8 @@ bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte
             *reason = DP_REASON_MTU;
         return false;
     }
-    for (int i = 0; i < made; i++)
-        good &= finish(pieces[i], receiver);
+    for (int i = 0; i < made && good; i++)
+        good = finish(path, pieces[i], receiver, flow, reason);
     if (!good)
         rte_pktmbuf_free_bulk(pieces, (unsigned)made);
     *n = (unsigned)made;

@@ -8,6 +8,7 @@
  * Only the two FIB pointers change in a published record: a packet reads the one of its family
  * once, so swapping them needs no new record and cannot fail.
  */
+#include "dataplane/underlay.h"
 #include "dataplane/writer.h"
 
 #include <errno.h>
@@ -98,7 +99,7 @@ static bool attachment_valid(const struct dp_nic_config *config)
 {
     const struct dp_attachment *attachment = &config->attachment;
 
-    if (attachment->kind > DP_ATTACHMENT_MAC)
+    if (attachment->kind > DP_ATTACHMENT_VXLAN || attachment->vni > DP_VNI_MAX)
         return false;
     if (attachment->kind == DP_ATTACHMENT_NONE)
         return attachment->vlan <= 4094;
@@ -106,6 +107,9 @@ static bool attachment_valid(const struct dp_nic_config *config)
         return false;
     if (attachment->kind == DP_ATTACHMENT_VLAN)
         return attachment->vlan >= 1 && attachment->vlan <= 4094;
+    if (attachment->kind == DP_ATTACHMENT_VXLAN)
+        return attachment->vni != 0 && dp_family_valid(attachment->remote.family) &&
+               (config->mac[0] & 1) == 0;
     /* A group address is never a source. */
     return attachment->kind != DP_ATTACHMENT_MAC || (config->mac[0] & 1) == 0;
 }
@@ -219,7 +223,10 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
                     ? config->attachment.vlan
                     : 0;
     nic->mtu = config->mtu ? config->mtu : MTU_DEFAULT;
+    if (config->attachment.kind == DP_ATTACHMENT_VXLAN)
+        nic->mtu = dp_vxlan_mtu(nic->mtu, config->attachment.remote.family);
     nic->attachment = (uint8_t)config->attachment.kind;
+    nic->vni = config->attachment.vni;
     nic->ip_forwarding = config->ip_forwarding;
     memcpy(nic->mac, config->mac, 6);
     memcpy(nic->gateway_mac, config->gateway_mac, 6);
@@ -271,6 +278,28 @@ static struct dp_nic *nic_make(const struct dp_forwarding *forwarding, uint32_t 
     return nic;
 }
 
+/* Who answers for a tunnel end point: its address is all of its subnet, and the MAC the gateway's. */
+struct dp_nic *dp_nic_underlay(const struct dp_forwarding *forwarding, uint16_t port, uint32_t id,
+                               const struct lpm_address *address, const uint8_t mac[6])
+{
+    struct lpm_prefix own = {.family = address->family,
+                             .length = address->family == LPM_IPV4 ? 32 : 128};
+    struct dp_nic_config config = {
+        .name = "underlay",
+        .subnet = &own,
+        .subnet_count = 1,
+        .attachment = {.kind = DP_ATTACHMENT_PORT, .port = port},
+    };
+    struct nic_counts counts = {.subnets = 1,
+                                .subnet4 = address->family == LPM_IPV4,
+                                .gateway6 = address->family == LPM_IPV6,
+                                .name = sizeof("underlay")};
+
+    memcpy(own.bytes, address->bytes, sizeof(own.bytes));
+    memcpy(config.gateway_mac, mac, 6);
+    return nic_make(forwarding, id, &config, &counts);
+}
+
 /* Owns nothing, leads nowhere, and has an id that no NIC has. */
 struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding)
 {
@@ -311,6 +340,14 @@ int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_n
     new = nic_make(forwarding, nic, config, &counts);
     if (!new)
         return -ENOMEM;
+    if (config->attachment.kind == DP_ATTACHMENT_VXLAN) {
+        new->neighbor =
+            dp_neighbor_get(forwarding, config->attachment.port, &config->attachment.remote);
+        if (!new->neighbor) {
+            free(new);
+            return -ENOMEM;
+        }
+    }
     moves = !old || !dp_attachment_equal(old, new);
     error = moves ? dp_attachment_prepare(forwarding, new) : 0;
     if (error < 0) {

@@ -34,6 +34,15 @@ bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uin
     return true;
 }
 
+bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                  uint16_t ethertype, uint32_t flow, enum dp_reason *reason)
+{
+    *reason = DP_REASON_NO_BUFFER;
+    if (!dp_push_ethernet(mbuf, receiver, receiver->mac, ethertype))
+        return false;
+    return !receiver->neighbor || dp_vxlan_push(path, receiver, mbuf, flow, reason);
+}
+
 /* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m -
  * 0x100, so that ~m + m' is 0xfeff whatever m was. */
 void dp_decrement_ttl(uint8_t *header, uint8_t family)

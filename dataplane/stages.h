@@ -21,6 +21,7 @@
 
 #include "dataplane/forwarding.h"
 #include "dataplane/port.h"
+#include "dataplane/underlay.h"
 
 #define DP_BURST           32u
 #define DP_TX_BUFFER       64u
@@ -95,7 +96,10 @@ struct dp_path {
 enum dp_stage {
     DP_STAGE_IP, /* to be parsed and decided */
     DP_STAGE_ARP,
-    DP_STAGE_DONE, /* the verdict stands */
+    DP_STAGE_DECIDED,  /* by another host: to be parsed and sent to verdict.nic */
+    DP_STAGE_UNDERLAY, /* to our own tunnel end point: discovery, echo */
+    DP_STAGE_TAKEN,    /* what it said is noted */
+    DP_STAGE_DONE,     /* the verdict stands */
 };
 struct dp_frame {
     struct rte_mbuf *mbuf;
@@ -106,6 +110,7 @@ struct dp_frame {
     uint8_t l2_bytes;   /* Ethernet header and tags */
     uint8_t stage;      /* enum dp_stage */
     bool l2_multicast;
+    bool congested; /* the underlay has marked it: see dp_vxlan_mark() */
     uint8_t source_mac[6];
 };
 struct dp_burst {
@@ -138,6 +143,34 @@ void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst,
                        const struct dp_replay_config *config, struct rte_mbuf **mbufs,
                        const uint32_t *wire, unsigned n);
 
+/* What is a frame of an underlay port to us? */
+enum dp_underlay_taken {
+    DP_UNDERLAY_NOT,    /* nothing: it is classified as on any port */
+    DP_UNDERLAY_SENDER, /* it was in a tunnel; now it begins with its inner Ethernet header, and its
+                         * NIC is known */
+    DP_UNDERLAY_DONE,   /* its stage says what becomes of it */
+};
+/* For untagged frames, with the Ethernet header read: ARP, neighbour discovery, VXLAN to us. */
+enum dp_underlay_taken dp_underlay_take(const struct dp_path *path, struct dp_burst *burst,
+                                        unsigned i, uint16_t port,
+                                        const struct dp_underlay *underlay);
+/* Its part for UDP packets to port 4789, and UDP fragments. */
+enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst *burst, unsigned i,
+                                     uint16_t port, const struct dp_underlay *underlay,
+                                     const struct dp_packet *outer);
+/* Carries the mark into an IP header. false: its transport does not know ECN, it is to be dropped. */
+bool dp_vxlan_mark(uint8_t *ip, uint8_t family);
+/* Puts the tunnel's headers in front of a frame for nic's guest. flow spreads tunnels over the
+ * underlay's paths. On false *reason says why not. */
+bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
+                   uint32_t flow, enum dp_reason *reason);
+/* A packet of DP_STAGE_UNDERLAY: the answer in its place; *taken: there is none to send, all is
+ * noted. false: dropped for *reason. */
+bool dp_underlay_answer(const struct dp_path *path, struct dp_frame *frame, bool *taken,
+                        enum dp_reason *reason);
+/* Once a second, by the one worker that polls the port's first queue: asks for neighbours. */
+void dp_neighbors_tick(struct dp_path *path, uint16_t port);
+
 /* Everything after classification. Consumes the buffers; verdicts and packets stay to be read.
  * Frames for a port may still wait in its dp_tx: dp_egress_flush(). */
 void dp_walk(struct dp_path *path, struct dp_burst *burst);
@@ -153,6 +186,10 @@ bool dp_echo_answer(const struct dp_frame *frame, const struct dp_packet *packet
 /* Puts the Ethernet header of a frame towards nic's guest in front of mbuf. false: no headroom. */
 bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
                       uint16_t ethertype);
+/* All that is in front of an IP packet for receiver's guest: Ethernet, and its tunnel if it has one;
+ * flow as in dp_vxlan_push(). */
+bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                  uint16_t ethertype, uint32_t flow, enum dp_reason *reason);
 /* TTL or hop limit less one, IPv4 checksum with it (RFC 1624). */
 void dp_decrement_ttl(uint8_t *header, uint8_t family);
 /* Makes mbuf, an answer, `bytes` long whatever the request was. false: no room. */
@@ -169,7 +206,7 @@ bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte
 /* Cuts mbuf into *n frames towards receiver, whose packets are at most mtu long. The original stays
  * the caller's. */
 bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
-                 uint16_t mtu, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
+                 uint16_t mtu, uint32_t flow, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
                  enum dp_reason *reason);
 /* Queues one frame; a full buffer is flushed. */
 void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,

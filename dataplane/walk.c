@@ -35,6 +35,11 @@ static void parse_one(struct dp_burst *burst, unsigned i)
         dp_drop(burst, i, DP_REASON_MULTICAST);
         return;
     }
+    if (frame->congested &&
+        !dp_vxlan_mark(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family)) {
+        dp_drop(burst, i, DP_REASON_VXLAN_BAD);
+        return;
+    }
     burst->nics[burst->packet_count] = frame->nic_id;
     burst->frame_of[burst->packet_count++] = (uint8_t)i;
 }
@@ -103,8 +108,9 @@ static void trim_padding(struct rte_mbuf *mbuf, const struct dp_packet *packet)
         rte_pktmbuf_trim(mbuf, (uint16_t)(have - packet->total_length));
 }
 
+/* decided: another host did, and took the hop off. */
 static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
-                    const struct dp_packet *packet)
+                    const struct dp_packet *packet, bool decided)
 {
     struct dp_frame *frame = &burst->frames[i];
     const struct dp_verdict *verdict = &burst->verdicts[i];
@@ -120,7 +126,7 @@ static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
     trim_padding(frame->mbuf, packet);
     if (burst->partial_checksums)
         dp_complete_checksum(frame->mbuf, packet);
-    if (path->forwarding->config.decrement_ttl)
+    if (path->forwarding->config.decrement_ttl && !decided)
         dp_decrement_ttl(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family);
     if (!dp_egress_forward(path, receiver, frame->mbuf, packet, &note, &reason))
         drop(path, burst, i, reason);
@@ -135,7 +141,7 @@ static void finish_packets(struct dp_path *path, struct dp_burst *burst)
         burst->verdicts[i] = burst->decided[p];
         burst->frames[i].stage = DP_STAGE_DONE;
         if (burst->decided[p].action == DP_FORWARD)
-            forward(path, burst, i, packet);
+            forward(path, burst, i, packet, false);
         else if (burst->decided[p].action == DP_ANSWER)
             answer(path, burst, i, packet);
         else
@@ -143,14 +149,65 @@ static void finish_packets(struct dp_path *path, struct dp_burst *burst)
     }
 }
 
-/* What the stages before the decision ended, and ARP, which needs none. */
+static void finish_decided(struct dp_path *path, struct dp_burst *burst, unsigned i)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    uint8_t *ip = rte_pktmbuf_mtod(frame->mbuf, uint8_t *);
+    struct dp_packet packet;
+    enum dp_reason reason;
+
+    frame->stage = DP_STAGE_DONE;
+    if (!dp_packet_parse_wire(ip, rte_pktmbuf_data_len(frame->mbuf), frame->bytes - frame->l2_bytes,
+                              frame->ethertype, &packet, &reason))
+        drop(path, burst, i, reason);
+    else if (frame->congested && !dp_vxlan_mark(ip, packet.family))
+        drop(path, burst, i, DP_REASON_VXLAN_BAD);
+    else
+        forward(path, burst, i, &packet, true);
+}
+
+/* What came to our own tunnel end point. */
+static void finish_underlay(struct dp_path *path, struct dp_burst *burst, unsigned i)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    bool taken = frame->stage == DP_STAGE_TAKEN;
+    struct dp_note note = make_note(frame, &burst->verdicts[i], DP_NOTE_ANSWERED);
+    enum dp_reason reason;
+
+    frame->stage = DP_STAGE_DONE;
+    burst->verdicts[i].action = DP_ANSWER;
+    if (!taken && (!dp_underlay_answer(path, frame, &taken, &reason) ||
+                   (!taken && !dp_egress_answer(path, frame->nic, frame->mbuf, &note, &reason)))) {
+        drop(path, burst, i, reason);
+        return;
+    }
+    if (!taken)
+        return;
+    dp_count_answered(path->counters, frame->nic_id);
+    rte_pktmbuf_free(frame->mbuf);
+}
+
+/* What the stages before the decision ended, and what needs none. */
 static void finish_others(struct dp_path *path, struct dp_burst *burst)
 {
     for (unsigned i = 0; i < burst->n; i++) {
-        if (burst->frames[i].stage == DP_STAGE_ARP)
+        switch ((enum dp_stage)burst->frames[i].stage) {
+        case DP_STAGE_IP:
+            break;
+        case DP_STAGE_ARP:
             answer(path, burst, i, NULL);
-        else if (burst->frames[i].stage == DP_STAGE_DONE)
+            break;
+        case DP_STAGE_DECIDED:
+            finish_decided(path, burst, i);
+            break;
+        case DP_STAGE_UNDERLAY:
+        case DP_STAGE_TAKEN:
+            finish_underlay(path, burst, i);
+            break;
+        case DP_STAGE_DONE:
             drop(path, burst, i, burst->verdicts[i].reason);
+            break;
+        }
     }
 }
 

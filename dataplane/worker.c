@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_ring.h>
@@ -69,6 +70,20 @@ static unsigned round_of_work(struct dp_worker *worker)
     return done;
 }
 
+/* Once a second: what is not called for by a frame. */
+static void tick(struct dp_worker *worker)
+{
+    const uint64_t now = rte_get_tsc_cycles();
+
+    if (now < worker->tick_due)
+        return;
+    worker->tick_due = now + rte_get_tsc_hz();
+    for (unsigned i = 0; i < worker->rx_count; i++) {
+        if (worker->rxs[i].queue == 0)
+            dp_neighbors_tick(&worker->path, worker->rxs[i].index);
+    }
+}
+
 static void rest(void)
 {
     static const struct timespec pause = {.tv_nsec = IDLE_SLEEP_NS};
@@ -83,6 +98,7 @@ static void loop(struct dp_worker *worker)
     unsigned idle = 0;
 
     while (!atomic_load_explicit(worker->stop, memory_order_relaxed)) {
+        tick(worker);
         if (round_of_work(worker) > 0) {
             idle = 0;
             continue;

@@ -61,6 +61,14 @@ int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_addres
                        uint32_t *number);
 void dp_next_hops_destroy(struct dp_forwarding *forwarding);
 
+/* --- underlay.c ------------------------------------------------------------------------------- */
+
+/* The port's neighbour of that address, made when it is new. It stays until the end: NIC records lead
+ * to it, and who once was a tunnel end point may be one again. NULL: no memory. */
+const struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
+                                          const struct lpm_address *address);
+void dp_underlays_destroy(struct dp_forwarding *forwarding);
+
 /* --- vnet.c ----------------------------------------------------------------------------------- */
 
 void dp_vnets_destroy(struct dp_forwarding *forwarding);
@@ -68,6 +76,9 @@ void dp_vnets_destroy(struct dp_forwarding *forwarding);
 /* --- nic.c ------------------------------------------------------------------------------------ */
 
 struct dp_nic *dp_nic_absent(const struct dp_forwarding *forwarding);
+/* Not published under its id, which only counts. free() it. */
+struct dp_nic *dp_nic_underlay(const struct dp_forwarding *forwarding, uint16_t port, uint32_t id,
+                               const struct lpm_address *address, const uint8_t mac[6]);
 void dp_nics_destroy(struct dp_forwarding *forwarding);
 
 /* --- group.c ---------------------------------------------------------------------------------- */

@@ -1,0 +1,292 @@
+/*
+ * VXLAN (RFC 7348): frames into the tunnel and out of it.
+ *
+ *   | Ethernet | IPv4 or IPv6 | UDP, to port 4789 | flags, VNI | Ethernet | packet ... |
+ *    to the next hop  to the host of the NIC                    as on a port
+ *
+ * What comes in was sent by a guest that hangs on the tunnel, and is walked like any other frame; or
+ * another host has walked it for a guest of its own, and here it is only delivered. The first is told
+ * by its source MAC, the second by its destination MAC; see dp_underlay_set().
+ *
+ * The outer header has the DSCP of the inner one (RFC 2983, uniform) and its ECN bits; congestion
+ * that the underlay has marked is carried into the inner header (RFC 6040, normal mode). It says DF:
+ * a tunnel that fragments is slow in ways that nobody finds. Guests are told a smaller MTU instead.
+ */
+#include "dataplane/underlay.h"
+
+#include "dataplane/checksum.h"
+#include "dataplane/hash.h"
+#include "dataplane/stages.h"
+
+#define IPV4_BYTES   20u
+#define IPV6_BYTES   40u
+#define UDP_BYTES    8u
+#define VXLAN_BYTES  8u
+#define PROTOCOL_UDP 17
+#define TUNNEL_TTL   64
+#define FLAG_VNI     0x08 /* the only one that means anything; others are ignored (section 5) */
+#define ECN_MASK     0x3
+#define ECN_MARKED   0x3
+#define SOURCE_PORTS 49152u /* and above: the dynamic ports (section 5) */
+
+static uint16_t load16(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static void store16(uint8_t *bytes, uint32_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+/* --- Into the tunnel -------------------------------------------------------------------------- */
+
+/* DSCP and ECN of what is in the inner frame; 0 of ARP. */
+static uint8_t traffic_class(const uint8_t *frame)
+{
+    const uint8_t *packet = frame + DP_ETHERNET_BYTES;
+
+    switch (load16(frame + DP_ETHERNET_BYTES - 2)) {
+    case DP_ETHERTYPE_IPV4:
+        return packet[1];
+    case DP_ETHERTYPE_IPV6:
+        return (uint8_t)(packet[0] << 4 | packet[1] >> 4);
+    default:
+        return 0;
+    }
+}
+
+static void write_ipv4(uint8_t *ip, const struct dp_underlay *underlay,
+                       const struct lpm_address *remote, uint8_t class, uint32_t udp_bytes)
+{
+    uint16_t checksum;
+
+    memset(ip, 0, IPV4_BYTES);
+    ip[0] = 0x45;
+    ip[1] = class;
+    store16(ip + 2, IPV4_BYTES + udp_bytes);
+    ip[6] = 0x40; /* DF, hence no identification (RFC 6864) */
+    ip[8] = TUNNEL_TTL;
+    ip[9] = PROTOCOL_UDP;
+    memcpy(ip + 12, underlay->address.bytes, 4);
+    memcpy(ip + 16, remote->bytes, 4);
+    checksum = dp_checksum(ip, IPV4_BYTES);
+    memcpy(ip + 10, &checksum, sizeof(checksum));
+}
+
+static void write_ipv6(uint8_t *ip, const struct dp_underlay *underlay,
+                       const struct lpm_address *remote, uint8_t class, uint32_t udp_bytes)
+{
+    memset(ip, 0, 8);
+    ip[0] = (uint8_t)(0x60 | class >> 4);
+    ip[1] = (uint8_t)(class << 4);
+    store16(ip + 4, udp_bytes);
+    ip[6] = PROTOCOL_UDP;
+    ip[7] = TUNNEL_TTL;
+    memcpy(ip + 8, underlay->address.bytes, 16);
+    memcpy(ip + 24, remote->bytes, 16);
+}
+
+static void write_vxlan(uint8_t *udp, uint32_t vni, uint32_t flow, uint32_t udp_bytes)
+{
+    uint8_t *vxlan = udp + UDP_BYTES;
+
+    store16(udp, SOURCE_PORTS | ((flow ^ flow >> 16) & ~SOURCE_PORTS & UINT16_MAX));
+    store16(udp + 2, DP_VXLAN_PORT);
+    store16(udp + 4, udp_bytes);
+    store16(udp + 6, 0);
+    memset(vxlan, 0, VXLAN_BYTES);
+    vxlan[0] = FLAG_VNI;
+    vxlan[4] = (uint8_t)(vni >> 16);
+    store16(vxlan + 5, vni);
+}
+
+/* The MAC of whoever is next on the way. In a replay nobody is, and the file shows one all the
+ * same. */
+static bool next_hop_mac(const struct dp_underlay *underlay, const struct dp_neighbor *remote,
+                         uint8_t mac[6])
+{
+    if (dp_underlay_mac(underlay, remote, mac))
+        return true;
+    dp_underlay_invent_mac(underlay->router ? &underlay->next_hop : &remote->address, mac);
+    return !underlay->has_mac;
+}
+
+bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
+                   uint32_t flow, enum dp_reason *reason)
+{
+    const struct dp_underlay *underlay = dp_underlay_read(path->forwarding, nic->port);
+    const struct lpm_address *remote = &nic->neighbor->address;
+    const bool six = remote->family == LPM_IPV6;
+    const uint32_t ip_bytes = six ? IPV6_BYTES : IPV4_BYTES;
+    const uint32_t udp_bytes = UDP_BYTES + VXLAN_BYTES + rte_pktmbuf_pkt_len(mbuf);
+    const uint8_t class = traffic_class(rte_pktmbuf_mtod(mbuf, const uint8_t *));
+    uint8_t mac[6], *header, *ip;
+
+    *reason = DP_REASON_PORT_DOWN;
+    if (!underlay || underlay->address.family != remote->family)
+        return false;
+    *reason = DP_REASON_NEXT_HOP_UNREACHABLE;
+    if (!next_hop_mac(underlay, nic->neighbor, mac))
+        return false;
+    *reason = DP_REASON_NO_BUFFER;
+    header = (uint8_t *)rte_pktmbuf_prepend(
+        mbuf, (uint16_t)(DP_ETHERNET_BYTES + ip_bytes + UDP_BYTES + VXLAN_BYTES));
+    if (!header)
+        return false;
+    memcpy(header, mac, 6);
+    memcpy(header + 6, underlay->self->gateway_mac, 6);
+    store16(header + 12, six ? DP_ETHERTYPE_IPV6 : DP_ETHERTYPE_IPV4);
+    ip = header + DP_ETHERNET_BYTES;
+    write_vxlan(ip + ip_bytes, nic->vni, flow, udp_bytes);
+    if (six) {
+        write_ipv6(ip, underlay, remote, class, udp_bytes);
+        dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+    } else {
+        write_ipv4(ip, underlay, remote, class, udp_bytes);
+    }
+    return true;
+}
+
+/* --- Out of the tunnel ------------------------------------------------------------------------ */
+
+static enum dp_underlay_taken drop(struct dp_burst *burst, unsigned i, enum dp_reason reason)
+{
+    dp_drop(burst, i, reason);
+    return DP_UNDERLAY_DONE;
+}
+
+/* Of an outer packet that is whole and to us: is all of VXLAN there, as its lengths say? */
+static bool is_sound(const struct dp_burst *burst, const struct rte_mbuf *mbuf,
+                     const struct dp_packet *outer)
+{
+    const uint32_t at = DP_ETHERNET_BYTES + outer->header_length;
+    const uint32_t bytes = outer->total_length - outer->header_length;
+    const uint8_t *udp = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, at);
+
+    if (bytes < UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES ||
+        rte_pktmbuf_data_len(mbuf) < at + UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES)
+        return false;
+    if (load16(udp + 4) != bytes || !(udp[UDP_BYTES] & FLAG_VNI))
+        return false;
+    return load16(udp + 6) == 0 || burst->partial_checksums ||
+           dp_udp_checksum_good(mbuf, DP_ETHERNET_BYTES, outer);
+}
+
+static bool has_tag(uint16_t ethertype)
+{
+    return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
+}
+
+/* From here on the frame is the inner one. */
+static void uncover(struct dp_frame *frame, const struct dp_packet *outer)
+{
+    const uint32_t at = DP_ETHERNET_BYTES + outer->header_length + UDP_BYTES + VXLAN_BYTES;
+    const uint32_t bytes = DP_ETHERNET_BYTES + outer->total_length - at;
+    const uint8_t *inner = (uint8_t *)rte_pktmbuf_adj(frame->mbuf, (uint16_t)at);
+    const uint32_t padding = rte_pktmbuf_pkt_len(frame->mbuf) - bytes;
+
+    if (padding <= rte_pktmbuf_lastseg(frame->mbuf)->data_len)
+        rte_pktmbuf_trim(frame->mbuf, (uint16_t)padding);
+    frame->bytes = bytes;
+    memcpy(frame->source_mac, inner + 6, sizeof(frame->source_mac));
+    frame->ethertype = load16(inner + 12);
+    frame->l2_bytes = DP_ETHERNET_BYTES;
+}
+
+static struct lpm_address source_of(const struct dp_packet *packet)
+{
+    struct lpm_address address = {.family = packet->family};
+
+    memcpy(address.bytes, packet->source, packet->family == LPM_IPV4 ? 4 : 16);
+    return address;
+}
+
+/* A guest that hangs on this tunnel end point. */
+static const struct dp_nic *find_sender(const struct dp_path *path, const struct dp_frame *frame,
+                                        uint16_t port, uint32_t vni,
+                                        const struct lpm_address *remote)
+{
+    const uint32_t id = dp_overlay_find(path->forwarding, vni, frame->source_mac);
+    const struct dp_nic *nic = id ? dp_nic_read(path->forwarding, id) : NULL;
+
+    if (!nic || nic->attachment != DP_ATTACHMENT_VXLAN || nic->port != port ||
+        !lpm_address_equal(&nic->neighbor->address, remote))
+        return NULL;
+    return nic;
+}
+
+/* A guest of this host, for which a peer has walked the frame: it comes from the gateway's MAC, as
+ * dp_push_ethernet() writes it. What would leave by a tunnel again has lost its way. */
+static const struct dp_nic *find_receiver(const struct dp_path *path,
+                                          const struct dp_underlay *underlay,
+                                          const struct dp_frame *frame, uint32_t vni,
+                                          const struct lpm_address *remote)
+{
+    const uint8_t *destination = rte_pktmbuf_mtod(frame->mbuf, const uint8_t *);
+    const uint32_t id = dp_overlay_find(path->forwarding, vni, destination);
+    const struct dp_nic *nic = id ? dp_nic_read(path->forwarding, id) : NULL;
+
+    if (!nic || nic->attachment == DP_ATTACHMENT_VXLAN ||
+        memcmp(frame->source_mac, nic->gateway_mac, 6) != 0 ||
+        !dp_underlay_has_peer(underlay, remote))
+        return NULL;
+    return nic;
+}
+
+enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst *burst, unsigned i,
+                                     uint16_t port, const struct dp_underlay *underlay,
+                                     const struct dp_packet *outer)
+{
+    struct dp_frame *frame = &burst->frames[i];
+    const uint8_t *ip = rte_pktmbuf_mtod_offset(frame->mbuf, const uint8_t *, DP_ETHERNET_BYTES);
+    const struct lpm_address remote = source_of(outer);
+    const struct dp_nic *nic;
+    uint8_t class;
+    uint32_t vni;
+
+    if (outer->fragment || !is_sound(burst, frame->mbuf, outer))
+        return drop(burst, i, DP_REASON_VXLAN_BAD);
+    class = outer->family == LPM_IPV4 ? ip[1] : (uint8_t)(ip[1] >> 4);
+    frame->congested = (class & ECN_MASK) == ECN_MARKED;
+    vni = dp_load4(ip + outer->header_length + UDP_BYTES + 4) >> 8;
+    uncover(frame, outer);
+    if (has_tag(frame->ethertype)) /* section 6.1 */
+        return drop(burst, i, DP_REASON_VXLAN_BAD);
+    nic = find_sender(path, frame, port, vni, &remote);
+    if (nic) {
+        frame->nic = nic;
+        frame->nic_id = nic->id;
+        return DP_UNDERLAY_SENDER;
+    }
+    nic = find_receiver(path, underlay, frame, vni, &remote);
+    if (!nic)
+        return drop(burst, i, DP_REASON_VXLAN_UNKNOWN_VNI);
+    burst->verdicts[i].action = DP_FORWARD;
+    burst->verdicts[i].nic = nic->id;
+    frame->stage = DP_STAGE_DECIDED;
+    return DP_UNDERLAY_DONE;
+}
+
+/* RFC 6040 4.2: marked outside, and the inner packet's transport knows ECN: marked inside. One that
+ * does not know it is to be dropped. */
+bool dp_vxlan_mark(uint8_t *ip, uint8_t family)
+{
+    uint8_t *at = ip + 1; /* of both families: the low bits of IPv4, the high ones of IPv6 */
+    const unsigned shift = family == LPM_IPV4 ? 0 : 4;
+    uint32_t sum;
+
+    if (((*at >> shift) & ECN_MASK) == 0)
+        return false;
+    if (family == LPM_IPV4) {
+        sum = (uint16_t)~load16(ip + 10);
+        sum += (uint16_t)~load16(ip);
+        sum += (uint16_t)(load16(ip) | ECN_MARKED);
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        store16(ip + 10, (uint16_t)~sum);
+    }
+    *at |= (uint8_t)(ECN_MARKED << shift);
+    return true;
+}
