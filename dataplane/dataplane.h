@@ -354,7 +354,7 @@ void dp_counters_next_hop(const struct dp_forwarding *forwarding, uint32_t next_
 /* --- Ports and workers ------------------------------------------------------------------------ */
 
 /* A DPDK device: a vdev driver ("net_tap", "net_af_packet", "net_pcap", "net_null", "net_ring", …)
- * or a PCI address. options are the driver's own, "key=value,key=value" (may be NULL). */
+ * or a PCI address; NULL: this process does not open it, and its index stays free. options are the driver's own, "key=value,key=value" (may be NULL). */
 struct dp_port_config {
     const char *name;
     const char *device;

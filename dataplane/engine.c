@@ -138,9 +138,13 @@ static int open_ports(struct dp_engine *engine, const struct dp_engine_config *c
     for (unsigned p = 0; p < engine->port_count; p++) {
         char name[RTE_RING_NAMESIZE];
         struct dp_port *port = &engine->ports[p];
-        int result =
-            dp_port_open(port, &config->ports[p], engine->worker_count, engine->pool, error);
+        int result;
 
+        if (!config->ports[p].device) {
+            dp_port_leave_out(port, &config->ports[p]);
+            continue;
+        }
+        result = dp_port_open(port, &config->ports[p], engine->worker_count, engine->pool, error);
         if (!result)
             result = adopt_mac(engine, (uint16_t)p, error);
         if (result)

@@ -27,6 +27,7 @@
 
 #include "dataplane/eal.h"
 #include "dataplane/error.h"
+#include "dataplane/port_kind.h"
 
 /* Spreads flows over queues; a device takes of it what it can. */
 #define OPTIONS_TEXT (DP_PORT_OPTIONS_MAX + 64)
@@ -36,26 +37,7 @@ bool dp_port_is_pci(const char *device)
 {
     struct rte_pci_addr address;
 
-    return rte_pci_addr_parse(device, &address) == 0;
-}
-
-/* --- Options ---------------------------------------------------------------------------------- */
-
-/* net_af_packet's own ring of 512 frames is 10 ms at 50,000 packets a second, less than a busy
- * machine lets a worker wait for its core; 8,192 frames are 160 ms, for 16 MB a direction. Whoever
- * sizes the ring himself is left alone. */
-#define PACKET_RING ",blocksz=65536,framecnt=8192"
-
-static void complete_options(const struct dp_port_config *config, char *options, size_t room)
-{
-    const char *given = config->options ? config->options : "";
-    bool sized =
-        strstr(given, "framecnt=") || strstr(given, "blocksz=") || strstr(given, "framesz=");
-
-    snprintf(options, room, "%s%s", given,
-             !strncmp(config->device, "net_af_packet", strlen("net_af_packet")) && !sized
-                 ? PACKET_RING
-                 : "");
+    return device && rte_pci_addr_parse(device, &address) == 0;
 }
 
 /* --- Plug ------------------------------------------------------------------------------------- */
@@ -69,13 +51,15 @@ static void name_device(struct dp_port *port, const char *device)
         snprintf(port->device, sizeof(port->device), "%s_fp%u", device, dp_eal_serial());
 }
 
-static int plug(struct dp_port *port, const struct dp_port_config *config,
+static int plug(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
                 char error[DP_ERROR_TEXT])
 {
+    const unsigned queues =
+        config->queues == 0 || config->queues > workers ? workers : config->queues;
     char options[OPTIONS_TEXT];
     int result;
 
-    complete_options(config, options, sizeof(options));
+    dp_port_options(config, queues, options, sizeof(options));
     dp_eal_forget_error();
     result = rte_eal_hotplug_add(port->pci ? "pci" : "vdev", port->device, options);
     if (!result) {
@@ -109,14 +93,13 @@ static void choose_queues(struct dp_port *port, const struct rte_eth_dev_info *i
 static void fill_configuration(struct dp_port *port, const struct rte_eth_dev_info *info,
                                struct rte_eth_conf *conf)
 {
-    *conf = (struct rte_eth_conf){.rxmode.mtu = port->mtu};
+    *conf = (struct rte_eth_conf){.rxmode.mtu = port->kernel_mtu ? DP_PORT_MTU : port->mtu};
     if (port->rx_queues > 1 && (info->flow_type_rss_offloads & RSS_TYPES)) {
         conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & RSS_TYPES;
     }
     /* True of every buffer sent: one pool, one reference. */
     conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
-    port->partial_checksums = !strcmp(info->driver_name, "net_af_packet");
     port->watches_link =
         (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) && strcmp(info->driver_name, "net_tap");
     conf->intr_conf.lsc = port->watches_link;
@@ -141,6 +124,8 @@ static int set_mtu(const struct dp_port *port)
     uint16_t now;
     int result;
 
+    if (port->kernel_mtu)
+        return 0;
     if (!rte_eth_dev_get_mtu(port->id, &now) && now == port->mtu && port->mtu == DP_PORT_MTU)
         return 0;
     result = rte_eth_dev_set_mtu(port->id, port->mtu);
@@ -206,13 +191,17 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsi
 {
     int result = dp_port_check(config, error);
 
+    if (!result)
+        result = dp_port_check_mtu(config, error);
     if (result)
         return result;
     *port = (struct dp_port){.mtu = config->mtu ? config->mtu : DP_PORT_MTU,
-                             .pci = dp_port_is_pci(config->device)};
+                             .pci = dp_port_is_pci(config->device),
+                             .kernel_mtu = dp_port_kind(config->device)->kernel_mtu,
+                             .partial_checksums = dp_port_kind(config->device)->partial_checksums};
     snprintf(port->name, sizeof(port->name), "%s", config->name);
     name_device(port, config->device);
-    result = plug(port, config, error);
+    result = plug(port, config, workers, error);
     if (result)
         goto fail;
     dp_eal_forget_error();
@@ -225,6 +214,12 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsi
 fail:
     dp_port_close(port);
     return result;
+}
+
+void dp_port_leave_out(struct dp_port *port, const struct dp_port_config *config)
+{
+    *port = (struct dp_port){.mtu = DP_PORT_MTU};
+    snprintf(port->name, sizeof(port->name), "%s", config->name);
 }
 
 void dp_port_close(struct dp_port *port)
@@ -243,7 +238,8 @@ void dp_port_status(const struct dp_port *port, struct dp_port_status *status)
 {
     struct rte_eth_stats stats = {0};
 
-    rte_eth_stats_get(port->id, &stats);
+    if (port->started)
+        rte_eth_stats_get(port->id, &stats);
     *status = (struct dp_port_status){
         .name = port->name,
         .link_up = atomic_load_explicit(&port->link_up, memory_order_relaxed),

@@ -29,11 +29,12 @@ struct dp_port {
     uint16_t rx_queues, tx_queues;
     uint16_t mtu;
     bool partial_checksums; /* what it receives may lack TCP and UDP checksums */
+    bool kernel_mtu;        /* the driver must not be told of it */
     bool watches_link;      /* the driver reports changes */
     _Atomic bool link_up;   /* read by workers, written by EAL's interrupt thread */
 };
 
-bool dp_port_is_pci(const char *device);
+bool dp_port_is_pci(const char *device); /* NULL: no */
 
 /* Plugs, configures and starts the device. rx_queues and tx_queues say what it got: at most
  * `workers` each. EAL must run. On failure nothing stays open, and error names the port and what
@@ -41,6 +42,8 @@ bool dp_port_is_pci(const char *device);
  * its address. */
 int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
                  struct rte_mempool *pool, char error[DP_ERROR_TEXT]);
+/* Not opened here: no queue, and its link is down. */
+void dp_port_leave_out(struct dp_port *port, const struct dp_port_config *config);
 /* No worker may poll it any more. Does nothing to a port that is not open. */
 void dp_port_close(struct dp_port *port);
 

@@ -18,6 +18,7 @@
 
 #include "dataplane/eal.h"
 #include "dataplane/error.h"
+#include "dataplane/port_kind.h"
 
 #define EXPECTED_DEVICES                                                                           \
     "a driver (net_tap, net_af_packet, net_af_xdp, net_memif, net_pcap, net_ring, net_null) "      \
@@ -33,23 +34,6 @@ static bool has_capability(unsigned capability)
     return data[capability / 32].effective & (1u << (capability % 32));
 }
 
-/* The value of key in "key=value,key=value"; false when it is not there. */
-static bool option_value(const char *options, const char *key, char *value, size_t room)
-{
-    size_t n = strlen(key);
-
-    while (options && *options) {
-        size_t end = strcspn(options, ",");
-
-        if (end > n && !strncmp(options, key, n) && options[n] == '=') {
-            snprintf(value, room, "%.*s", (int)(end - n - 1), options + n + 1);
-            return true;
-        }
-        options += end + (options[end] == ',');
-    }
-    return false;
-}
-
 /* --- Causes ----------------------------------------------------------------------------------- */
 
 /* Each returns what would be right, or NULL when it sees nothing wrong. */
@@ -57,7 +41,8 @@ static bool tap_is_taken(const char *options, char *room, size_t n)
 {
     char interface[64];
 
-    if (!option_value(options, "iface", interface, sizeof(interface)) || !if_nametoindex(interface))
+    if (!dp_port_option(options, "iface", interface, sizeof(interface)) ||
+        !if_nametoindex(interface))
         return false;
     snprintf(room, n,
              "interface %s exists already: delete it (ip link delete %s), or name another one",
@@ -80,7 +65,7 @@ static const char *af_packet_cause(const char *options, char *room, size_t n)
 {
     char interface[64];
 
-    if (!option_value(options, "iface", interface, sizeof(interface)))
+    if (!dp_port_option(options, "iface", interface, sizeof(interface)))
         return "options must name the interface: iface=NAME";
     if (!if_nametoindex(interface)) {
         snprintf(room, n, "there is no network interface %s", interface);

@@ -8,12 +8,15 @@
 
 #include "engine/cli/command.h"
 #include "engine/cli/failing.h"
+#include "engine/cli/host.h"
 #include "engine/cli/report.h"
 #include "engine/cli/senders.h"
+#include "engine/cli/source.h"
 #include "engine/cli/twin.h"
+#include "engine/fabric/placement.h"
 
 struct replaying {
-    const char *nic, *map, *in, *out, *router, *at, *how;
+    const char *nic, *map, *host, *in, *out, *router, *at, *how;
     bool source_check, json;
 };
 
@@ -120,12 +123,43 @@ static int replay(const struct replaying *replaying, struct twin *twin)
     return code;
 }
 
+/* Which host sends: as told, else the NIC's own. Without either all are in one, and nothing leaves in a
+ * tunnel. */
+static int choose_host(const struct replaying *replaying, struct fabric *fabric)
+{
+    struct fabric_placement placement;
+    uint32_t nic = replaying->nic ? fabric_find_nic(fabric, replaying->nic) : FABRIC_NONE;
+    if (replaying->host)
+        return cli_stand_on(&cli_replay, fabric, replaying->host);
+    if (nic == FABRIC_NONE || fabric->hosts_count == 0)
+        return CLI_FINE;
+    if (fabric_placement_open(&placement, fabric))
+        return cli_error(&cli_replay, "%s", strerror(ENOMEM));
+    fabric_stand_on(fabric, fabric_placement_nic_host(&placement, nic));
+    fabric_placement_close(&placement);
+    return CLI_FINE;
+}
+
+static int open_twin(const struct replaying *replaying, const char *path, struct twin *twin)
+{
+    struct fabric *fabric = source_load_or_say(path);
+    if (!fabric)
+        return CLI_BAD_USE;
+    int code = choose_host(replaying, fabric);
+    if (code) {
+        fabric_free(fabric);
+        return code;
+    }
+    return twin_raise(&cli_replay, fabric, twin);
+}
+
 static int run(int argc, char **argv)
 {
     const char *path;
     struct replaying replaying = {0};
     const struct cli_option options[] = {{.name = "nic", .value = &replaying.nic},
                                          {.name = "map", .value = &replaying.map},
+                                         {.name = "host", .value = &replaying.host},
                                          {.name = "in", .value = &replaying.in},
                                          {.name = "out", .value = &replaying.out},
                                          {.name = "source-check", .flag = &replaying.source_check},
@@ -142,7 +176,7 @@ static int run(int argc, char **argv)
                          "--in FILE and --nic NIC (or --map FILE) are needed; usage: fingerpost %s",
                          cli_replay.usage);
     struct twin twin;
-    code = twin_open(&cli_replay, path, &twin);
+    code = open_twin(&replaying, path, &twin);
     if (code)
         return code;
     code = replay(&replaying, &twin);
@@ -153,14 +187,18 @@ static int run(int argc, char **argv)
 const struct cli_command cli_replay = {
     .name = "replay",
     .summary = "Forward a packet trace by the FIB of a NIC, and report",
-    .usage = "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
-             "                  [--fail ROUTER [--fail-at N] [--fail-how HOW]] [--json]",
+    .usage =
+        "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
+        "                  [--host NAME] [--fail ROUTER [--fail-at N] [--fail-how HOW]] [--json]",
     .help =
         "FABRIC   a fabric file, or a directory of them\n\n"
         "  --nic NIC        whose packets the trace holds: every frame counts as sent by it,\n"
         "                   whatever its MACs, VLAN tags or source address\n"
         "  --map FILE       who sent a frame, by its source address: lines of PREFIX NIC, the\n"
         "                   longest prefix wins; what none covers was sent by --nic\n"
+        "  --host NAME      on which host the packets are sent (default: that of --nic); what "
+        "goes\n"
+        "                   to NICs of others leaves in VXLAN\n"
         "  --in FILE        pcap or pcapng of Ethernet frames\n"
         "  --out FILE       pcap of what is forwarded, in order, as it would leave\n"
         "  --source-check   drop packets whose source is not the NIC's own\n"

@@ -7,6 +7,7 @@
 
 #include "engine/bgp/message.h"
 #include "engine/cli/command.h"
+#include "engine/cli/host.h"
 #include "engine/cli/source.h"
 #include "engine/live/live.h"
 
@@ -34,10 +35,11 @@ static void warn_of_twin_only(const struct fabric *fabric)
 
 static int run(int argc, char **argv)
 {
-    const char *path, *port = NULL;
+    const char *path, *port = NULL, *host = NULL;
     struct live_options live = {0};
     const struct cli_option options[] = {
         {.name = "bgp-port", .value = &port},
+        {.name = "host", .value = &host},
         {.name = "verbose", .flag = &live.verbose},
         {.name = "json", .flag = &live.json},
         {.name = "restarted", .flag = &live.restarted},
@@ -59,6 +61,10 @@ static int run(int argc, char **argv)
     struct fabric *fabric = source_load_or_say(path);
     if (!fabric)
         return CLI_BAD_USE;
+    if (cli_stand_on(&cli_run, fabric, host)) {
+        fabric_free(fabric);
+        return CLI_BAD_USE;
+    }
     warn_of_twin_only(fabric);
     live.reload = reload;
     live.reload_context = (void *)(uintptr_t)path;
@@ -70,10 +76,12 @@ static int run(int argc, char **argv)
 const struct cli_command cli_run = {
     .name = "run",
     .summary = "Run the live engine: BGP with real peers, packets on real ports",
-    .usage = "run FABRIC [--bgp-port N] [--restarted] [--shutdown-message TEXT]\n"
+    .usage = "run FABRIC [--host NAME] [--bgp-port N] [--restarted] [--shutdown-message TEXT]\n"
              "                      [--verbose] [--json]",
     .help =
         "FABRIC   a fabric file with ports, or a directory of them\n\n"
+        "  --host NAME    which of the file's hosts this is: its ports are opened, its NICs\n"
+        "                 forwarded for, and the others reached by VXLAN (docs/live.md)\n"
         "  --bgp-port N   listen and connect on this TCP port (default 179)\n"
         "  --restarted    this process follows one that died: peers that kept its routes are told\n"
         "                 so, and hear of others' routes once these have said theirs again\n"

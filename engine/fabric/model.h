@@ -157,10 +157,12 @@ struct fabric_port {
     const char *name;
     struct fabric_place place;
     const char *device;
-    const char *options;        /* "key=value,key=value" or NULL */
-    unsigned queues;            /* 0: default */
-    uint16_t mtu;               /* 0: default */
-    struct lpm_address address; /* of an underlay port; family 0: none */
+    const char *options;         /* "key=value,key=value" or NULL */
+    unsigned queues;             /* 0: default */
+    uint16_t mtu;                /* 0: default */
+    struct lpm_address address;  /* of an underlay port; family 0: none */
+    struct lpm_address next_hop; /* router of the underlay; family 0: others are on the link */
+    uint32_t host;               /* or FABRIC_NONE; see placement.h */
 };
 struct fabric_host {
     const char *name;
@@ -527,6 +529,9 @@ struct fabric {
     FABRIC_ARRAY(fabric_policy, policies);
     FABRIC_ARRAY(fabric_router, routers);
     FABRIC_ARRAY(fabric_tunnel, tunnels);
+    /* Not of the file: hosts[here - 1] is the one that this process is; 0: all are in one. See
+     * fabric_stand_on(). */
+    uint32_t here;
     uint32_t gateway_nic_count, implicit_server_count; /* the last of nics and route_servers */
     /* NULL in a fabric that was put together by hand: then peerings and NICs are scanned. */
     struct fabric_link *links;

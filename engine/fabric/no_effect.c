@@ -13,14 +13,10 @@ static const struct key_without_effect {
     /* Of a key that guards something: what happens without it, and what to do instead. */
     const char *unguarded, *remedy;
 } without_effect[] = {
-    {"", "hosts", NULL},
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},
     {"quirks", "silent_drops", "false"},
-    {"nics", "host", NULL},
-    {"nics", "underlay", NULL},
-    {"ports", "address", NULL},
     {"route_servers", "port", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))

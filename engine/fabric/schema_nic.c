@@ -27,10 +27,10 @@ static const struct fabric_key underlay_keys[] = {
      FABRIC_FIELD(fabric_nic, underlay_port)},
     {.name = "vni",
      .type = FABRIC_TYPE_NUMBER,
-     .required = true,
      .least = 1,
      .most = 16777215,
-     FABRIC_FIELD(fabric_nic, vni)},
+     FABRIC_FIELD(fabric_nic, vni),
+     .otherwise = "made from the VNet's name"},
 };
 static const struct fabric_schema underlay_schema = {
     .title = "nics.underlay", .word = "underlay", FABRIC_KEYS(underlay_keys)};
@@ -70,7 +70,7 @@ static const struct fabric_key nic_keys[] = {
      .type = FABRIC_TYPE_REFERENCE,
      .section = FABRIC_HOSTS,
      FABRIC_FIELD(fabric_nic, host),
-     .otherwise = "none"},
+     .otherwise = "that of its port"},
 };
 const struct fabric_schema fabric_schema_nic = {
     .title = "nics", .word = "NIC", FABRIC_KEYS(nic_keys), FABRIC_OF(fabric_nic), .named = true};
@@ -144,6 +144,15 @@ static const struct fabric_key port_keys[] = {
      .type = FABRIC_TYPE_ADDRESS,
      FABRIC_FIELD(fabric_port, address),
      .otherwise = "none"},
+    {.name = "next_hop",
+     .type = FABRIC_TYPE_ADDRESS,
+     FABRIC_FIELD(fabric_port, next_hop),
+     .otherwise = "other hosts are on the link"},
+    {.name = "host",
+     .type = FABRIC_TYPE_REFERENCE,
+     .section = FABRIC_HOSTS,
+     FABRIC_FIELD(fabric_port, host),
+     .otherwise = "that whose vtep is its address, or of the NICs on it; else every host has one"},
 };
 const struct fabric_schema fabric_schema_port = {.title = "ports",
                                                  .word = "port",

@@ -278,6 +278,7 @@ void fabric_validate(struct fabric_loader *loader)
     fabric_validate_tables(loader);
     fabric_validate_nics(loader);
     fabric_validate_ports(loader);
+    fabric_validate_hosts(loader);
     fabric_validate_engine(loader);
     fabric_validate_servers(loader);
     fabric_validate_gateways(loader);

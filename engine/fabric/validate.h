@@ -15,6 +15,7 @@ void fabric_validate_peerings(struct fabric_loader *loader); /* validate_peering
 void fabric_validate_tables(struct fabric_loader *loader);   /* validate_table.c */
 void fabric_validate_nics(struct fabric_loader *loader);     /* validate_nic.c */
 void fabric_validate_ports(struct fabric_loader *loader);    /* validate_port.c */
+void fabric_validate_hosts(struct fabric_loader *loader);    /* validate_host.c */
 void fabric_validate_servers(struct fabric_loader *loader);  /* validate_server.c */
 void fabric_validate_routers(struct fabric_loader *loader);  /* validate_router.c */
 void fabric_validate_gateways(struct fabric_loader *loader); /* validate_gateway.c */

@@ -6,6 +6,7 @@
  * file has to give every MAC, since what the guests really use cannot be guessed. The internet, a
  * route server and a gateway each take a port of their own.
  */
+#include "engine/fabric/placement.h"
 #include "engine/fabric/validate.h"
 
 #include <string.h>
@@ -27,9 +28,6 @@ static void check_attachment_keys(struct fabric_loader *loader, const struct fab
     if (nic->vlan != 0 && nic->port == FABRIC_NONE)
         FABRIC_ERROR(loader, fabric_place_of(loader, &nic->vlan, &nic->place),
                      "nics[%s].vlan: needs a port", nic->name);
-    if (nic->underlay_port != FABRIC_NONE && nic->port != FABRIC_NONE)
-        FABRIC_ERROR(loader, fabric_place_of(loader, &nic->port, &nic->place),
-                     "nics[%s]: hangs on a port or on an underlay, not on both", nic->name);
 }
 
 /* Two NICs of one port, the earlier one by VLAN first. */
@@ -127,7 +125,7 @@ static void check_single_users(struct fabric_loader *loader)
                        fabric_place_of(loader, &fabric->nics[i].port, &fabric->nics[i].place));
 }
 
-/* --- Devices, hosts, cores -------------------------------------------------------------------- */
+/* --- Devices ---------------------------------------------------------------------------------- */
 
 static int device_compare(const void *a, const void *b)
 {
@@ -138,47 +136,35 @@ static int device_compare(const void *a, const void *b)
                  : strcmp(left->options ? left->options : "", right->options ? right->options : "");
 }
 
-/* Opening one device twice fails late and in the driver's words, or, worse, works. */
+static void check_device(struct fabric_loader *loader, const uint32_t *host,
+                         const struct fabric_port *port, const struct fabric_port *before)
+{
+    const struct fabric_port *first = loader->fabric->ports;
+
+    if (host[port - first] != host[before - first])
+        return;
+    FABRIC_ERROR(loader, fabric_place_of(loader, &port->device, &port->place),
+                 "ports[%s].device: '%s' with the same options is port '%s' (%s:%u)", port->name,
+                 port->device, before->name, before->place.file, before->place.line);
+}
+
+/* Opening one device twice fails late and in the driver's words, or, worse, works. Hosts may well call
+ * theirs alike. */
 static void check_devices(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;
     const void **ports = fabric_sorted(loader, fabric->ports, fabric->ports_count,
                                        sizeof(*fabric->ports), device_compare);
+    struct fabric_placement placement;
 
-    for (uint32_t i = 1; ports && i < fabric->ports_count; i++) {
-        const struct fabric_port *port = ports[i], *before = ports[i - 1];
-
-        if (device_compare(port, before) == 0)
-            FABRIC_ERROR(loader, fabric_place_of(loader, &port->device, &port->place),
-                         "ports[%s].device: '%s' with the same options is port '%s' (%s:%u)",
-                         port->name, port->device, before->name, before->place.file,
-                         before->place.line);
+    if (fabric_placement_open(&placement, fabric)) {
+        loader->out_of_memory = true;
+        return;
     }
-}
-
-static int vtep_compare(const void *a, const void *b)
-{
-    const struct fabric_host *left = a, *right = b;
-
-    return lpm_address_compare(&left->vtep, &right->vtep);
-}
-
-/* Packets for one host would go to another. */
-static void check_hosts(struct fabric_loader *loader)
-{
-    const struct fabric *fabric = loader->fabric;
-    const void **hosts = fabric_sorted(loader, fabric->hosts, fabric->hosts_count,
-                                       sizeof(*fabric->hosts), vtep_compare);
-
-    for (uint32_t i = 1; hosts && i < fabric->hosts_count; i++) {
-        const struct fabric_host *host = hosts[i], *before = hosts[i - 1];
-
-        if (vtep_compare(host, before) == 0)
-            FABRIC_ERROR(loader, fabric_place_of(loader, &host->vtep, &host->place),
-                         "hosts[%s].vtep: %s is that of host '%s' (%s:%u)", host->name,
-                         FABRIC_ADDRESS(&host->vtep), before->name, before->place.file,
-                         before->place.line);
-    }
+    for (uint32_t i = 1; ports && i < fabric->ports_count; i++)
+        for (uint32_t j = i; j-- > 0 && device_compare(ports[i], ports[j]) == 0;)
+            check_device(loader, placement.port_host, ports[i], ports[j]);
+    fabric_placement_close(&placement);
 }
 
 void fabric_validate_ports(struct fabric_loader *loader)
@@ -188,7 +174,6 @@ void fabric_validate_ports(struct fabric_loader *loader)
     check_attachments(loader);
     check_single_users(loader);
     check_devices(loader);
-    check_hosts(loader);
     if (internet->present)
         fabric_check_mac(loader, fabric_place_of(loader, internet->mac, &internet->place),
                          "internet.mac", internet->mac);

@@ -9,23 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fabric/placement.h"
 #include "engine/program/program.h"
 
-/* Ports in the order of the fabric: an attachment names its port by that index. The list is the
- * caller's to free. */
+/* Ports in the order of the fabric: an attachment names its port by that index. Those of other hosts
+ * have no device. The list is the caller's to free. */
 static struct dp_port_config *port_configs(const struct fabric *fabric)
 {
+    struct fabric_placement placement;
     struct dp_port_config *ports = calloc(fabric->ports_count + 1, sizeof(*ports));
-    for (uint32_t i = 0; ports && i < fabric->ports_count; i++) {
+    if (!ports || fabric_placement_open(&placement, fabric)) {
+        free(ports);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < fabric->ports_count; i++) {
         const struct fabric_port *port = &fabric->ports[i];
         ports[i] = (struct dp_port_config){
             .name = port->name,
-            .device = port->device,
+            .device = fabric_placement_has_port(&placement, i) ? port->device : NULL,
             .options = port->options,
             .queues = port->queues,
             .mtu = port->mtu,
         };
     }
+    fabric_placement_close(&placement);
     return ports;
 }
 

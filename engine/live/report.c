@@ -66,6 +66,9 @@ static json_t *nic_rows(const struct live *live)
             rows, nic_row(live, program_nic_id(program, i), json_string(fabric->nics[i].name)));
     if (fabric->internet.present)
         json_array_append_new(rows, nic_row(live, DP_NIC_INTERNET, json_string("internet")));
+    if (fabric->here != 0)
+        json_array_append_new(rows,
+                              nic_row(live, program_underlay_id(), json_string("other hosts")));
     json_array_append_new(rows, nic_row(live, 0, json_null()));
     return rows;
 }

@@ -5,12 +5,16 @@
  * A load balancer's frontend is in its VNet's map, and is an own address of each of its backends: it
  * returns packets that are sent to it as they are ("floating IP", direct server return), so a backend
  * takes packets to it and answers from it.
+ *
+ * Where the fabric spreads over hosts (fabric/placement.h), each host programs all NICs: its own on their
+ * ports, and those of the others behind tunnels, so that every host decides alike.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fabric/placement.h"
 #include "engine/program/internal.h"
 #include "engine/program/resolve.h"
 
@@ -27,6 +31,7 @@ struct setting {
     struct program *program;
     bool with_ports;
     unsigned *untagged; /* per port: how many share it without a VLAN id, the Internet among them */
+    struct fabric_placement placement;
 };
 
 static int count_untagged(struct setting *setting)
@@ -43,11 +48,16 @@ static int count_untagged(struct setting *setting)
     return 0;
 }
 
-static struct dp_attachment attach(const struct setting *setting, uint32_t port, uint16_t vlan)
+/* vni: in which other hosts reach it, if there are any. */
+static struct dp_attachment attach(const struct setting *setting, uint32_t port, uint16_t vlan,
+                                   uint32_t vni)
 {
     struct dp_attachment attachment = {.kind = DP_ATTACHMENT_PORT, .port = (uint16_t)port};
+    if (setting->placement.here != FABRIC_NONE)
+        attachment.vni = vni;
     if (!setting->with_ports || port == FABRIC_NONE)
-        return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE, .vlan = vlan};
+        return (struct dp_attachment){
+            .kind = DP_ATTACHMENT_NONE, .vlan = vlan, .vni = attachment.vni};
     if (vlan != 0) {
         attachment.kind = DP_ATTACHMENT_VLAN;
         attachment.vlan = vlan;
@@ -55,6 +65,24 @@ static struct dp_attachment attach(const struct setting *setting, uint32_t port,
         attachment.kind = DP_ATTACHMENT_MAC;
     }
     return attachment;
+}
+
+/* Of another host. Without a way there it hangs on nothing. */
+static struct dp_attachment attach_far(const struct setting *setting, uint32_t way, uint32_t host,
+                                       uint32_t vni)
+{
+    const struct fabric *fabric = setting->program->fabric;
+    if (way == FABRIC_NONE)
+        return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE};
+    return (struct dp_attachment){.kind = DP_ATTACHMENT_VXLAN,
+                                  .port = (uint16_t)way,
+                                  .vni = vni,
+                                  .remote = fabric->hosts[host].vtep};
+}
+
+static uint16_t mtu_of(const struct setting *setting, uint32_t port)
+{
+    return port == FABRIC_NONE ? 0 : setting->program->fabric->ports[port].mtu;
 }
 
 /* --- NICs ------------------------------------------------------------------------------------- */
@@ -82,6 +110,22 @@ static int list_addresses(const struct fabric *fabric, uint32_t index,
     return 0;
 }
 
+static void place_nic(const struct setting *setting, uint32_t index, struct dp_nic_config *config)
+{
+    const struct fabric *fabric = setting->program->fabric;
+    const struct fabric_nic *nic = &fabric->nics[index];
+    const struct fabric_placement *placement = &setting->placement;
+    uint32_t vni = fabric_nic_vni(fabric, index), port = nic->port;
+    if (fabric_placement_has_nic(placement, index)) {
+        config->attachment = attach(setting, port, nic->vlan, vni);
+    } else {
+        port = fabric_placement_way(placement, index);
+        config->attachment =
+            attach_far(setting, port, fabric_placement_nic_host(placement, index), vni);
+    }
+    config->mtu = mtu_of(setting, port);
+}
+
 static int set_nic(const struct setting *setting, uint32_t index)
 {
     const struct program *program = setting->program;
@@ -98,9 +142,8 @@ static int set_nic(const struct setting *setting, uint32_t index)
         .fib4 = scope->tables[PROGRAM_IPV4].fib,
         .fib6 = scope->tables[PROGRAM_IPV6].fib,
         .hash_salt = salt_of(fabric, index),
-        .mtu = nic->port == FABRIC_NONE ? 0 : fabric->ports[nic->port].mtu,
-        .attachment = attach(setting, nic->port, nic->vlan),
     };
+    place_nic(setting, index, &config);
     struct lpm_address *addresses;
     int error = list_addresses(fabric, index, &addresses, &config.address_count);
     if (error)
@@ -119,6 +162,20 @@ static bool is_zero(const uint8_t mac[6])
     return memcmp(mac, zero, sizeof(zero)) == 0;
 }
 
+static void place_internet(const struct setting *setting, uint32_t port,
+                           struct dp_nic_config *config)
+{
+    const struct fabric_placement *placement = &setting->placement;
+    uint32_t vni = fabric_name_vni(config->name);
+    bool here = port == FABRIC_NONE || fabric_placement_has_port(placement, port);
+    if (here)
+        config->attachment = attach(setting, port, 0, vni);
+    else
+        config->attachment =
+            attach_far(setting, placement->underlay, placement->port_host[port], vni);
+    config->mtu = mtu_of(setting, here ? port : placement->underlay);
+}
+
 /* The sink of the next hop type Internet. It stands in no VNet and has no FIB: what comes in from
  * there has no way into the fabric without source NAT on its way out. */
 static int set_internet(const struct setting *setting)
@@ -134,9 +191,8 @@ static int set_internet(const struct setting *setting)
         .address_count = has_address ? 1 : 0,
         .gateway_mac = FABRIC_GATEWAY_MAC,
         .ip_forwarding = true,
-        .mtu = port == FABRIC_NONE ? 0 : program->fabric->ports[port].mtu,
-        .attachment = attach(setting, port, 0),
     };
+    place_internet(setting, port, &config);
     memcpy(config.mac, has_mac ? internet->mac : internet_mac, sizeof(config.mac));
     return dp_nic_set(program->forwarding, DP_NIC_INTERNET, &config);
 }
@@ -220,10 +276,46 @@ static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
     return set_frontends(program, error);
 }
 
+static int set_underlay(const struct setting *setting, uint32_t port)
+{
+    const struct fabric *fabric = setting->program->fabric;
+    struct lpm_address *peers = calloc(fabric->hosts_count, sizeof(*peers));
+    struct dp_underlay_config config = {.address = fabric->ports[port].address,
+                                        .next_hop = fabric->ports[port].next_hop,
+                                        .peers = peers,
+                                        .nic = PROGRAM_UNDERLAY_NIC};
+    if (!peers)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < fabric->hosts_count; i++)
+        if (i != setting->placement.here)
+            peers[config.peer_count++] = fabric->hosts[i].vtep;
+    int error = dp_underlay_set(setting->program->forwarding, (uint16_t)port, &config);
+    free(peers);
+    return error;
+}
+
+/* Every port of this host that has an address leads to the others. */
+static int set_underlays(const struct setting *setting, char error[DP_ERROR_TEXT])
+{
+    const struct fabric *fabric = setting->program->fabric;
+    const struct fabric_placement *placement = &setting->placement;
+    for (uint32_t i = 0; placement->here != FABRIC_NONE && i < fabric->ports_count; i++) {
+        if (fabric->ports[i].address.family == 0 || !fabric_placement_has_port(placement, i))
+            continue;
+        int reason = set_underlay(setting, i);
+        if (reason)
+            return failed(error, "port", fabric->ports[i].name, reason);
+    }
+    return 0;
+}
+
 static int set_nics(const struct setting *setting, char error[DP_ERROR_TEXT])
 {
     const struct fabric *fabric = setting->program->fabric;
-    int reason = set_internet(setting);
+    int reason = set_underlays(setting, error);
+    if (reason)
+        return reason;
+    reason = set_internet(setting);
     if (reason)
         return failed(error, "NIC", "internet", reason);
     for (uint32_t i = 0; i < fabric->nics_count; i++) {
@@ -237,12 +329,16 @@ static int set_nics(const struct setting *setting, char error[DP_ERROR_TEXT])
 int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT])
 {
     struct setting setting = {.program = program, .with_ports = with_ports};
-    int reason = count_untagged(&setting);
+    int reason = fabric_placement_open(&setting.placement, program->fabric);
+    if (reason)
+        return reason;
+    reason = count_untagged(&setting);
     if (!reason)
         reason = set_vnets(program, error);
     if (!reason)
         reason = set_nics(&setting, error);
     free(setting.untagged);
+    fabric_placement_close(&setting.placement);
     return reason;
 }
 
@@ -252,6 +348,8 @@ void program_nics_remove(struct program *program)
     for (uint32_t i = 0; i < program->fabric->nics_count; i++)
         dp_nic_remove(program->forwarding, PROGRAM_FIRST_NIC + i);
     dp_nic_remove(program->forwarding, DP_NIC_INTERNET);
+    for (uint32_t i = 0; i < program->fabric->ports_count; i++)
+        dp_underlay_set(program->forwarding, (uint16_t)i, NULL);
     for (uint32_t i = 0; i < program->fabric->vnets_count; i++)
         dp_vnet_remove(program->forwarding, PROGRAM_FIRST_VNET + i);
 }

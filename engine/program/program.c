@@ -392,6 +392,11 @@ void program_destroy(struct program *program)
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
+uint32_t program_underlay_id(void)
+{
+    return PROGRAM_UNDERLAY_NIC;
+}
+
 uint32_t program_nic_id(const struct program *program, uint32_t nic)
 {
     (void)program;

@@ -28,7 +28,7 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
 
 /* Programs NICs, VNets, address maps and FIBs from the file and from whatever bgp already holds.
  * fabric, bgp and forwarding are borrowed and must outlive the program. with_ports: NICs get their
- * file's attachments; else only its VLAN tags and MTUs (twin, replay). Returns NULL with errno; error names the object. */
+ * file's attachments; else only its VLAN tags, tunnels and MTUs (twin, replay). Returns NULL with errno; error names the object. */
 struct program *program_create(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                struct dp_forwarding *forwarding, bool with_ports,
                                char error[DP_ERROR_TEXT]);
@@ -67,6 +67,8 @@ int program_next_hop_state(struct program *program, const struct lpm_address *ne
 int program_backend_state(struct program *program, uint32_t balancer, uint32_t backend, bool up);
 bool program_backend_is_up(const struct program *program, uint32_t balancer, uint32_t backend);
 
+/* The id under which is counted what other hosts send for NICs of this one. */
+uint32_t program_underlay_id(void);
 /* NIC ids of the data plane <-> indices of fabric.nics. */
 uint32_t program_nic_id(const struct program *program, uint32_t nic);
 uint32_t program_nic_of(const struct program *program, uint32_t nic_id); /* or FABRIC_NONE */

@@ -10,8 +10,9 @@
 #include "engine/program/balancers.h"
 
 /* Ids of the data plane for indices of the fabric. */
-#define PROGRAM_FIRST_NIC  (DP_NIC_INTERNET + 1)
-#define PROGRAM_FIRST_VNET 1u
+#define PROGRAM_UNDERLAY_NIC (DP_NIC_INTERNET + 1) /* counts what other hosts decided */
+#define PROGRAM_FIRST_NIC    (DP_NIC_INTERNET + 2)
+#define PROGRAM_FIRST_VNET   1u
 
 /* A next-hop set, resolved: what makes two groups equal. members are sorted by address. */
 struct program_target {

@@ -289,13 +289,40 @@ Test(load_network, nics)
          "base.yaml:25: error: nics[nva2].port: port 'trunk' carries NIC 'nva1' as well "
          "(base.yaml:24); give each NIC of it a vlan of its own, or each a mac\n"},
         {{{"port: p1}", "vlan: 7}"}}, "base.yaml:26: error: nics[vm1].vlan: needs a port\n"},
-        {{{"port: p1}", "port: p1, underlay: {port: trunk, vni: 7}}"}},
-         "base.yaml:26: error: nics[vm1]: hangs on a port or on an underlay, not on both\n"
-         "base.yaml:26: warning no-effect: 'nics.underlay' is read and checked but has no effect "
-         "in this version\n"},
+        {{{"port: p1}", "port: p1, underlay: {port: trunk, vni: 7}}"},
+          {"00.0\"}", "00.0\", address: 192.0.2.1}"}},
+         "base.yaml:26: error: nics[vm1]: hangs on a port or on an underlay; on both only with a "
+         "host, whose port that is\n"},
         {{{"port: p1}", "underlay: {port: trunk, vni: 7}}"}},
-         "base.yaml:26: warning no-effect: 'nics.underlay' is read and checked but has no effect "
-         "in this version\n"},
+         "base.yaml:26: error: nics[vm1].underlay.port: port 'trunk' (base.yaml:29) has no "
+         "address, "
+         "which is the own end of its tunnels\n"},
+        {{{"port: p1}", "underlay: {port: trunk}}"}, {"00.0\"}", "00.0\", address: 192.0.2.1}"}},
+         ""},
+        {{{"port: p1}", "port: p1, host: h1}"},
+          {"fabric: base", "fabric: base\n"
+                           "hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.2}]"},
+          {"iface: fp-vm1}", "iface: fp-vm1}, host: h2"}},
+         "base.yaml:27: error: nics[vm1].host: 'h1', but its port 'p1' is of host 'h2'\n"},
+        {{{"00.0\"}", "00.0\", address: 192.0.2.1, next_hop: \"2001:db8::1\"}"}},
+         "base.yaml:29: error: ports[trunk].next_hop: 2001:db8::1 is of another family than its "
+         "address\n"},
+        {{{"00.0\"}", "00.0\", next_hop: 192.0.2.1}"}},
+         "base.yaml:29: error: ports[trunk].next_hop: needs an address, the own end of tunnels\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: \"fd00::1\"}]"}},
+         "base.yaml:2: error: hosts[h2].vtep: fd00::1 is of another family than that of host 'h1' "
+         "(base.yaml:2)\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "hosts: [{name: h1, vtep: \"fd00::1\"}]"},
+          {"00.0\"}", "00.0\", address: 192.0.2.1}"}},
+         "base.yaml:30: error: ports[trunk].address: 192.0.2.1 is of another family than the end "
+         "points of hosts\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.2}]"},
+          {"device: \"0000:3b:00.0\"}", "device: net_tap, options: {iface: fp-vm1}, host: h1}"},
+          {"iface: fp-vm1}}", "iface: fp-vm1}, host: h2}"}},
+         ""},
         {{{"fabric: base", "fabric: base\n"
                            "internet: {port: p1}"}},
          "base.yaml:27: error: NIC 'vm1': port 'p1' belongs to the internet of fabric 'base' "
@@ -316,16 +343,15 @@ Test(load_network, nics)
          "adj_rib_out, loc_rib\n"},
         {{{"fabric: base", "fabric: base\n"
                            "engine: {bmp: [{collector: 127.0.0.1:1, routes: []}]}"}},
-         "base.yaml:2: error: engine.bmp[0].routes: nothing is to be told; take the collector out, or "
+         "base.yaml:2: error: engine.bmp[0].routes: nothing is to be told; take the collector out, "
+         "or "
          "the key\n"},
         {{{"device: \"0000:3b:00.0\"", "device: net_tap, options: {iface: fp-vm1}"}},
          "base.yaml:29: error: ports[trunk].device: 'net_tap' with the same options is port 'p1' "
          "(base.yaml:28)\n"},
         {{{"fabric: base", "fabric: base\n"
                            "hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.1}]"}},
-         "base.yaml:2: error: hosts[h2].vtep: 192.0.2.1 is that of host 'h1' (base.yaml:2)\n"
-         "base.yaml:2: warning no-effect: 'hosts' is read and checked but has no effect in this "
-         "version\n"},
+         "base.yaml:2: error: hosts[h2].vtep: 192.0.2.1 is that of host 'h1' (base.yaml:2)\n"},
     };
 
     files_expect(cases, COUNT(cases));

@@ -1,0 +1,164 @@
+#!/bin/bash
+# Two hosts of one fabric, each an engine with the same file: guests of one reach those of the other by VXLAN, over
+# IPv4 and IPv6, and a guest behind a plain Linux vxlan device takes part.
+#
+#   guest1 ──tap── host1: engine ──veth── bridge ──veth── host2: engine ──tap── guest2
+#                                            └──veth── plain: vxlan device, itself the guest
+set -Eeuo pipefail
+
+fingerpost=$1
+prefix=fp2-$$
+run=$(mktemp -d /tmp/fingerpost-two.XXXXXX)
+pids=()
+
+skip() { echo "two hosts: skipped: $1"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root"
+for program in ip nsenter ping; do command -v $program > /dev/null || skip "$program is missing"; done
+[ -e /dev/net/tun ] || skip "no tun module here"
+ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
+ip netns del "$prefix-try"
+
+in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
+cleanup() {
+    local status=$?
+    trap - EXIT ERR
+    set +e
+    [ $status = 0 ] || tail -n 20 "$run"/*.err >&2
+    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; wait "$pid" 2> /dev/null; done
+    for name in host1 host2 plain guest1 guest2 wire; do ip netns del "$prefix-$name" 2> /dev/null; done
+    rm -rf "$run"
+    exit $status
+}
+trap cleanup EXIT
+trap 'echo "two hosts: line $LINENO failed: $BASH_COMMAND" >&2' ERR
+fail() { echo "two hosts: $*" >&2; exit 1; }
+
+make_network() {
+    local name
+    for name in host1 host2 plain guest1 guest2 wire; do
+        ip netns add "$prefix-$name"
+        in_ns "$name" ip link set lo up
+    done
+    in_ns wire ip link add bridge type bridge
+    in_ns wire ip link set bridge up
+    for name in host1 host2 plain; do
+        in_ns wire ip link add "$name" mtu 1700 type veth peer name under mtu 1700 netns "$prefix-$name"
+        in_ns wire ip link set "$name" master bridge up
+        in_ns "$name" ip link set under up
+    done
+}
+
+# The vxlan device is the guest's own interface: its MAC and addresses are the NIC's. Segments are not left to
+# hardware that a veth does not have.
+make_plain() {
+    local own=$1 remote=$2
+    in_ns plain sysctl -qw net.ipv6.conf.under.accept_dad=0
+    in_ns plain ip address add "$own/$3" dev under
+    in_ns plain ip link add vx0 type vxlan id 7003 local "$own" remote "$remote" dstport 4789 dev under
+    in_ns plain ip link set vx0 address 02:00:00:00:01:07 mtu 1500 up
+    in_ns plain ip link set vx0 gso_max_segs 1
+    in_ns plain ip address add 10.0.1.7/24 dev vx0
+    in_ns plain ip -6 address add fd00:10:0:1::7/64 dev vx0 nodad
+    in_ns plain ip route add default via 10.0.1.1 dev vx0
+    in_ns plain ip -6 route add default via fd00:10:0:1::1 dev vx0
+}
+
+# $1, $2, $3: end points of the hosts
+write_fabric() {
+    cat << END
+fabric: two-hosts
+vnets:
+  - name: hub
+    address_space: [10.0.0.0/16, "fd00:10::/48"]
+    subnets: [{name: nva, prefixes: [10.0.1.0/24, "fd00:10:0:1::/64"]}]
+  - name: spoke
+    address_space: [10.1.0.0/16, "fd00:11::/48"]
+    subnets: [{name: vms, prefixes: [10.1.0.0/24, "fd00:11::/64"]}]
+peerings: [{vnets: [hub, spoke]}]
+hosts: [{name: h1, vtep: "$1"}, {name: h2, vtep: "$2"}, {name: plain, vtep: "$3"}]
+nics:
+  - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4, "fd00:11::4"], mac: "02:00:00:00:01:04", port: p-vm1, host: h1}
+  - {name: vm2, subnet: spoke/vms, addresses: [10.1.0.5, "fd00:11::5"], mac: "02:00:00:00:01:05", port: p-vm2, host: h2}
+  - {name: box, subnet: hub/nva, addresses: [10.0.1.7, "fd00:10:0:1::7"], mac: "02:00:00:00:01:07", host: plain,
+     underlay: {port: under1, vni: 7003}}
+ports:
+  - {name: p-vm1, device: net_tap, options: {iface: fp-guest}}
+  - {name: p-vm2, device: net_tap, options: {iface: fp-guest}}
+  - {name: under1, device: net_af_packet, options: {iface: under}, address: "$1", mtu: 1700}
+  - {name: under2, device: net_af_packet, options: {iface: under}, address: "$2", mtu: 1700}
+END
+}
+
+start_engine() {
+    local number=$1
+    nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" --json \
+        > "$run/h$number.json" 2> "$run/h$number.err" &
+    pids+=($!)
+    local tries=400
+    until grep -q ' running: ' "$run/h$number.err"; do
+        kill -0 "${pids[-1]}" 2> /dev/null || fail "engine h$number ended"
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "engine h$number did not start"
+        sleep 0.05
+    done
+}
+
+attach_guest() {
+    local number=$1 last=$2
+    in_ns "host$number" ip link set fp-guest netns "$prefix-guest$number"
+    in_ns "guest$number" ip link set fp-guest address "02:00:00:00:01:0$last" up
+    in_ns "guest$number" ip address add "10.1.0.$last/24" dev fp-guest
+    in_ns "guest$number" ip -6 address add "fd00:11::$last/64" dev fp-guest nodad
+    in_ns "guest$number" ip route add default via 10.1.0.1 dev fp-guest
+    in_ns "guest$number" ip -6 route add default via fd00:11::1 dev fp-guest
+}
+
+answers() {
+    local from=$1 to=$2 size=$3
+    in_ns "$from" ping -c 5 -i 0.2 -W 2 -s "$size" "$to" > "$run/ping" 2>&1 && grep -q ' 0% packet loss' "$run/ping"
+}
+
+# The first packets may come before neighbours of the underlay are known.
+reaches() {
+    local from=$1 to=$2 size=$3 tries
+    for tries in 1 2 3; do
+        answers "$from" "$to" "$size" && { echo "   $from -> $to, $size bytes: $(grep -o 'ttl=.*' "$run/ping" | head -n 1)"; return; }
+    done
+    cat "$run/ping" >&2
+    fail "$from does not reach $to with $size bytes (try $tries)"
+}
+
+try_underlay() {
+    local one=$1 two=$2 three=$3 length=$4
+    make_network
+    write_fabric "$one" "$two" "$three" > "$run/fabric.yaml"
+    make_plain "$three" "$one" "$length"
+    pids=()
+    start_engine 1
+    start_engine 2
+    attach_guest 1 4
+    attach_guest 2 5
+    reaches guest1 10.1.0.5 56
+    reaches guest2 fd00:11::4 56
+    reaches guest1 10.1.0.5 1472
+    reaches guest2 fd00:11::4 1452
+    reaches guest1 10.0.1.7 56
+    reaches plain fd00:11::4 1000
+    for pid in "${pids[@]}"; do kill -TERM "$pid"; done
+    for pid in "${pids[@]}"; do wait "$pid" || fail "an engine ended badly"; done
+    pids=()
+    python3 - "$run/h1.json" "$run/h2.json" << 'END' || fail "the counters do not add up"
+import json, sys
+for path in sys.argv[1:]:
+    report = json.load(open(path))
+    assert report["received"] == report["forwarded"] + report["answered"] + sum(report["dropped"].values()), report
+    others = [nic for nic in report["nics"] if nic["nic"] == "other hosts"][0]
+    assert others["forwarded"] >= 20, others
+END
+    for name in host1 host2 plain guest1 guest2 wire; do ip netns del "$prefix-$name"; done
+}
+
+echo "IPv4 underlay"
+try_underlay 192.0.2.1 192.0.2.7 192.0.2.9 24
+echo "IPv6 underlay"
+try_underlay 2001:db8::1 2001:db8::7 2001:db8::9 64
