@@ -114,18 +114,43 @@ int lpm_routes_each(const char *window, uint32_t root, lpm_routes_visit *visit, 
     return root ? walk_node(&walk, root, 0, 0) : 0;
 }
 
+uint32_t lpm_routes_find(const char *window, uint32_t root, lpm_key key, unsigned length)
+{
+    unsigned last = lpm_prefix_depth(length);
+
+    for (unsigned depth = 0; root && depth < last; depth += LPM_STRIDE)
+        root = lpm_routes_child(lpm_routes_at(window, root), lpm_key_chunk(key, depth));
+    return root;
+}
+
 int lpm_routes_each_under(const char *window, uint32_t root, lpm_key key, unsigned length,
                           lpm_routes_visit *visit, void *context)
 {
     struct walk walk = {.window = window, .visit = visit, .context = context};
-    unsigned last = lpm_prefix_depth(length);
-    unsigned depth = 0;
+    unsigned depth = lpm_prefix_depth(length);
+    uint32_t node = lpm_routes_find(window, root, key, length);
 
-    for (; root && depth < last; depth += LPM_STRIDE)
-        root = lpm_routes_child(lpm_routes_at(window, root), lpm_key_chunk(key, depth));
-    if (!root)
+    if (!node)
         return 0;
-    return walk_under(&walk, lpm_routes_at(window, root),
+    return walk_under(&walk, lpm_routes_at(window, node),
                       depth ? key >> (128 - depth) << (128 - depth) : 0, depth,
                       lpm_prefix_number(key, length));
+}
+
+/* What is longer than a number: a run of numbers for each length, and a run of children. */
+bool lpm_routes_any_under(const char *window, uint32_t node, lpm_key key, unsigned length)
+{
+    const struct lpm_routes_node *at = lpm_routes_at(window, node);
+    unsigned number = lpm_prefix_number(key, length);
+    uint64_t run = 1; /* as many bits as numbers of one length */
+
+    if (!node)
+        return false;
+    for (unsigned width = 1; number < LPM_SLOTS; width *= 2) {
+        number *= 2;
+        run |= run << width;
+        if (at->inner[number / 64] >> number % 64 & run)
+            return true;
+    }
+    return at->children >> (number - LPM_SLOTS) & run;
 }

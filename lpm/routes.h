@@ -163,5 +163,9 @@ int lpm_routes_each(const char *window, uint32_t root, lpm_routes_visit *visit, 
 /* The same for those that lie inside key/length and are longer. length >= 1. */
 int lpm_routes_each_under(const char *window, uint32_t root, lpm_key key, unsigned length,
                           lpm_routes_visit *visit, void *context);
+/* The node that holds the prefixes of this length around key, or 0. */
+uint32_t lpm_routes_find(const char *window, uint32_t root, lpm_key key, unsigned length);
+/* Does that node have, or lead to, one that lies inside key/length and is longer? */
+bool lpm_routes_any_under(const char *window, uint32_t node, lpm_key key, unsigned length);
 
 #endif

@@ -20,6 +20,9 @@
 
 #include <errno.h>
 
+/* Overrides whose nodes of the base's routes are fetched before they are looked at. */
+#define AHEAD 16
+
 /* Of the base, in a group. Asking the base takes as long as three or four searches. */
 #define ROUTES_MOST 64
 
@@ -50,6 +53,8 @@ struct state {
     const char *window;
     uint32_t routes;
     size_t changed; /* regions of the source that lie before the group */
+    size_t looked;  /* overrides whose nodes are known, of which the last are in nodes */
+    uint32_t nodes[AHEAD];
     /* The group. */
     size_t next, end; /* overrides not yet among prefixes */
     struct prefix *prefixes;
@@ -208,7 +213,7 @@ static int close_before(struct state *state, lpm_key next)
     return status;
 }
 
-static int new_cover(struct state *state, const struct prefix *prefix, uint32_t around,
+static int new_cover(struct state *state, uint32_t leaf, uint32_t length, uint32_t around,
                      uint32_t *cover)
 {
     struct lpm_sweep *sweep = state->sweep;
@@ -217,7 +222,7 @@ static int new_cover(struct state *state, const struct prefix *prefix, uint32_t 
         sweep->covers_count > LPM_VALUE_INDEX)
         return -ENOMEM;
     *cover = (uint32_t)sweep->covers_count;
-    sweep->covers[sweep->covers_count++] = (struct lpm_cover){prefix->leaf, prefix->length, around};
+    sweep->covers[sweep->covers_count++] = (struct lpm_cover){leaf, length, around};
     return 0;
 }
 
@@ -232,7 +237,8 @@ static int cover_around(struct state *state, uint32_t *cover)
         if (opened->prefix.is_route)
             continue;
         if (opened->cover == LPM_COVER_NONE &&
-            new_cover(state, &opened->prefix, *cover, &opened->cover) < 0)
+            new_cover(state, opened->prefix.leaf, opened->prefix.length, *cover, &opened->cover) <
+                0)
             return -ENOMEM;
         *cover = opened->cover;
     }
@@ -248,7 +254,8 @@ static int value_of(struct state *state, struct opened *opened)
     opened->value = prefix->is_route ? LPM_ENTRY_INHERIT : prefix->leaf;
     if (prefix->is_route || (!state->asking && prefix->leaf != LPM_NO_ROUTE))
         return 0;
-    if (cover_around(state, &around) < 0 || new_cover(state, prefix, around, &opened->cover) < 0)
+    if (cover_around(state, &around) < 0 ||
+        new_cover(state, prefix->leaf, prefix->length, around, &opened->cover) < 0)
         return -ENOMEM;
     opened->value = LPM_VALUE_COVER | (state->asking ? LPM_VALUE_ASKED : 0) | opened->cover;
     return 0;
@@ -271,6 +278,49 @@ static int open_prefix(struct state *state, const struct prefix *prefix)
     return emit(state, prefix->key, opened.value);
 }
 
+/* The node of the base's routes where this override is. */
+static uint32_t node_of(struct state *state, size_t at)
+{
+    for (; state->looked < at + AHEAD && state->looked < state->overs->count; state->looked++) {
+        struct lpm_over over = lpm_over_at(state->overs, state->looked);
+        uint32_t node = lpm_routes_find(state->window, state->routes, over.key, over.length);
+
+        __builtin_prefetch(lpm_routes_at(state->window, node));
+        state->nodes[state->looked % AHEAD] = node;
+    }
+    return state->nodes[at % AHEAD];
+}
+
+/* Most overrides have no other around or inside, and no longer route of the base inside: two bounds. A
+ * removal of one has a cover. */
+static bool is_lone(struct state *state, size_t at, const struct lpm_over *over)
+{
+    const struct lpm_overs *overs = state->overs;
+    bool asked = state->source->asking || state->source->changed_count > 0;
+
+    if (asked || (at + 1 < overs->count &&
+                  lpm_over_at(overs, at + 1).key <= lpm_key_last(over->key, over->length)))
+        return false;
+    return !lpm_routes_any_under(state->window, node_of(state, at), over->key, over->length);
+}
+
+static int sweep_lone(struct state *state, const struct lpm_over *over)
+{
+    lpm_key last = lpm_key_last(over->key, over->length);
+    uint32_t value = over->leaf;
+    int status = 0;
+
+    if (value == LPM_NO_ROUTE) {
+        status = new_cover(state, LPM_NO_ROUTE, over->length, LPM_COVER_NONE, &value);
+        value |= LPM_VALUE_COVER;
+    }
+    if (status == 0)
+        status = emit(state, over->key, value);
+    if (status == 0 && last != ~(lpm_key)0)
+        status = emit(state, last + 1, LPM_ENTRY_INHERIT);
+    return status;
+}
+
 /* The last address of all has none after it. */
 static int close_all(struct state *state)
 {
@@ -285,6 +335,13 @@ static int sweep_groups(struct state *state)
     int status = emit(state, 0, LPM_ENTRY_INHERIT);
 
     for (size_t first = 0; status == 0 && first < state->overs->count; first = state->end) {
+        struct lpm_over over = lpm_over_at(state->overs, first);
+
+        if (is_lone(state, first, &over)) {
+            status = sweep_lone(state, &over);
+            state->end = first + 1;
+            continue;
+        }
         status = gather(state, first);
         for (size_t i = 0; status == 0 && i < state->prefixes_count; i++)
             status = open_prefix(state, &state->prefixes[i]);

@@ -1,9 +1,10 @@
 /*
  * The FIBs of a domain as a whole: made, given up, and kept in the form that is cheaper.
  *
- * A derived FIB pays for what differs. Once that is more than half of the base, a FIB of its own is
- * smaller and quicker; it becomes derived again when less than a quarter differs, so that a count
- * that hovers around one bound does not make the FIB go back and forth.
+ * A derived FIB takes memory for what differs, and each change of an override costs all of them. A FIB alone
+ * takes memory for all routes, and makes each change of the base once more. What changes next nobody knows; so a
+ * FIB whose form has cost more than to give it the other one gets that, if memory allows. That is no more than twice
+ * the work of who knew, and a neighbour that comes and goes does not make its FIB go back and forth.
  */
 #include "engine/program/tables.h"
 
@@ -13,6 +14,12 @@
 /* Below this many differing prefixes a FIB is always derived: it costs a few pages at most, where a
  * base has a whole table. */
 #define ALONE_MINIMUM 1024
+/* A FIB may stand alone to save work if it takes no more than about this many times the memory of its overrides. */
+#define ALONE_TIMES 16u
+/* To give a FIB the other form costs, for each of its routes, as much as so many overrides that are written anew. */
+#define FORM_WORK 6u
+/* A FIB of so few routes gets the form that takes less memory whatever that costs. */
+#define FORM_SMALL 16384u
 
 static const enum lpm_family families[PROGRAM_FAMILIES] = {LPM_IPV4, LPM_IPV6};
 
@@ -196,6 +203,7 @@ static int stand_alone(struct program_domain *domain, struct program_table *tabl
     struct inheriting inheriting = {.domain = domain, .base = base};
     lpm_each(table->fib, refer_inherited, &inheriting);
     table->kind = PROGRAM_ALONE;
+    table->work = 0;
     domain->alone_count[family]++;
     return 0;
 }
@@ -218,8 +226,29 @@ static int derive_again(struct program_domain *domain, struct program_table *tab
     *old = table->fib;
     table->fib = derived;
     table->kind = PROGRAM_DERIVED;
+    table->work = 0;
     domain->alone_count[family]--;
     return 0;
+}
+
+void program_domain_relieve(struct program_domain *domain, struct program_table *table,
+                            enum program_family family)
+{
+    size_t routes = lpm_fib_routes(domain->bases[family]);
+    if (table->kind == PROGRAM_DERIVED && table->differs > ALONE_MINIMUM &&
+        table->differs > routes / ALONE_TIMES && table->work > FORM_WORK * routes)
+        (void)stand_alone(domain, table, family); /* it may be asked again */
+}
+
+/* Is a FIB alone better derived? What it follows while much differs is not to be held against it. */
+static bool should_derive(struct program_table *table, size_t routes)
+{
+    if (table->differs > ALONE_MINIMUM / 2 && table->differs >= routes / ALONE_TIMES / 2) {
+        table->work = 0;
+        return false;
+    }
+    size_t own = lpm_fib_routes(table->fib);
+    return own <= FORM_SMALL || table->work > FORM_WORK * own;
 }
 
 static int balance_table(struct program_domain *domain, struct program_scope *scope,
@@ -230,8 +259,7 @@ static int balance_table(struct program_domain *domain, struct program_scope *sc
     if (table->kind == PROGRAM_DERIVED && table->differs > ALONE_MINIMUM &&
         table->differs > routes / 2)
         return stand_alone(domain, table, family);
-    if (table->kind == PROGRAM_ALONE &&
-        (table->differs <= ALONE_MINIMUM / 2 || table->differs < routes / 4))
+    if (table->kind == PROGRAM_ALONE && should_derive(table, routes))
         return derive_again(domain, table, family, old);
     return 0;
 }

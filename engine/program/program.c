@@ -184,8 +184,11 @@ static void note_leaves(struct program *program, size_t n)
 {
     size_t batch = n < PROGRAM_BATCH ? n : PROGRAM_BATCH;
     program->leaves_a_prefix = 1;
-    for (size_t i = 0; i < program->domain_count && batch > 0; i++)
-        program->leaves_a_prefix += program->domains[i].pick_count / batch;
+    for (size_t i = 0; i < program->domain_count && batch > 0; i++) {
+        const struct program_domain *domain = &program->domains[i];
+        program->leaves_a_prefix += domain->pick_count / batch;
+        program->leaves_a_prefix += domain->alone_count[PROGRAM_IPV4];
+    }
 }
 
 static int apply_items(struct program *program, const struct program_pending_item *items,

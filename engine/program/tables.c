@@ -5,7 +5,7 @@
  * they show. So a batch has three steps, and no reader sees in any FIB a leaf that is not the old
  * or the new one of that FIB:
  *
- *   1. derived FIBs that will differ from the new base get their overrides, FIBs alone their routes
+ *   1. derived FIBs that will differ from the new base get their overrides, FIBs alone their routes and the base's
  *   2. the base changes
  *   3. derived FIBs that agree with the new base drop their overrides
  */
@@ -81,10 +81,13 @@ static int pick_deviating(struct batch *batch, uint32_t leaf)
     return error;
 }
 
-static int pick_alone(struct batch *batch)
+static int pick_followers(struct batch *batch)
 {
     const struct program_domain *domain = batch->domain;
     int error = 0;
+    if (domain->alone_count[batch->family] == 0 || domain->recovering)
+        return 0;
+    batch->at = PROGRAM_FOLLOWS;
     for (uint32_t i = 0; i < domain->scope_count && !error; i++)
         if (domain->scopes[i].tables[batch->family].kind == PROGRAM_ALONE)
             error = pick(batch, i, 1);
@@ -121,8 +124,6 @@ static int pick_at(struct batch *batch)
     for (size_t i = 0; i < domain->odd_count && !error; i++)
         if (is_odd_at(batch, &domain->scopes[domain->odd[i]]))
             error = pick(batch, domain->odd[i], 1);
-    if (!error && domain->alone_count[batch->family] > 0)
-        error = pick_alone(batch);
     if (!error)
         error = pick_deviating(batch, batch->base_before[batch->at]);
     if (!error && batch->base_after[batch->at] != batch->base_before[batch->at])
@@ -147,6 +148,8 @@ static int pick_all(struct batch *batch)
     domain->pick_count = 0;
     for (batch->at = 0; batch->at < batch->n && !error; batch->at++)
         error = pick_at(batch);
+    if (!error)
+        error = pick_followers(batch);
     if (domain->pick_count > 0)
         qsort(domain->picks, domain->pick_count, sizeof(*domain->picks), compare_picks);
     for (size_t i = 0; i < domain->pick_count; i++)
@@ -250,6 +253,24 @@ static void plan_alone(struct batch *batch, const struct program_pick *pick,
     edit_add(edit, change_to(prefix, wanted), shown);
 }
 
+/* A FIB alone that was picked at n prefixes shows what the base does at all others. */
+static void plan_follower(struct batch *batch, const struct program_pick *picks, size_t n,
+                          struct program_table *table, struct edit *edit)
+{
+    size_t before = edit->n, next = 0;
+    for (uint32_t i = 0; i < batch->n; i++) {
+        if (next < n && picks[next].prefix == i) {
+            next++;
+        } else if (batch->base_before[i] != batch->base_after[i]) {
+            edit_add(edit, change_to(&batch->prefixes[i], batch->base_after[i]),
+                     batch->base_before[i]);
+            program_groups_again(batch->domain->groups, batch->base_after[i]);
+        }
+    }
+    batch->changed += (int)(edit->n - before);
+    table->work += edit->n - before;
+}
+
 /* n picks of one scope. */
 static int apply_scope(struct batch *batch, const struct program_pick *picks, size_t n)
 {
@@ -257,6 +278,8 @@ static int apply_scope(struct batch *batch, const struct program_pick *picks, si
     struct program_scope *scope = &domain->scopes[picks[0].scope];
     struct program_table *table = &scope->tables[batch->family];
     struct edit edit = {.n = 0};
+    bool follows = picks[n - 1].prefix == PROGRAM_FOLLOWS;
+    n -= follows;
     for (size_t i = 0; i < n; i++) {
         uint32_t wanted;
         int error = leaf_of(domain, &scope->view, &batch->prefixes[picks[i].prefix], &wanted);
@@ -269,6 +292,10 @@ static int apply_scope(struct batch *batch, const struct program_pick *picks, si
         else
             plan_alone(batch, &picks[i], table, wanted, &edit);
     }
+    if (follows)
+        plan_follower(batch, picks, n, table, &edit);
+    else if (edit.n > 0)
+        table->work += table->differs;
     return edit_apply(domain, table->fib, &edit);
 }
 
@@ -290,11 +317,13 @@ static int apply_base(struct batch *batch)
 static int apply_late(const struct batch *batch, const struct program_late *late, size_t left)
 {
     const struct program_domain *domain = batch->domain;
+    struct program_table *table = &domain->scopes[late[0].scope].tables[batch->family];
     struct lpm_change changes[PROGRAM_BATCH];
     size_t n = 0;
     for (; n < left && late[n].scope == late[0].scope; n++)
         changes[n] = (struct lpm_change){.kind = LPM_INHERIT, .prefix = late[n].prefix};
-    int error = lpm_update(domain->scopes[late[0].scope].tables[batch->family].fib, changes, n);
+    int error = lpm_update(table->fib, changes, n);
+    table->work += table->differs;
     for (size_t i = 0; i < n && !error; i++)
         program_groups_release(domain->groups, late[i].leaf);
     return error ? error : (int)n;
@@ -320,6 +349,17 @@ static int apply_steps(struct batch *batch)
     return error;
 }
 
+/* The FIBs that were picked, when all is applied. */
+static void relieve(const struct batch *batch)
+{
+    struct program_domain *domain = batch->domain;
+    for (size_t i = 0; i < domain->pick_count && !domain->recovering;
+         i += run_of_scope(domain, i)) {
+        struct program_scope *scope = &domain->scopes[domain->picks[i].scope];
+        program_domain_relieve(domain, &scope->tables[batch->family], batch->family);
+    }
+}
+
 int program_domain_apply(struct program_domain *domain, const struct lpm_prefix *prefixes, size_t n)
 {
     struct batch batch = {.domain = domain,
@@ -338,8 +378,9 @@ int program_domain_apply(struct program_domain *domain, const struct lpm_prefix 
     if (!error)
         error = apply_steps(&batch);
     release_all(domain, batch.base_after, known);
-    if (!error)
-        return batch.changed;
-    domain->recovering = true;
-    return error;
+    if (error)
+        domain->recovering = true;
+    else
+        relieve(&batch);
+    return error ? error : batch.changed;
 }

@@ -8,13 +8,14 @@
  *     shared         the rows in common (fabric_view_open_shared()), next hops as seen from one of the VNets
  *     bases[2]       IPv4, IPv6
  *     scopes[]       by VNet: view, NICs, and per family a struct program_table:
- *                      derived from the base  (holds `differs` overrides)
- *                      alone                  (more than half differs: overrides would cost more)
+ *                      derived from the base  (holds `differs` overrides, which every change of one costs)
+ *                      alone                  (follows every change of the base; see balance.c for when)
  *     special        at which prefixes which scopes may differ, by the model (special.h)
  *     odd[]          scopes that may differ at any prefix, for what no prefix tells
  *
- * Which scopes are looked at when a prefix changes: the special ones, the odd ones, those that stand alone, and those
- * of VNets that see the next hops otherwise (program_groups_deviating()). Every other scope shows what its base does.
+ * Which scopes are looked at when a prefix changes: the special ones, the odd ones, and those of VNets that see the
+ * next hops otherwise (program_groups_deviating()). Every other scope shows what its base does, one that stands
+ * alone by making the base's changes.
  *
  * Invariant, but within program_domain_apply() and after it failed: a derived FIB overrides its base
  * at a prefix if and only if it shows another leaf there. So whether there is an override is seen
@@ -38,6 +39,8 @@ struct program_table {
     enum program_table_kind kind;
     struct lpm_fib *fib;
     size_t differs; /* prefixes at which fib shows another leaf than the base */
+    /* What its form has cost lately: overrides written anew, or changes of the base made once more. */
+    size_t work;
 };
 
 struct program_scope {
@@ -49,10 +52,12 @@ struct program_scope {
     struct program_table tables[PROGRAM_FAMILIES];
 };
 
-/* One scope to be looked at for one prefix of a batch. */
+/* One scope to be looked at for one prefix of a batch. PROGRAM_FOLLOWS: to be taken along by the base at all prefixes
+ * for which it is not picked. */
 struct program_pick {
     uint32_t scope, prefix;
 };
+#define PROGRAM_FOLLOWS UINT32_MAX
 
 /* What a derived FIB has to do after the base has changed. */
 struct program_late {
@@ -97,6 +102,11 @@ size_t program_domain_scopes(const struct program_domain *domain, uint32_t vnet,
  * be applied again, followed by a recount of references and program_domain_recovered(). */
 int program_domain_apply(struct program_domain *domain, const struct lpm_prefix *prefixes,
                          size_t n);
+
+/* Lets a derived FIB stand alone where its overrides cost too much work. No more than one batch may have been applied
+ * since it was asked last. Where memory is short it stays derived. */
+void program_domain_relieve(struct program_domain *domain, struct program_table *table,
+                            enum program_family family);
 
 /* Turns derived FIBs into FIBs that stand alone, or back, where that is cheaper now. Where a
  * scope's FIB is another one after this, moved() takes NICs off the old one, which is released

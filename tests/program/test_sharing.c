@@ -114,6 +114,57 @@ Test(sharing, a_fib_that_differs_by_more_than_half_stands_alone)
     world_destroy(world);
 }
 
+static void announce_range(struct lab *lab, const char *neighbor, unsigned first, unsigned n)
+{
+    for (unsigned i = first; i < first + n; i++) {
+        char prefix[LPM_PREFIX_TEXT];
+        snprintf(prefix, sizeof(prefix), "11.%u.%u.0/24", i / 256, i % 256);
+        lab_announce(lab, 0, neighbor, prefix);
+    }
+}
+
+static void flush_without_check(struct lab *lab)
+{
+    while (program_flush_due(lab->program))
+        cr_assert_geq(program_flush(lab->program), 0);
+}
+
+/* Less than half of the routes, but changes again and again, each of which costs all overrides. Then it follows what
+ * the others announce. */
+Test(sharing, a_fib_whose_changes_cost_more_than_another_form_gets_that)
+{
+    const unsigned others = 1200, own = 1100;
+    struct world *world = many_spokes(1, 1);
+    uint32_t nva = world_add_nic(world, 0, "nva2", "10.0.1.5");
+    struct lab lab;
+    world_add_router(world, "nva2-os", nva);
+    world_add_peer(world, 0, nva);
+    lab_open(&lab, world, 0);
+    announce_range(&lab, "10.0.1.5", 0, own);
+    announce_range(&lab, "10.0.1.4", own, others);
+    flush_without_check(&lab);
+    /* That of the first NVA, which lacks most routes. */
+    size_t derived = lab_size(&lab).derived_fibs;
+    cr_assert_eq(lab_size(&lab).fibs, derived + 3);
+    for (unsigned i = 0; i < 20; i++) {
+        lab_announce(&lab, 0, "10.0.1.5", "9.9.9.9/32");
+        flush_without_check(&lab);
+        lab_withdraw(&lab, 0, "10.0.1.5", "9.9.9.9/32");
+        flush_without_check(&lab);
+    }
+    cr_assert_eq(lab_size(&lab).derived_fibs, derived - 1);
+    announce_range(&lab, "10.0.1.5", own, 2);
+    announce_range(&lab, "10.0.1.4", own - 2, 2);
+    lab_announce(&lab, 0, "10.0.1.4", "0.0.0.0/0");
+    lab_flush(&lab);
+    lab_withdraw(&lab, 0, "10.0.1.4", "0.0.0.0/0");
+    lab_flush(&lab);
+    struct dp_verdict verdict = lab_send(&lab, nva, "10.0.1.5", "11.5.0.1", 1);
+    cr_assert_eq(verdict.nic, program_nic_id(lab.program, 0));
+    lab_close(&lab);
+    world_destroy(world);
+}
+
 /* An NVA in a spoke: the hub reaches it, other spokes do not, and each sees its own group for the same route. As
  * all but one see it alike, that one costs an override a route, and the others nothing. */
 Test(sharing, next_hop_that_vnets_see_otherwise)
