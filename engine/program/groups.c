@@ -2,6 +2,7 @@
  *   buckets[hash] ──> group ──> group          chain of equal hash
  *   by_id[id]     ──> group                    every group that exists in the data plane
  *   down[]                                     next hops that are out of every group now
+ *   sights        which VNets see a member otherwise, shared by the groups that have it (sights.h)
  */
 #include "engine/program/groups.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "engine/program/resolve.h"
+#include "engine/program/sights.h"
 
 #define BUCKET_COUNT 4096u /* chains stay short up to some ten thousand groups */
 
@@ -19,15 +21,17 @@ struct group {
     uint32_t hash;
     uint32_t references;
     struct program_target target;
-    bool compared; /* deviating is known */
+    bool compared; /* deviating is known, and a sight of each member held */
     uint32_t *deviating;
     size_t deviating_count;
+    struct program_sight *sights[DP_GROUP_MEMBER_MAX];
 };
 
 struct program_groups {
     const struct fabric *fabric;
     const struct program_balancers *balancers;
     struct dp_forwarding *forwarding;
+    struct program_sights *sights;
     struct group *buckets[BUCKET_COUNT];
     struct group **by_id;
     uint32_t id_capacity;
@@ -133,6 +137,12 @@ fail:
     return error;
 }
 
+static void release_sights(const struct program_groups *groups, struct group *group, unsigned n)
+{
+    while (n > 0)
+        program_sights_release(groups->sights, group->sights[--n]);
+}
+
 static void discard(struct program_groups *groups, struct group *group)
 {
     struct group **link = &groups->buckets[group->hash % BUCKET_COUNT];
@@ -144,6 +154,7 @@ static void discard(struct program_groups *groups, struct group *group)
     if (groups->last.id == group->id)
         groups->last.id = LPM_NO_ROUTE;
     dp_group_destroy(groups->forwarding, group->id);
+    release_sights(groups, group, group->compared ? group->target.member_count : 0);
     free(group->deviating);
     free(group);
 }
@@ -236,23 +247,53 @@ void program_groups_recount_end(struct program_groups *groups)
 
 /* --- Other points of view --------------------------------------------------------------------- */
 
-static int compare_views(const struct program_groups *groups, struct group *group)
+static int compare_vnets(const void *a, const void *b)
 {
-    const struct fabric *fabric = groups->fabric;
-    uint32_t *vnets = calloc((size_t)fabric->vnets_count + 1, sizeof(*vnets));
-    size_t n = 0;
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Those that see any member otherwise. */
+static int merge_sights(struct group *group)
+{
+    size_t n = 0, kept = 0;
+    for (unsigned i = 0; i < group->target.member_count; i++)
+        n += group->sights[i]->n;
+    if (n == 0)
+        return 0;
+    uint32_t *vnets = malloc(n * sizeof(*vnets));
     if (!vnets)
         return -ENOMEM;
-    for (uint32_t i = 0; i < fabric->vnets_count; i++)
-        if (program_target_deviates(fabric, groups->balancers, i, &group->target))
-            vnets[n++] = i;
-    if (n > 0)
-        group->deviating = vnets;
-    else
-        free(vnets);
-    group->deviating_count = n;
-    group->compared = true;
+    n = 0;
+    for (unsigned i = 0; i < group->target.member_count; i++) {
+        const struct program_sight *sight = group->sights[i];
+        memcpy(vnets + n, sight->vnets, sight->n * sizeof(*vnets));
+        n += sight->n;
+    }
+    qsort(vnets, n, sizeof(*vnets), compare_vnets);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || vnets[i] != vnets[kept - 1])
+            vnets[kept++] = vnets[i];
+    group->deviating = vnets;
+    group->deviating_count = kept;
     return 0;
+}
+
+static int compare_views(const struct program_groups *groups, struct group *group)
+{
+    unsigned held = 0;
+    int error = 0;
+    while (held < group->target.member_count && !error) {
+        group->sights[held] = program_sights_hold(groups->sights, &group->target.members[held]);
+        error = group->sights[held] ? 0 : -ENOMEM;
+        held += !error;
+    }
+    if (!error)
+        error = merge_sights(group);
+    if (error)
+        release_sights(groups, group, held);
+    group->compared = !error;
+    return error;
 }
 
 int program_groups_deviating(struct program_groups *groups, uint32_t id, const uint32_t **vnets,
@@ -330,7 +371,11 @@ struct program_groups *program_groups_create(const struct fabric *fabric,
     groups->fabric = fabric;
     groups->balancers = balancers;
     groups->forwarding = forwarding;
-    return groups;
+    groups->sights = program_sights_create(fabric, balancers);
+    if (groups->sights)
+        return groups;
+    free(groups);
+    return NULL;
 }
 
 void program_groups_destroy(struct program_groups *groups)
@@ -339,6 +384,7 @@ void program_groups_destroy(struct program_groups *groups)
         return;
     program_groups_recount_begin(groups);
     program_groups_recount_end(groups);
+    program_sights_destroy(groups->sights);
     free(groups->by_id);
     free(groups->down);
     free(groups);

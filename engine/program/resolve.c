@@ -105,17 +105,12 @@ static bool members_equal(const struct dp_member *a, const struct dp_member *b)
            a->weight == b->weight && lpm_address_equal(&a->next_hop, &b->next_hop);
 }
 
-bool program_target_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
-                             uint32_t vnet, const struct program_target *target)
+bool program_member_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
+                             uint32_t vnet, const struct dp_member *member)
 {
-    for (unsigned i = 0; i < target->member_count; i++) {
-        const struct dp_member *member = &target->members[i];
-        struct dp_member seen = resolve_member(fabric, balancers, vnet, &member->next_hop);
-        if (seen.nic != member->nic || seen.group != member->group ||
-            seen.peering != member->peering)
-            return true;
-    }
-    return false;
+    struct dp_member seen = resolve_member(fabric, balancers, vnet, &member->next_hop);
+    return seen.nic != member->nic || seen.group != member->group ||
+           seen.peering != member->peering;
 }
 
 bool program_target_equal(const struct program_target *a, const struct program_target *b)

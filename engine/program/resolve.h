@@ -27,9 +27,9 @@ struct program_target {
 /* A next hop that is a frontend becomes a member that leads to its load balancer's group. */
 void program_resolve(const struct fabric *fabric, const struct program_balancers *balancers,
                      uint32_t vnet, const struct fabric_row *row, struct program_target *target);
-/* Would NICs of vnet need another target for the row that led to this one? */
-bool program_target_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
-                             uint32_t vnet, const struct program_target *target);
+/* Do NICs of vnet see another NIC, or another way, behind the next hop of this member? */
+bool program_member_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
+                             uint32_t vnet, const struct dp_member *member);
 bool program_target_equal(const struct program_target *a, const struct program_target *b);
 uint32_t program_target_hash(const struct program_target *target);
 
