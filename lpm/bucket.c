@@ -167,7 +167,7 @@ static uint32_t pack(struct lpm_memory *memory, const struct ranges *ranges)
     if (!cell)
         return LPM_ENTRY_FAILED;
     head = lpm_memory_at(memory->window, cell);
-    head->runs = (uint64_t)size << 1;
+    head->runs = size;
     head->references = 1;
     fill((uint32_t *)(void *)head, ranges);
     return lpm_entry_of_bucket(cell, form_for(ranges->count));
@@ -192,6 +192,5 @@ bool lpm_bucket_equal(const char *window, uint32_t a, uint32_t b)
     const struct lpm_node *head_b = lpm_memory_at(window, lpm_entry_cell(b));
 
     return lpm_bucket_form(a) == lpm_bucket_form(b) && head_a->runs == head_b->runs &&
-           memcmp(head_a->entries, head_b->entries,
-                  (size_t)(head_a->runs >> 1) - offsetof(struct lpm_node, entries)) == 0;
+           memcmp(&head_a->entries, &head_b->entries, (size_t)head_a->runs - LPM_NODE_HEAD) == 0;
 }

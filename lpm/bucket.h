@@ -9,8 +9,8 @@
  * An entry that names a bucket is marked as one and carries its form. A bucket begins with a cache line
  * that begins like a node (node.h), so that both are counted, shared and buried alike:
  *
- *      size         2 words: bytes of the bucket, shifted left by 1; the lowest bit, which every
- *      references   1 word   node has set, is clear
+ *      size         2 words: bytes of the bucket
+ *      references   1 word
  *      short        6 keys, then the values of 7 ranges: one cache line in all
  *      broad        13 keys, and on a second line the values of 14 ranges
  *      tall         13 keys, of up to 14 bottoms that follow: a line each, 8 keys and the values of 8 ranges
@@ -24,11 +24,8 @@
 #ifndef LPM_BUCKET_H
 #define LPM_BUCKET_H
 
+#include "lpm/line.h"
 #include "lpm/node.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 /* The odd ones have a second line before all else. */
 enum lpm_bucket_form { LPM_BUCKET_SHORT, LPM_BUCKET_BROAD, LPM_BUCKET_TALL, LPM_BUCKET_GREAT };
@@ -86,37 +83,6 @@ static inline const uint32_t *lpm_bucket_second(const uint32_t *first, enum lpm_
 {
     return first + LPM_BUCKET_WORDS * ((unsigned)form & 1);
 }
-
-/* How many keys of a line are less than the address. A word that is no key may be the writer's, so the
- * sanitizers must not see it read. */
-#if defined(__SSE2__) && !defined(FINGERPOST_SANITIZE)
-static inline unsigned lpm_line_before(const uint32_t *line, unsigned keys, uint32_t address)
-{
-    /* There is no comparison of unsigned numbers. */
-    __m128i sign = _mm_set1_epi32(INT32_MIN);
-    __m128i wanted = _mm_xor_si128(_mm_set1_epi32((int)address), sign);
-    unsigned before = 0;
-
-    for (unsigned i = 0; i < LPM_BUCKET_WORDS; i += 4) {
-        __m128i words = _mm_load_si128((const __m128i *)(const void *)(line + i));
-        __m128i less = _mm_cmplt_epi32(_mm_xor_si128(words, sign), wanted);
-
-        before |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(less)) << i;
-    }
-    return (unsigned)__builtin_popcount(before & keys);
-}
-#else
-static inline unsigned lpm_line_before(const uint32_t *line, unsigned keys, uint32_t address)
-{
-    unsigned count = 0;
-
-    for (unsigned i = LPM_BUCKET_HEAD; i < LPM_BUCKET_WORDS; i++)
-        count += (line[i] < address) & keys >> i;
-    for (unsigned i = 0; keys & 1 && i < LPM_BUCKET_HEAD; i++)
-        count += line[i] < address;
-    return count;
-}
-#endif
 
 /* The leaf at address, the 32 bits of it from the place on. */
 static inline uint32_t lpm_bucket_look_up(const char *window, uint32_t entry, uint32_t address)

@@ -103,6 +103,8 @@ static bool all_one(const struct lpm_fib *const *fibs, unsigned n)
 {
     uintptr_t difference = 0;
 
+    if (fibs[0] != fibs[n - 1] || fibs[0] != fibs[n / 2])
+        return false;
     for (unsigned i = 1; i < n; i++)
         difference |= (uintptr_t)fibs[i] ^ (uintptr_t)fibs[0];
     return difference == 0;

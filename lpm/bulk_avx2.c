@@ -34,15 +34,9 @@ avx2_line_before(const uint32_t *line, unsigned keys, uint32_t address)
 }
 
 AVX2 static inline __attribute__((always_inline)) unsigned
-avx2_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
+avx2_lines_before(const uint64_t *lines, unsigned keys, uint64_t address)
 {
-    return avx2_line_before(keys, (1u << LPM_FANOUT) - 1, address);
-}
-
-AVX2 static inline __attribute__((always_inline)) unsigned
-avx2_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
-{
-    const __m256i *quarters = (const __m256i *)(const void *)keys;
+    const __m256i *quarters = (const __m256i *)(const void *)lines;
     __m256i sign = _mm256_set1_epi64x(INT64_MIN);
     __m256i wanted = _mm256_xor_si256(_mm256_set1_epi64x((long long)address), sign);
     unsigned before = 0;
@@ -53,13 +47,12 @@ avx2_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
 
         before |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(less)) << (4 * i);
     }
-    return (unsigned)__builtin_popcount(before);
+    return (unsigned)__builtin_popcount(keys & before);
 }
 
 #define LPM_PROCESSOR    AVX2
-#define LPM_KEYS4_BEFORE avx2_keys4_before
-#define LPM_KEYS6_BEFORE avx2_keys6_before
 #define LPM_LINE_BEFORE  avx2_line_before
+#define LPM_LINES_BEFORE avx2_lines_before
 #include "lpm/bulk.h"
 
 AVX2 static void avx2_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,

@@ -26,25 +26,18 @@ avx512_line_before(const uint32_t *line, unsigned keys, uint32_t address)
 }
 
 AVX512 static inline __attribute__((always_inline)) unsigned
-avx512_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
-{
-    return avx512_line_before(keys, (1u << LPM_FANOUT) - 1, address);
-}
-
-AVX512 static inline __attribute__((always_inline)) unsigned
-avx512_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
+avx512_lines_before(const uint64_t *lines, unsigned keys, uint64_t address)
 {
     __m512i wanted = _mm512_set1_epi64((long long)address);
-    unsigned low = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)keys), wanted);
-    unsigned high = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)(keys + 8)), wanted);
+    unsigned low = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)lines), wanted);
+    unsigned high = _mm512_cmplt_epu64_mask(_mm512_load_si512((const void *)(lines + 8)), wanted);
 
-    return (unsigned)__builtin_popcount(low | high << 8);
+    return (unsigned)__builtin_popcount(keys & (low | high << 8));
 }
 
 #define LPM_PROCESSOR    AVX512
-#define LPM_KEYS4_BEFORE avx512_keys4_before
-#define LPM_KEYS6_BEFORE avx512_keys6_before
 #define LPM_LINE_BEFORE  avx512_line_before
+#define LPM_LINES_BEFORE avx512_lines_before
 #include "lpm/bulk.h"
 
 AVX512 static void avx512_look_up4(const struct lpm_fib *const *fibs, const uint32_t *addresses,
@@ -69,16 +62,22 @@ AVX512 static inline __m512i nodes_at(const _Atomic uint32_t *direct, __m256i ad
 /* What they show. */
 AVX512 static inline __m256i entries_at(const char *window, __m512i nodes, __m256i addresses)
 {
-    const char *first = window + offsetof(struct lpm_node, entries) - sizeof(uint32_t);
     __m512i runs = _mm512_i64gather_epi64(nodes, window, 1);
     /* Shifts out what is beyond the chunk: a shift takes the lowest six bits. */
     __m512i beyond = _mm512_cvtepu32_epi64(
         _mm256_andnot_si256(_mm256_srli_epi32(addresses, 32 - LPM_DIRECT_BITS - LPM_STRIDE),
                             _mm256_set1_epi32(LPM_SLOTS - 1)));
     __m512i place = _mm512_popcnt_epi64(_mm512_sllv_epi64(runs, beyond));
+    __m512i wide = _mm512_and_si512(runs, _mm512_set1_epi64(LPM_NODE_WIDE));
+    /* As lpm_node_slot(): the place is shifted by 2 and starts from 1, or by 1 and starts from 0. */
+    __m512i at = _mm512_sllv_epi64(_mm512_sub_epi64(place, wide),
+                                   _mm512_add_epi64(wide, _mm512_set1_epi64(1)));
+    __m256i halves = _mm512_cvtepi64_epi32(_mm512_slli_epi64(wide, 4));
+    __m256i loaded;
 
-    /* Places count from 1. */
-    return _mm512_i64gather_epi32(_mm512_add_epi64(nodes, _mm512_slli_epi64(place, 2)), first, 1);
+    at = _mm512_add_epi64(_mm512_add_epi64(at, _mm512_slli_epi64(wide, 1)), nodes);
+    loaded = _mm512_i64gather_epi32(at, window + LPM_NODE_HEAD - sizeof(uint16_t), 1);
+    return _mm256_srlv_epi32(loaded, _mm256_sub_epi32(_mm256_set1_epi32(16), halves));
 }
 
 AVX512 static inline __mmask8 lanes_from(unsigned i, unsigned n)

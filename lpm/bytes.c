@@ -5,19 +5,16 @@
 
 static size_t node_bytes(const char *window, uint32_t entry)
 {
-    const struct lpm_node *node;
-    unsigned count;
+    const struct lpm_node *node = lpm_memory_at(window, lpm_entry_cell(entry));
     size_t bytes;
 
     if (lpm_entry_is_leaf(entry))
         return 0;
-    node = lpm_memory_at(window, lpm_entry_cell(entry));
-    bytes = lpm_memory_size(lpm_node_cell_size(node));
+    bytes = lpm_memory_size(lpm_entry_bytes(window, entry));
     if (lpm_entry_is_bucket(entry))
         return bytes;
-    count = (unsigned)__builtin_popcountll(node->runs);
-    for (unsigned i = 0; i < count; i++)
-        bytes += node_bytes(window, node->entries[i]);
+    for (unsigned i = 0; i < lpm_node_count(node); i++)
+        bytes += node_bytes(window, lpm_node_entry(node, i));
     return bytes;
 }
 

@@ -29,12 +29,6 @@ static unsigned pile_of(size_t size)
     return (unsigned)(size / LPM_CELL_UNIT);
 }
 
-/* The size in the accounts of a cell that is there. */
-static size_t size_of(const struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell)
-{
-    return lpm_memory_size(memory->cell_size[kind](cell_at(memory, cell)));
-}
-
 static void push(const struct lpm_memory *memory, struct lpm_pile *pile, uint32_t cell)
 {
     cell_at(memory, cell)->link = pile->first;
@@ -149,10 +143,10 @@ uint32_t lpm_memory_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, s
     return cell;
 }
 
-void lpm_memory_free_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell)
+void lpm_memory_free_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell,
+                          size_t size)
 {
-    size_t size = size_of(memory, kind, cell);
-
+    size = lpm_memory_size(size);
     memory->bytes[kind] -= size;
     spare_cell(memory, cell, size);
 }
@@ -215,11 +209,12 @@ static struct lpm_grave *open_grave(struct lpm_memory *memory)
     return grave;
 }
 
-void lpm_memory_bury(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell)
+void lpm_memory_bury(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell,
+                     size_t size)
 {
     struct lpm_grave *grave = open_grave(memory);
-    size_t size = size_of(memory, kind, cell);
 
+    size = lpm_memory_size(size);
     push(memory, &grave->piles[pile_of(size)], cell);
     grave->bytes += size;
     memory->bytes[kind] -= size;

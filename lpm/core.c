@@ -143,8 +143,6 @@ struct lpm *lpm_create(void)
 
     if (!lpm)
         return NULL;
-    lpm->memory.cell_size[LPM_MEMORY_LOOKUP] = lpm_node_cell_size;
-    lpm->memory.cell_size[LPM_MEMORY_WRITER] = lpm_routes_cell_size;
     status = lpm_memory_init(&lpm->memory);
     if (status < 0) {
         free(lpm);

@@ -15,7 +15,6 @@
 struct lpm_table;
 
 /* Layers and tables are made in whole cache lines and begin with one. */
-#define LPM_LINE          64
 #define LPM_TOUCHED_WORDS 4
 
 /* How many overrides of a table's layers there are, by what a change of the base asks (touch.c). */

@@ -16,8 +16,8 @@ void lpm_leaf_begin(struct lpm_memory *memory)
 {
     struct lpm_node *node = writable(memory, 0);
 
-    node->runs = 1;
-    node->entries[0] = 0;
+    node->runs = 0;
+    node->entries.narrow[0] = 0;
 }
 
 static uint32_t home_of(const struct lpm_leaves *leaves, uint32_t leaf)
@@ -57,16 +57,20 @@ static bool make_room(struct lpm_memory *memory)
 
 static uint32_t make_cell(struct lpm_memory *memory, uint32_t leaf)
 {
-    size_t size = offsetof(struct lpm_node, entries) + sizeof(leaf);
+    bool wide = leaf > UINT16_MAX;
+    size_t size = LPM_NODE_HEAD + (wide ? sizeof(uint32_t) : sizeof(uint16_t));
     uint32_t cell = make_room(memory) ? lpm_memory_cell(memory, LPM_MEMORY_LOOKUP, size) : 0;
     struct lpm_node *node;
 
     if (!cell)
         return LPM_ENTRY_FAILED;
     node = writable(memory, cell);
-    node->runs = 1;
+    node->runs = wide ? LPM_NODE_WIDE : 0;
     node->references = 1;
-    node->entries[0] = leaf;
+    if (wide)
+        node->entries.wide[0] = leaf;
+    else
+        node->entries.narrow[0] = (uint16_t)leaf;
     *find_place(memory, &memory->leaves, leaf) = cell;
     memory->leaves.count++;
     return cell;
@@ -112,8 +116,9 @@ void lpm_leaf_put(struct lpm_memory *memory, uint32_t cell)
     if (--node->references > 0)
         return;
     close_gap(memory, leaves,
-              (uint32_t)(find_place(memory, leaves, node->entries[0]) - leaves->cells));
-    lpm_memory_bury(memory, LPM_MEMORY_LOOKUP, cell);
+              (uint32_t)(find_place(memory, leaves, lpm_node_entry(node, 0)) - leaves->cells));
+    lpm_memory_bury(memory, LPM_MEMORY_LOOKUP, cell,
+                    lpm_entry_bytes(memory->window, LPM_ENTRY_NODE | cell));
     if (--leaves->count > 0)
         return;
     lpm_memory_free_block(memory, LPM_MEMORY_WRITER, leaves->cells,

@@ -21,7 +21,7 @@ void lpm_leaf_put(struct lpm_memory *memory, uint32_t cell);
 
 static inline uint32_t lpm_leaf_of(const char *window, uint32_t cell)
 {
-    return lpm_node_at(window, cell)->entries[0];
+    return lpm_node_entry(lpm_node_at(window, cell), 0);
 }
 
 #endif

@@ -84,11 +84,10 @@ struct lpm_memory {
     struct lpm_rcu_head burial;
     bool burial_pending;
     struct lpm_leaves leaves;
-    size_t (*cell_size[LPM_MEMORY_KINDS])(const void *cell);
     long fail_after; /* tests: this many more allocations succeed; -1: all */
 };
 
-/* cell_size must be filled in. 0 or -ENOMEM. */
+/* 0 or -ENOMEM. */
 int lpm_memory_init(struct lpm_memory *memory);
 /* Everything must have been freed or buried; waits for what is buried. */
 void lpm_memory_exit(struct lpm_memory *memory);
@@ -105,10 +104,12 @@ void lpm_memory_free_deferred(struct lpm_memory *memory, void *block, size_t siz
 
 /* Reference of a new cell, or 0. Not zeroed. */
 uint32_t lpm_memory_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, size_t size);
-/* For a cell that no reader has ever seen. */
-void lpm_memory_free_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell);
+/* For a cell of that size that no reader has ever seen. */
+void lpm_memory_free_cell(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell,
+                          size_t size);
 /* For a cell that readers may hold: freed after a grace period. */
-void lpm_memory_bury(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell);
+void lpm_memory_bury(struct lpm_memory *memory, enum lpm_memory_kind kind, uint32_t cell,
+                     size_t size);
 
 /* Bytes that a request of size takes. */
 size_t lpm_memory_size(size_t size);

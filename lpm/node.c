@@ -7,18 +7,18 @@
 
 #include <assert.h>
 
-static size_t size_of_node(unsigned entries)
+static size_t size_of_node(bool wide, unsigned entries)
 {
-    return offsetof(struct lpm_node, entries) + entries * sizeof(uint32_t);
+    return LPM_NODE_HEAD + entries * (wide ? sizeof(uint32_t) : sizeof(uint16_t));
 }
 
-size_t lpm_node_cell_size(const void *cell)
+size_t lpm_entry_bytes(const char *window, uint32_t entry)
 {
-    const struct lpm_node *node = cell;
+    const struct lpm_node *node = lpm_memory_at(window, lpm_entry_cell(entry));
 
-    if (!(node->runs & 1)) /* a bucket */
-        return (size_t)(node->runs >> 1);
-    return size_of_node((unsigned)__builtin_popcountll(node->runs));
+    if (lpm_entry_is_bucket(entry))
+        return (size_t)node->runs;
+    return size_of_node(node->runs & LPM_NODE_WIDE, lpm_node_count(node));
 }
 
 static struct lpm_node *writable(struct lpm_memory *memory, uint32_t entry)
@@ -35,12 +35,8 @@ uint32_t lpm_node_retain(struct lpm_memory *memory, uint32_t entry)
 
 static void release_entries(struct lpm_memory *memory, const struct lpm_node *node)
 {
-    unsigned count = (unsigned)__builtin_popcountll(node->runs);
-
-    for (unsigned i = 0; i < count; i++) {
-        if (!lpm_entry_is_leaf(node->entries[i]))
-            lpm_node_release(memory, node->entries[i]);
-    }
+    for (unsigned i = 0; i < lpm_node_count(node) && node->runs & LPM_NODE_WIDE; i++)
+        lpm_node_release(memory, lpm_node_entry(node, i));
 }
 
 void lpm_node_release(struct lpm_memory *memory, uint32_t entry)
@@ -55,7 +51,8 @@ void lpm_node_release(struct lpm_memory *memory, uint32_t entry)
         return;
     if (lpm_entry_is_node(entry))
         release_entries(memory, node);
-    lpm_memory_bury(memory, LPM_MEMORY_LOOKUP, lpm_entry_cell(entry));
+    lpm_memory_bury(memory, LPM_MEMORY_LOOKUP, lpm_entry_cell(entry),
+                    lpm_entry_bytes(memory->window, entry));
 }
 
 /* Where each run begins. Equal neighbours that are no leaves make a run too: what they name is named
@@ -79,25 +76,45 @@ static void release_runs(struct lpm_memory *memory, const uint32_t slots[LPM_SLO
         lpm_node_release(memory, slots[__builtin_ctzll(runs)]);
 }
 
+static void fill(struct lpm_node *node, const uint32_t slots[LPM_SLOTS], uint64_t runs, bool wide)
+{
+    char *entries = (char *)node + LPM_NODE_HEAD;
+
+    node->runs = (runs & ~LPM_NODE_WIDE) | wide;
+    node->references = 1;
+    for (; wide && runs; runs &= runs - 1, entries += sizeof(uint32_t))
+        memcpy(entries, &slots[__builtin_ctzll(runs)], sizeof(uint32_t));
+    for (; runs; runs &= runs - 1, entries += sizeof(uint16_t)) {
+        uint16_t leaf = (uint16_t)slots[__builtin_ctzll(runs)];
+
+        memcpy(entries, &leaf, sizeof(leaf));
+    }
+}
+
+/* Is there an entry that takes more than 16 bits? */
+static bool any_wide(const uint32_t slots[LPM_SLOTS])
+{
+    uint32_t all = 0;
+
+    for (unsigned c = 0; c < LPM_SLOTS; c++)
+        all |= slots[c];
+    return all > UINT16_MAX;
+}
+
 uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS])
 {
     uint64_t runs = find_runs(memory, slots);
     unsigned count = (unsigned)__builtin_popcountll(runs);
-    struct lpm_node *node;
+    bool wide = any_wide(slots);
     uint32_t cell;
 
     if (count == 1 && lpm_entry_is_leaf(slots[0]))
         return slots[0];
-    cell = lpm_memory_cell(memory, LPM_MEMORY_LOOKUP, size_of_node(count));
+    cell = lpm_memory_cell(memory, LPM_MEMORY_LOOKUP, size_of_node(wide, count));
     if (!cell) {
         release_runs(memory, slots, runs);
         return LPM_ENTRY_FAILED;
     }
-    node = lpm_memory_at(memory->window, cell);
-    node->runs = runs;
-    node->references = 1;
-    count = 0;
-    for (; runs; runs &= runs - 1)
-        node->entries[count++] = slots[__builtin_ctzll(runs)];
+    fill(lpm_memory_at(memory->window, cell), slots, runs, wide);
     return LPM_ENTRY_NODE | cell;
 }

@@ -3,12 +3,15 @@
  * Ohara, "Poptrie", SIGCOMM 2015).
  *
  * An entry is 32 bits: a leaf, or a reference to a node or to a bucket (bucket.h). A node stands for 64
- * slots; bit c of runs is set where slot c differs from slot c - 1 (bit 0 always), and entries[]
- * has one entry per set bit. So slot c is entries[popcount(runs & bits 0..c) - 1]: leaves and
+ * slots; bit c of runs is set where slot c differs from slot c - 1, and there is one entry for slot 0
+ * and one for each set bit. So slot c is entry popcount(runs & bits 1..c): leaves and
  * children need no separate vectors, and header and entries lie side by side, most often on one
  * cache line.
  *
- *      slots    a a a b b N c c ...        runs  1 0 0 1 0 1 1 0 ...      entries  a b N c ...
+ *      slots    a a a b b N c c ...        runs  ? 0 0 1 0 1 1 0 ...      entries  a b N c ...
+ *
+ * Bit 0 of runs says how wide entries are. Where all are leaves of up to 16 bits, as most often, they
+ * take 2 bytes each and bit 0 is clear; else 4.
  *
  * A node is never changed once published. Nodes are counted, because the state before an update and
  * the one after it share them; only the writer counts.
@@ -39,10 +42,14 @@
 struct lpm_node {
     uint64_t runs;       /* with references: struct lpm_cell */
     uint32_t references; /* writer only */
-    uint32_t entries[];
+    union {
+        uint32_t wide[1];
+        uint16_t narrow[1];
+    } entries; /* as many as there are runs */
 };
 
-size_t lpm_node_cell_size(const void *cell);
+#define LPM_NODE_WIDE UINT64_C(1) /* of runs */
+#define LPM_NODE_HEAD offsetof(struct lpm_node, entries)
 
 static inline bool lpm_entry_is_leaf(uint32_t entry)
 {
@@ -93,17 +100,59 @@ static inline void lpm_entry_prefetch(const char *window, uint32_t entry)
 #endif
 }
 
-static inline uint32_t lpm_node_slot(const struct lpm_node *node, unsigned chunk)
+/* Runs, and so entries. */
+static inline unsigned lpm_node_count(const struct lpm_node *node)
 {
-    /* Places count from 1. */
-    size_t place = (size_t)__builtin_popcountll(node->runs << (~chunk % LPM_SLOTS));
-    const char *entries = (const char *)node + offsetof(struct lpm_node, entries);
-    uint32_t entry;
-
-    memcpy(&entry, entries + (place - 1) * sizeof(entry), sizeof(entry));
-    return entry;
+    return (unsigned)__builtin_popcountll(node->runs | 1);
 }
 
+static inline uint32_t lpm_node_entry(const struct lpm_node *node, size_t i)
+{
+    const char *entries = (const char *)node + LPM_NODE_HEAD;
+    uint32_t entry;
+    uint16_t leaf;
+
+    if (node->runs & LPM_NODE_WIDE) {
+        memcpy(&entry, entries + i * sizeof(entry), sizeof(entry));
+        return entry;
+    }
+    memcpy(&leaf, entries + i * sizeof(leaf), sizeof(leaf));
+    return leaf;
+}
+
+/* How wide nodes are comes in no order that a branch predictor could learn, so there is no branch: of a
+ * narrow node the entry is loaded together with the two bytes before it. These may be the writer's, so
+ * the sanitizers must not see it. */
+static inline uint32_t lpm_node_slot(const struct lpm_node *node, unsigned chunk)
+{
+    uint64_t runs = node->runs;
+    /* Counts from 1 in a wide node, from 0 in a narrow one. */
+    size_t place = (size_t)__builtin_popcountll(runs << (~chunk % LPM_SLOTS));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined(FINGERPOST_SANITIZE)
+    unsigned wide = runs & LPM_NODE_WIDE;
+    uint32_t entry;
+
+    memcpy(&entry, (const char *)node + LPM_NODE_HEAD - 2 - 2 * wide + (place << (1 + wide)),
+           sizeof(entry));
+    return entry >> (16 - 16 * wide);
+#else
+    return lpm_node_entry(node, runs & LPM_NODE_WIDE ? place - 1 : place);
+#endif
+}
+
+/* The same, if the node is narrow; else anything. */
+static inline uint32_t lpm_node_narrow_slot(const struct lpm_node *node, uint64_t runs,
+                                            unsigned chunk)
+{
+    size_t place = (size_t)__builtin_popcountll(runs << (~chunk % LPM_SLOTS));
+    uint16_t leaf;
+
+    memcpy(&leaf, (const char *)node + LPM_NODE_HEAD + place * sizeof(leaf), sizeof(leaf));
+    return leaf;
+}
+
+/* Bytes of what an entry names, a node or a bucket. */
+size_t lpm_entry_bytes(const char *window, uint32_t entry);
 /* Makes a node of 64 slots, taking over a reference from each slot that is a node; a node of
  * nothing but one leaf is that leaf. LPM_ENTRY_FAILED when there is no memory, all slots released.
  */

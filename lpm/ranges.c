@@ -69,24 +69,29 @@ uint32_t lpm_ranges_settle(const struct lpm_ranges *ranges, uint32_t value, lpm_
 
 static uint32_t find_value4(const struct lpm_ranges *ranges, uint32_t address)
 {
-    const uint32_t *bottom;
-    uint32_t node = 0;
+    const uint32_t *root = lpm_ranges_root4(ranges)->keys;
+    uint32_t node = lpm_line_before(root, LPM_KEYS_ROOT, address);
+    const struct lpm_bottom4 *bottom;
 
-    for (uint32_t level = ranges->levels; level-- > 0;)
-        node = node * LPM_FANOUT + lpm_keys4_before(lpm_ranges_keys4(ranges, level, node), address);
+    for (uint32_t level = root[0]; level-- > 0;)
+        node = node * LPM_FANOUT +
+               lpm_line_before(lpm_ranges_node4(ranges, level, node)->keys, LPM_KEYS_ALL, address);
     bottom = lpm_ranges_bottom4(ranges, node);
-    return lpm_bottom4_value(bottom, lpm_keys4_before(bottom, address));
+    return bottom->values[lpm_line_before(bottom->keys, LPM_BOTTOM4_KEYS, address)];
 }
 
 static uint32_t find_value6(const struct lpm_ranges *ranges, uint64_t high)
 {
-    const uint64_t *bottom;
-    uint32_t node = 0;
+    const uint64_t *root = lpm_ranges_root6(ranges)->keys;
+    uint32_t node = lpm_lines_before(root, LPM_KEYS_ROOT, high);
+    const struct lpm_bottom6 *bottom;
 
-    for (uint32_t level = ranges->levels; level-- > 0;)
-        node = node * LPM_FANOUT + lpm_keys6_before(lpm_ranges_keys6(ranges, level, node), high);
+    for (uint64_t level = root[0]; level-- > 0;)
+        node = node * LPM_FANOUT +
+               lpm_lines_before(lpm_ranges_node6(ranges, (uint32_t)level, node)->keys, LPM_KEYS_ALL,
+                                high);
     bottom = lpm_ranges_bottom6(ranges, node);
-    return lpm_bottom6_value(bottom, lpm_keys6_before(bottom, high));
+    return bottom->values[lpm_lines_before(bottom->keys, LPM_BOTTOM6_KEYS, high)];
 }
 
 static uint32_t find_value(const struct lpm_ranges *ranges, enum lpm_family family, lpm_key address)
@@ -119,20 +124,27 @@ bool lpm_ranges_ask(const struct lpm_ranges *ranges, enum lpm_family family, lpm
 
 static size_t round_up(size_t size)
 {
-    return (size + LPM_RANGES_ALIGNMENT - 1) / LPM_RANGES_ALIGNMENT * LPM_RANGES_ALIGNMENT;
+    return (size + LPM_LINE - 1) / LPM_LINE * LPM_LINE;
 }
 
-static size_t nodes_for(size_t places)
+static size_t count_of(size_t places, size_t each)
 {
-    return (places + LPM_FANOUT - 1) / LPM_FANOUT;
+    return (places + each - 1) / each;
 }
 
 /* What there is to lay out. */
 struct content {
     const struct lpm_sweep *sweep;
-    size_t key_bytes; /* 4 or 8 */
+    size_t key_bytes;  /* 4 or 8 */
+    size_t per_bottom; /* ranges */
     size_t bottom_bytes;
+    uint32_t levels; /* between root and bottoms */
 };
+
+static size_t node_bytes(const struct content *content)
+{
+    return LPM_FANOUT * content->key_bytes;
+}
 
 static size_t slow_bytes(const struct lpm_sweep *sweep)
 {
@@ -144,45 +156,29 @@ static size_t slow_bytes(const struct lpm_sweep *sweep)
 }
 
 /* Fills in where everything begins; false where that is beyond 32 bits or the levels. */
-static bool lay_out(struct lpm_ranges *head, const struct content *content)
+static bool lay_out(struct lpm_ranges *head, struct content *content)
 {
-    const struct lpm_sweep *sweep = content->sweep;
-    size_t nodes[LPM_LEVELS + 1] = {nodes_for(sweep->count)};
-    size_t at = sizeof(*head);
+    size_t nodes = count_of(content->sweep->count, content->per_bottom);
+    size_t at = sizeof(*head) + node_bytes(content) + nodes * content->bottom_bytes;
 
-    while (nodes[head->levels] > 1) {
-        if (head->levels == LPM_LEVELS)
+    for (content->levels = 0; nodes > LPM_FANOUT; content->levels++) {
+        if (content->levels == LPM_LEVELS)
             return false;
-        nodes[head->levels + 1] = nodes_for(nodes[head->levels]);
-        head->levels++;
+        nodes = count_of(nodes, LPM_FANOUT);
+        head->levels_at[content->levels] = (uint32_t)at;
+        at += nodes * node_bytes(content);
     }
-    for (uint32_t level = head->levels; level-- > 0;) {
-        head->levels_at[level] = (uint32_t)at;
-        at += nodes[level + 1] * LPM_FANOUT * content->key_bytes;
-    }
-    head->bottom_at = (uint32_t)at;
-    at += nodes[0] * content->bottom_bytes;
-    if (slow_bytes(sweep)) {
+    if (slow_bytes(content->sweep)) {
         head->slow_at = (uint32_t)at;
-        at += slow_bytes(sweep);
+        at += slow_bytes(content->sweep);
     }
     head->size = (uint32_t)round_up(at);
-    return at <= UINT32_MAX - LPM_RANGES_ALIGNMENT;
+    return at <= UINT32_MAX - LPM_LINE;
 }
 
 static char *place_of(struct lpm_ranges *ranges, uint32_t at)
 {
     return (char *)ranges + at;
-}
-
-/* Last address of range i, as a key. */
-static uint64_t last_of(const struct content *content, size_t i)
-{
-    const struct lpm_sweep *sweep = content->sweep;
-
-    if (i + 1 < sweep->count)
-        return sweep->items[i + 1].first - 1;
-    return content->key_bytes == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
 }
 
 static void put_key(const struct content *content, char *where, uint64_t key)
@@ -195,39 +191,54 @@ static void put_key(const struct content *content, char *where, uint64_t key)
         memcpy(where, &key, sizeof(key));
 }
 
-/* A key of a level stands for span ranges: the last address of the last of them. What is beyond the
- * last range is padding. */
-static void fill_level(struct lpm_ranges *ranges, const struct content *content, uint32_t level,
-                       size_t span)
-{
-    char *where = place_of(ranges, ranges->levels_at[level]);
-    size_t count = content->sweep->count;
-    size_t keys = nodes_for((count + span - 1) / span) * LPM_FANOUT;
-
-    for (size_t i = 0; i < keys; i++) {
-        size_t last = (i + 1) * span - 1;
-
-        put_key(content, where + i * content->key_bytes,
-                last_of(content, last < count ? last : count - 1));
-    }
-}
-
-static void fill_bottom(struct lpm_ranges *ranges, const struct content *content)
+/* Last address of range i, as a key; the highest from the last range on. */
+static uint64_t last_of(const struct content *content, size_t i)
 {
     const struct lpm_sweep *sweep = content->sweep;
 
-    for (size_t node = 0; node < nodes_for(sweep->count); node++) {
-        char *where = place_of(ranges, ranges->bottom_at) + node * content->bottom_bytes;
-        char *values = where + LPM_FANOUT * content->key_bytes;
+    if (i + 1 < sweep->count)
+        return sweep->items[i + 1].first - 1;
+    return content->key_bytes == sizeof(uint32_t) ? UINT32_MAX : UINT64_MAX;
+}
 
-        for (size_t i = 0; i < LPM_FANOUT; i++) {
-            size_t at = node * LPM_FANOUT + i;
+/* n keys, each of which stands for span ranges, from the range first on. */
+static void fill_keys(const struct content *content, char *where, size_t n, size_t first,
+                      size_t span)
+{
+    for (size_t i = 0; i < n; i++)
+        put_key(content, where + i * content->key_bytes,
+                last_of(content, first + (i + 1) * span - 1));
+}
 
-            if (at >= sweep->count)
-                at = sweep->count - 1;
-            put_key(content, where + i * content->key_bytes, last_of(content, at));
+static void fill_nodes(struct lpm_ranges *ranges, const struct content *content)
+{
+    char *root = (char *)(ranges + 1);
+    size_t span = content->per_bottom;
+
+    for (uint32_t level = 0; level < content->levels; level++, span *= LPM_FANOUT) {
+        size_t keys = count_of(count_of(content->sweep->count, span), LPM_FANOUT) * LPM_FANOUT;
+
+        fill_keys(content, place_of(ranges, ranges->levels_at[level]), keys, 0, span);
+    }
+    put_key(content, root, content->levels);
+    fill_keys(content, root + content->key_bytes, LPM_FANOUT - 1, 0, span);
+}
+
+static void fill_bottoms(struct lpm_ranges *ranges, const struct content *content)
+{
+    const struct lpm_sweep *sweep = content->sweep;
+    char *where = (char *)(ranges + 1) + node_bytes(content);
+
+    for (size_t first = 0; first < sweep->count; first += content->per_bottom) {
+        char *values = where + content->per_bottom * content->key_bytes;
+
+        fill_keys(content, where, content->per_bottom, first, 1);
+        for (size_t i = 0; i < content->per_bottom; i++) {
+            size_t at = first + i < sweep->count ? first + i : sweep->count - 1;
+
             memcpy(values + i * sizeof(uint32_t), &sweep->items[at].value, sizeof(uint32_t));
         }
+        where += content->bottom_bytes;
     }
 }
 
@@ -261,11 +272,10 @@ static void fill_slow(struct lpm_ranges *ranges, const struct lpm_sweep *sweep)
     memcpy(place_of(ranges, ranges->slow_at), &slow, sizeof(slow));
 }
 
-static struct lpm_ranges *pack(struct lpm_memory *memory, const struct content *content)
+static struct lpm_ranges *pack(struct lpm_memory *memory, struct content *content)
 {
     struct lpm_ranges head = {.memory = memory};
     struct lpm_ranges *ranges;
-    size_t span = LPM_FANOUT;
 
     if (!lay_out(&head, content))
         return NULL;
@@ -273,9 +283,8 @@ static struct lpm_ranges *pack(struct lpm_memory *memory, const struct content *
     if (!ranges)
         return NULL;
     *ranges = head;
-    for (uint32_t level = 0; level < head.levels; level++, span *= LPM_FANOUT)
-        fill_level(ranges, content, level, span);
-    fill_bottom(ranges, content);
+    fill_nodes(ranges, content);
+    fill_bottoms(ranges, content);
     fill_slow(ranges, content->sweep);
     return ranges;
 }
@@ -289,7 +298,8 @@ struct lpm_ranges *lpm_ranges_make(const struct lpm_ranges_source *source)
     struct content content = {
         .sweep = &sweep,
         .key_bytes = narrow ? sizeof(uint32_t) : sizeof(uint64_t),
-        .bottom_bytes = narrow ? LPM_BOTTOM4 : LPM_BOTTOM6,
+        .per_bottom = narrow ? LPM_BOTTOM4_RANGES : LPM_BOTTOM6_RANGES,
+        .bottom_bytes = narrow ? sizeof(struct lpm_bottom4) : sizeof(struct lpm_bottom6),
     };
     struct lpm_ranges *ranges = NULL;
 

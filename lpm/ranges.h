@@ -12,12 +12,16 @@
  *                           with what that lies in
  *      LPM_VALUE_DEEP | i   IPv6: cut again, by the lower halves of the addresses, in deeps[i]
  *
- * Ranges are searched by a static B+ tree of 16 keys a node (Khuong and Morin, "Array Layouts for
- * Comparison-Based Searching", 2017), one or two cache lines each. A key is the last address of a
- * range, or of all ranges below a node; the number of keys that are less than an address is the place
- * to go on to. Counting them is free of branches, and two nodes find one of 256 ranges.
+ * Ranges are searched by a static B+ tree (Khuong and Morin, "Array Layouts for Comparison-Based
+ * Searching", 2017). A key is the last address of a range, or of all ranges below a node; the number of
+ * keys that are less than an address is the place to go on to (line.h). A node is one cache line for
+ * IPv4 and two for IPv6; most FIBs need no more than the root and its bottoms, so that two nodes find a
+ * range, and what these have in place of offsets is that they always stand in the same place:
  *
- *      struct lpm_ranges | top node | ... | bottom nodes: 16 keys, then their 16 values
+ *      struct lpm_ranges | root | bottoms: keys, then their values | nodes between, by level | ...
+ *
+ * The root has the number of levels between in place of its first key, so it has 16 bottoms or nodes
+ * below it. Nodes between have 16 keys.
  *
  * Keys are 32 bits for IPv4 and the upper 64 bits for IPv6. A node that is not full is padded with
  * the highest key, which is less than no address. Ranges are never changed once published: they are
@@ -27,6 +31,7 @@
 #ifndef LPM_RANGES_H
 #define LPM_RANGES_H
 
+#include "lpm/line.h"
 #include "lpm/node.h"
 #include "lpm/over.h"
 
@@ -37,9 +42,15 @@
 #define LPM_VALUE_INDEX 0x07ffffffu
 
 #define LPM_FANOUT 16
-#define LPM_LEVELS 5 /* of nodes above the bottom, for 16^6 ranges */
+#define LPM_LEVELS 5 /* between root and bottoms, for 16^6 bottoms */
 
-#define LPM_RANGES_ALIGNMENT 64
+#define LPM_KEYS_ALL  0xffffu /* words of a node that are keys, by bit */
+#define LPM_KEYS_ROOT 0xfffeu
+
+#define LPM_BOTTOM4_RANGES 8
+#define LPM_BOTTOM6_RANGES 10
+#define LPM_BOTTOM4_KEYS   ((1u << LPM_BOTTOM4_RANGES) - 1)
+#define LPM_BOTTOM6_KEYS   ((1u << LPM_BOTTOM6_RANGES) - 1)
 
 /* An override. Nothing in it comes from the base, so that what is asked comes from one state of the
  * routes. */
@@ -64,17 +75,15 @@ struct lpm_slow {
     uint32_t values_at; /* their values */
 };
 
-/* "At" is in bytes from here. One cache line, and the top node is the next. */
+/* "At" is in bytes from here. One cache line, which a search by root and bottoms alone does not read. */
 struct lpm_ranges {
-    uint32_t levels_at[LPM_LEVELS]; /* that above the bottom first */
-    uint32_t bottom_at;
-    uint32_t slow_at; /* struct lpm_slow; 0: no slow values */
-    uint32_t levels;  /* above the bottom */
+    uint32_t levels_at[LPM_LEVELS]; /* that above the bottoms first */
+    uint32_t slow_at;               /* struct lpm_slow; 0: no slow values */
     /* The writer's. */
     uint32_t size; /* of everything */
     struct lpm_memory *memory;
     struct lpm_rcu_head rcu;
-} __attribute__((aligned(LPM_RANGES_ALIGNMENT)));
+} __attribute__((aligned(LPM_LINE)));
 
 /* What ranges show: where overrides decide, and where a base's routes inside of them. */
 struct lpm_ranges_source {
@@ -103,64 +112,63 @@ static inline const char *lpm_ranges_place(const struct lpm_ranges *ranges, uint
     return (const char *)ranges + at;
 }
 
-static inline unsigned lpm_keys4_before(const uint32_t keys[LPM_FANOUT], uint32_t address)
-{
-    unsigned count = 0;
+/* Of IPv4. */
+struct lpm_node4 {
+    uint32_t keys[LPM_FANOUT]; /* the first of a root is the number of levels between */
+};
+struct lpm_bottom4 {
+    uint32_t keys[LPM_BOTTOM4_RANGES];
+    uint32_t values[LPM_BOTTOM4_RANGES];
+};
 
-    for (unsigned i = 0; i < LPM_FANOUT; i++)
-        count += keys[i] < address;
-    return count;
+/* Of IPv6. */
+struct lpm_node6 {
+    uint64_t keys[LPM_FANOUT];
+};
+struct lpm_bottom6 {
+    uint64_t keys[LPM_BOTTOM6_RANGES];
+    uint32_t values[LPM_BOTTOM6_RANGES];
+    uint32_t padding[2];
+};
+
+static inline const struct lpm_node4 *lpm_ranges_root4(const struct lpm_ranges *ranges)
+{
+    return (const struct lpm_node4 *)(const void *)(ranges + 1);
 }
 
-static inline unsigned lpm_keys6_before(const uint64_t keys[LPM_FANOUT], uint64_t address)
+static inline const struct lpm_node6 *lpm_ranges_root6(const struct lpm_ranges *ranges)
 {
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < LPM_FANOUT; i++)
-        count += keys[i] < address;
-    return count;
+    return (const struct lpm_node6 *)(const void *)(ranges + 1);
 }
 
-#define LPM_BOTTOM4 (LPM_FANOUT * (sizeof(uint32_t) + sizeof(uint32_t)))
-#define LPM_BOTTOM6 (LPM_FANOUT * (sizeof(uint64_t) + sizeof(uint32_t)))
-
-/* The keys of node of level (0: that above the bottom). The node to go on to below it is node *
- * LPM_FANOUT + keys before the address. */
-static inline const uint32_t *lpm_ranges_keys4(const struct lpm_ranges *ranges, uint32_t level,
-                                               uint32_t node)
+/* A node of a level between; the one to go on to below it is node * LPM_FANOUT + keys before the
+ * address. */
+static inline const struct lpm_node4 *lpm_ranges_node4(const struct lpm_ranges *ranges,
+                                                       uint32_t level, uint32_t node)
 {
-    return (const uint32_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]) +
-           (size_t)node * LPM_FANOUT;
+    return (const struct lpm_node4 *)(const void *)lpm_ranges_place(ranges,
+                                                                    ranges->levels_at[level]) +
+           node;
 }
 
-static inline const uint64_t *lpm_ranges_keys6(const struct lpm_ranges *ranges, uint32_t level,
-                                               uint32_t node)
+static inline const struct lpm_node6 *lpm_ranges_node6(const struct lpm_ranges *ranges,
+                                                       uint32_t level, uint32_t node)
 {
-    return (const uint64_t *)(const void *)lpm_ranges_place(ranges, ranges->levels_at[level]) +
-           (size_t)node * LPM_FANOUT;
+    return (const struct lpm_node6 *)(const void *)lpm_ranges_place(ranges,
+                                                                    ranges->levels_at[level]) +
+           node;
 }
 
-/* The keys of a bottom node, which its values follow. */
-static inline const uint32_t *lpm_ranges_bottom4(const struct lpm_ranges *ranges, uint32_t node)
+static inline const struct lpm_bottom4 *lpm_ranges_bottom4(const struct lpm_ranges *ranges,
+                                                           uint32_t node)
 {
-    return (const uint32_t *)(const void *)(lpm_ranges_place(ranges, ranges->bottom_at) +
-                                            (size_t)node * LPM_BOTTOM4);
+    return (const struct lpm_bottom4 *)(const void *)(lpm_ranges_root4(ranges) + 1) + node;
 }
 
-static inline const uint64_t *lpm_ranges_bottom6(const struct lpm_ranges *ranges, uint32_t node)
+static inline const struct lpm_bottom6 *lpm_ranges_bottom6(const struct lpm_ranges *ranges,
+                                                           uint32_t node)
 {
-    return (const uint64_t *)(const void *)(lpm_ranges_place(ranges, ranges->bottom_at) +
-                                            (size_t)node * LPM_BOTTOM6);
-}
-
-static inline uint32_t lpm_bottom4_value(const uint32_t *bottom, unsigned place)
-{
-    return bottom[LPM_FANOUT + place];
-}
-
-static inline uint32_t lpm_bottom6_value(const uint64_t *bottom, unsigned place)
-{
-    return ((const uint32_t *)(const void *)(bottom + LPM_FANOUT))[place];
+    return (const struct lpm_bottom6 *)(const void *)(lpm_ranges_root6(ranges) + 1) + node;
 }
 
 /* For the writer: is address inside of an outermost override that asks the base all over? */

@@ -3,10 +3,8 @@
  */
 #include "lpm/routes.h"
 
-size_t lpm_routes_cell_size(const void *cell)
+size_t lpm_routes_cell_size(const struct lpm_routes_node *node)
 {
-    const struct lpm_routes_node *node = cell;
-
     return sizeof(*node) +
            sizeof(node->values[0]) *
                (lpm_routes_inner_count(node) + (unsigned)__builtin_popcountll(node->children));

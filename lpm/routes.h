@@ -49,7 +49,7 @@ struct lpm_routes_edit {
     long routes;       /* added less removed */
 };
 
-size_t lpm_routes_cell_size(const void *cell);
+size_t lpm_routes_cell_size(const struct lpm_routes_node *node);
 
 static inline lpm_key lpm_key_of(const uint8_t bytes[16])
 {

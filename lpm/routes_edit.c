@@ -44,6 +44,17 @@ static uint32_t new_node(struct lpm_routes_edit *edit, unsigned values)
     return node;
 }
 
+static void free_fresh(const struct lpm_routes_edit *edit, uint32_t node)
+{
+    lpm_memory_free_cell(edit->memory, LPM_MEMORY_WRITER, node,
+                         lpm_routes_cell_size(node_at(edit->memory, node)));
+}
+
+static void bury(struct lpm_memory *memory, uint32_t node)
+{
+    lpm_memory_bury(memory, LPM_MEMORY_WRITER, node, lpm_routes_cell_size(node_at(memory, node)));
+}
+
 static void unlink_fresh(struct lpm_routes_edit *edit, const struct lpm_routes_node *at)
 {
     if (at->previous == FIRST)
@@ -61,7 +72,7 @@ static void drop_node(struct lpm_routes_edit *edit, uint32_t node)
 
     if (at->previous) {
         unlink_fresh(edit, at);
-        lpm_memory_free_cell(edit->memory, LPM_MEMORY_WRITER, node);
+        free_fresh(edit, node);
     } else {
         at->link = edit->replaced;
         edit->replaced = node;
@@ -206,7 +217,7 @@ void lpm_routes_commit(struct lpm_routes_edit *edit)
     while (node) {
         uint32_t next = node_at(edit->memory, node)->link;
 
-        lpm_memory_bury(edit->memory, LPM_MEMORY_WRITER, node);
+        bury(edit->memory, node);
         node = next;
     }
     edit->fresh = edit->replaced = 0;
@@ -218,7 +229,7 @@ void lpm_routes_abandon(struct lpm_routes_edit *edit)
         uint32_t node = edit->fresh;
 
         edit->fresh = node_at(edit->memory, node)->link;
-        lpm_memory_free_cell(edit->memory, LPM_MEMORY_WRITER, node);
+        free_fresh(edit, node);
     }
     edit->replaced = 0;
 }
@@ -234,5 +245,5 @@ void lpm_routes_release(struct lpm_memory *memory, uint32_t root)
     first = lpm_routes_inner_count(node);
     for (unsigned i = first; i < values_count(node); i++)
         lpm_routes_release(memory, node->values[i]);
-    lpm_memory_bury(memory, LPM_MEMORY_WRITER, root);
+    bury(memory, root);
 }

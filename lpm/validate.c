@@ -205,7 +205,6 @@ static void count_name(struct census *census, uint32_t entry)
 {
     const struct lpm_node *node;
     struct seen *seen;
-    unsigned entries;
 
     if (lpm_entry_is_leaf(entry) || census->failed)
         return;
@@ -219,12 +218,11 @@ static void count_name(struct census *census, uint32_t entry)
         return;
     census->count++;
     node = lpm_memory_at(census->window, lpm_entry_cell(entry));
-    census->bytes += lpm_memory_size(lpm_node_cell_size(node));
+    census->bytes += lpm_memory_size(lpm_entry_bytes(census->window, entry));
     if (lpm_entry_is_bucket(entry))
         return;
-    entries = (unsigned)__builtin_popcountll(node->runs);
-    for (unsigned i = 0; i < entries; i++)
-        count_name(census, node->entries[i]);
+    for (unsigned i = 0; i < lpm_node_count(node); i++)
+        count_name(census, lpm_node_entry(node, i));
 }
 
 /* A slot of a direct table, which names no bucket. A leaf cell is counted as a node; the one of leaf 0
