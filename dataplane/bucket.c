@@ -261,6 +261,8 @@ static struct dp_bucket_table *table_make(const struct dp_bucket_identity *membe
         fill_maglev(table);
     else
         fill_rendezvous(table, previous);
+    for (uint32_t bucket = 0; bucket < bucket_count; bucket++)
+        table->held[table->buckets[bucket]]++;
     return table;
 }
 

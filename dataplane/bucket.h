@@ -20,8 +20,9 @@ struct dp_bucket_table {
     uint64_t content;             /* hash of what it is a function of */
     unsigned references;          /* groups that use it, the deferred ones included */
     bool strict;
-    unsigned member_count; /* 1 .. DP_GROUP_MEMBER_MAX */
-    uint32_t bucket_count; /* dp_bucket_count(member_count) */
+    unsigned member_count;              /* 1 .. DP_GROUP_MEMBER_MAX */
+    uint32_t bucket_count;              /* dp_bucket_count(member_count) */
+    uint32_t held[DP_GROUP_MEMBER_MAX]; /* how many buckets each member has */
     struct dp_bucket_identity members[DP_GROUP_MEMBER_MAX];
     uint8_t buckets[]; /* index of a member */
 };

@@ -42,8 +42,8 @@ void dp_workers_destroy(struct dp_forwarding *forwarding)
     for (unsigned i = 0; forwarding->workers && i < forwarding->config.workers; i++) {
         struct dp_worker_counters *worker = &forwarding->workers[i];
 
-        for (unsigned chunk = 0; chunk < DP_NEXT_HOP_CHUNKS; chunk++)
-            free(atomic_load_explicit(&worker->next_hops[chunk], memory_order_relaxed));
+        for (unsigned chunk = 0; chunk < DP_MEMBER_CHUNKS; chunk++)
+            free(atomic_load_explicit(&worker->members[chunk], memory_order_relaxed));
         dp_pages_put(worker->nics, nics_size(forwarding));
         dp_pages_put(worker->drops, drops_size(forwarding));
     }
@@ -55,14 +55,14 @@ int dp_workers_add_chunk(struct dp_forwarding *forwarding, uint32_t chunk)
 {
     for (unsigned i = 0; i < forwarding->config.workers; i++) {
         struct dp_worker_counters *worker = &forwarding->workers[i];
-        struct dp_next_hop_count *counts;
+        struct dp_member_count *counts;
 
-        if (atomic_load_explicit(&worker->next_hops[chunk], memory_order_relaxed))
+        if (atomic_load_explicit(&worker->members[chunk], memory_order_relaxed))
             continue;
-        counts = calloc(DP_NEXT_HOP_PER_CHUNK, sizeof(*counts));
+        counts = calloc(DP_MEMBER_PER_CHUNK, sizeof(*counts));
         if (!counts)
             return -ENOMEM;
-        lpm_rcu_publish(&worker->next_hops[chunk], counts);
+        lpm_rcu_publish(&worker->members[chunk], counts);
     }
     return 0;
 }
@@ -109,19 +109,17 @@ void dp_counters_total(const struct dp_forwarding *forwarding, struct dp_counter
         sum_nic(forwarding, nic, counters);
 }
 
-void dp_counters_next_hop(const struct dp_forwarding *forwarding, uint32_t next_hop,
-                          struct dp_next_hop_counters *counters)
+void dp_workers_member(const struct dp_forwarding *forwarding, uint32_t counter,
+                       struct dp_next_hop_counters *counters)
 {
     *counters = (struct dp_next_hop_counters){0};
-    if (next_hop >= DP_NEXT_HOP_PER_CHUNK * DP_NEXT_HOP_CHUNKS)
-        return;
     for (unsigned i = 0; i < forwarding->config.workers; i++) {
-        const struct dp_next_hop_count *chunk = lpm_rcu_dereference(
-            &forwarding->workers[i].next_hops[next_hop / DP_NEXT_HOP_PER_CHUNK]);
+        const struct dp_member_count *chunk =
+            lpm_rcu_dereference(&forwarding->workers[i].members[counter / DP_MEMBER_PER_CHUNK]);
 
         if (!chunk)
             continue;
-        counters->packets += counter_read(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].packets);
-        counters->bytes += counter_read(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].bytes);
+        counters->packets += counter_read(&chunk[counter % DP_MEMBER_PER_CHUNK].packets);
+        counters->bytes += counter_read(&chunk[counter % DP_MEMBER_PER_CHUNK].bytes);
     }
 }

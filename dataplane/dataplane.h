@@ -93,7 +93,7 @@ struct dp_forwarding_config {
 
 /* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, NICs and groups together above it,
  * no worker, other hash_fields.
- * Memory goes with what is set, not with the capacities, but for 8 bytes an id. */
+ * Memory goes with what is set, not with the capacities, but for 8 bytes an id (20 a group's). */
 struct dp_forwarding *dp_forwarding_create(const struct dp_forwarding_config *config,
                                            struct lpm *lpm);
 /* Workers must have stopped. Waits for a grace period. FIBs given by callers stay theirs. */
@@ -181,6 +181,9 @@ struct dp_nic_config {
  * interrupted. */
 int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_nic_config *config);
 int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic);
+/* Which route of the NIC's FIB decides for address? false: none, or no such NIC. As lpm_explain(). */
+bool dp_nic_explain(const struct dp_forwarding *forwarding, uint32_t nic,
+                    const struct lpm_address *address, struct lpm_route *route);
 /* Swaps only the FIBs, one store each (a packet reads the one of its family). Takes no memory.
  * -ENOENT, -EINVAL. */
 int dp_nic_set_fibs(struct dp_forwarding *forwarding, uint32_t nic, const struct lpm_fib *fib4,
@@ -261,6 +264,7 @@ struct dp_group_info {
     unsigned member_count;
     unsigned bucket_count;
     struct dp_member members[DP_GROUP_MEMBER_MAX]; /* sorted by address; weights at least 1 */
+    unsigned buckets[DP_GROUP_MEMBER_MAX];         /* how many each member has */
 };
 int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
                   struct dp_group_info *info);
@@ -312,6 +316,8 @@ struct dp_verdict {
     uint32_t bucket;
     uint32_t next_hop; /* dp_next_hop_address() of the chosen member; 0: none was chosen */
     uint32_t backend;  /* the same of the chosen backend behind a frontend; 0: there was none */
+    /* Where a packet of the two is counted: as member of its group. 0 as above. */
+    uint32_t member_counter, backend_counter;
 };
 struct dp_decide_options {
     bool skip_source_check; /* replay of a trace that was not taken at this NIC */
@@ -348,8 +354,13 @@ void dp_counters_total(const struct dp_forwarding *forwarding, struct dp_counter
 struct dp_next_hop_counters {
     uint64_t packets, bytes;
 };
+/* Of all groups that have, or had, this next hop. Control thread only, as the next. */
 void dp_counters_next_hop(const struct dp_forwarding *forwarding, uint32_t next_hop,
                           struct dp_next_hop_counters *counters);
+/* Of a next hop as member of one group, since the group was made: also while it is not a member for
+ * a time. All 0 for what never was one. */
+void dp_counters_member(const struct dp_forwarding *forwarding, uint32_t group,
+                        const struct lpm_address *next_hop, struct dp_next_hop_counters *counters);
 
 /* --- Ports and workers ------------------------------------------------------------------------ */
 
@@ -391,6 +402,16 @@ struct dp_port_status {
 };
 int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
                           struct dp_port_status *status);
+
+/* The same by queue, as the workers count it. */
+struct dp_queue_status {
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+    uint64_t tx_refused; /* frames that the device, or the way to its queue, had no room for */
+};
+/* How many queues the port has: the more of receive and transmit queues. 0: there is no such port. */
+unsigned dp_engine_port_queues(const struct dp_engine *engine, unsigned port);
+int dp_engine_queue_status(const struct dp_engine *engine, unsigned port, unsigned queue,
+                           struct dp_queue_status *status);
 
 /* --- Replay ----------------------------------------------------------------------------------- */
 

@@ -110,6 +110,7 @@ static void choose_backend(struct dp_decision *decision, unsigned packet, uint32
     if (verdict->hash == 0)
         verdict->hash = hash;
     verdict->backend = member->next_hop;
+    verdict->backend_counter = member->counter;
     deliver_to(decision, packet, member->nic, allowance);
 }
 
@@ -130,6 +131,7 @@ static inline void choose_member(struct dp_decision *decision, unsigned packet,
     verdict->bucket = verdict->hash & group->bucket_mask;
     member = &group->members[group->buckets[verdict->bucket]];
     verdict->next_hop = member->next_hop;
+    verdict->member_counter = member->counter;
     if (member->frontend)
         choose_backend(decision, packet, member->nic, member->peering);
     else

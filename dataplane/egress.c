@@ -24,9 +24,9 @@ static void count_sent(const struct dp_path *path, const struct dp_note *note)
         dp_count_answered(path->counters, note->nic);
     if (note->kind != DP_NOTE_FORWARDED)
         return;
-    dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->next_hop);
+    dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->member);
     if (note->backend != 0)
-        dp_count_next_hop(path->counters, note->backend, note->bytes);
+        dp_count_member(path->counters, note->backend, note->bytes);
 }
 
 static void count_unsent(const struct dp_path *path, const struct dp_note *note)
@@ -44,6 +44,22 @@ static uint16_t hand_over(struct dp_tx *tx)
     return (uint16_t)rte_ring_enqueue_burst(tx->ring, (void **)tx->mbufs, tx->n, NULL);
 }
 
+/* The buffers that a device takes may be gone at once, so their bytes are summed before. */
+static uint16_t transmit(struct dp_tx *tx)
+{
+    uint64_t bytes = 0;
+    uint16_t sent;
+
+    for (uint16_t i = 0; i < tx->n; i++)
+        bytes += rte_pktmbuf_pkt_len(tx->mbufs[i]);
+    sent = rte_eth_tx_burst(tx->port->id, tx->queue, tx->mbufs, tx->n);
+    for (uint16_t i = sent; i < tx->n; i++)
+        bytes -= rte_pktmbuf_pkt_len(tx->mbufs[i]);
+    dp_counter_add(&tx->packets, sent);
+    dp_counter_add(&tx->bytes, bytes);
+    return sent;
+}
+
 /* Frames in a ring are counted by the worker that sends them. */
 void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
 {
@@ -54,7 +70,7 @@ void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
     if (tx->ring)
         sent = hand_over(tx);
     else if (tx->port)
-        sent = rte_eth_tx_burst(tx->port->id, tx->queue, tx->mbufs, tx->n);
+        sent = transmit(tx);
     else
         sent = 0;
     for (uint16_t i = 0; i < tx->n; i++) {
@@ -67,8 +83,8 @@ void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
         if (i >= sent)
             rte_pktmbuf_free(tx->mbufs[i]);
     }
-    if (tx->port)
-        tx->unsent += tx->n - sent;
+    if (tx->port && sent < tx->n)
+        dp_counter_add(&tx->unsent, tx->n - sent);
     tx->n = 0;
 }
 

@@ -354,3 +354,44 @@ int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
     dp_port_status(&engine->ports[port], status);
     return 0;
 }
+
+unsigned dp_engine_port_queues(const struct dp_engine *engine, unsigned port)
+{
+    const struct dp_port *queues = port < engine->port_count ? &engine->ports[port] : NULL;
+
+    if (!queues)
+        return 0;
+    return queues->rx_queues > queues->tx_queues ? queues->rx_queues : queues->tx_queues;
+}
+
+static void add_counter(uint64_t *sum, const _Atomic uint64_t *counter)
+{
+    *sum += atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* A receive queue is polled by one worker; a transmit queue is its worker's own. What found no room on
+ * its way there is told where it would have gone. */
+int dp_engine_queue_status(const struct dp_engine *engine, unsigned port, unsigned queue,
+                           struct dp_queue_status *status)
+{
+    *status = (struct dp_queue_status){0};
+    if (queue >= dp_engine_port_queues(engine, port))
+        return -EINVAL;
+    for (unsigned w = 0; w < engine->worker_count; w++) {
+        const struct dp_worker *worker = &engine->workers[w];
+        const struct dp_tx *tx = &worker->path.txs[port];
+
+        for (unsigned i = 0; i < worker->rx_count; i++) {
+            if (worker->rxs[i].index != port || worker->rxs[i].queue != queue)
+                continue;
+            add_counter(&status->rx_packets, &worker->rxs[i].packets);
+            add_counter(&status->rx_bytes, &worker->rxs[i].bytes);
+        }
+        if ((tx->ring ? port % engine->ports[port].tx_queues : tx->queue) != queue)
+            continue;
+        add_counter(&status->tx_packets, &tx->packets);
+        add_counter(&status->tx_bytes, &tx->bytes);
+        add_counter(&status->tx_refused, &tx->unsent);
+    }
+    return 0;
+}

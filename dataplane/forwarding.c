@@ -77,15 +77,17 @@ static int arrays_create(struct dp_forwarding *forwarding)
     if (!forwarding->nics || !forwarding->vnets || !forwarding->groups || !forwarding->writer)
         return -ENOMEM;
     forwarding->writer->free_groups = calloc(config->group_capacity, sizeof(uint32_t));
-    return forwarding->writer->free_groups ? 0 : -ENOMEM;
+    return forwarding->writer->free_groups ? dp_members_create(forwarding) : -ENOMEM;
 }
 
 /* Undoes whatever part of dp_forwarding_create() was done. */
 static void forwarding_free(struct dp_forwarding *forwarding)
 {
     dp_workers_destroy(forwarding);
-    if (forwarding->writer)
+    if (forwarding->writer) {
+        dp_members_destroy(forwarding);
         free(forwarding->writer->free_groups);
+    }
     free(forwarding->writer);
     free(forwarding->groups);
     free(forwarding->vnets);

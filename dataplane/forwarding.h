@@ -32,6 +32,8 @@
 #define DP_VLAN_COUNT         4096
 #define DP_NEXT_HOP_PER_CHUNK 1024
 #define DP_NEXT_HOP_CHUNKS    1024 /* about a million next hops in the life of a process */
+#define DP_MEMBER_PER_CHUNK   1024
+#define DP_MEMBER_CHUNKS      4096 /* about four million members of all groups together */
 
 #define DP_ETHERTYPE_IPV4               0x0800u
 #define DP_ETHERTYPE_IPV6               0x86ddu
@@ -108,6 +110,7 @@ struct dp_bucket_table;
 struct dp_group_member {
     uint32_t nic;      /* or, of a frontend, the group of its backends */
     uint32_t next_hop; /* its number */
+    uint32_t counter;  /* of this member of this group: see member.c */
     uint8_t peering;
     bool frontend;
 };
@@ -164,13 +167,14 @@ struct dp_nic_counters {
 struct dp_nic_drops {
     _Atomic uint64_t by_reason[DP_REASON_COUNT];
 };
-struct dp_next_hop_count {
+/* What went by one member of one group. */
+struct dp_member_count {
     _Atomic uint64_t packets, bytes;
 };
 struct dp_worker_counters {
     struct dp_nic_counters *nics; /* [nic_capacity + 1]; 0: frames of no NIC */
     struct dp_nic_drops *drops;   /* likewise */
-    struct dp_next_hop_count *_Atomic next_hops[DP_NEXT_HOP_CHUNKS];
+    struct dp_member_count *_Atomic members[DP_MEMBER_CHUNKS];
 };
 
 /* --- The whole -------------------------------------------------------------------------------- */
@@ -289,19 +293,19 @@ static inline void dp_count_received(struct dp_worker_counters *worker, uint32_t
     dp_counter_add(&worker->nics[nic].received_bytes, bytes);
 }
 
-static inline void dp_count_next_hop(struct dp_worker_counters *worker, uint32_t next_hop,
-                                     uint64_t bytes)
+static inline void dp_count_member(struct dp_worker_counters *worker, uint32_t counter,
+                                   uint64_t bytes)
 {
-    struct dp_next_hop_count *chunk =
-        lpm_rcu_dereference(&worker->next_hops[next_hop / DP_NEXT_HOP_PER_CHUNK]);
+    struct dp_member_count *chunk =
+        lpm_rcu_dereference(&worker->members[counter / DP_MEMBER_PER_CHUNK]);
 
-    dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].packets, 1);
-    dp_counter_add(&chunk[next_hop % DP_NEXT_HOP_PER_CHUNK].bytes, bytes);
+    dp_counter_add(&chunk[counter % DP_MEMBER_PER_CHUNK].packets, 1);
+    dp_counter_add(&chunk[counter % DP_MEMBER_PER_CHUNK].bytes, bytes);
 }
 
-/* Counted on the sending NIC, and on the next hop when one was chosen (0: none was). */
+/* Counted on the sending NIC, and on the member of the group when one was chosen (0: none was). */
 static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_t nic,
-                                      uint64_t bytes, bool self_loop, uint32_t next_hop)
+                                      uint64_t bytes, bool self_loop, uint32_t member)
 {
     struct dp_nic_counters *counters = &worker->nics[nic];
 
@@ -309,8 +313,8 @@ static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_
     dp_counter_add(&counters->forwarded_bytes, bytes);
     if (self_loop)
         dp_counter_add(&counters->self_loop, 1);
-    if (next_hop != 0)
-        dp_count_next_hop(worker, next_hop, bytes);
+    if (member != 0)
+        dp_count_member(worker, member, bytes);
 }
 
 static inline void dp_count_answered(struct dp_worker_counters *worker, uint32_t nic)

@@ -93,6 +93,8 @@ static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group
         int error;
 
         error = dp_next_hop_number(forwarding, &sorted[i].next_hop, &member->next_hop);
+        if (error == 0)
+            error = dp_member_counter(forwarding, group->id, member->next_hop, &member->counter);
         if (error < 0)
             return error;
         member->frontend = sorted[i].group != 0;
@@ -125,8 +127,9 @@ static int fill_buckets(struct dp_forwarding *forwarding, struct dp_group *group
 }
 
 /* old: what the group replaces, or NULL. */
-static int group_make(struct dp_forwarding *forwarding, const struct dp_group_config *config,
-                      const struct dp_group *old, struct dp_group **made)
+static int group_make(struct dp_forwarding *forwarding, uint32_t id,
+                      const struct dp_group_config *config, const struct dp_group *old,
+                      struct dp_group **made)
 {
     const unsigned count = config->kind == DP_GROUP_MEMBERS ? config->member_count : 0;
     struct dp_member sorted[DP_GROUP_MEMBER_MAX];
@@ -145,6 +148,7 @@ static int group_make(struct dp_forwarding *forwarding, const struct dp_group_co
     group->peering = config->kind == DP_GROUP_VNET ? config->peering : 0;
     group->member_count = (uint16_t)count;
     group->forwarding = forwarding;
+    group->id = id;
     error = fill_members(forwarding, group, sorted);
     if (error == 0 && count > 0)
         error = fill_buckets(forwarding, group, sorted, config->strict_balance, old);
@@ -181,6 +185,7 @@ static void destroyed_reclaim(struct lpm_rcu_head *head)
     struct dp_forwarding_writer *writer = forwarding->writer;
 
     lpm_rcu_publish(&forwarding->groups[group->id], NULL);
+    dp_member_counters_release(forwarding, group->id);
     writer->free_groups[writer->free_group_count++] = group->id;
     group_free(group);
 }
@@ -191,20 +196,25 @@ int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_conf
                     uint32_t *group)
 {
     struct dp_forwarding_writer *writer = forwarding->writer;
+    const bool again = writer->free_group_count > 0;
     struct dp_group *new;
+    uint32_t id;
     int error;
 
-    if (writer->free_group_count == 0 && writer->group_highest == forwarding->config.group_capacity)
+    if (!again && writer->group_highest == forwarding->config.group_capacity)
         return -ENOSPC;
-    error = group_make(forwarding, config, NULL, &new);
-    if (error < 0)
+    id = again ? writer->free_groups[writer->free_group_count - 1] : writer->group_highest + 1;
+    error = group_make(forwarding, id, config, NULL, &new);
+    if (error < 0) {
+        dp_member_counters_release(forwarding, id);
         return error;
-    if (writer->free_group_count > 0)
-        new->id = writer->free_groups[--writer->free_group_count];
+    }
+    if (again)
+        writer->free_group_count--;
     else
-        new->id = ++writer->group_highest;
-    *group = new->id;
-    lpm_rcu_publish(&forwarding->groups[new->id], new);
+        writer->group_highest = id;
+    *group = id;
+    lpm_rcu_publish(&forwarding->groups[id], new);
     return 0;
 }
 
@@ -219,10 +229,9 @@ int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
 
     if (!old)
         return -ENOENT;
-    error = group_make(forwarding, config, old, &new);
+    error = group_make(forwarding, group, config, old, &new);
     if (error < 0)
         return error;
-    new->id = group;
     lpm_rcu_publish(&forwarding->groups[group], new);
     lpm_rcu_defer(&old->head, replaced_reclaim);
     forwarding->writer->group_swaps++;
@@ -281,6 +290,7 @@ int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
             .peering = member->peering,
             .group = member->frontend ? member->nic : 0,
         };
+        info->buckets[i] = current->table->held[i];
     }
     return 0;
 }

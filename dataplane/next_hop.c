@@ -1,6 +1,5 @@
 /*
- * Next hops by number, so that a counter can be a slot of an array and a record of a replay four
- * bytes. Numbers go up and are never given again: whoever reads one later still finds its address.
+ * Next hops by number, so that a verdict or a record of a replay names one in four bytes. Numbers go up and are never given again: whoever reads one later still finds its address.
  *
  * Addresses lie in chunks that are published once and never move. The writer finds the number of
  * an address by open addressing; readers only go from number to address.
@@ -69,17 +68,12 @@ static int grow_slots(struct dp_forwarding *forwarding)
     return 0;
 }
 
-/* The counters first: who meets a number in a group must find its counter. */
 static int add_chunk(struct dp_forwarding *forwarding, uint32_t index)
 {
     struct dp_next_hop_chunk *chunk;
-    int error;
 
     if (lpm_rcu_dereference(&forwarding->next_hops[index]))
         return 0;
-    error = dp_workers_add_chunk(forwarding, index);
-    if (error < 0)
-        return error;
     chunk = calloc(1, sizeof(*chunk));
     if (!chunk)
         return -ENOMEM;
@@ -116,6 +110,11 @@ int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_addres
     }
     *number = *slot;
     return 0;
+}
+
+uint32_t dp_next_hop_find(const struct dp_forwarding *forwarding, const struct lpm_address *address)
+{
+    return forwarding->writer->next_hop_slots ? *find_slot(forwarding, address) : 0;
 }
 
 void dp_next_hops_destroy(struct dp_forwarding *forwarding)

@@ -397,3 +397,15 @@ void dp_nics_destroy(struct dp_forwarding *forwarding)
     for (uint32_t nic = 1; nic <= forwarding->config.nic_capacity; nic++)
         free(nic_current(forwarding, nic));
 }
+
+bool dp_nic_explain(const struct dp_forwarding *forwarding, uint32_t nic,
+                    const struct lpm_address *address, struct lpm_route *route)
+{
+    const struct dp_nic *record = dp_nic_read(forwarding, nic);
+
+    if (!record)
+        return false;
+    return lpm_explain(
+        lpm_rcu_dereference(address->family == LPM_IPV4 ? &record->fib4 : &record->fib6), address,
+        route);
+}

@@ -42,8 +42,9 @@ enum dp_note_kind {
 };
 struct dp_note {
     uint32_t nic; /* that sent the packet */
-    uint32_t next_hop;
-    uint32_t backend; /* counted too: a frontend's count is the sum of its backends' shares */
+    uint32_t
+        member; /* counters of the chosen member, and of the backend behind it: a frontend's count is */
+    uint32_t backend; /* the sum of its backends' shares */
     uint32_t bytes;
     uint8_t kind; /* enum dp_note_kind */
     bool self_loop;
@@ -65,7 +66,8 @@ struct dp_tx {
     uint16_t queue;
     uint16_t n;
     struct rte_ring *ring; /* not NULL: another worker owns the queue and takes frames from here */
-    uint64_t unsent;       /* frames that the device refused */
+    /* Written by the worker, read by anyone: what the device took, and frames that it refused. */
+    _Atomic uint64_t packets, bytes, unsent;
     struct rte_mbuf *mbufs[DP_TX_BUFFER];
     struct dp_note notes[DP_TX_BUFFER];
 };

@@ -59,8 +59,8 @@ static struct dp_note make_note(const struct dp_frame *frame, const struct dp_ve
                                 enum dp_note_kind kind)
 {
     return (struct dp_note){.nic = frame->nic_id,
-                            .next_hop = verdict->next_hop,
-                            .backend = verdict->backend,
+                            .member = verdict->member_counter,
+                            .backend = verdict->backend_counter,
                             .bytes = frame->bytes,
                             .kind = (uint8_t)kind,
                             .self_loop = verdict->self_loop};

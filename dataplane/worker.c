@@ -33,7 +33,17 @@
 
 /* --- Work ------------------------------------------------------------------------------------- */
 
-static unsigned poll_queue(struct dp_worker *worker, const struct dp_rx *rx)
+static void count_burst(struct dp_rx *rx, const struct dp_burst *burst)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < burst->n; i++)
+        bytes += burst->frames[i].bytes;
+    dp_counter_add(&rx->packets, burst->n);
+    dp_counter_add(&rx->bytes, bytes);
+}
+
+static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
 {
     struct rte_mbuf *mbufs[DP_BURST];
     uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
@@ -42,6 +52,7 @@ static unsigned poll_queue(struct dp_worker *worker, const struct dp_rx *rx)
         return 0;
     worker->burst.partial_checksums = rx->port->partial_checksums;
     dp_classify_burst(&worker->path, &worker->burst, rx->index, mbufs, n);
+    count_burst(rx, &worker->burst);
     dp_walk(&worker->path, &worker->burst);
     dp_egress_flush(&worker->path);
     lpm_rcu_quiescent();

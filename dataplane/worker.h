@@ -14,6 +14,7 @@ struct dp_rx {
     const struct dp_port *port;
     uint16_t index; /* of the port, in the configuration: what attachments name */
     uint16_t queue;
+    _Atomic uint64_t packets, bytes; /* written by the worker, read by anyone */
 };
 
 /* Frames of workers that have no transmit queue of their own at a port; this worker's queue takes

@@ -24,6 +24,13 @@ struct dp_forwarding_writer {
     _Atomic uint32_t next_hop_count; /* numbers up to here have their address */
 
     struct dp_bucket_table *tables[DP_TABLE_CHAINS]; /* by content */
+
+    /* Counters of members: see member.c. Number 0 stands for none. */
+    struct dp_member_slot *slots;
+    uint32_t slot_room, slot_count;
+    struct dp_member_chains *chains; /* by number of the next hop */
+    uint32_t chain_room;
+    struct dp_group_slots **group_slots; /* [group_capacity + 1]; NULL: none yet */
 };
 
 struct dp_next_hop_chunk {
@@ -59,6 +66,9 @@ void dp_attachments_destroy(struct dp_forwarding *forwarding);
 /* The number of a next hop, a new one when the address is new. -ENOSPC, -ENOMEM. */
 int dp_next_hop_number(struct dp_forwarding *forwarding, const struct lpm_address *address,
                        uint32_t *number);
+/* The number that the address has, 0: it never was a next hop. */
+uint32_t dp_next_hop_find(const struct dp_forwarding *forwarding,
+                          const struct lpm_address *address);
 void dp_next_hops_destroy(struct dp_forwarding *forwarding);
 
 /* --- underlay.c ------------------------------------------------------------------------------- */
@@ -68,6 +78,17 @@ void dp_next_hops_destroy(struct dp_forwarding *forwarding);
 const struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
                                           const struct lpm_address *address);
 void dp_underlays_destroy(struct dp_forwarding *forwarding);
+
+/* --- member.c --------------------------------------------------------------------------------- */
+
+/* The counter of a next hop as member of a group: the one that it had there before, or another.
+ * -ENOSPC, -ENOMEM. */
+int dp_member_counter(struct dp_forwarding *forwarding, uint32_t group, uint32_t next_hop,
+                      uint32_t *counter);
+/* The group's counters may be given to others: no reader has its id any more. */
+void dp_member_counters_release(struct dp_forwarding *forwarding, uint32_t group);
+int dp_members_create(struct dp_forwarding *forwarding);
+void dp_members_destroy(struct dp_forwarding *forwarding);
 
 /* --- vnet.c ----------------------------------------------------------------------------------- */
 
@@ -89,7 +110,10 @@ void dp_groups_destroy(struct dp_forwarding *forwarding);
 
 int dp_workers_create(struct dp_forwarding *forwarding);
 void dp_workers_destroy(struct dp_forwarding *forwarding);
-/* Room for the counters of a chunk of next hops, on every worker. */
+/* Room for a chunk of members' counters, on every worker. */
 int dp_workers_add_chunk(struct dp_forwarding *forwarding, uint32_t chunk);
+/* Sums one over workers. */
+void dp_workers_member(const struct dp_forwarding *forwarding, uint32_t counter,
+                       struct dp_next_hop_counters *counters);
 
 #endif

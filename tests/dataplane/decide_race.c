@@ -109,7 +109,7 @@ static void count(struct dp_worker_counters *counters, uint32_t nic,
 {
     dp_count_received(counters, nic, 1, 100);
     if (verdict->action == DP_FORWARD)
-        dp_count_forwarded(counters, nic, 100, verdict->self_loop, verdict->next_hop);
+        dp_count_forwarded(counters, nic, 100, verdict->self_loop, verdict->member_counter);
     else
         dp_count_dropped(counters, nic, (enum dp_reason)verdict->reason);
 }
