@@ -37,7 +37,7 @@ static int take_health(struct program *made, const struct program *program)
 int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT])
 {
     struct program *made =
-        program_create_aside(with, program->bgp, program->forwarding, program->groups, error);
+        program_create_aside(with, program->bgp, program->forwarding, program, error);
     if (!made)
         return -errno;
     int failed = take_health(made, program);

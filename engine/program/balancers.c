@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/program/resolve.h"
+#include "engine/program/said.h"
 
 struct balancer {
     uint32_t group; /* LPM_NO_ROUTE: not made yet */
@@ -16,8 +17,18 @@ struct balancer {
 struct program_balancers {
     const struct fabric *fabric;
     struct dp_forwarding *forwarding;
-    struct balancer *items; /* as fabric.load_balancers */
+    struct balancer *items;          /* as fabric.load_balancers */
+    const struct program_said *said; /* the program's; NULL: not yet */
 };
+
+static bool is_in(const struct program_balancers *balancers, uint32_t balancer, uint32_t backend,
+                  const struct lpm_address *identity)
+{
+    const struct balancer *item = &balancers->items[balancer];
+    return item->up[backend] &&
+           (!balancers->said ||
+            program_said_state(balancers->said, item->group, identity) != PROGRAM_MEMBER_DOWN);
+}
 
 /* Those that are up, each by an address of the frontend's family (the validated file gives every one such); members is the caller's room. Backends beyond that room are refused by the
  * file's checks. */
@@ -31,7 +42,7 @@ static struct dp_group_config configure(const struct program_balancers *balancer
     for (uint32_t i = 0; i < model->backend_count && n < DP_GROUP_MEMBER_MAX; i++) {
         const struct lpm_address *identity =
             fabric_nic_address(&fabric->nics[model->backends[i]], model->frontend.family);
-        if (identity && balancers->items[balancer].up[i])
+        if (identity && is_in(balancers, balancer, i, identity))
             members[n++] = (struct dp_member){
                 .next_hop = *identity, .nic = PROGRAM_FIRST_NIC + model->backends[i], .weight = 1};
     }
@@ -133,4 +144,71 @@ bool program_balancers_match(const struct program_balancers *balancers, uint32_t
         if (!has_member(&info, &members[i]))
             return false;
     return true;
+}
+
+/* --- What operators say ----------------------------------------------------------------------- */
+
+const struct lpm_address *program_balancers_address(const struct program_balancers *balancers,
+                                                    uint32_t balancer, uint32_t backend)
+{
+    const struct fabric_load_balancer *model = &balancers->fabric->load_balancers[balancer];
+    return fabric_nic_address(&balancers->fabric->nics[model->backends[backend]],
+                              model->frontend.family);
+}
+
+uint32_t program_balancers_find(const struct program_balancers *balancers, uint32_t group)
+{
+    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count; i++)
+        if (balancers->items[i].group == group)
+            return i;
+    return FABRIC_NONE;
+}
+
+static bool has_backend(const struct program_balancers *balancers, uint32_t balancer,
+                        const struct lpm_address *next_hop)
+{
+    for (uint32_t i = 0; i < balancers->fabric->load_balancers[balancer].backend_count; i++) {
+        const struct lpm_address *identity = program_balancers_address(balancers, balancer, i);
+        if (identity && lpm_address_equal(identity, next_hop))
+            return true;
+    }
+    return false;
+}
+
+static int swap(struct program_balancers *balancers, uint32_t balancer)
+{
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    struct dp_group_config config = configure(balancers, balancer, members);
+    return dp_group_replace(balancers->forwarding, balancers->items[balancer].group, &config);
+}
+
+int program_balancers_said(struct program_balancers *balancers, uint32_t group,
+                           const struct lpm_address *next_hop)
+{
+    int swapped = 0, error = 0;
+    if (group != 0) {
+        uint32_t balancer = program_balancers_find(balancers, group);
+        if (balancer == FABRIC_NONE)
+            return -ENOENT;
+        if (!has_backend(balancers, balancer, next_hop))
+            return -ESRCH;
+        error = swap(balancers, balancer);
+        return error ? error : 1;
+    }
+    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count && !error; i++) {
+        if (!has_backend(balancers, i, next_hop))
+            continue;
+        error = swap(balancers, i);
+        swapped++;
+    }
+    return error ? error : swapped;
+}
+
+int program_balancers_obey(struct program_balancers *balancers, const struct program_said *said)
+{
+    int error = 0;
+    balancers->said = said;
+    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count && said->n > 0 && !error; i++)
+        error = swap(balancers, i);
+    return error;
 }

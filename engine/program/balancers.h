@@ -22,6 +22,20 @@ struct program_balancers *program_balancers_create(const struct fabric *fabric,
 /* Nothing may refer to the groups any more. NULL is allowed. */
 void program_balancers_destroy(struct program_balancers *balancers);
 
+struct program_said;
+/* What operators said of backends counts from now on. 0 or -errno. */
+int program_balancers_obey(struct program_balancers *balancers, const struct program_said *said);
+/* Something else was said of a backend by this address, in this group; 0: in every one. Returns how many
+ * groups have it, or -errno; -ENOENT: no load balancer has the group, -ESRCH: no backend of it has the
+ * address. */
+int program_balancers_said(struct program_balancers *balancers, uint32_t group,
+                           const struct lpm_address *next_hop);
+/* Whose group it is, or FABRIC_NONE. */
+uint32_t program_balancers_find(const struct program_balancers *balancers, uint32_t group);
+/* The address by which a backend is a member. */
+const struct lpm_address *program_balancers_address(const struct program_balancers *balancers,
+                                                    uint32_t balancer, uint32_t backend);
+
 /* The group of fabric.load_balancers[balancer]. */
 uint32_t program_balancers_group(const struct program_balancers *balancers, uint32_t balancer);
 /* backend is an index in the load balancer's backends. */

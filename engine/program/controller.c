@@ -547,6 +547,16 @@ int controller_flush(struct controller *controller)
     return error ? error : changed;
 }
 
+int controller_set_member(struct controller *controller, uint32_t group,
+                          const struct lpm_address *next_hop, enum program_member_state state,
+                          uint64_t now_ms)
+{
+    int swapped = program_set_member(controller->program, group, next_hop, state);
+    if (swapped >= 0 && controller->watch)
+        watch_member(controller->watch, group, next_hop, state, now_ms);
+    return swapped;
+}
+
 int controller_watch(struct controller *controller,
                      void (*listener)(void *context, const struct event *event), void *context)
 {

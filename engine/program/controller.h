@@ -136,6 +136,11 @@ unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
  * A backend that they find down leaves its load balancer's group at once. NULL: no load balancer. */
 struct probes *controller_probes(struct controller *controller);
 
+/* program_set_member(), and an event of it. */
+int controller_set_member(struct controller *controller, uint32_t group,
+                          const struct lpm_address *next_hop, enum program_member_state state,
+                          uint64_t now_ms);
+
 /* Writes an event log from now on, with the thresholds of fabric.engine.events; listener (events.h)
  * may be NULL. Once, before controller_start(). -ENOMEM. */
 int controller_watch(struct controller *controller,

@@ -21,6 +21,7 @@ static const char *const kinds[EVENT_KINDS] = {
     [EVENT_ROUTE_GONE] = "route-gone",
     [EVENT_BACKEND_UP] = "backend-up",
     [EVENT_BACKEND_DOWN] = "backend-down",
+    [EVENT_MEMBER_SET] = "member-set",
     [EVENT_PEER_DOWN] = "peer-down",
     [EVENT_NEW_DEFAULT_ROUTE] = "new-default-route",
     [EVENT_NEW_SUPERNET] = "new-supernet",
@@ -102,6 +103,15 @@ static void add_backend(json_t *object, const struct fabric *fabric, const struc
     json_object_set_new(object, "nic", json_string(fabric->nics[event->backend].name));
 }
 
+static void add_member(json_t *object, const struct event *event)
+{
+    char text[LPM_ADDRESS_TEXT];
+    json_object_set_new(object, "group",
+                        event->group ? json_integer(event->group) : json_string("all"));
+    json_object_set_new(object, "next_hop",
+                        json_string(lpm_address_format(&event->next_hops[0], text)));
+}
+
 static void add_route(json_t *object, const struct event *event)
 {
     char text[LPM_PREFIX_TEXT];
@@ -126,7 +136,9 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
                         json_real((double)((int64_t)event->time_ms + offset_ms) / 1000.0));
     json_object_set_new(object, "event", json_string(event_kind_text(event->kind)));
     json_object_set_new(object, "alert", json_boolean(event_is_alert(event->kind)));
-    if (event->route_server != FABRIC_NONE)
+    if (event->kind == EVENT_MEMBER_SET)
+        add_member(object, event);
+    else if (event->route_server != FABRIC_NONE)
         json_object_set_new(object, "route_server",
                             json_string(fabric->route_servers[event->route_server].name));
     else

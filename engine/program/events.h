@@ -24,6 +24,7 @@ enum event_kind {
     EVENT_ROUTE_GONE,    /* it has none any more */
     EVENT_BACKEND_UP,    /* of a load balancer: its probes are answered again */
     EVENT_BACKEND_DOWN,  /* they are not */
+    EVENT_MEMBER_SET,    /* an operator took a next hop out of a group, or let it in again */
     EVENT_PEER_DOWN,
     EVENT_NEW_DEFAULT_ROUTE,
     EVENT_NEW_SUPERNET,
@@ -48,8 +49,9 @@ struct event {
     uint64_t number;  /* from 1 on, without gaps */
     uint64_t time_ms; /* as the control plane's */
     enum event_kind kind;
-    uint32_t route_server;              /* FABRIC_NONE: a load balancer's event */
-    uint32_t balancer, backend;         /* of such a one: load balancer, and NIC */
+    uint32_t route_server;      /* FABRIC_NONE: a load balancer's event */
+    uint32_t balancer, backend; /* of such a one: load balancer, and NIC */
+    uint32_t group;             /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
     char peer_name[EVENT_NAME];
@@ -75,7 +77,7 @@ uint64_t event_log_count(const struct event_log *log);
 /* The event of this number, or NULL when it is not kept (any more). */
 const struct event *event_log_at(const struct event_log *log, uint64_t number);
 
-/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "instance", "peer", "address", "prefix",
+/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "group", "next_hop", "instance", "peer", "address", "prefix",
  * "next_hops", "as_path", "cause"}; keys without a value are left out. time is in seconds:
  * event->time_ms plus offset_ms. NULL: no memory. */
 json_t *event_json(const struct fabric *fabric, const struct event *event, int64_t offset_ms);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/program/resolve.h"
+#include "engine/program/said.h"
 #include "engine/program/sights.h"
 
 #define BUCKET_COUNT 4096u /* chains stay short up to some ten thousand groups */
@@ -38,6 +39,7 @@ struct program_groups {
     size_t count;
     struct lpm_address *down;
     size_t down_count;
+    struct program_said *said; /* the program's */
     /* The last question and its answer (id 0: none): neighbouring prefixes mostly have one next-hop
      * set, and resolving one is a search for every member. */
     struct {
@@ -56,19 +58,27 @@ static size_t find_down(const struct program_groups *groups, const struct lpm_ad
     return i;
 }
 
-static bool is_down(const struct program_groups *groups, const struct lpm_address *next_hop)
+bool program_groups_is_down(const struct program_groups *groups, const struct lpm_address *next_hop)
 {
     return find_down(groups, next_hop) < groups->down_count;
 }
 
-/* members is the caller's room for those that are not down. */
-static struct dp_group_config configure(const struct program_groups *groups,
+static bool is_in(const struct program_groups *groups, uint32_t id,
+                  const struct program_target *target, const struct lpm_address *next_hop)
+{
+    if (program_said_state(groups->said, id, next_hop) == PROGRAM_MEMBER_DOWN)
+        return false;
+    return !target->learned || !program_groups_is_down(groups, next_hop);
+}
+
+/* id: of the group, 0 while it has none. members is the caller's room for those that are in. */
+static struct dp_group_config configure(const struct program_groups *groups, uint32_t id,
                                         const struct program_target *target,
                                         struct dp_member members[DP_GROUP_MEMBER_MAX])
 {
     unsigned n = 0;
     for (unsigned i = 0; i < target->member_count; i++)
-        if (!target->learned || !is_down(groups, &target->members[i].next_hop))
+        if (is_in(groups, id, target, &target->members[i].next_hop))
             members[n++] = target->members[i];
     return (struct dp_group_config){
         .kind = target->kind,
@@ -112,7 +122,7 @@ static int make(struct program_groups *groups, const struct program_target *targ
                 struct group **made)
 {
     struct dp_member members[DP_GROUP_MEMBER_MAX];
-    struct dp_group_config config = configure(groups, target, members);
+    struct dp_group_config config = configure(groups, 0, target, members);
     struct group *group = calloc(1, sizeof(*group));
     if (!group)
         return -ENOMEM;
@@ -153,6 +163,7 @@ static void discard(struct program_groups *groups, struct group *group)
     groups->count--;
     if (groups->last.id == group->id)
         groups->last.id = LPM_NO_ROUTE;
+    program_said_forget(groups->said, group->id);
     dp_group_destroy(groups->forwarding, group->id);
     release_sights(groups, group, group->compared ? group->target.member_count : 0);
     free(group->deviating);
@@ -311,9 +322,9 @@ int program_groups_deviating(struct program_groups *groups, uint32_t id, const u
 
 /* --- Next hops that come and go --------------------------------------------------------------- */
 
-static bool has_learned_member(const struct group *group, const struct lpm_address *next_hop)
+static bool has_member(const struct group *group, const struct lpm_address *next_hop)
 {
-    for (unsigned i = 0; group->target.learned && i < group->target.member_count; i++)
+    for (unsigned i = 0; i < group->target.member_count; i++)
         if (lpm_address_equal(&group->target.members[i].next_hop, next_hop))
             return true;
     return false;
@@ -342,21 +353,51 @@ int program_groups_take_down(struct program_groups *groups, const struct program
     return error;
 }
 
-int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
-                            bool up)
+static int swap(struct program_groups *groups, const struct group *group)
+{
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    struct dp_group_config config = configure(groups, group->id, &group->target, members);
+    return dp_group_replace(groups->forwarding, group->id, &config);
+}
+
+/* Returns how many, or -errno. */
+static int swap_all(struct program_groups *groups, const struct lpm_address *next_hop,
+                    bool learned_only)
 {
     int swapped = 0;
-    int error = set_down(groups, next_hop, !up);
+    int error = 0;
     for (uint32_t id = 0; id < groups->id_capacity && !error; id++) {
-        struct dp_member members[DP_GROUP_MEMBER_MAX];
         const struct group *group = groups->by_id[id];
-        if (!group || !has_learned_member(group, next_hop))
+        if (!group || (learned_only && !group->target.learned) || !has_member(group, next_hop))
             continue;
-        struct dp_group_config config = configure(groups, &group->target, members);
-        error = dp_group_replace(groups->forwarding, id, &config);
+        error = swap(groups, group);
         swapped++;
     }
     return error ? error : swapped;
+}
+
+int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
+                            bool up)
+{
+    int error = set_down(groups, next_hop, !up);
+    return error ? error : swap_all(groups, next_hop, true);
+}
+
+int program_groups_said(struct program_groups *groups, uint32_t id,
+                        const struct lpm_address *next_hop)
+{
+    if (id == 0)
+        return swap_all(groups, next_hop, false);
+    const struct group *group = id < groups->id_capacity ? groups->by_id[id] : NULL;
+    if (!group || !has_member(group, next_hop))
+        return group ? -ESRCH : -ENOENT;
+    int error = swap(groups, group);
+    return error ? error : 1;
+}
+
+const struct program_target *program_groups_target(const struct program_groups *groups, uint32_t id)
+{
+    return id < groups->id_capacity && groups->by_id[id] ? &groups->by_id[id]->target : NULL;
 }
 
 /* --- Life and checks -------------------------------------------------------------------------- */
@@ -376,6 +417,11 @@ struct program_groups *program_groups_create(const struct fabric *fabric,
         return groups;
     free(groups);
     return NULL;
+}
+
+void program_groups_obey(struct program_groups *groups, struct program_said *said)
+{
+    groups->said = said;
 }
 
 void program_groups_destroy(struct program_groups *groups)
@@ -398,7 +444,7 @@ bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
     struct dp_member members[DP_GROUP_MEMBER_MAX];
     struct dp_group_info info;
     program_resolve(groups->fabric, groups->balancers, vnet, row, &target);
-    struct dp_group_config config = configure(groups, &target, members);
+    struct dp_group_config config = configure(groups, group, &target, members);
     if (dp_group_info(groups->forwarding, group, &info) != 0 || info.kind != config.kind ||
         (config.kind == DP_GROUP_VNET && info.vnet != config.vnet) ||
         (config.kind == DP_GROUP_MEMBERS && info.member_count != config.member_count))

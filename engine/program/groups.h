@@ -18,6 +18,8 @@
 #include "engine/program/balancers.h"
 
 struct program_groups;
+struct program_said;
+struct program_target;
 
 /* All three are borrowed. */
 struct program_groups *program_groups_create(const struct fabric *fabric,
@@ -38,12 +40,23 @@ void program_groups_release(struct program_groups *groups, uint32_t group);
 int program_groups_deviating(struct program_groups *groups, uint32_t group, const uint32_t **vnets,
                              size_t *n);
 
+/* What operators said from now on; it is told there when a group goes. Before the first group. */
+void program_groups_obey(struct program_groups *groups, struct program_said *said);
+/* Something else was said of a member of this group, 0: of every one. Returns how many have it, or -errno. */
+int program_groups_said(struct program_groups *groups, uint32_t group,
+                        const struct lpm_address *next_hop);
+
 /* As program_next_hop_state(). */
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up);
 /* What is out of `like` is out of groups, which has no group yet. -ENOMEM. */
 int program_groups_take_down(struct program_groups *groups, const struct program_groups *like);
 
+/* What the group stands for; NULL: there is no such group. */
+const struct program_target *program_groups_target(const struct program_groups *groups,
+                                                   uint32_t group);
+bool program_groups_is_down(const struct program_groups *groups,
+                            const struct lpm_address *next_hop);
 
 size_t program_groups_count(const struct program_groups *groups);
 

@@ -4,6 +4,7 @@
  *   struct program
  *     balancers   a group for each load balancer (balancers.h)
  *     groups      next-hop groups, interned (groups.h)
+ *     said        what operators said of their members (said.h)
  *     domains[]   one for each route server that NICs follow (with the quirk half_programming, for each of its
  *                 instances), and one for those that follow none (tables.h)
  *     scope_of[]  NIC ──> scope
@@ -15,6 +16,7 @@
 #include "engine/program/groups.h"
 #include "engine/program/pending.h"
 #include "engine/program/program.h"
+#include "engine/program/said.h"
 #include "engine/program/tables.h"
 
 struct program {
@@ -23,6 +25,7 @@ struct program {
     struct dp_forwarding *forwarding;
     struct program_balancers *balancers;
     struct program_groups *groups;
+    struct program_said *said;
     struct program_domain *domains;
     size_t domain_count;
     const struct program_scope **scope_of; /* [fabric.nics_count] */
@@ -42,11 +45,11 @@ void program_scopes_close(struct program *program);
 int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT]);
 void program_nics_remove(struct program *program);
 
-/* A program whose FIBs are filled, but that no NIC has yet. like: groups whose next hops that are out
+/* A program whose FIBs are filled, but that no NIC has yet. like: one whose next hops that are out
  * are out here too; NULL: none are. NULL with errno and error. */
 struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
-                                     struct dp_forwarding *forwarding,
-                                     const struct program_groups *like, char error[DP_ERROR_TEXT]);
+                                     struct dp_forwarding *forwarding, const struct program *like,
+                                     char error[DP_ERROR_TEXT]);
 /* The FIBs and groups go; no NIC may have them any more. */
 void program_discard(struct program *program);
 

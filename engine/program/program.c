@@ -326,9 +326,19 @@ static int note_followed(struct program *program)
     return 0;
 }
 
+/* like: whose words about all groups count here too; NULL: nobody's. */
+static int obey(struct program *program, const struct program *like)
+{
+    program->said = program_said_create(like ? like->said : NULL);
+    if (!program->said)
+        return -ENOMEM;
+    program_groups_obey(program->groups, program->said);
+    return program_balancers_obey(program->balancers, program->said);
+}
+
 struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
-                                     struct dp_forwarding *forwarding,
-                                     const struct program_groups *like, char error[DP_ERROR_TEXT])
+                                     struct dp_forwarding *forwarding, const struct program *like,
+                                     char error[DP_ERROR_TEXT])
 {
     snprintf(error, DP_ERROR_TEXT, "no memory to program the NICs of fabric '%s'",
              fabric->name ? fabric->name : "");
@@ -341,9 +351,11 @@ struct program *program_create_aside(const struct fabric *fabric, const struct f
     program->balancers = program_balancers_create(fabric, forwarding);
     if (program->balancers)
         program->groups = program_groups_create(fabric, program->balancers, forwarding);
-    int failed = program->groups ? program_scopes_open(program) : -ENOMEM;
+    int failed = program->groups ? obey(program, like) : -ENOMEM;
+    if (!failed)
+        failed = program_scopes_open(program);
     if (!failed && like)
-        failed = program_groups_take_down(program->groups, like);
+        failed = program_groups_take_down(program->groups, like->groups);
     if (!failed)
         failed = note_followed(program);
     program->stale = true;
@@ -380,6 +392,7 @@ void program_discard(struct program *program)
     program_scopes_close(program);
     program_groups_destroy(program->groups);
     program_balancers_destroy(program->balancers);
+    program_said_destroy(program->said);
     program_pending_free(&program->pending);
     free(program->followed);
     free(program);

@@ -67,6 +67,44 @@ int program_next_hop_state(struct program *program, const struct lpm_address *ne
 int program_backend_state(struct program *program, uint32_t balancer, uint32_t backend, bool up);
 bool program_backend_is_up(const struct program *program, uint32_t balancer, uint32_t backend);
 
+/* What an operator says of a next hop, or a backend, whatever sessions and probes say of it. */
+enum program_member_state {
+    PROGRAM_MEMBER_UP,   /* nothing: sessions and probes decide */
+    PROGRAM_MEMBER_DOWN, /* out, at once */
+    PROGRAM_MEMBER_STATES,
+};
+const char *program_member_state_text(enum program_member_state state); /* "up", … */
+/* Of one group (its id in the data plane), or of every one, also those that are made later (group 0;
+ * what was said of it in single groups is over then). Members of users' routes too. What was said of a
+ * single group is forgotten with it. Each group is one swap. Returns how many groups have the member,
+ * -ENOENT: no such group, -ESRCH: the group has no such member, -ENOSPC: too much was said, or -errno (call
+ * again). */
+int program_set_member(struct program *program, uint32_t group, const struct lpm_address *next_hop,
+                       enum program_member_state state);
+
+/* One group, with all its members, also those that are out now. */
+struct program_member {
+    struct lpm_address next_hop;
+    uint32_t nic, balancer; /* indices of the fabric; FABRIC_NONE both: unreachable */
+    unsigned weight;
+    bool up; /* by its session or probes */
+    enum program_member_state said;
+    unsigned buckets;
+    struct dp_next_hop_counters counters;
+};
+struct program_group {
+    enum dp_group_kind kind;
+    bool learned;        /* by BGP */
+    uint32_t vnet;       /* index; FABRIC_NONE: none */
+    uint32_t balancer;   /* whose backends it has; FABRIC_NONE: it is no load balancer's */
+    uint32_t references; /* FIB entries, or the NICs' share of a base; 0 of a load balancer's */
+    unsigned bucket_count, member_count;
+    struct program_member members[DP_GROUP_MEMBER_MAX];
+};
+/* Every group's id is below. */
+uint32_t program_group_limit(const struct program *program);
+bool program_group(const struct program *program, uint32_t id, struct program_group *group);
+
 /* The id under which is counted what other hosts send for NICs of this one. */
 uint32_t program_underlay_id(void);
 /* NIC ids of the data plane <-> indices of fabric.nics. */

@@ -110,6 +110,20 @@ void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up
     event_log_add(watch->log, &event);
 }
 
+void watch_member(struct watch *watch, uint32_t group, const struct lpm_address *next_hop,
+                  enum program_member_state state, uint64_t now_ms)
+{
+    struct event event = {.time_ms = now_ms,
+                          .kind = EVENT_MEMBER_SET,
+                          .route_server = FABRIC_NONE,
+                          .group = group,
+                          .next_hop_count = 1,
+                          .next_hops = {*next_hop}};
+    snprintf(event.cause, sizeof(event.cause), "set %s by an operator",
+             program_member_state_text(state));
+    event_log_add(watch->log, &event);
+}
+
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 /* Which of the WATCH_DEFAULTS prefixes it is; -1: none. */

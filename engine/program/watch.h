@@ -47,6 +47,9 @@ void watch_route(struct watch *watch, uint32_t route_server, const struct speake
                  const struct lpm_prefix *prefix);
 /* A load balancer's backend (NIC) came or went by its probes. */
 void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up, uint64_t now_ms);
+/* An operator said this of a member; group 0: of every group. */
+void watch_member(struct watch *watch, uint32_t group, const struct lpm_address *next_hop,
+                  enum program_member_state state, uint64_t now_ms);
 /* Any number of times a second; looks at the counts every WATCH_TICK_MS. */
 #define WATCH_TICK_MS 250u
 void watch_tick(struct watch *watch, uint64_t now_ms);

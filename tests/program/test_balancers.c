@@ -3,6 +3,7 @@
  * destination, and what the loss of a backend moves.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "tests/program/lab.h"
 
@@ -96,6 +97,38 @@ Test(balancers, a_next_hop_that_is_a_frontend_leads_to_its_healthy_backends)
     send_flows(&lab, base.vm1, "10.2.0.4", again);
     for (unsigned i = 0; i < FLOWS; i++)
         cr_assert_eq(before[i].nic, again[i].nic, "flow %u came back to another backend", i);
+    close_balanced(&lab);
+}
+
+Test(balancers, a_backend_is_taken_out_by_hand_and_stays_out_whatever_probes_say)
+{
+    static const char *const hops[] = {"10.0.1.100"};
+    struct base_h base;
+    struct lab lab = open_balanced(&base, hops, 1);
+    static struct dp_verdict before[FLOWS], after[FLOWS];
+    uint32_t nva1 = program_nic_id(lab.program, base.nva1);
+    struct lpm_address backend = world_address("10.0.1.4");
+    struct program_group group;
+    uint32_t id = 0;
+
+    send_flows(&lab, base.vm1, "10.2.0.4", before);
+    for (uint32_t i = 1; i < program_group_limit(lab.program); i++)
+        if (program_group(lab.program, i, &group) && group.balancer == 0)
+            id = i;
+    cr_assert_eq(program_set_member(lab.program, id, &backend, PROGRAM_MEMBER_DOWN), 1);
+    lab_flush(&lab);
+    program_backend_state(lab.program, 0, 0, false);
+    program_backend_state(lab.program, 0, 0, true);
+    send_flows(&lab, base.vm1, "10.2.0.4", after);
+    cr_assert_eq(count(after, nva1), 0);
+    cr_assert(program_group(lab.program, id, &group));
+    cr_assert(group.member_count == 2 && group.members[0].nic == base.nva1);
+    cr_assert(group.members[0].up && group.members[0].said == PROGRAM_MEMBER_DOWN);
+    cr_assert_eq(program_set_member(lab.program, id, &model.frontend, PROGRAM_MEMBER_DOWN), -ESRCH);
+    cr_assert_geq(program_set_member(lab.program, 0, &backend, PROGRAM_MEMBER_UP), 1);
+    send_flows(&lab, base.vm1, "10.2.0.4", after);
+    for (unsigned i = 0; i < FLOWS; i++)
+        cr_assert_eq(before[i].nic, after[i].nic, "flow %u", i);
     close_balanced(&lab);
 }
 

@@ -1,0 +1,37 @@
+/*
+ * What an operator said of next hops: taken out of a group, or of all groups, by hand, whatever
+ * sessions and probes say. Internal to this room.
+ *
+ * A word about one group counts more than one about all; one about all also reaches groups that are
+ * made later. Words about a group go with it.
+ */
+#ifndef ENGINE_PROGRAM_SAID_H
+#define ENGINE_PROGRAM_SAID_H
+
+#include "engine/program/program.h"
+
+#define PROGRAM_SAID_MOST 4096u /* words: a bound for scripts that never take one back */
+
+struct program_said {
+    size_t n, room;
+    struct program_word {
+        uint32_t group; /* 0: every one */
+        enum program_member_state state;
+        struct lpm_address next_hop;
+    } * words;
+};
+
+/* group is a group's id. Up when nothing was said. */
+enum program_member_state program_said_state(const struct program_said *said, uint32_t group,
+                                             const struct lpm_address *next_hop);
+/* group 0: of every group, in place of all that was said of single ones. -ENOMEM, -ENOSPC: nothing has
+ * changed. */
+int program_said_set(struct program_said *said, uint32_t group, const struct lpm_address *next_hop,
+                     enum program_member_state state);
+/* The group is gone. */
+void program_said_forget(struct program_said *said, uint32_t group);
+/* With what was said of all groups; like: NULL: nothing was. NULL: no memory. */
+struct program_said *program_said_create(const struct program_said *like);
+void program_said_destroy(struct program_said *said); /* NULL is allowed */
+
+#endif
