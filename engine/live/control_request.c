@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/bgp/message.h"
+#include "engine/live/control_groups.h"
 #include "engine/live/events.h"
 #include "engine/live/log.h"
 #include "engine/live/report.h"
@@ -94,9 +95,28 @@ static json_t *show_session(struct live *live, const json_t *request, bool adver
                             instances[1] ? instances[1] : json_array()));
 }
 
+/* error without words: memory was out. */
+static json_t *answer_or(json_t *document, const char *error)
+{
+    return document ? answer(document) : wrong(error ? error : "not enough memory");
+}
+
 static json_t *show(struct live *live, const json_t *request)
 {
+    static const struct {
+        const char *what;
+        json_t *(*show)(struct live *live, const json_t *request, const char **error);
+    } documents[] = {{"groups", live_show_groups},
+                     {"ports", live_show_ports},
+                     {"counters", live_show_counters},
+                     {"flow", live_show_flow}};
     const char *what = json_string_value(json_object_get(request, "what"));
+    const char *error = NULL;
+    for (size_t i = 0; what && i < sizeof(documents) / sizeof(documents[0]); i++)
+        if (strcmp(documents[i].what, what) == 0) {
+            json_t *document = documents[i].show(live, request, &error);
+            return answer_or(document, error);
+        }
     if (what && strcmp(what, "peers") == 0)
         return answer(json_pack("{s:o}", "sessions", live_report_sessions(live)));
     if (what && strcmp(what, "routes") == 0)
@@ -106,7 +126,8 @@ static json_t *show(struct live *live, const json_t *request)
     if (what && strcmp(what, "events") == 0)
         return show_events(live, request);
     if (!what || strcmp(what, "report") != 0)
-        return wrong("'what' is one of: report, peers, learned, advertised, routes, events");
+        return wrong("'what' is one of: report, peers, learned, advertised, routes, groups, ports, "
+                     "counters, flow, events");
     json_t *state = live_report_state(live);
     json_t *report = live_report(live, state);
     json_decref(state);
@@ -157,18 +178,28 @@ static json_t *shut_down(struct live *live, const json_t *request)
     return answer(json_pack("{s:I}", "sessions", (json_int_t)live->peer_count));
 }
 
+static json_t *set(struct live *live, const json_t *request)
+{
+    const char *error = NULL;
+    json_t *document = live_set_member(live, request, &error);
+    return answer_or(document, error);
+}
+
 static json_t *perform(struct live *live, const json_t *request)
 {
     static const struct {
         const char *name;
         json_t *(*perform)(struct live *live, const json_t *request);
-    } commands[] = {
-        {"show", show}, {"refresh", refresh}, {"restart", restart}, {"shutdown", shut_down}};
+    } commands[] = {{"show", show},
+                    {"set", set},
+                    {"refresh", refresh},
+                    {"restart", restart},
+                    {"shutdown", shut_down}};
     const char *name = json_string_value(json_object_get(request, "command"));
     for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].perform(live, request);
-    return wrong("'command' is one of: show, refresh, restart, shutdown");
+    return wrong("'command' is one of: show, set, refresh, restart, shutdown");
 }
 
 json_t *live_control_perform(struct live *live, const char *line, size_t n)

@@ -6,6 +6,14 @@
  *   {"command": "show", "what": "routes", "nic": "vm1"}   effective routes; not beyond 20,000 prefixes
  *   {"command": "show", "what": "learned", "route_server": "rs1", "peer": "nva1"}   and "advertised"; as routes
  *   {"command": "show", "what": "events", "last": n}   {"events": [...]}: at most 1,000, 100 by default
+ *   {"command": "show", "what": "groups", "group": 12}   {"groups": [...]}; without a group (or the name of a load
+ *                                                      balancer) all of them, up to 20,000 members
+ *   {"command": "show", "what": "ports"}               {"ports": [...]} of the report
+ *   {"command": "show", "what": "counters"}            totals, "nics", "members" of groups, "ports"
+ *   {"command": "show", "what": "flow", "nic": "vm1", "destination": "10.9.0.4", "source": "...",
+ *    "protocol": "tcp" or 6, "source_port": n, "destination_port": n}   what the packet path decides of it
+ *   {"command": "set", "group": 12, "next_hop": "10.0.1.4", "state": "down"}   {"groups": n}; group: a number, the
+ *                                                      name of a load balancer, or "all"
  *   {"command": "refresh", "peer": "nva1"}             asks the peer for all its routes again (RFC 2918)
  *   {"command": "restart", "route_server": "rs1", "instance": 0}
  *   {"command": "shutdown", "message": "..."}          stops the engine; the message is optional

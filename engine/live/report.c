@@ -91,7 +91,26 @@ static json_t *next_hop_rows(const struct live *live)
     return rows;
 }
 
-static json_t *port_rows(const struct live *live)
+static json_t *queue_rows(const struct live *live, unsigned port)
+{
+    json_t *rows = json_array();
+    for (unsigned i = 0; i < dp_engine_port_queues(live->plane.engine, port); i++) {
+        struct dp_queue_status status;
+        if (dp_engine_queue_status(live->plane.engine, port, i, &status) != 0)
+            continue;
+        json_t *row = json_object();
+        json_object_set_new(row, "queue", number(i));
+        json_object_set_new(row, "rx_packets", number(status.rx_packets));
+        json_object_set_new(row, "rx_bytes", number(status.rx_bytes));
+        json_object_set_new(row, "tx_packets", number(status.tx_packets));
+        json_object_set_new(row, "tx_bytes", number(status.tx_bytes));
+        json_object_set_new(row, "tx_refused", number(status.tx_refused));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+json_t *live_report_ports(const struct live *live)
 {
     json_t *rows = json_array();
     for (uint32_t i = 0; live->plane.engine && i < live->fabric->ports_count; i++) {
@@ -106,6 +125,7 @@ static json_t *port_rows(const struct live *live)
         json_object_set_new(row, "rx_missed", number(status.rx_missed));
         json_object_set_new(row, "rx_errors", number(status.rx_errors));
         json_object_set_new(row, "tx_errors", number(status.tx_errors));
+        json_object_set_new(row, "queues", queue_rows(live, i));
         json_array_append_new(rows, row);
     }
     return rows;
@@ -146,16 +166,25 @@ json_t *live_report_state(const struct live *live)
         json_object_set_new(state, "bmp", live_collectors_report(live));
     if (live->fabric->load_balancers_count > 0)
         json_object_set_new(state, "load_balancers", balancer_rows(live));
-    json_object_set_new(state, "ports", port_rows(live));
+    json_object_set_new(state, "ports", live_report_ports(live));
     json_object_set_new(state, "programmed", programmed(live));
     json_object_set_new(state, "events", live_events_last(live, LIVE_REPORT_EVENTS));
     return state;
 }
 
-json_t *live_report(const struct live *live, json_t *state)
+json_t *live_report_counters(const struct live *live)
 {
     struct dp_counters total;
     dp_counters_total(live->plane.forwarding, &total);
+    json_t *document = json_object();
+    add_counters(document, &total);
+    json_object_set_new(document, "nics", nic_rows(live));
+    return document;
+}
+
+json_t *live_report(const struct live *live, json_t *state)
+{
+    json_t *counters = live_report_counters(live);
     json_t *report = json_object();
     json_object_set_new(report, "fabric",
                         json_string(live->fabric->name ? live->fabric->name : ""));
@@ -163,8 +192,8 @@ json_t *live_report(const struct live *live, json_t *state)
                         json_real((double)(live_now() - live->started_ms) / 1000.0));
     json_object_set_new(report, "longest_slice_ms",
                         json_real((double)live->slice_longest_ns / 1e6));
-    add_counters(report, &total);
-    json_object_set_new(report, "nics", nic_rows(live));
+    json_object_update(report, counters);
+    json_decref(counters);
     json_object_set_new(report, "next_hops", next_hop_rows(live));
     json_object_update(report, state);
     return report;

@@ -11,7 +11,8 @@
  * "late_ms_most"}, "nics": [{"nic",
  * "received", "forwarded", "answered", "self_loop", "dropped": {reason: n}}], "next_hops":
  * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
- * "rx_missed", "rx_errors", "tx_errors"}], "programmed": {"scopes", "fibs", "derived_fibs",
+ * "rx_missed", "rx_errors", "tx_errors", "queues": [{"queue", "rx_packets", "rx_bytes", "tx_packets",
+ * "tx_bytes", "tx_refused"}]}], "programmed": {"scopes", "fibs", "derived_fibs",
  * "groups", "routes"},
  *    "bmp": [{"collector", "state": "waiting|connecting|connected|ending|closed", "since_seconds", "connections",
  * "messages", "bytes", "waiting_prefixes", "reason"}],
@@ -35,8 +36,10 @@ json_t *live_report_state(const struct live *live);
  * by the caller. */
 json_t *live_report(const struct live *live, json_t *state);
 
-/* The rows of "sessions" alone. */
+/* The rows of "sessions" alone, of "ports"; the counters of all, with "nics". */
 json_t *live_report_sessions(const struct live *live);
+json_t *live_report_ports(const struct live *live);
+json_t *live_report_counters(const struct live *live);
 
 void live_report_print(FILE *file, const json_t *report);
 

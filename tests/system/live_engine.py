@@ -24,7 +24,7 @@ vnets:
 nics:
   - {{name: nva1, subnet: hub/nva, addresses: [10.77.1.4], ip_forwarding: true}}
   - {{name: nva2, subnet: hub/nva, addresses: [10.77.1.5], ip_forwarding: true}}
-route_servers:
+{nics}route_servers:
   - name: rs1
     vnet: hub
     addresses: [10.77.0.4, 10.77.0.5]
@@ -111,11 +111,11 @@ class Peer:
 
 
 class Engine:
-    def __init__(self, program, folder, engine="", keys="", more="", arguments=()):
+    def __init__(self, program, folder, engine="", keys="", more="", nics="", arguments=()):
         enter_namespace()
         self.program, self.folder = program, folder
         path = pathlib.Path(folder, "live.yaml")
-        path.write_text(FABRIC.format(engine=engine, keys=keys, more=more))
+        path.write_text(FABRIC.format(engine=engine, keys=keys, more=more, nics=nics))
         self.fabric = str(path)
         self.err = open(pathlib.Path(folder, "engine.err"), "w+")
         self.process = subprocess.Popen([program, "run", self.fabric, "--json", *arguments], stdout=subprocess.PIPE,

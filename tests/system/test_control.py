@@ -98,6 +98,88 @@ def shows_the_documents_of_the_report(folder):
         assert "is an engine running" in ask(folder, "show", "peers", code=2)
 
 
+def nva_group(folder):
+    """The group of both NVAs, and its members by next hop."""
+    for row in ask(folder, "show", "groups")["groups"]:
+        members = {member["next_hop"]: member for member in row["members"]}
+        if set(members) == {"10.77.1.4", "10.77.1.5"}:
+            return row, members
+    return None
+
+
+def states(folder):
+    return {hop: (member["state"], member["reason"]) for hop, member in nva_group(folder)[1].items()}
+
+
+@case
+def takes_members_out_of_groups_and_lets_them_in(folder):
+    vm = "  - {name: vm, subnet: hub/nva, addresses: [10.77.1.9]}\n"
+    with start(folder, nics=vm) as engine:
+        first, second = Peer(4), Peer(5)
+        for peer in (first, second):
+            peer.announce(nlri(1))
+        row, members = wait_for("a group of both", lambda: nva_group(folder))
+        assert row["kind"] == "bgp" and row["references"] > 0, row
+        assert sum(member["buckets"] for member in members.values()) == row["buckets"] == 16384, row
+        assert {member["nic"] for member in members.values()} == {"nva1", "nva2"}, row
+        number = str(row["group"])
+        flow = ask(folder, "show", "flow", "vm", "20.0.1.9", "--sport", "1000")
+        assert flow["verdict"] == "forwarded" and flow["matched"] == "20.0.1.0/24", flow
+        assert flow["group"]["group"] == row["group"] and flow["to_nic"] in ("nva1", "nva2"), flow
+        chosen = flow["next_hop"]
+        other = "10.77.1.4" if chosen == "10.77.1.5" else "10.77.1.5"
+
+        assert ask(folder, "set", "member", number, chosen, "down") == {"groups": 1}
+        assert states(folder) == {chosen: ("down", "set"), other: ("up", None)}
+        assert nva_group(folder)[1][other]["buckets"] == 1, "alone it needs one"
+        assert ask(folder, "show", "flow", "vm", "20.0.1.9", "--sport", "1000")["next_hop"] == other
+        ask(folder, "set", "member", number, other, "down")
+        gone = ask(folder, "show", "flow", "vm", "20.0.1.9", "--sport", "1000")
+        assert (gone["verdict"], gone["reason"]) == ("dropped", "no-member"), gone
+        ask(folder, "set", "member", number, other, "up")
+        ask(folder, "set", "member", number, chosen, "up")
+        assert ask(folder, "show", "flow", "vm", "20.0.1.9", "--sport", "1000") == flow, "its own flows came back"
+
+        # Of all groups: also of one that is made later, and in place of what was said of single ones.
+        ask(folder, "set", "member", number, other, "down")
+        ask(folder, "set", "member", "all", other, "up")
+        assert states(folder) == {chosen: ("up", None), other: ("up", None)}
+        ask(folder, "set", "member", "all", chosen, "down")
+        for peer in (first, second):
+            peer.withdraw(nlri(1))
+        wait_for("no group", lambda: not nva_group(folder))
+        for peer in (first, second):
+            peer.announce(nlri(2))
+        wait_for("a new group", lambda: nva_group(folder))
+        assert states(folder)[chosen] == ("down", "set")
+        ask(folder, "set", "member", str(nva_group(folder)[0]["group"]), chosen, "up")
+        assert states(folder)[chosen] == ("up", None), "a single group counts more"
+        ask(folder, "set", "member", "all", chosen, "up")
+
+        for wrong, text in ((("member", "9999", chosen, "down"), "number of a group"),
+                            (("member", "x", chosen, "down"), "number of a group"),
+                            (("member", "all", "nva1", "down"), "IP address"),
+                            (("member", str(nva_group(folder)[0]["group"]), "10.77.1.6", "down"), "no such member"),
+                            (("member", "all", chosen, "sideways"), "'state' is one of"),
+                            (("peer", "all", chosen, "down"), "'member'")):
+            assert text in ask(folder, "set", *wrong, code=2), wrong
+        seen = [(row["group"], row["next_hop"], row["cause"]) for row in ask(folder, "show", "events")["events"]
+                if row["event"] == "member-set"]
+        assert (int(number), chosen, "set down by an operator") in seen, seen
+        assert ("all", chosen, "set up by an operator") in seen, seen
+        text = ask(folder, "show", "groups", plain=True)
+        assert "10.77.1.4" in text and "Weight" in text, text
+        assert "bucket" in ask(folder, "show", "flow", "vm", "20.0.2.9", plain=True)
+        assert "received 0 = forwarded 0" in ask(folder, "show", "counters", plain=True)
+        assert {"received", "nics", "members", "ports"} <= set(ask(folder, "show", "counters"))
+        assert ask(folder, "show", "ports") == {"ports": []}
+        for wrong in (("vm9", "20.0.2.9"), ("vm", "x"), ("vm", "20.0.2.9", "--source", "::1"),
+                      ("vm", "20.0.2.9", "--sport", "65536"), ("vm", "20.0.2.9", "--proto", "256")):
+            ask(folder, "show", "flow", *wrong, code=2)
+        assert "number of a group" in ask(folder, "show", "groups", "--group", "9999", code=2)
+        engine.stop()
+
+
 @case
 def asks_one_peer_for_its_routes_again(folder):
     with start(folder) as engine:
@@ -192,7 +274,10 @@ def hostile_clients_cost_nothing_but_themselves(folder):
         for data in (b"\n", b"{}\n", b"[]\n", b"\xff\xfe\n", b"{" * 4000 + b"\n", b'{"command": 7}\n',
                      b'{"command": "show", "what": "events", "last": -1}\n', b'{"command":"show"}\n',
                      b'{"command": "restart", "route_server": "rs1", "instance": "0"}\n',
-                     b'{"command": "shutdown", "message": 5}\n', b'{"command": "refresh", "peer": []}\n'):
+                     b'{"command": "shutdown", "message": 5}\n', b'{"command": "set", "group": -1, "next_hop": 4}\n',
+                     b'{"command": "set", "group": 99999999999, "next_hop": "10.0.0.1", "state": "down"}\n',
+                     b'{"command": "show", "what": "flow", "nic": "nva1", "destination": []}\n',
+                     b'{"command": "show", "what": "groups", "group": {}}\n', b'{"command": "refresh", "peer": []}\n'):
             answer = json.loads(raw(folder, data))
             assert set(answer) == {"error"}, (data, answer)
         assert raw(folder, b"x" * 100000) == b"", "a line that is too long ends the connection"

@@ -1,0 +1,64 @@
+/* See ask.h. */
+#include "engine/cli/ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_DEFAULT "/run/fingerpost.sock"
+#define PATIENCE_S     60
+
+static int connect_to(const struct cli_command *command, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        cli_error(command, "--socket: '%s' is longer than a socket's name may be", path);
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        return fd;
+    }
+    cli_error(command,
+              "%s: %s; is an engine running whose file has engine.control_socket, and is it yours?",
+              path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* The engine's line, as an object; NULL when it gave none. */
+static json_t *converse(int fd, const json_t *request)
+{
+    char *line = json_dumps(request, JSON_COMPACT);
+    size_t n = line ? strlen(line) : 0;
+    json_t *answer = NULL;
+    if (line)
+        line[n] = '\n'; /* in place of the end: it is not a text any more */
+    if (line && send(fd, line, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1))
+        answer = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, NULL);
+    free(line);
+    return answer;
+}
+
+json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request)
+{
+    int fd = connect_to(command, path ? path : SOCKET_DEFAULT);
+    json_t *reply = fd >= 0 ? converse(fd, request) : NULL;
+    json_t *answer = json_incref(json_object_get(reply, "answer"));
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && !answer)
+        cli_error(command, "%s", error ? error : "the engine gave no answer");
+    json_decref(request);
+    json_decref(reply);
+    return answer;
+}

@@ -1,0 +1,15 @@
+/*
+ * One request to a running engine over its control socket.
+ */
+#ifndef ENGINE_CLI_ASK_H
+#define ENGINE_CLI_ASK_H
+
+#include <jansson.h>
+
+#include "engine/cli/command.h"
+
+/* Takes request (engine/live/control_request.h). path: --socket, NULL for the default. The answer's
+ * document is a new reference; NULL after an error that was said. */
+json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request);
+
+#endif

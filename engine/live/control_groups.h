@@ -1,0 +1,18 @@
+/*
+ * What a running engine tells over its control socket of next-hop groups, ports and counters, and
+ * taking a member out of a group by hand. Each takes a request (control_request.h) and returns the
+ * document, or NULL with *error: what is wrong, in words; without memory NULL and no words.
+ */
+#ifndef ENGINE_LIVE_CONTROL_GROUPS_H
+#define ENGINE_LIVE_CONTROL_GROUPS_H
+
+#include "engine/live/context.h"
+
+json_t *live_show_groups(struct live *live, const json_t *request, const char **error);
+json_t *live_show_ports(struct live *live, const json_t *request, const char **error);
+json_t *live_show_counters(struct live *live, const json_t *request, const char **error);
+/* Why does a flow go where it goes? The packet path's own decision, and all it depends on. */
+json_t *live_show_flow(struct live *live, const json_t *request, const char **error);
+json_t *live_set_member(struct live *live, const json_t *request, const char **error);
+
+#endif
