@@ -68,10 +68,11 @@ static int set(uint32_t group, const struct lpm_address *next_hop, enum program_
 static const struct program_member *member(const struct program_group *group,
                                            const struct lpm_address *next_hop)
 {
-    for (unsigned i = 0; i < group->member_count; i++)
-        if (lpm_address_equal(&group->members[i].next_hop, next_hop))
-            return &group->members[i];
-    cr_assert_fail("no such member");
+    unsigned i = 0;
+    while (i < group->member_count && !lpm_address_equal(&group->members[i].next_hop, next_hop))
+        i++;
+    cr_assert_lt(i, group->member_count, "no such member");
+    return &group->members[i];
 }
 
 Test(set_member, one_taken_out_moves_its_own_flows_only_and_takes_them_back)
