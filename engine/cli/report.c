@@ -35,8 +35,12 @@ void report_event(const json_t *row)
     const char *nic = json_string_value(json_object_get(row, "nic"));
     const char *peer = json_string_value(json_object_get(row, "peer"));
     const char *prefix = json_string_value(json_object_get(row, "prefix"));
+    const char *next_hop = json_string_value(json_object_get(row, "next_hop"));
     printf("%-21s %s", json_string_value(json_object_get(row, "event")),
-           server ? server : balancer);
+           server     ? server
+           : balancer ? balancer
+           : next_hop ? next_hop
+                      : "");
     if (nic)
         printf(" %s", nic);
     if (peer)

@@ -167,6 +167,7 @@ def takes_members_out_of_groups_and_lets_them_in(folder):
                 if row["event"] == "member-set"]
         assert (int(number), chosen, "set down by an operator") in seen, seen
         assert ("all", chosen, "set up by an operator") in seen, seen
+        assert f"{chosen}: set down by an operator" in ask(folder, "show", "events", plain=True)
         text = ask(folder, "show", "groups", plain=True)
         assert "10.77.1.4" in text and "Weight" in text, text
         assert "bucket" in ask(folder, "show", "flow", "vm", "20.0.2.9", plain=True)
