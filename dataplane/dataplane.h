@@ -89,6 +89,7 @@ struct dp_forwarding_config {
     /* native: TTL decremented and checked, symmetric hash; azure: TTL untouched, see hash_salt. */
     bool decrement_ttl;
     unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes */
+    bool silent_drops;    /* azure: no ICMP error says why a packet was dropped */
 };
 
 /* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, NICs and groups together above it,

@@ -196,6 +196,13 @@ bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, stru
     return true;
 }
 
+uint16_t dp_egress_mtu(const struct dp_path *path, const struct dp_nic *receiver)
+{
+    const struct dp_tx *tx = tx_towards(path, receiver);
+
+    return tx ? mtu_towards(path, tx, receiver) : 0;
+}
+
 /* A trace has nobody who waits for the answer. */
 bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
                       const struct dp_note *note, enum dp_reason *reason)

@@ -208,6 +208,9 @@ static int make_worker(struct dp_engine *engine, unsigned w)
     worker->path.pool = engine->pool;
     worker->path.limiter = &worker->echo;
     dp_limiter_init(&worker->echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
+    dp_limiter_init(&worker->errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
+    if (!engine->forwarding->config.silent_drops)
+        worker->path.errors = &worker->errors;
     wire_receive(engine, worker);
     wire_send(engine, worker);
     return 0;

@@ -40,7 +40,10 @@ bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, str
     *reason = DP_REASON_NO_BUFFER;
     if (!dp_push_ethernet(mbuf, receiver, receiver->mac, ethertype))
         return false;
-    return !receiver->neighbor || dp_vxlan_push(path, receiver, mbuf, flow, reason);
+    if (!receiver->neighbor || dp_vxlan_push(path, receiver, mbuf, flow, reason))
+        return true;
+    rte_pktmbuf_adj(mbuf, DP_ETHERNET_BYTES); /* the caller's, as it was: no tag is in a tunnel */
+    return false;
 }
 
 /* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m -

@@ -23,15 +23,17 @@
 #include "dataplane/port.h"
 #include "dataplane/underlay.h"
 
-#define DP_BURST           32u
-#define DP_TX_BUFFER       64u
-#define DP_VLAN_TAG_MAX    8u /* more than any network stacks: a bound for hostile frames */
-#define DP_FRAGMENT_MAX    128u
-#define DP_ECHO_PER_SECOND 1000u /* echo answers per worker: enough for monitoring, no amplifier */
-#define DP_ECHO_AT_ONCE    100u
-#define DP_ETHERTYPE_ARP   0x0806u
-#define DP_ETHERNET_BYTES  14u
-#define DP_VLAN_TAG_BYTES  4u
+#define DP_BURST             32u
+#define DP_TX_BUFFER         64u
+#define DP_VLAN_TAG_MAX      8u /* more than any network stacks: a bound for hostile frames */
+#define DP_FRAGMENT_MAX      128u
+#define DP_ECHO_PER_SECOND   1000u /* echo answers per worker: enough for monitoring, no amplifier */
+#define DP_ECHO_AT_ONCE      100u
+#define DP_ERRORS_PER_SECOND 1000u /* ICMP errors per worker: RFC 1812 4.3.2.8 asks for a bound */
+#define DP_ERRORS_AT_ONCE    100u
+#define DP_ETHERTYPE_ARP     0x0806u
+#define DP_ETHERNET_BYTES    14u
+#define DP_VLAN_TAG_BYTES    4u
 
 /* --- What is left to count when a frame has been sent ----------------------------------------- */
 
@@ -72,7 +74,7 @@ struct dp_tx {
     struct dp_note notes[DP_TX_BUFFER];
 };
 
-/* At most `rate` per second and DP_ECHO_AT_ONCE together (the generic cell rate algorithm). */
+/* At most `rate` per second and `at_once` together (the generic cell rate algorithm). */
 struct dp_limiter {
     uint64_t due, interval, tolerance; /* cycles of the time stamp counter */
 };
@@ -89,6 +91,7 @@ struct dp_path {
     struct dp_tx *sink; /* not NULL: everything forwarded goes here, answers nowhere (replay) */
     struct dp_limiter
         *limiter; /* of echo answers; NULL: no limit (replay must not depend on time) */
+    struct dp_limiter *errors; /* of ICMP errors; NULL: none are sent */
     struct dp_decide_options options;
 };
 
@@ -185,6 +188,12 @@ bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
 bool dp_echo_answer(const struct dp_frame *frame, const struct dp_packet *packet,
                     struct dp_limiter *limiter, enum dp_reason *reason);
 
+/* Makes the ICMP error that dropping packet for reason calls for, in place: on true mbuf begins with
+ * the frame to send. false: it calls for none, or too many were sent; mbuf is then only to be freed.
+ * mtu is what would have fitted, for DP_REASON_MTU. */
+bool dp_icmp_error(struct dp_path *path, struct dp_frame *frame, const struct dp_packet *packet,
+                   enum dp_reason reason, uint16_t mtu);
+
 /* Puts the Ethernet header of a frame towards nic's guest in front of mbuf. false: no headroom. */
 bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
                       uint16_t ethertype);
@@ -202,6 +211,8 @@ bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes);
 bool dp_egress_forward(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                        const struct dp_packet *packet, const struct dp_note *note,
                        enum dp_reason *reason);
+/* The largest IP packet that goes to receiver in one piece. 0: nothing does, its port is down. */
+uint16_t dp_egress_mtu(const struct dp_path *path, const struct dp_nic *receiver);
 /* Sends an answer back to where its request came from. */
 bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
                       const struct dp_note *note, enum dp_reason *reason);

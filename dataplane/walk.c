@@ -76,6 +76,26 @@ static void drop(struct dp_path *path, struct dp_burst *burst, unsigned i, enum 
     frame->mbuf = NULL;
 }
 
+/* The sender is told where ICMP has a word for it. receiver, of DP_REASON_MTU, is whose link it is. */
+static void refuse(struct dp_path *path, struct dp_burst *burst, unsigned i,
+                   const struct dp_packet *packet, enum dp_reason reason,
+                   const struct dp_nic *receiver)
+{
+    static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
+    struct dp_frame *frame = &burst->frames[i];
+    const uint16_t mtu = reason == DP_REASON_MTU ? dp_egress_mtu(path, receiver) : 0;
+    enum dp_reason ignored;
+
+    if (!dp_icmp_error(path, frame, packet, reason, mtu) ||
+        !dp_egress_answer(path, frame->nic, frame->mbuf, &nothing, &ignored)) {
+        drop(path, burst, i, reason);
+        return;
+    }
+    dp_drop(burst, i, reason);
+    dp_count_dropped(path->counters, frame->nic_id, reason);
+    frame->mbuf = NULL;
+}
+
 /* packet is NULL for ARP. */
 static void answer(struct dp_path *path, struct dp_burst *burst, unsigned i,
                    const struct dp_packet *packet)
@@ -108,28 +128,34 @@ static void trim_padding(struct rte_mbuf *mbuf, const struct dp_packet *packet)
         rte_pktmbuf_trim(mbuf, (uint16_t)(have - packet->total_length));
 }
 
-/* decided: another host did, and took the hop off. */
-static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
-                    const struct dp_packet *packet, bool decided)
+/* decided: another host did, and took the hop off. false: dropped for *reason, still to be counted. */
+static bool send_on(struct dp_path *path, struct dp_burst *burst, unsigned i,
+                    const struct dp_packet *packet, const struct dp_nic *receiver, bool decided,
+                    enum dp_reason *reason)
 {
     struct dp_frame *frame = &burst->frames[i];
-    const struct dp_verdict *verdict = &burst->verdicts[i];
-    const struct dp_nic *receiver = dp_nic_read(path->forwarding, verdict->nic);
-    struct dp_note note = make_note(frame, verdict, DP_NOTE_FORWARDED);
-    enum dp_reason reason;
+    struct dp_note note = make_note(frame, &burst->verdicts[i], DP_NOTE_FORWARDED);
 
     /* Removed since it was decided. */
-    if (!receiver) {
-        drop(path, burst, i, DP_REASON_NEXT_HOP_UNREACHABLE);
-        return;
-    }
+    *reason = DP_REASON_NEXT_HOP_UNREACHABLE;
+    if (!receiver)
+        return false;
     trim_padding(frame->mbuf, packet);
     if (burst->partial_checksums)
         dp_complete_checksum(frame->mbuf, packet);
     if (path->forwarding->config.decrement_ttl && !decided)
         dp_decrement_ttl(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family);
-    if (!dp_egress_forward(path, receiver, frame->mbuf, packet, &note, &reason))
-        drop(path, burst, i, reason);
+    return dp_egress_forward(path, receiver, frame->mbuf, packet, &note, reason);
+}
+
+static void forward(struct dp_path *path, struct dp_burst *burst, unsigned i,
+                    const struct dp_packet *packet)
+{
+    const struct dp_nic *receiver = dp_nic_read(path->forwarding, burst->verdicts[i].nic);
+    enum dp_reason reason;
+
+    if (!send_on(path, burst, i, packet, receiver, false, &reason))
+        refuse(path, burst, i, packet, reason, receiver);
 }
 
 static void finish_packets(struct dp_path *path, struct dp_burst *burst)
@@ -141,11 +167,11 @@ static void finish_packets(struct dp_path *path, struct dp_burst *burst)
         burst->verdicts[i] = burst->decided[p];
         burst->frames[i].stage = DP_STAGE_DONE;
         if (burst->decided[p].action == DP_FORWARD)
-            forward(path, burst, i, packet, false);
+            forward(path, burst, i, packet);
         else if (burst->decided[p].action == DP_ANSWER)
             answer(path, burst, i, packet);
         else
-            drop(path, burst, i, burst->decided[p].reason);
+            refuse(path, burst, i, packet, burst->decided[p].reason, NULL);
     }
 }
 
@@ -162,8 +188,9 @@ static void finish_decided(struct dp_path *path, struct dp_burst *burst, unsigne
         drop(path, burst, i, reason);
     else if (frame->congested && !dp_vxlan_mark(ip, packet.family))
         drop(path, burst, i, DP_REASON_VXLAN_BAD);
-    else
-        forward(path, burst, i, &packet, true);
+    else if (!send_on(path, burst, i, &packet,
+                      dp_nic_read(path->forwarding, burst->verdicts[i].nic), true, &reason))
+        drop(path, burst, i, reason);
 }
 
 /* What came to our own tunnel end point. */

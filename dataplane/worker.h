@@ -34,7 +34,7 @@ struct dp_worker {
     unsigned rx_count;
     struct dp_inlet *inlets;
     unsigned inlet_count;
-    struct dp_limiter echo;
+    struct dp_limiter echo, errors;
     uint64_t tick_due; /* in cycles of the time stamp counter */
     struct dp_path path;
     struct dp_burst burst;

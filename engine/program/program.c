@@ -29,6 +29,7 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
         .group_capacity =
             GROUP_CAPACITY_BASE + 4 * fabric->vnets_count + fabric->load_balancers_count,
         .decrement_ttl = !fabric->quirks.transparent_ttl,
+        .silent_drops = fabric->quirks.silent_drops,
         .hash_fields = fabric->ecmp.hash_fields ? fabric->ecmp.hash_fields : 5,
     };
 }

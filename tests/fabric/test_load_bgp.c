@@ -35,9 +35,6 @@ Test(load_bgp, route_servers)
                            "mode: azure"},
           {"    vnet: hub\n", "    vnet: hub\n"
                               "    asn: 65000\n"}},
-         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
-         "in "
-         "this version: silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:34: error: route_servers[rs1].asn: is always 65515 in azure mode\n"},
@@ -125,9 +122,6 @@ Test(load_bgp, route_servers)
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.0.1.4, asn: 64500}\n"},
           {"nic: nva1, asn: 65001", "nic: nva1, asn: 64500"}},
-         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
-         "in "
-         "this version: silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].asn: azure mode refuses the reserved "
@@ -141,9 +135,6 @@ Test(load_bgp, route_servers)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address: 10.0.1.4, asn: 65001}\n", "address: 10.9.1.4, asn: 65001}\n"}},
-         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
-         "in "
-         "this version: silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:36: error: route_servers[rs1].peers[nva1].address: 10.9.1.4 is outside VNet "

@@ -60,9 +60,6 @@ Test(load_network, vnets_and_subnets)
          "multicast address; its first byte must be even\n"},
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure #"}},
-         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
-         "in "
-         "this version: silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"},
         {{{"{name: GatewaySubnet, prefixes: [10.0.3.0/26]}",
@@ -74,9 +71,6 @@ Test(load_network, vnets_and_subnets)
         {{{"fabric: base", "fabric: base\n"
                            "mode: azure"},
           {"address_space: [10.1.0.0/16]", "address_space: [10.1.0.0/16, 169.254.7.0/24]"}},
-         "base.yaml:2: warning mode-no-effect: 'mode: azure' turns on quirks that have no effect "
-         "in "
-         "this version: silent_drops\n"
          "base.yaml:6: warning ipv6-unsupported: vnets[hub].address_space: fd00:10::/48 in a route "
          "server's VNet is not supported with quirk no_ipv6\n"
          "base.yaml:13: error: vnets[spoke].address_space: 169.254.7.0/24 overlaps 169.254.0.0/16, "
