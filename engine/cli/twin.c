@@ -63,7 +63,7 @@ bool twin_settle(const struct cli_command *command, struct twin *twin)
         say_circuits_down(command, twin);
         say_gateways_down(command, twin);
     } else if (error)
-        cli_error(command, "the twin cannot go on: %s", strerror(-error));
+        cli_error(command, "the twin cannot go on: %s", sim_error_text(twin->sim, error));
     return error == 0 || error == -ETIMEDOUT;
 }
 

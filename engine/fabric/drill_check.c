@@ -3,7 +3,6 @@
  * event, which may follow changes of the fabric.
  */
 #include "engine/fabric/drill_loader.h"
-#include "engine/fabric/gateway.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,80 +116,6 @@ static void check_health(struct fabric_loader *loader, const struct fabric *fabr
     }
     FABRIC_ERROR(loader, &event->place, "the router '%s' has no health check '%s'%s", event->router,
                  event->check, fabric_nearest_text(&nearest, text));
-}
-
-/* Sessions are kept over a change: what they are made of has to stay. */
-static const char *const changeable[] = {"nics",         "peerings",     "reserved_prefixes",
-                                         "route_tables", "service_tags", "vnets"};
-#define CHANGEABLE_TEXT                                                                            \
-    "nics, peerings, reserved_prefixes, route_tables, service_tags and vnets can be changed"
-
-static bool is_changeable(const char *path)
-{
-    size_t length = strcspn(path, "/");
-
-    for (size_t i = 0; i < sizeof(changeable) / sizeof(*changeable); i++)
-        if (strlen(changeable[i]) == length && strncmp(path, changeable[i], length) == 0)
-            return true;
-    return false;
-}
-
-void fabric_drill_check_changes(struct fabric_loader *loader, const struct fabric_drill *drill)
-{
-    for (uint32_t i = 0; i < drill->event_count; i++) {
-        const struct fabric_node *change = drill->events[i].change;
-
-        for (uint32_t j = 0; change && j < change->n; j += 2)
-            if (!is_changeable(change->items[j]->text))
-                FABRIC_ERROR(loader, &change->items[j]->place,
-                             "%s cannot be changed while the fabric runs; " CHANGEABLE_TEXT,
-                             change->items[j]->text);
-    }
-}
-
-static bool same_addresses(const struct fabric_nic *a, const struct fabric_nic *b)
-{
-    if (strcmp(a->name, b->name) != 0 || a->addresses.n != b->addresses.n)
-        return false;
-    for (uint32_t i = 0; i < a->addresses.n; i++)
-        if (!lpm_address_equal(&a->addresses.items[i], &b->addresses.items[i]))
-            return false;
-    return true;
-}
-
-/* Who speaks BGP, from where: routers by their NICs, route servers and gateways by their VNets. */
-static const char *moved_speaker(const struct fabric *a, const struct fabric *b)
-{
-    for (uint32_t i = 0; i < a->routers_count; i++)
-        for (uint32_t j = 0; j < a->routers[i].nic_count; j++)
-            if (!same_addresses(&a->nics[a->routers[i].nics[j]], &b->nics[b->routers[i].nics[j]]))
-                return a->routers[i].name;
-    for (uint32_t i = 0; i < a->route_servers_count; i++)
-        for (uint32_t j = 0; j < a->route_servers[i].peer_count; j++)
-            if (a->route_servers[i].peers[j].router != b->route_servers[i].peers[j].router ||
-                (a->route_servers[i].peers[j].nic == FABRIC_NONE) !=
-                    (b->route_servers[i].peers[j].nic == FABRIC_NONE))
-                return a->route_servers[i].peers[j].name;
-    for (uint32_t i = 0; i < a->gateways_count; i++)
-        if (fabric_gateway_is_cut_off(a, i) != fabric_gateway_is_cut_off(b, i))
-            return a->gateways[i].name;
-    return NULL;
-}
-
-static void check_speakers(struct fabric_loader *loader, const struct fabric_drill *drill,
-                           const struct fabric_drill_event *event)
-{
-    const char *moved;
-
-    if (!event->change || event->stage == 0)
-        return;
-    moved = moved_speaker(drill->stages[event->stage - 1], drill->stages[event->stage]);
-    if (moved)
-        FABRIC_ERROR(
-            loader, &event->place,
-            "'%s' speaks BGP: its NIC, its addresses and its way to the route server cannot "
-            "change while the fabric runs",
-            moved);
 }
 
 static void check_event(struct fabric_loader *loader, const struct fabric *fabric,
@@ -444,7 +369,7 @@ void fabric_drill_check(struct fabric_loader *loader, struct fabric_drill *drill
     for (uint32_t i = 0; i < drill->event_count; i++)
         check_event(loader, drill->stages[drill->events[i].stage], &drill->events[i]);
     for (uint32_t i = 0; i < drill->event_count && loader->problems->errors == 0; i++)
-        check_speakers(loader, drill, &drill->events[i]);
+        fabric_drill_check_speakers(loader, drill, &drill->events[i]);
     check_duration(loader, drill);
     check_probes(loader, drill);
     check_expects(loader, drill);

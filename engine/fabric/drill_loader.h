@@ -13,8 +13,12 @@ void fabric_drill_schema_each(void (*visit)(void *context, const char *object, c
                                             const char *type, const char *fallback),
                               void *context);
 
-/* Does each path of a change lead to what can change? Before the stages are made, which takes its time. */
+/* drill_changes.c. Does each path of a change lead to what can change? Before the stages are made, which takes its
+ * time. */
 void fabric_drill_check_changes(struct fabric_loader *loader, const struct fabric_drill *drill);
+/* Of an event that changes the fabric: does every BGP speaker stay where it is? */
+void fabric_drill_check_speakers(struct fabric_loader *loader, const struct fabric_drill *drill,
+                                 const struct fabric_drill_event *event);
 /* Checks what the values of a drill mean together, and names against the stages (drill_check.c). */
 void fabric_drill_check(struct fabric_loader *loader, struct fabric_drill *drill);
 

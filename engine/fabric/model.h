@@ -301,6 +301,7 @@ struct fabric_neighbor {
     uint32_t instance_count;
     bool as_override;
     unsigned prepend;
+    struct fabric_bfd bfd; /* with another router; both ends have to say so */
     struct fabric_bgp_options bgp;
     const char *import_policy, *export_policy;
 };
@@ -483,6 +484,7 @@ struct fabric_engine {
     uint32_t bmp_count;
     struct fabric_events events;
     struct fabric_mrt mrt;
+    bool verify; /* after each change, compare what is programmed with what would be made anew */
 };
 
 struct fabric_ecmp {

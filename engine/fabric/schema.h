@@ -17,22 +17,22 @@
 #include "engine/fabric/loader.h"
 
 enum fabric_type {
-    FABRIC_TYPE_NAME,         /* const char *: of an object */
-    FABRIC_TYPE_STRING,       /* const char * */
-    FABRIC_TYPE_BOOLEAN,      /* bool */
-    FABRIC_TYPE_NUMBER,       /* unsigned of any width; or one of words */
-    FABRIC_TYPE_WORD,         /* one of words; unsigned of any width */
-    FABRIC_TYPE_ADDRESS,      /* struct lpm_address */
-    FABRIC_TYPE_PREFIX,       /* struct lpm_prefix */
-    FABRIC_TYPE_MAC,          /* uint8_t[6] */
-    FABRIC_TYPE_SOCKET,       /* const char *: address:port */
-    FABRIC_TYPE_COMMUNITY,    /* const char *: 65001:100 */
+    FABRIC_TYPE_NAME,              /* const char *: of an object */
+    FABRIC_TYPE_STRING,            /* const char * */
+    FABRIC_TYPE_BOOLEAN,           /* bool */
+    FABRIC_TYPE_NUMBER,            /* unsigned of any width; or one of words */
+    FABRIC_TYPE_WORD,              /* one of words; unsigned of any width */
+    FABRIC_TYPE_ADDRESS,           /* struct lpm_address */
+    FABRIC_TYPE_PREFIX,            /* struct lpm_prefix */
+    FABRIC_TYPE_MAC,               /* uint8_t[6] */
+    FABRIC_TYPE_SOCKET,            /* const char *: address:port */
+    FABRIC_TYPE_COMMUNITY,         /* const char *: 65001:100 */
     FABRIC_TYPE_COMMUNITY_PATTERN, /* const char *: 65001:* */
-    FABRIC_TYPE_PREFIX_RANGE, /* const char *: 10.0.0.0/8 ge 16 le 24 */
-    FABRIC_TYPE_NUMBER_RANGE, /* const char *: ge 2 le 5 */
-    FABRIC_TYPE_AS_PATH,      /* const char *: regular expression */
-    FABRIC_TYPE_REFERENCE,    /* uint32_t: index in a section, or in fabric.subnets */
-    FABRIC_TYPE_NAMED,        /* const char *: name of an object of a section that must exist */
+    FABRIC_TYPE_PREFIX_RANGE,      /* const char *: 10.0.0.0/8 ge 16 le 24 */
+    FABRIC_TYPE_NUMBER_RANGE,      /* const char *: ge 2 le 5 */
+    FABRIC_TYPE_AS_PATH,           /* const char *: regular expression */
+    FABRIC_TYPE_REFERENCE,         /* uint32_t: index in a section, or in fabric.subnets */
+    FABRIC_TYPE_NAMED,   /* const char *: name of an object of a section that must exist */
     FABRIC_TYPE_OBJECT,  /* a nested mapping; its fields lie in the same structure, at offset */
     FABRIC_TYPE_OBJECTS, /* list of mappings */
     FABRIC_TYPE_HANDLED, /* by handler */
@@ -111,7 +111,7 @@ extern const struct fabric_schema fabric_schema_vnet, fabric_schema_peering,
     fabric_schema_port;
 extern const struct fabric_schema fabric_schema_route_server, fabric_schema_gateway,
     fabric_schema_load_balancer, fabric_schema_policy;
-extern const struct fabric_schema fabric_schema_transport, fabric_schema_bgp,
+extern const struct fabric_schema fabric_schema_transport, fabric_schema_bgp, fabric_schema_bfd,
     fabric_schema_graceful_restart, fabric_schema_router, fabric_schema_tunnel,
     fabric_schema_neighbor;
 extern const struct fabric_schema fabric_schema_engine, fabric_schema_ecmp, fabric_schema_internet,
@@ -139,8 +139,7 @@ bool fabric_read_scalar(struct fabric_loader *loader, const struct fabric_key *k
 bool fabric_read_default(struct fabric_loader *loader, const struct fabric_key *key, void *slot);
 /* Reads a list of scalars into the field of object. */
 bool fabric_read_list(struct fabric_loader *loader, const struct fabric_key *key,
-                      const struct fabric_node *node, void *object,
-                      const struct fabric_path *path);
+                      const struct fabric_node *node, void *object, const struct fabric_path *path);
 /* Reads the keys of a mapping (NULL: absent, defaults only) into object. */
 bool fabric_read_object(struct fabric_loader *loader, const struct fabric_schema *schema,
                         const struct fabric_node *node, void *object,

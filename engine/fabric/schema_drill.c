@@ -377,8 +377,8 @@ static bool read_next_hops(struct fabric_loader *loader, const struct fabric_key
     }
 
 static const struct fabric_key expect_keys[] = {
-    {.name = "nic",
-     .type = FABRIC_TYPE_NAME,
+    {.name = "nic", /* an instance of a gateway has one too: "er1/0" */
+     .type = FABRIC_TYPE_STRING,
      FABRIC_FIELD(fabric_drill_expect, nic),
      .otherwise = "one of nic, probe, alert"},
     {.name = "after_ms",

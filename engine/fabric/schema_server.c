@@ -71,8 +71,8 @@ static const struct fabric_key bfd_keys[] = {
      FABRIC_FIELD(fabric_bfd, multihop),
      .fallback = "false"},
 };
-static const struct fabric_schema bfd_schema = {
-    .title = "route_servers.peers.bfd", .word = "BFD session", FABRIC_KEYS(bfd_keys)};
+const struct fabric_schema fabric_schema_bfd = {
+    .title = "bfd", .word = "BFD session", FABRIC_KEYS(bfd_keys)};
 
 static const struct fabric_key peer_keys[] = {
     {.name = "name",
@@ -134,7 +134,7 @@ static const struct fabric_key peer_keys[] = {
      .otherwise = "480, or twice the negotiated hold time where that is more"},
     {.name = "bfd",
      .type = FABRIC_TYPE_OBJECT,
-     .object = &bfd_schema,
+     .object = &fabric_schema_bfd,
      FABRIC_FIELD(fabric_bgp_peer, bfd),
      .present_offset = offsetof(struct fabric_bgp_peer, bfd.enabled)},
     {.name = "graceful_restart",

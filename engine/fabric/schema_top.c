@@ -135,6 +135,10 @@ static const struct fabric_key engine_keys[] = {
      .object = &mrt_schema,
      FABRIC_FIELD(fabric_engine, mrt),
      .present_offset = offsetof(struct fabric_engine, mrt.present)},
+    {.name = "verify",
+     .type = FABRIC_TYPE_BOOLEAN,
+     FABRIC_FIELD(fabric_engine, verify),
+     .fallback = "false"},
 };
 const struct fabric_schema fabric_schema_engine = {
     .title = "engine", .word = "engine", FABRIC_KEYS(engine_keys)};

@@ -53,6 +53,12 @@ static void check_neighbor(struct fabric_loader *loader, const char *owner, uint
         FABRIC_ERROR(loader, &neighbor->place, "%s.neighbors: a router is not its own neighbor",
                      owner);
     check_tunnel(loader, owner, self, neighbor);
+    if (neighbor->bfd.enabled && neighbor->router == FABRIC_NONE && neighbor->address.family == 0)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &neighbor->bfd.interval_ms, &neighbor->place),
+                     "%s.neighbors.bfd: only between routers; %s", owner,
+                     neighbor->route_server != FABRIC_NONE
+                         ? "with a route server its peers[] say whether there is BFD"
+                         : "gateways have none");
 }
 
 void fabric_validate_neighbors(struct fabric_loader *loader, const char *owner, uint32_t self,

@@ -56,6 +56,15 @@ static void on_flush_wanted(void *context)
     live->flush_since_ns = uv_hrtime();
 }
 
+/* engine.verify: a bug that this finds is for whoever reads the log; what is programmed stays in force. */
+static void verify(struct live *live)
+{
+    char difference[DP_ERROR_TEXT];
+    if (live->fabric->engine.verify && !live->flush_wanted &&
+        !program_validate(controller_program(live->plane.controller), difference))
+        live_log("verify: what is programmed differs from what would be made anew: %s", difference);
+}
+
 /* As much as there is time for: what is left keeps flush_wanted. */
 static void flush(struct live *live)
 {
@@ -67,6 +76,7 @@ static void flush(struct live *live)
     } while (changed >= 0 && live->flush_wanted && uv_hrtime() < until_ns);
     if (changed >= 0) {
         live->flush_fails = false;
+        verify(live);
         return;
     }
     /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the

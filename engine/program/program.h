@@ -117,7 +117,7 @@ struct program_size {
 };
 void program_size(const struct program *program, struct program_size *size);
 /* Compares the programmed state with one made from scratch; false: error says where they differ.
- * Slow; tests and debug builds. */
+ * Slow; for tests and engine.verify. */
 bool program_validate(struct program *program, char error[DP_ERROR_TEXT]);
 
 #endif

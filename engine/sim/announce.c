@@ -74,18 +74,21 @@ int sim_router_originate(struct sim_router *router)
     return error;
 }
 
+int sim_router_reconsider(struct sim_router *router, const struct lpm_prefix *prefix)
+{
+    if (!speaker_originates(router->speaker, prefix))
+        return announce(router, prefix);
+    if (!is_withheld(router, prefix) && (is_meant_to_announce(router, prefix) || router->feed))
+        return 0;
+    return speaker_withdraw(router->speaker, prefix);
+}
+
 /* What the check is about becomes what all checks allow. */
 static int follow_check(struct sim_router *router, const struct fabric_router_health *check)
 {
     int error = 0;
-    for (uint32_t i = 0; i < check->withdraw.n && !error; i++) {
-        const struct lpm_prefix *prefix = &check->withdraw.items[i];
-        const bool announced = speaker_originates(router->speaker, prefix);
-        if (announced && is_withheld(router, prefix))
-            error = speaker_withdraw(router->speaker, prefix);
-        else if (!announced)
-            error = announce(router, prefix);
-    }
+    for (uint32_t i = 0; i < check->withdraw.n && !error; i++)
+        error = sim_router_reconsider(router, &check->withdraw.items[i]);
     return error;
 }
 

@@ -121,21 +121,17 @@ static int count_changes(struct sim *sim, const struct fabric *before, const str
     return error;
 }
 
-/* NICs have other indices and keep their names. */
-static void follow(struct sim *sim, const struct fabric *with)
+static int follow(struct sim *sim, const struct fabric *with)
 {
-    for (size_t i = 0; i < sim->circuit_count; i++)
-        for (unsigned end = 0; end < 2; end++) {
-            uint32_t *nic = &sim->circuits[i].ends[end].nic;
-            if (*nic != FABRIC_NONE)
-                *nic = fabric_find_nic(with, sim->fabric->nics[*nic].name);
-        }
-    for (uint32_t i = 0; i < with->routers_count; i++)
-        sim->routers[i].fabric = with;
+    unsigned missing;
+    int error = controller_set_policies(sim->controller, with, sim_now_ms(sim), &missing);
+    if (!error)
+        error = sim_follow_routers(sim, with);
     sim->fabric = with;
     sim->changes++;
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_touched(sim, controller_speaker(sim->controller, i));
+    return error;
 }
 
 int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TEXT])
@@ -147,8 +143,10 @@ int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TE
     if (!failed)
         failed = controller_apply(sim->controller, with, error);
     if (!failed) {
-        follow(sim, with);
-        failed = count_changes(sim, before, &pairs);
+        failed = follow(sim, with);
+        if (!failed)
+            failed = count_changes(sim, before, &pairs);
+        sim_verify(sim);
     }
     for (size_t i = 0; i < pairs.n; i++)
         free(pairs.items[i].rows.items);

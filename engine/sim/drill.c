@@ -244,6 +244,8 @@ int drill_play(struct drill_run *run, struct sim *sim, const struct dp_forwardin
         failed = run_events(run, error);
     if (!failed)
         failed = run_to_end(run);
+    if (failed == -EUCLEAN)
+        snprintf(error, DP_ERROR_TEXT, "%s", sim_error_text(sim, failed));
     if (failed)
         return failed;
     close_window(run);

@@ -89,6 +89,7 @@ bool sim_router_is_silent(const struct sim *sim, uint32_t router)
 
 int sim_router_fail(struct sim *sim, uint32_t router, enum sim_failure failure)
 {
+    sim->conditions[router].restarting &= failure == SIM_SILENCE;
     if (!sim->routers[router].speaker && failure != SIM_SILENCE)
         return -ESRCH;
     switch (failure) {

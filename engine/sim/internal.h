@@ -36,7 +36,8 @@ struct timer {
 /* Of a router. */
 struct condition {
     bool silenced;
-    bool stopping; /* has sent its Cease, ends soon */
+    bool stopping;   /* has sent its Cease, ends soon */
+    bool restarting; /* and then starts again, if nothing else happens to it */
 };
 
 /* Of a link. */
@@ -66,11 +67,13 @@ struct sim {
     struct sim_bfd bfd;             /* of the route servers */
     struct sim_bfd_port *bfd_ports; /* by link */
     struct sim_probes probes;       /* of load balancers */
-    uint64_t pace_armed_ms; /* when controller_tick() is queued */
+    uint64_t pace_armed_ms;         /* when controller_tick() is queued */
+    unsigned restarts; /* of routers' daemons that changes of the fabric made, under way */
     bool flush_queued;
-    uint64_t entries; /* of FIBs, changed ever */
-    uint64_t changes; /* of routers' routes, and of what has failed */
-    int error;        /* of a flush; told by the run */
+    uint64_t entries;               /* of FIBs, changed ever */
+    uint64_t changes;               /* of routers' routes, and of what has failed */
+    int error;                      /* of a flush; told by the run */
+    char difference[DP_ERROR_TEXT]; /* what engine.verify found (error -EUCLEAN) */
 };
 
 /* A speaker was given something: its deadline may have moved (a sim_link_touched). */
@@ -80,6 +83,10 @@ void sim_set_timer(struct sim *sim, size_t slot, struct speaker *speaker);
 size_t sim_router_slot(const struct sim *sim, uint32_t router);
 /* The daemon starts, if the router has anybody to talk to. 0 or -errno. */
 int sim_start_router(struct sim *sim, uint32_t router);
+
+/* apply_routers.c: routers as another reading of the fabric has them, of which the controller has what is its own.
+ * 0 or -errno. */
+int sim_follow_routers(struct sim *sim, const struct fabric *with);
 
 /* sessions.c: links, and who is at their ends. Routers come before their sessions. */
 int sim_make_links(struct sim *sim);
@@ -108,6 +115,9 @@ bool sim_gateway_session_as_expected(const struct sim *sim, size_t i);
  * if routes of modelled routers changed since. */
 void sim_reach_wanted(struct sim *sim);
 void sim_reach_follow(struct sim *sim);
+
+/* With engine.verify: is what is programmed what would be made anew? Sets sim->error where it is not. */
+void sim_verify(struct sim *sim);
 
 /* probe.c: begins to probe the load balancers' backends. After the routers were started. */
 void sim_start_probes(struct sim *sim);

@@ -157,6 +157,12 @@ static void set_policies(struct sim_router *router, const struct sim_router_sess
                                   sim_clock_now_ms(router->clock));
 }
 
+void sim_router_follow_policies(struct sim_router *router)
+{
+    for (unsigned i = 0; i < router->session_count && router->speaker; i++)
+        set_policies(router, &router->sessions[i]);
+}
+
 static int add_sessions(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++) {
@@ -188,45 +194,79 @@ static void on_bfd_changed(void *context, void *user, const struct bfd_change *c
     (void)context;
     struct sim_router_session *session = user;
     session->bfd_failed |= change->failed;
+    session->bfd_came_up = change->to == BFD_UP;
+}
+
+/* Between routers a path that is back is used at once, as daemons do; a route server waits for its own retry. */
+static void follow_bfd(struct sim_router_session *session)
+{
+    struct sim_router *router = session->router;
+    const uint64_t now_ms = sim_clock_now_ms(router->clock);
+    const bool up = session->bfd_came_up && session->circuit &&
+                    bgp_session_state(speaker_peer_session(session->peer)) < BGP_OPEN_SENT;
+    if (session->bfd_failed) {
+        speaker_peer_reset(router->speaker, session->peer, BGP_CEASE_BFD_DOWN, now_ms);
+    } else if (up) {
+        speaker_peer_stop(router->speaker, session->peer, BGP_CEASE_BFD_DOWN, now_ms);
+        speaker_peer_start(router->speaker, session->peer, now_ms);
+    }
+    if (session->bfd_failed || up)
+        router->touched(router->touched_context, router->speaker);
+    session->bfd_failed = session->bfd_came_up = false;
 }
 
 static void settle_bfd(void *context)
 {
     struct sim_router *router = context;
-    for (unsigned i = 0; i < router->session_count; i++) {
-        struct sim_router_session *session = &router->sessions[i];
-        if (!session->bfd_failed)
-            continue;
-        session->bfd_failed = false;
-        speaker_peer_reset(router->speaker, session->peer, BGP_CEASE_BFD_DOWN,
-                           sim_clock_now_ms(router->clock));
-        router->touched(router->touched_context, router->speaker);
-    }
+    for (unsigned i = 0; i < router->session_count; i++)
+        if (router->sessions[i].bfd_failed || router->sessions[i].bfd_came_up)
+            follow_bfd(&router->sessions[i]);
 }
 
-/* The far end's session in the mirror. */
+/* Towards a route server: its session in the mirror. NULL: none is wanted. */
+static const struct fabric_bfd *server_bfd(const struct sim_router_session *session,
+                                           struct bfd_path *path)
+{
+    const struct controller_peer *remote = session->remote;
+    if (!remote->bfd)
+        return NULL;
+    const struct bfd_path *mirror = bfd_table_path(controller_bfd(remote->controller), remote->bfd);
+    *path = (struct bfd_path){mirror->remote, mirror->local, mirror->multihop};
+    return &session->router->fabric->route_servers[remote->route_server].peers[remote->index].bfd;
+}
+
+/* Towards another router: its packets go where those of BGP do, so what cuts these is noticed by them. */
+static const struct fabric_bfd *circuit_bfd(const struct sim_router_session *session,
+                                            struct bfd_path *path)
+{
+    const struct fabric_bfd *bfd = &session->neighbor->bfd;
+    const struct sim_circuit_end *ends = session->circuit->ends;
+    *path = (struct bfd_path){ends[session->end].addresses[0], ends[!session->end].addresses[0],
+                              bfd->multihop};
+    return bfd->enabled ? bfd : NULL;
+}
+
 static int add_bfd(struct sim_router_session *session)
 {
     struct sim_router *router = session->router;
-    const struct controller_peer *remote = session->remote;
-    const struct bfd_session *added;
-    if (!remote || !remote->bfd)
-        return 0;
+    struct bfd_path path;
     const struct fabric_bfd *bfd =
-        &router->fabric->route_servers[remote->route_server].peers[remote->index].bfd;
-    const struct bfd_path *path = bfd_table_path(controller_bfd(remote->controller), remote->bfd);
-    session->bfd_failed = false;
+        session->remote ? server_bfd(session, &path) : circuit_bfd(session, &path);
+    session->bfd = NULL;
+    session->bfd_failed = session->bfd_came_up = false;
+    if (!bfd)
+        return 0;
     session->bfd_port = (struct sim_bfd_port){
         .bfd = &router->bfd,
         .wire = sim_link_wire(session->link),
         .end = session->end,
-        .path = {path->remote, path->local, path->multihop},
+        .path = path,
     };
     sim_bfd_attach(&session->bfd_port);
     int error = bfd_table_add(router->bfd.table, &session->bfd_port.path, bfd->interval_ms * 1000,
-                              (uint8_t)bfd->multiplier, session, &added);
+                              (uint8_t)bfd->multiplier, session, &session->bfd);
     if (!error)
-        bfd_table_start(router->bfd.table, added, sim_clock_now_ms(router->clock) * 1000, 0);
+        bfd_table_start(router->bfd.table, session->bfd, sim_clock_now_ms(router->clock) * 1000, 0);
     return error;
 }
 

@@ -1,7 +1,7 @@
 /*
  * A modelled router: a BGP speaker that announces what the fabric file says, at its end of the
  * links to the route servers and routers that it names as neighbours. Where a route server's peer
- * entry has BFD, the router has it too, with the same intervals.
+ * entry has BFD, the router has it too, with the same intervals; between routers each end says so.
  */
 #ifndef ENGINE_SIM_ROUTER_H
 #define ENGINE_SIM_ROUTER_H
@@ -26,8 +26,10 @@ struct sim_router_session {
     const struct sim_circuit *circuit; /* … over this circuit, at the same end as of the link */
     const struct fabric_neighbor *neighbor; /* NULL: only the gateway names the router */
     struct speaker_peer *peer;              /* while the router runs */
+    const struct bfd_session *bfd;          /* the same; NULL: without BFD */
     struct sim_bfd_port bfd_port;           /* where the session has BFD */
     bool bfd_failed;                        /* and the BGP session was not closed yet */
+    bool bfd_came_up;                       /* and the BGP session was not looked at yet */
 };
 
 struct sim_router {
@@ -59,6 +61,11 @@ struct sim_router_route {
 int sim_router_originate(struct sim_router *router);
 /* Remembers that for starts to come. -ENOMEM. */
 int sim_router_remember(struct sim_router *router, const struct lpm_prefix *prefix, bool announced);
+
+/* Announces prefix, or withdraws it, as is meant now. The daemon runs. 0 or -errno. */
+int sim_router_reconsider(struct sim_router *router, const struct lpm_prefix *prefix);
+/* Gives every session the policies that router->policies has for it now. */
+void sim_router_follow_policies(struct sim_router *router);
 
 /* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */
 int sim_router_start(struct sim_router *router);

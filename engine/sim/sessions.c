@@ -166,18 +166,39 @@ size_t sim_circuit_index(const struct sim *sim, const struct sim_circuit *circui
     return (size_t)(circuit - sim->circuits);
 }
 
-const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end)
+static const struct sim_router_session *session_of(const struct sim *sim, size_t i, unsigned end)
 {
     const struct sim_router *router = &sim->routers[sim->circuits[i].ends[end].router];
     for (unsigned j = 0; router->speaker && j < router->session_count; j++)
         if (router->sessions[j].circuit == &sim->circuits[i])
-            return router->sessions[j].peer;
+            return &router->sessions[j];
     return NULL;
+}
+
+const struct speaker_peer *sim_circuit_peer(const struct sim *sim, size_t i, unsigned end)
+{
+    const struct sim_router_session *session = session_of(sim, i, end);
+    return session ? session->peer : NULL;
 }
 
 static bool is_established(const struct speaker_peer *peer)
 {
     return peer && bgp_session_state(speaker_peer_session(peer)) == BGP_ESTABLISHED;
+}
+
+/* Up and at the intervals of the file, where both ends have it: a failure now would be missed, or noticed late. */
+static bool bfd_as_expected(const struct sim *sim, size_t i)
+{
+    bool up = true;
+    for (unsigned end = 0; end < 2; end++) {
+        const struct sim_router_session *session = session_of(sim, i, end);
+        struct bfd_info info;
+        if (!session || !session->bfd)
+            return true;
+        bfd_session_info(session->bfd, &info);
+        up &= info.state == BFD_UP && !info.polling;
+    }
+    return up;
 }
 
 bool sim_circuit_as_expected(struct sim *sim, size_t i)
@@ -190,5 +211,5 @@ bool sim_circuit_as_expected(struct sim *sim, size_t i)
     for (unsigned end = 0; end < 2; end++)
         if (is_established(ends[end]) != up)
             return false;
-    return !up || sim_link_quiet(link);
+    return !up || (sim_link_quiet(link) && bfd_as_expected(sim, i));
 }

@@ -31,7 +31,7 @@ static bool session_as_expected(struct sim *sim, size_t i)
 
 bool sim_settled(struct sim *sim)
 {
-    if (sim->flush_queued || sim->reach_queued || !sim_feeds_are_over(sim) ||
+    if (sim->flush_queued || sim->reach_queued || sim->restarts > 0 || !sim_feeds_are_over(sim) ||
         controller_pace(sim->controller).damped > 0)
         return false;
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/program/watch.h"
 #include "engine/sim/internal.h"
@@ -97,7 +98,20 @@ static void flush(void *context, uint64_t argument)
         arm(&sim->timers[i]);
     arm_pace(sim);
     lpm_rcu_poll();
+    sim_verify(sim);
     sim_reach_wanted(sim);
+}
+
+void sim_verify(struct sim *sim)
+{
+    if (sim->fabric->engine.verify && !sim->flush_queued && !sim->error &&
+        !program_validate(controller_program(sim->controller), sim->difference))
+        sim->error = -EUCLEAN;
+}
+
+const char *sim_error_text(const struct sim *sim, int error)
+{
+    return error == -EUCLEAN ? sim->difference : strerror(-error);
 }
 
 static void on_flush_wanted(void *context)

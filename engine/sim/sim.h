@@ -54,6 +54,10 @@ bool sim_settled(struct sim *sim);
 void sim_at(struct sim *sim, uint64_t at_ms, void (*action)(void *context, uint64_t argument),
             void *context, uint64_t argument);
 
+/* In words, an error that one of these returned: engine.verify makes it -EUCLEAN where what is programmed differs
+ * from what would be made anew. */
+const char *sim_error_text(const struct sim *sim, int error);
+
 /* How much has ever changed of what decides where packets go: who sees none of these move sees every
  * packet go as the one before it. */
 struct sim_changes {
@@ -63,9 +67,11 @@ struct sim_changes {
 };
 struct sim_changes sim_changes(const struct sim *sim);
 
-/* Another reading of the fabric from now on, as controller_apply(): nothing of route servers, gateways,
- * routers and tunnels may differ. It counts the effective routes that are others now as entries that
- * changed. Every fabric that the sim ever had must outlive it. 0 or -errno with error. */
+/* Another reading of the fabric from now on, as controller_apply(), with its policies. Of routers there may be
+ * others only in what they announce, forward and filter, and in the options of their sessions, for which
+ * their daemons restart; route servers, gateways, tunnels and who is whose neighbor are the same. It counts the
+ * effective routes that are others now as entries that changed. Every fabric that the sim ever had must outlive
+ * it. 0 or -errno with error. */
 int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TEXT]);
 
 /* --- Failures (failure.c) -------------------------------------------------------------------- */

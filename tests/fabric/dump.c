@@ -92,8 +92,8 @@ static void put_top(FILE *out, const struct fabric *fabric)
         q->no_md5, q->no_bfd, (int)q->nva_reflect);
     put(out, "engine");
     put_numbers(out, "cores", fabric->engine.cores, fabric->engine.core_count);
-    put(out, " socket=%s metrics=%s", text_or_dash(fabric->engine.control_socket),
-        text_or_dash(fabric->engine.metrics_listen));
+    put(out, " socket=%s metrics=%s verify=%d", text_or_dash(fabric->engine.control_socket),
+        text_or_dash(fabric->engine.metrics_listen), fabric->engine.verify);
     for (uint32_t i = 0; i < fabric->engine.bmp_count; i++)
         put(out, " bmp=%s/%x/%u", fabric->engine.bmp[i].collector, fabric->engine.bmp[i].routes,
             fabric->engine.bmp[i].statistics_interval_s);
@@ -309,6 +309,9 @@ static void put_neighbors(FILE *out, const struct fabric_neighbor *neighbors, ui
         put(out, " override=%d prepend=%u import=%s export=%s\n", neighbors[i].as_override,
             neighbors[i].prepend, text_or_dash(neighbors[i].import_policy),
             text_or_dash(neighbors[i].export_policy));
+        if (neighbors[i].bfd.enabled)
+            put(out, " bfd=%u/%u/%d\n", neighbors[i].bfd.interval_ms, neighbors[i].bfd.multiplier,
+                neighbors[i].bfd.multihop);
         put_bgp(out, &neighbors[i].bgp);
     }
 }

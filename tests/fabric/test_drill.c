@@ -188,8 +188,7 @@ Test(drill, words_of_a_change_are_whole_printable_characters)
              "  - {at_ms: 2, set: {vnets/hub/region: \"a\\e[1m\"}}\n",
              &problems);
     cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
-    cr_expect_str_eq(drill->events[0].what,
-                     "set vnets/hub/region: aäääääääääääääääääää…");
+    cr_expect_str_eq(drill->events[0].what, "set vnets/hub/region: aäääääääääääääääääää…");
     cr_expect_str_eq(drill->events[1].what, "set vnets/hub/region: a\\x1b[1m");
     cr_expect_eq(fabric_text_fit("aää", 4), 3);
     cr_expect_eq(fabric_text_fit("aää", 5), 5);
@@ -200,10 +199,28 @@ Test(drill, words_of_a_change_are_whole_printable_characters)
 
 Test(drill, changes_that_cannot_be_made_are_refused_where_they_stand)
 {
-    refused("drill: d\nevents:\n  - at_ms: 1\n    set:\n      routers/nva1-os/stateful: true\n",
-            "5: routers/nva1-os/stateful cannot be changed while the fabric runs; nics, peerings");
-    refused("drill: d\nevents: [{at_ms: 1, set: {routers/nva1-so/stateful: 7}}]\n",
-            "2: routers/nva1-so/stateful cannot be changed while the fabric runs; nics, peerings");
+    static const char *const fixed[] = {
+        "routers/nva1-os/asn",          "routers/nva1-os",  "routers",
+        "routers/nva1-so/asn",          "nicss/vm1/subnet", "route_servers/rs1/peers/nva1/asn",
+        "routers/nva1-os/static2",      "engine/verify",    "routers//originate",
+        "route_servers/rs1/peers/nva1", "tunnels"};
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+        char text[200], want[200];
+        snprintf(text, sizeof(text), "drill: d\nevents:\n  - at_ms: 1\n    set:\n      %s: 7\n",
+                 fixed[i]);
+        snprintf(want, sizeof(want),
+                 "5: %s cannot be changed while the fabric runs; what can is in docs/drill.md",
+                 fixed[i]);
+        refused(text, want);
+    }
+    refused("drill: d\nevents: [{at_ms: 1, add: {routers/nva1-os/neighbors: []}}]\n",
+            "2: routers/nva1-os/neighbors cannot be changed");
+    refused("drill: d\nevents: [{at_ms: 1, set: {routers/nva1-os/neighbors/rs1/prepend: 33}}]\n",
+            "2: routers[nva1-os].neighbors[0].prepend: '33' is not");
+    refused("drill: d\nevents: [{at_ms: 1, set: {routers/nva1-os/neighbors/rs2/prepend: 3}}]\n",
+            "2: routers/nva1-os/neighbors/rs2/prepend: there is no 'rs2' at that time");
+    refused("drill: d\nexpect: [{nic: er1/0, prefix: 0.0.0.0/0, next_hops: []}]\n",
+            "2: the fabric has no NIC 'er1/0' at that time");
     refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/tt/bgp_propagation: true}}]\n",
             "2: route_tables/tt/bgp_propagation: there is no 'tt' at that time; did you mean 't'?");
     refused("drill: d\nevents: [{at_ms: 1, set: {route_tables/t/bgp_propagtion: true}}]\n",

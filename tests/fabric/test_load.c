@@ -19,7 +19,7 @@ static const char every_key[] =
     "fabric every-key mode=0 "
     "reserved=[10.0.0.0/8,25.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,198.18.0.0/15]\n"
     "quirks 0111111111000 reflect=1\n"
-    "engine cores=[3,1] socket=/run/fingerpost.sock metrics=127.0.0.1:9460 "
+    "engine cores=[3,1] socket=/run/fingerpost.sock metrics=127.0.0.1:9460 verify=1 "
     "bmp=127.0.0.1:11019/c/5 bmp=[::1]:11019/3/60\n"
     "ecmp strict=1 hash=3 sticky=1 idle=1000 forced=2000\n"
     "internet present=1 port=1 next_hop=203.0.113.1 source_nat=203.0.113.9 mac=02:00:00:00:00:fd\n"
@@ -133,6 +133,7 @@ static const char every_key[] =
     "  neighbor route_server=- router=1 gateway=- address=- asn=0 tunnel=1 instances=[] override=0 "
     "prepend=0 "
     "import=from-nva export=-\n"
+    " bfd=40/5/1\n"
     "  static 9.0.0.0/8 gateway=0 via=10.0.1.1\n"
     "  static 10.0.0.0/26 gateway=1 via=-\n"
     "  health app withdraw=[9.9.9.9/32]\n"
@@ -159,10 +160,10 @@ Test(load, objects_know_their_file_and_line)
     cr_assert_not_null(fabric);
     file = fabric->vnets[0].place.file;
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key.yaml"), "/every-key.yaml");
-    cr_expect_eq(fabric->vnets[0].place.line, 32);
-    cr_expect_eq(fabric->subnets[2].place.line, 37);
-    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 102);
-    cr_expect_eq(fabric->internet.place.line, 28);
+    cr_expect_eq(fabric->vnets[0].place.line, 33);
+    cr_expect_eq(fabric->subnets[2].place.line, 38);
+    cr_expect_eq(fabric->route_servers[0].peers[1].place.line, 103);
+    cr_expect_eq(fabric->internet.place.line, 29);
     file = fabric->service_tags[0].place.file;
     cr_expect_str_eq(file + strlen(file) - strlen("/every-key-tags.yaml"), "/every-key-tags.yaml");
     cr_expect_eq(fabric->service_tags[0].place.line, 4);

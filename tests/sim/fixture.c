@@ -94,6 +94,7 @@ static struct fabric *load(char *yaml)
                          problems.items[i].message);
     cr_assert_not_null(fabric);
     fabric_problems_free(&problems);
+    fabric->engine.verify = true; /* after every change */
     return fabric;
 }
 
@@ -154,16 +155,23 @@ static char *edited(char *text, const struct fixture_edit *edit)
     return result;
 }
 
-void fixture_open_example(struct fixture *fixture, const char *name,
-                          const struct fixture_edit *edits)
+struct fabric *fixture_load_example(const char *name, const struct fixture_edit *edits)
 {
     char path[512];
     snprintf(path, sizeof(path), SOURCE_ROOT "/docs/examples/%s/fabric.yaml", name);
     char *text = read_whole(path);
     for (size_t i = 0; edits && edits[i].from; i++)
         text = edited(text, &edits[i]);
-    fixture_open_yaml(fixture, text);
+    struct fabric *fabric = load(text);
     free(text);
+    return fabric;
+}
+
+void fixture_open_example(struct fixture *fixture, const char *name,
+                          const struct fixture_edit *edits)
+{
+    fixture->fabric = fixture_load_example(name, edits);
+    start(fixture);
 }
 
 void fixture_close(struct fixture *fixture)

@@ -113,6 +113,56 @@ Test(sim_bfd, a_killed_daemon_comes_back_with_bfd)
     fixture_close(&fixture);
 }
 
+#define REGIONS "multi-region-vxlan"
+#define PEERING "  - vnets: [hub1, hub2]"
+
+/* The peering that carries the outer packets goes: nobody is told but by what stays out. */
+static uint64_t lose_tunnel(struct fixture *fixture, const struct fixture_edit *edit,
+                            struct fabric **without)
+{
+    const struct fixture_edit open[] = {*edit, {0}};
+    const struct fixture_edit cut[] = {
+        *edit, {PEERING, "  - in_sync: false\n    vnets: [hub1, hub2]"}, {0}};
+    char error[DP_ERROR_TEXT] = "";
+    fixture_open_example(fixture, REGIONS, open);
+    fixture_expect_next_hops(fixture, "vm11", "10.2.16.0/24", "10.1.2.4");
+    *without = fixture_load_example(REGIONS, cut);
+    uint64_t began_ms = sim_now_ms(fixture->sim);
+    cr_assert_eq(sim_apply(fixture->sim, *without, error), 0, "%s", error);
+    fixture_settle(fixture);
+    return sim_now_ms(fixture->sim) - began_ms;
+}
+
+Test(sim_bfd, in_a_tunnel_finds_out_what_has_become_of_it)
+{
+    static const struct fixture_edit with = {"tunnel: vx12}",
+                                             "tunnel: vx12, bfd: {interval_ms: 100}}"};
+    struct fixture fixture;
+    struct fabric *without;
+    char error[DP_ERROR_TEXT] = "";
+    cr_expect_lt(lose_tunnel(&fixture, &with, &without), 400);
+    uint64_t began_ms = sim_now_ms(fixture.sim);
+    cr_assert_eq(sim_apply(fixture.sim, fixture.fabric, error), 0, "%s", error);
+    fixture_settle(&fixture);
+    cr_expect_lt(sim_now_ms(fixture.sim) - began_ms, 3000);
+    fixture_expect_next_hops(&fixture, "vm11", "10.2.16.0/24", "10.1.2.4");
+    fixture_expect_next_hops(&fixture, "vm21", "10.1.16.0/24", "10.2.2.4");
+    fixture_close(&fixture);
+    fabric_free(without);
+}
+
+Test(sim_bfd, at_one_end_of_a_tunnel_does_nothing)
+{
+    static const struct fixture_edit with = {"{router: nva2-os, tunnel: vx12}",
+                                             "{router: nva2-os, tunnel: vx12, bfd: {}}"};
+    struct fixture fixture;
+    struct fabric *without;
+    cr_expect_gt(lose_tunnel(&fixture, &with, &without), 100000);
+    fixture_expect_next_hops(&fixture, "vm11", "10.2.16.0/24", "-");
+    fixture_close(&fixture);
+    fabric_free(without);
+}
+
 Test(sim_bfd, without_bfd_silence_lasts_as_long_as_the_hold_time)
 {
     struct fixture fixture;

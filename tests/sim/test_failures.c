@@ -1,6 +1,7 @@
 /* What fails of a fabric and comes back: instances of a route server, links, announcements. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <string.h>
 
 #include "tests/sim/fixture.h"
 
@@ -123,4 +124,24 @@ Test(failures, what_a_router_was_told_to_announce_outlives_its_restart)
     fixture_settle(&fixture);
     fixture_expect_next_hops(&fixture, "vm1", "10.0.0.0/8", BOTH);
     fixture_close(&fixture);
+}
+
+/* What the program step has not heard of: the address space is another behind its back. */
+Test(failures, a_difference_from_what_would_be_made_anew_is_found_where_it_is_looked_for)
+{
+    struct fixture fixture;
+    for (unsigned verify = 0; verify < 2; verify++) {
+        fixture_open(&fixture, NULL);
+        fixture.fabric->engine.verify = verify;
+        fixture.fabric->vnets[fabric_find_vnet(fixture.fabric, "spoke1")].space.items[0].length--;
+        cr_assert_eq(sim_router_fail(fixture.sim, fixture_router(&fixture, "nva1-os"), SIM_STOP),
+                     0);
+        int error = sim_settle(fixture.sim, 600000);
+        cr_expect_eq(error, verify ? -EUCLEAN : 0);
+        if (verify)
+            cr_expect_not_null(strstr(sim_error_text(fixture.sim, error), "10.1.0.0/15"), "%s",
+                               sim_error_text(fixture.sim, error));
+        fixture.fabric->vnets[fabric_find_vnet(fixture.fabric, "spoke1")].space.items[0].length++;
+        fixture_close(&fixture);
+    }
 }

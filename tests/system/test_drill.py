@@ -13,7 +13,7 @@ import tempfile
 import time
 import traceback
 
-FINGERPOST, TOP = sys.argv[1], pathlib.Path(sys.argv[2])
+FINGERPOST, TOP = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
 HUB = str(TOP / "docs/examples/hub-spoke.yaml")
 CASES = []
 
@@ -50,6 +50,11 @@ def every_drill_of_the_docs_holds(folder):
     folders = {path.name for path in TOP.glob("docs/examples/*") if path.is_dir()} - {"live"}  # that one is no twin's
     assert {path.parent.name for _, path in drills} == folders, (drills, folders)
     for fabric, path in drills:
+        text = pathlib.Path(fabric).read_text()
+        if not re.search("^engine:", text, re.M):  # with every change checked
+            verified = pathlib.Path(folder, "fabric.yaml")
+            verified.write_text(f"include: [{fabric}]\nengine: {{verify: true}}\n")
+            fabric = verified
         report = json.loads(run(fabric, path, "--json"))
         assert report["expectations"] and all(row["held"] for row in report["expectations"]), path
         assert report["flows"] and all(row["sent"] for row in report["flows"]), path
@@ -158,6 +163,45 @@ def changes_of_the_fabric_keep_sessions_and_are_refused_whole(folder):
     path = pathlib.Path(folder, "drill.yaml")
     path.write_text("drill: d\nevents:\n  - at_ms: 1\n    add:\n      nics:\n        - {name: x, subnet: hub/none, addresses: [10.0.2.9]}\n")
     assert f"{path}:6: nics[x].subnet: " in run(HUB, path, code=2)
+
+
+@case
+def routers_and_policies_change_while_the_fabric_runs(folder):
+    verified = pathlib.Path(folder, "fabric.yaml")
+    verified.write_text(f"include: [{HUB}]\nengine: {{verify: true}}\n")
+    report = drill(folder, PROBE + """events:
+  - {at_ms: 1000, set: {routers/nva1-os/neighbors/rs1/prepend: 2}}
+  - {at_ms: 5000, set: {routers/nva1-os/neighbors/rs1/prepend: 0}}
+  - {at_ms: 9000, add: {routers/nva1-os/originate: [172.16.0.0/13, 172.24.0.0/13]}}
+  - {at_ms: 10000, remove: {routers/nva1-os/originate: [172.16.0.0/13]}}
+  - {at_ms: 11000, add: {policies: [{name: none, rules: [{match: {prefixes: [10.0.0.0/8]}, then: reject}]}]}}
+  - {at_ms: 11000, set: {routers/nva1-os/neighbors/rs1/export: none}}
+  - {at_ms: 12000, set: {policies/none/rules: []}}
+  - {at_ms: 13000, set: {policies/none/rules: [{then: reject}]}}
+  - {at_ms: 13000, set: {routers/nva1-os/neighbors/rs1/export: ~, route_servers/rs1/peers/nva2/import: none}}
+  - {at_ms: 15000, set: {route_servers/rs1/peers/nva2/import: ~}}
+expect:
+  - {after_ms: 4900, nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.5]}
+  - {after_ms: 8900, nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4, 10.0.1.5]}
+  - {after_ms: 9900, nic: vm1, prefix: 172.16.0.0/13, next_hops: [10.0.1.4]}
+  - {after_ms: 10900, nic: vm1, prefix: 172.16.0.0/13, next_hops: []}
+  - {after_ms: 10900, nic: vm1, prefix: 172.24.0.0/13, next_hops: [10.0.1.4]}
+  - {after_ms: 11900, nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.5]}
+  - {after_ms: 12900, nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4, 10.0.1.5]}
+  - {after_ms: 14900, nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4]}
+  - {nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4, 10.0.1.5]}
+""", fabric=verified)
+    assert flow(report)["lost"] == 0, flow(report)
+    # Only what a session is made of ends it: two sessions, twice.
+    assert [row["at_ms"] // 1000 for row in report["sessions"] if row["event"] == "session-down"] == [1, 1, 5, 5]
+    # NAT and inspection are the box's own, and hold from that moment on.
+    report = drill(folder, PROBE + "events: [{at_ms: 1000, set: {routers/nva1-os/stateful: true, "
+                   "routers/nva2-os/stateful: true}}]\nduration_ms: 3000\n", fabric=verified)
+    row = flow(report)
+    assert report["sessions"] == [] and row["flows_lost"] in (0, 1000), row
+    report = drill(folder, "events: []\nexpect: [{nic: er1/0, prefix: 10.1.0.0/16, next_hop_type: VNetPeering}]\n",
+                   fabric=TOP / "docs/examples/express-route-and-vpn/fabric.yaml")
+    assert report["expectations"][0]["held"]
 
 
 @case
