@@ -58,15 +58,19 @@ static void take_sessions(struct checking *checking, struct twin *twin)
         snprintf(object, sizeof(object), "route_servers[%s].peers[%s]", server->name,
                  neighbor->name);
         snprintf(message, sizeof(message), "%s: the session with instance %u does not come up: %s",
-                 object, peer->instance, bgp_session_last_reason(speaker_peer_session(peer->peer)));
+                 object, peer->instance,
+                 sim_session_keys_differ(twin->sim, i)
+                     ? "key_file is not the one that the router names"
+                     : bgp_session_last_reason(speaker_peer_session(peer->peer)));
         struct fabric_problem problem = {
             .file = neighbor->place.file,
             .line = neighbor->place.line,
             .rule = "session",
             .object = object,
             .message = message,
-            .remedy = "make the peer and the router at its NIC agree on addresses, AS numbers and "
-                      "each other's names",
+            .remedy =
+                "make the peer and the router at its NIC agree on addresses, AS numbers, keys and "
+                "each other's names",
         };
         json_array_append_new(checking->findings, finding_json(&problem));
     }

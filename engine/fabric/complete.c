@@ -261,6 +261,10 @@ static void complete_route_servers(struct fabric_loader *loader)
 /* NICs know their VNet before addresses are indexed; peers are resolved by both indices. */
 void fabric_complete(struct fabric_loader *loader)
 {
+    for (uint32_t i = 0; i < loader->fabric->routers_count; i++)
+        fabric_blocks_add(loader, loader->fabric->routers[i].blocks,
+                          loader->fabric->routers[i].block_count,
+                          &loader->fabric->routers[i].originate);
     complete_nics(loader->fabric);
     complete_peerings(loader->fabric);
     if (index_links(loader) && index_owners(loader) && complete_macs(loader))

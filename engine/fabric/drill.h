@@ -61,10 +61,12 @@ struct fabric_drill_event {
     const char *target; /* stop, kill, silence, restart: a router, "rs1" or "rs1/0" */
     const char *router, *route_server, *other_router; /* cut, heal: router and one more */
     const char *check;                                /* health_* */
-    struct fabric_prefixes prefixes;                  /* announce, withdraw */
-    uint32_t times, period_ms;                        /* flap */
-    const struct fabric_node *change;                 /* set, add, remove: the loader's */
-    uint32_t stage;                                   /* in force from then on */
+    struct fabric_prefixes prefixes; /* announce, withdraw; those of the blocks, too */
+    struct fabric_prefix_block *blocks;
+    uint32_t block_count;
+    uint32_t times, period_ms;        /* flap */
+    const struct fabric_node *change; /* set, add, remove: the loader's */
+    uint32_t stage;                   /* in force from then on */
 };
 
 struct fabric_drill_expect {

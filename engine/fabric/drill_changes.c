@@ -18,11 +18,13 @@ static const char *const changeable[] = {
     "vnets",
     "route_servers/*/peers/*/import",
     "route_servers/*/peers/*/export",
+    "route_servers/*/peers/*/key_file",
     "gateways/*/import",
     "gateways/*/export",
     "gateways/*/neighbors/*/import",
     "gateways/*/neighbors/*/export",
     "routers/*/originate",
+    "routers/*/blocks",
     "routers/*/static",
     "routers/*/stateful",
     "routers/*/source_nat",
@@ -35,6 +37,7 @@ static const char *const changeable[] = {
     "routers/*/neighbors/*/bgp",
     "routers/*/neighbors/*/import",
     "routers/*/neighbors/*/export",
+    "routers/*/neighbors/*/key_file",
 };
 #define CHANGEABLE_TEXT "what can is in docs/drill.md, under \"Paths of set, add and remove\""
 

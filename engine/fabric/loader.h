@@ -115,6 +115,11 @@ void fabric_problems_finish(struct fabric_loader *loader, const char *path);
 /* --- Memory: like the arena's own, but remembers failure -------------------------------------- */
 
 void *fabric_loader_array(struct fabric_loader *loader, size_t n, size_t size);
+
+/* Adds the prefixes of blocks to a list, or complains of a block that holds fewer (blocks.c). */
+#define FABRIC_BLOCK_MOST 1000000u
+void fabric_blocks_add(struct fabric_loader *loader, const struct fabric_prefix_block *blocks,
+                       uint32_t n, struct fabric_prefixes *prefixes);
 char *fabric_loader_text(struct fabric_loader *loader, const char *text);
 
 /* --- Notes: where the value of a field was written -------------------------------------------- */

@@ -301,6 +301,7 @@ struct fabric_neighbor {
     uint32_t instance_count;
     bool as_override;
     unsigned prepend;
+    const char *key_file;  /* as of a route server's peer; the twin compares the two names */
     struct fabric_bfd bfd; /* with another router; both ends have to say so */
     struct fabric_bgp_options bgp;
     const char *import_policy, *export_policy;
@@ -408,6 +409,14 @@ struct fabric_router_table {
     bool full_speed;           /* of updates; else as recorded */
     uint32_t updates_after_s;
 };
+/* The first `count` prefixes of one length within another one. */
+struct fabric_prefix_block {
+    struct fabric_place place;
+    struct lpm_prefix within;
+    unsigned length;
+    uint32_t count;
+};
+
 struct fabric_router {
     const char *name;
     struct fabric_place place;
@@ -415,7 +424,9 @@ struct fabric_router {
     uint32_t nic_count;
     const char *role; /* "msee" or NULL */
     uint32_t asn;
-    struct fabric_prefixes originate;
+    struct fabric_prefixes originate; /* those of the blocks, too */
+    struct fabric_prefix_block *blocks;
+    uint32_t block_count;
     struct fabric_neighbor *neighbors;
     uint32_t neighbor_count;
     struct fabric_router_static *statics;

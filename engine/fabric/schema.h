@@ -112,7 +112,7 @@ extern const struct fabric_schema fabric_schema_vnet, fabric_schema_peering,
 extern const struct fabric_schema fabric_schema_route_server, fabric_schema_gateway,
     fabric_schema_load_balancer, fabric_schema_policy;
 extern const struct fabric_schema fabric_schema_transport, fabric_schema_bgp, fabric_schema_bfd,
-    fabric_schema_graceful_restart, fabric_schema_router, fabric_schema_tunnel,
+    fabric_schema_block, fabric_schema_graceful_restart, fabric_schema_router, fabric_schema_tunnel,
     fabric_schema_neighbor;
 extern const struct fabric_schema fabric_schema_engine, fabric_schema_ecmp, fabric_schema_internet,
     fabric_schema_quirks;

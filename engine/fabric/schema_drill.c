@@ -195,8 +195,13 @@ static const struct fabric_key routes_keys[] = {
     ROUTER_KEY,
     {.name = "prefixes",
      .type = FABRIC_TYPE_PREFIX,
-     .required = true,
-     FABRIC_ITEMS(fabric_drill_event, prefixes.items, prefixes.n)},
+     FABRIC_ITEMS(fabric_drill_event, prefixes.items, prefixes.n),
+     .otherwise = "none"},
+    {.name = "blocks",
+     .type = FABRIC_TYPE_OBJECTS,
+     .object = &fabric_schema_block,
+     FABRIC_ITEMS(fabric_drill_event, blocks, block_count),
+     .otherwise = "none"},
 };
 static const struct fabric_schema routes_schema = {
     .title = "events.announce", .word = "announcement", FABRIC_KEYS(routes_keys)};
@@ -211,6 +216,11 @@ static bool read_routes(struct fabric_loader *loader, const struct fabric_key *k
     if (!take_kind(loader, key, node, event) ||
         !fabric_read_object(loader, &routes_schema, node, event, path))
         return false;
+    fabric_blocks_add(loader, event->blocks, event->block_count, &event->prefixes);
+    if (event->prefixes.n == 0) {
+        FABRIC_ERROR(loader, &node->place, "%s needs prefixes, or blocks of them", key->name);
+        return false;
+    }
     if (event->prefixes.n > 1)
         snprintf(more, sizeof(more), " and %u more", event->prefixes.n - 1);
     return say(loader, event,

@@ -53,6 +53,9 @@ static void check_neighbor(struct fabric_loader *loader, const char *owner, uint
         FABRIC_ERROR(loader, &neighbor->place, "%s.neighbors: a router is not its own neighbor",
                      owner);
     check_tunnel(loader, owner, self, neighbor);
+    if (neighbor->key_file && neighbor->gateway != FABRIC_NONE)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &neighbor->key_file, &neighbor->place),
+                     "%s.neighbors.key_file: sessions with gateways have no key", owner);
     if (neighbor->bfd.enabled && neighbor->router == FABRIC_NONE && neighbor->address.family == 0)
         FABRIC_ERROR(loader, fabric_place_of(loader, &neighbor->bfd.interval_ms, &neighbor->place),
                      "%s.neighbors.bfd: only between routers; %s", owner,

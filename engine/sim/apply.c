@@ -129,6 +129,7 @@ static int follow(struct sim *sim, const struct fabric *with)
         error = sim_follow_routers(sim, with);
     sim->fabric = with;
     sim->changes++;
+    sim_compare_keys(sim);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_touched(sim, controller_speaker(sim->controller, i));
     return error;

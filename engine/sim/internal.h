@@ -88,6 +88,9 @@ int sim_start_router(struct sim *sim, uint32_t router);
  * 0 or -errno. */
 int sim_follow_routers(struct sim *sim, const struct fabric *with);
 
+/* keys.c: cuts the links whose ends have different keys. */
+void sim_compare_keys(struct sim *sim);
+
 /* sessions.c: links, and who is at their ends. Routers come before their sessions. */
 int sim_make_links(struct sim *sim);
 void sim_destroy_links(struct sim *sim);

@@ -298,7 +298,7 @@ void sim_link_cut(struct sim_link *link, unsigned reason, bool cut)
 {
     const bool was_cut = link->cut != 0;
     link->cut = cut ? link->cut | reason : link->cut & ~reason;
-    sim_wire_cut(link->wire, link->cut != 0);
+    sim_wire_cut(link->wire, (link->cut & ~(unsigned)SIM_LINK_KEYS) != 0);
     if (link->cut || !was_cut)
         return;
     for (unsigned connection = 0; connection < 2; connection++)

@@ -35,6 +35,7 @@ enum {
     SIM_LINK_SILENT = 1,      /* the box at end 0; shifted by one: at end 1 */
     SIM_LINK_UNREACHABLE = 4, /* what it runs over does not deliver */
     SIM_LINK_DOWN = 8,        /* somebody took it down */
+    SIM_LINK_KEYS = 16,       /* its ends sign with different keys: TCP alone, not datagrams */
 };
 void sim_link_cut(struct sim_link *link, unsigned reason, bool cut);
 bool sim_link_is_cut(const struct sim_link *link);

@@ -233,6 +233,7 @@ static int start_all(struct sim *sim)
         if (error)
             return error;
     }
+    sim_compare_keys(sim);
     controller_start(sim->controller, 0);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_set_timer(sim, i, controller_speaker(sim->controller, i));

@@ -100,6 +100,8 @@ int sim_instance_fail(struct sim *sim, uint32_t route_server, unsigned instance,
 int sim_instance_restart(struct sim *sim, uint32_t route_server, unsigned instance);
 bool sim_instance_is_running(const struct sim *sim, uint32_t route_server, unsigned instance);
 
+/* Does session i of the route servers (controller_peer()) carry nothing because its ends have different keys? */
+bool sim_session_keys_differ(const struct sim *sim, size_t i);
 /* Cuts or heals the links that a router's sessions with a route server run over. Packets of others do not
  * go there. -ENOENT: it has none. */
 int sim_session_cut(struct sim *sim, uint32_t router, uint32_t route_server, bool cut);

@@ -309,6 +309,8 @@ static void put_neighbors(FILE *out, const struct fabric_neighbor *neighbors, ui
         put(out, " override=%d prepend=%u import=%s export=%s\n", neighbors[i].as_override,
             neighbors[i].prepend, text_or_dash(neighbors[i].import_policy),
             text_or_dash(neighbors[i].export_policy));
+        if (neighbors[i].key_file)
+            put(out, " key=%s\n", neighbors[i].key_file);
         if (neighbors[i].bfd.enabled)
             put(out, " bfd=%u/%u/%d\n", neighbors[i].bfd.interval_ms, neighbors[i].bfd.multiplier,
                 neighbors[i].bfd.multihop);

@@ -137,7 +137,7 @@ Test(drill, says_what_is_wrong_and_where)
             "[10.0.0.1/8]}}\n",
             "3: events[0].announce.prefixes: '10.0.0.1/8' has bits set beyond its length");
     refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, prefixes: []}}\n",
-            "3: events[0].announce.prefixes: needs at least one entry");
+            "3: announce needs prefixes, or blocks of them");
     refused("drill: d\nprobes: [{name: p, from: vm2, to: vm1}]\n",
             "2: the fabric has no NIC, address of a NIC, or host 'vm2' at that time; did you mean "
             "'vm1'?");
@@ -156,6 +156,34 @@ Test(drill, says_what_is_wrong_and_where)
     refused("drill: d\nexpect: [{nic: vm1, prefix: 10.0.0.0/8, next_hops: [10.0.1.4, 10.0.1.5, "
             "10.0.1.4]}]\n",
             "2: next_hops names 10.0.1.4 twice");
+}
+
+Test(drill, blocks_of_prefixes_are_announced_one_by_one)
+{
+    struct fabric_problems problems;
+    struct fabric_drill *drill = load(
+        "drill: d\nevents:\n"
+        "  - {at_ms: 1, announce: {router: nva1-os, prefixes: [9.9.9.9/32], blocks: [{within: "
+        "10.128.0.0/9, length: 24, count: 4000}, {within: 'fd00::/8', length: 48, count: 2}]}}\n",
+        &problems);
+    cr_assert_not_null(drill, "%s", problems.n ? problems.items[0].message : "");
+    char text[LPM_PREFIX_TEXT];
+    const struct fabric_prefixes *prefixes = &drill->events[0].prefixes;
+    cr_expect_eq(prefixes->n, 4003);
+    cr_expect_str_eq(lpm_prefix_format(&prefixes->items[1], text), "10.128.0.0/24");
+    cr_expect_str_eq(lpm_prefix_format(&prefixes->items[4000], text), "10.143.159.0/24");
+    cr_expect_str_eq(lpm_prefix_format(&prefixes->items[4002], text), "fd00:0:1::/48");
+    cr_expect_str_eq(drill->events[0].what, "announce 9.9.9.9/32 by nva1-os and 4002 more");
+    fabric_problems_free(&problems);
+    fabric_drill_free(drill);
+    refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, blocks: [{within: "
+            "10.0.0.0/24, length: 26, count: 5}]}}\n",
+            "3: blocks: 10.0.0.0/24 does not hold 5 prefixes of length 26");
+    refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os, blocks: [{within: "
+            "10.0.0.0/24, length: 23, count: 1}]}}\n",
+            "3: blocks: 10.0.0.0/24 does not hold 1 prefixes of length 23");
+    refused("drill: d\nevents:\n  - {at_ms: 1, announce: {router: nva1-os}}\n",
+            "3: announce needs prefixes, or blocks of them");
 }
 
 Test(drill, a_flap_ends_within_the_longest_drill_and_its_own)
