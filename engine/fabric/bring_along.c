@@ -1,5 +1,6 @@
 /*
- * What gateways bring along: a NIC for each instance, so that it has an address in the data plane and
+ * What gateways and route servers bring along. Of a route server with a port: a NIC that has the addresses
+ * of both instances, as they are of one kernel. Of gateways: a NIC for each instance, so that it has an address in the data plane and
  * effective routes as any other; and, for a VNet that has gateways but no route server, an implicit
  * one, so that one place chooses among what they learn.
  *
@@ -61,6 +62,29 @@ static void add_route_server(struct fabric *fabric, const struct fabric_gateway 
     fabric->implicit_server_count++;
 }
 
+static bool add_server_nic(struct fabric_loader *loader, struct fabric_route_server *server)
+{
+    struct fabric *fabric = loader->fabric;
+    uint32_t subnet = fabric_find_subnet(fabric, server->vnet, FABRIC_ROUTE_SERVER_SUBNET);
+
+    if (server->port == FABRIC_NONE || subnet == FABRIC_NONE)
+        return true;
+    fabric->nics[fabric->nics_count] = (struct fabric_nic){
+        .name = fabric_arena_print(loader->arena, "%s/nic", server->name),
+        .place = server->place,
+        .vnet = server->vnet,
+        .subnet = subnet,
+        .addresses = {.items = server->addresses, .n = server->instance_count},
+        .port = server->port,
+        .underlay_port = FABRIC_NONE,
+        .host = FABRIC_NONE,
+        .router = FABRIC_NONE,
+        .gateway = FABRIC_NONE,
+    };
+    fabric->gateway_nic_count++;
+    return fabric->nics[fabric->nics_count++].name != NULL;
+}
+
 void fabric_bring_along(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -77,4 +101,9 @@ void fabric_bring_along(struct fabric_loader *loader)
         if (fabric->vnets[gateway->vnet].route_server == FABRIC_NONE)
             add_route_server(fabric, gateway);
     }
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        if (!add_server_nic(loader, &fabric->route_servers[i])) {
+            loader->out_of_memory = true;
+            return;
+        }
 }

@@ -16,7 +16,6 @@ static const struct key_without_effect {
     {"engine", "metrics_listen", NULL},
     {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},
-    {"route_servers", "port", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");

@@ -8,15 +8,17 @@
  */
 #include "engine/fabric/schema.h"
 
-/* Room behind the file's own objects for what gateways bring along (bring_along.c). Notes of lines go by
+/* Room behind the file's own objects for what gateways and route servers bring along (bring_along.c). Notes of lines go by
  * place in the array, so it cannot grow later. */
 static size_t spare_room(unsigned section, const struct fabric_node *top)
 {
     const struct fabric_node *gateways = fabric_node_get(top, "gateways");
+    const struct fabric_node *servers = fabric_node_get(top, "route_servers");
     size_t n = gateways && gateways->kind == FABRIC_NODE_SEQUENCE ? gateways->n : 0;
 
     if (section == FABRIC_NICS)
-        return n * FABRIC_GATEWAY_INSTANCES_MAX;
+        return n * FABRIC_GATEWAY_INSTANCES_MAX +
+               (servers && servers->kind == FABRIC_NODE_SEQUENCE ? servers->n : 0);
     return section == FABRIC_ROUTE_SERVERS ? n : 0;
 }
 

@@ -26,6 +26,7 @@
 #include "engine/live/context.h"
 #include "engine/live/control.h"
 #include "engine/live/events.h"
+#include "engine/live/interface.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
 #include "engine/live/neighbor.h"
@@ -326,6 +327,21 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Ports before sockets: a route server's addresses may stand on the far end of one. */
+static int open_plane(struct live *live, const struct controller_shell *shell,
+                      char error[LIVE_ERROR_TEXT])
+{
+    char why[DP_ERROR_TEXT] = "";
+    int status = live_plane_create(&live->plane, live->fabric, shell, live->options.verbose, why);
+    if (!status)
+        status = live_plane_start(&live->plane, live->fabric, live->options.verbose, why);
+    if (!status)
+        status = live_interfaces_open(live->fabric, why);
+    if (status)
+        snprintf(error, LIVE_ERROR_TEXT, "%s", why[0] ? why : strerror(-status));
+    return status;
+}
+
 static int start(struct live *live, char error[LIVE_ERROR_TEXT])
 {
     struct controller_shell shell = {.context = live, .flush_wanted = on_flush_wanted};
@@ -339,14 +355,14 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
         status = live_neighbors_create(live, error, LIVE_ERROR_TEXT);
     if (!status)
         status = live_candidates_create(live, error, LIVE_ERROR_TEXT);
+    if (status)
+        return status;
+    status = open_plane(live, &shell, error);
     if (!status)
         status = live_listeners_open(live, error);
     if (status)
         return status;
-    status =
-        live_plane_create(&live->plane, live->fabric, &shell, live->options.verbose, plane_error);
-    if (!status)
-        status = live_events_open(live, plane_error, sizeof(plane_error));
+    status = live_events_open(live, plane_error, sizeof(plane_error));
     if (!status)
         status = live_control_open(live, plane_error, sizeof(plane_error));
     if (!status)
@@ -359,8 +375,6 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
         status = live_bfd_open(live, plane_error);
     if (!status)
         status = live_probes_open(live, plane_error);
-    if (!status)
-        status = live_plane_start(&live->plane, live->fabric, live->options.verbose, plane_error);
     if (status)
         snprintf(error, LIVE_ERROR_TEXT, "%s", plane_error[0] ? plane_error : strerror(-status));
     return status;

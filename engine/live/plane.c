@@ -1,5 +1,5 @@
 /*
- * See plane.h. Ports open last and close first: no packet meets half-programmed state, and nothing
+ * See plane.h. Ports open once all is programmed, and close first: no packet meets half-programmed state, and nothing
  * that a worker may read goes away before the worker does.
  */
 #include "engine/live/plane.h"

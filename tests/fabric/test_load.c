@@ -60,6 +60,8 @@ static const char every_key[] =
     "vlan=0 vni=0 port=- underlay=- host=- router=-\n"
     "nic vpn1/1 vnet=0 subnet=0 addresses=[10.0.3.7] mac=02:9c:26:eb:af:48 forwarding=1 "
     "vlan=0 vni=0 port=- underlay=- host=- router=-\n"
+    "nic rs1/nic vnet=0 subnet=1 addresses=[10.0.0.5,10.0.0.4] mac=02:46:b9:dd:82:bc forwarding=0 "
+    "vlan=0 vni=0 port=2 underlay=- host=- router=-\n"
     "port p-er1 device=net_tap options=iface=fp-er1 queues=0 mtu=0 address=-\n"
     "port p-inet device=net_tap options=iface=fp-inet queues=0 mtu=0 address=-\n"
     "port p-rs1 device=net_tap options=iface=fp-rs1 queues=0 mtu=0 address=-\n"
