@@ -151,7 +151,6 @@ Test(load_problems, a_warning_says_what_it_is_about_and_what_would_be_right)
         const char *rule, *object, *remedy; /* a part of it */
         unsigned line;
     } cases[] = {
-        {"mode-no-effect", "mode", "native mode", 1},
         {"ipv6-unsupported", "vnets[hub]", "no_ipv6", 4},
         {"L6", "peerings[hub,spoke]", "allow_gateway_transit: true", 8},
         {"L16", "peerings[far,hub]", "in_sync: true", 9},
