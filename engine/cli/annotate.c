@@ -67,7 +67,6 @@ void annotate_github(const struct checking *checking)
 {
     print_github("error", checking->errors);
     print_github("warning", checking->findings);
-    print_github("notice", checking->notices);
 }
 
 /* --- SARIF -------------------------------------------------------------------------------------- */
@@ -105,7 +104,6 @@ void annotate_sarif(const struct checking *checking)
     json_t *results = json_array(), *rules = json_array();
     add_results(results, rules, "error", checking->errors);
     add_results(results, rules, "warning", checking->findings);
-    add_results(results, rules, "note", checking->notices);
     report_json(json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:o}}, s:o}]}", "$schema", SARIF_SCHEMA,
                           "version", "2.1.0", "runs", "tool", "driver", "name", "fingerpost",
                           "rules", rules, "results", results));

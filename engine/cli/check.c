@@ -3,12 +3,10 @@
  *
  * Errors make a file unusable. Findings are what a good design does not have: warnings of the
  * loader, keys that this version reads but does not act on, lint rules (engine/fabric/lint.c, lint.c),
- * sessions that do not come up in the twin, and packets that loop there or get lost (faults.c). Notices (rule "mode-no-effect") tell what azure mode would turn on by itself and this
- * version does not do; they do not count as findings.
+ * sessions that do not come up in the twin, and packets that loop there or get lost (faults.c).
  */
 #include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/cli/check.h"
 
@@ -19,8 +17,6 @@
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
 #include "engine/sim/circuit.h"
-
-#define RULE_NOTICE "mode-no-effect"
 
 static json_t *finding_json(const struct fabric_problem *problem)
 {
@@ -34,14 +30,12 @@ void check_problems(struct checking *checking, const struct fabric_problems *pro
 {
     for (size_t i = 0; i < problems->n; i++) {
         const struct fabric_problem *problem = &problems->items[i];
-        bool notice = problem->rule && strcmp(problem->rule, RULE_NOTICE) == 0;
         if (problem->error)
             json_array_append_new(checking->errors,
                                   json_pack("{s:s, s:i, s:s}", "file", problem->file, "line",
                                             (int)problem->line, "message", problem->message));
         else
-            json_array_append_new(notice ? checking->notices : checking->findings,
-                                  finding_json(problem));
+            json_array_append_new(checking->findings, finding_json(problem));
     }
 }
 
@@ -155,7 +149,6 @@ static void print_text(const struct checking *checking, const char *path)
 {
     print_list(checking->errors, "error: ");
     print_list(checking->findings, "warning: ");
-    print_list(checking->notices, "note: ");
     if (json_array_size(checking->errors) + json_array_size(checking->findings) == 0)
         printf("%s: nothing to complain about\n", path);
 }
@@ -167,8 +160,8 @@ struct form {
 
 static void print_json(const struct checking *checking)
 {
-    report_json(json_pack("{s:O, s:O, s:O}", "errors", checking->errors, "findings",
-                          checking->findings, "notices", checking->notices));
+    report_json(
+        json_pack("{s:O, s:O}", "errors", checking->errors, "findings", checking->findings));
 }
 
 static void print_form(const struct checking *checking, const char *path, const struct form *form)
@@ -185,7 +178,7 @@ static void print_form(const struct checking *checking, const char *path, const 
 
 static int check(const char *path, const struct form *form)
 {
-    struct checking checking = {json_array(), json_array(), json_array()};
+    struct checking checking = {json_array(), json_array()};
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
     int code;
@@ -197,7 +190,6 @@ static int check(const char *path, const struct form *form)
     print_form(&checking, path, form);
     json_decref(checking.errors);
     json_decref(checking.findings);
-    json_decref(checking.notices);
     return code;
 }
 
@@ -222,7 +214,7 @@ const struct cli_command cli_check = {
     .summary = "Say what is wrong with a fabric file",
     .usage = "check FABRIC [--json | --github | --sarif]",
     .help = "FABRIC   a fabric file, or a directory of them\n\n"
-            "  --json     print {\"errors\": …, \"findings\": …, \"notices\": …}\n"
+            "  --json     print {\"errors\": …, \"findings\": …}\n"
             "  --github   print GitHub's annotations, which show at the lines of a pull request\n"
             "  --sarif    print SARIF 2.1.0, which code scanning takes\n\n"
             "Every line names the file and the line and says what would be right. Exit code: 0\n"

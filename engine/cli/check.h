@@ -13,7 +13,7 @@
 
 /* Arrays; findings have rule, object, message, remedy, file and line. */
 struct checking {
-    json_t *errors, *findings, *notices;
+    json_t *errors, *findings;
 };
 
 /* Adds what loading the file said. */

@@ -309,7 +309,7 @@ static int open_side(struct side *side, const char *path)
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
     int code;
-    side->checking = (struct checking){json_array(), json_array(), json_array()};
+    side->checking = (struct checking){json_array(), json_array()};
     side->ways = json_object();
     check_problems(&side->checking, &problems);
     if (!fabric)
@@ -330,7 +330,6 @@ static void close_side(struct side *side)
         twin_close(&side->twin);
     json_decref(side->checking.errors);
     json_decref(side->checking.findings);
-    json_decref(side->checking.notices);
     json_decref(side->ways);
 }
 

@@ -92,7 +92,6 @@ size_t fabric_printable(const char *text, char *out);
 
 /* Rules of warnings; docs/fabric-file.md explains them. */
 #define FABRIC_LINT_NO_EFFECT         "no-effect"
-#define FABRIC_LINT_MODE_NO_EFFECT    "mode-no-effect"
 #define FABRIC_LINT_GATEWAY_CAPTURED  "L4"
 #define FABRIC_LINT_REMOTE_GATEWAYS   "L6"
 #define FABRIC_LINT_NEXT_HOP          "L9"

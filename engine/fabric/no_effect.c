@@ -4,7 +4,6 @@
  */
 #include "engine/fabric/schema.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct key_without_effect {
@@ -53,23 +52,4 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
                        row->unguarded ? row->unguarded : "");
         return;
     }
-}
-
-/* The mode turns these on without naming them; whoever relies on it should know. */
-void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *mode)
-{
-    char quirks[256];
-    size_t used = 0;
-
-    quirks[0] = '\0';
-    for (unsigned i = 0; i < WITHOUT_EFFECT_COUNT && used < sizeof(quirks); i++)
-        if (strcmp(without_effect[i].object, "quirks") == 0)
-            used += (size_t)snprintf(quirks + used, sizeof(quirks) - used, "%s%s",
-                                     used > 0 ? ", " : "", without_effect[i].key);
-    if (used > 0)
-        FABRIC_WARNING(loader, FABRIC_LINT_MODE_NO_EFFECT, "mode",
-                       "Do not count on these quirks: there the fabric behaves as in native mode.",
-                       &mode->place,
-                       "'mode: azure' turns on quirks that have no effect in this version: %s",
-                       quirks);
 }

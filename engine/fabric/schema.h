@@ -164,8 +164,6 @@ uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
 void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
                            const struct fabric_node *key, const struct fabric_node *value,
                            const struct fabric_path *path);
-/* Warns of the quirks that azure mode would turn on and that have no effect in this version. */
-void fabric_warn_azure(struct fabric_loader *loader, const struct fabric_node *mode);
 
 /* --- Lines of the tables ---------------------------------------------------------------------- */
 

@@ -280,8 +280,6 @@ static bool read_mode(struct fabric_loader *loader, const struct fabric_key *key
     if (!fabric_read_scalar(loader, &mode_key, node, &fabric->mode, path))
         return false;
     quirks_by_mode(fabric);
-    if (fabric->mode == FABRIC_AZURE)
-        fabric_warn_azure(loader, node);
     return true;
 }
 

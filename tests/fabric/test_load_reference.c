@@ -121,14 +121,6 @@ static bool is_drill(const char *path)
     return strstr(path, "/drills/") != NULL || (slash && strncmp(slash + 1, "drill", 5) == 0);
 }
 
-/* All that an example in azure mode may be told: which quirks of the mode have no effect. One line. */
-static bool is_about_the_mode(const char *problems)
-{
-    const char *end = strchr(problems, '\n');
-
-    return strstr(problems, ": warning mode-no-effect: ") && end && end[1] == '\0';
-}
-
 static int load_example(const char *path, const struct stat *about, int kind, struct FTW *place)
 {
     const char *dot = strrchr(path, '.');
@@ -141,8 +133,7 @@ static int load_example(const char *path, const struct stat *about, int kind, st
         return 0;
     fabric = files_load_path(path + strlen(SOURCE_ROOT "/"), &problems);
     cr_expect_not_null(fabric, "%s", problems);
-    cr_expect(problems[0] == '\0' || is_about_the_mode(problems), "an example complains: %s",
-              problems);
+    cr_expect(problems[0] == '\0', "an example complains: %s", problems);
     fabric_free(fabric);
     free(problems);
     examples++;
