@@ -144,13 +144,30 @@ static bool user_row(const struct fabric_view *view, const struct lpm_prefix *pr
     return true;
 }
 
+bool fabric_view_owns(const struct fabric_view *view, const struct lpm_address *address)
+{
+    for (size_t i = 0; i < view->own_count; i++)
+        if (lpm_address_equal(&view->own[i], address))
+            return true;
+    return false;
+}
+
+struct own_search {
+    const struct fabric_view *view;
+};
+
+static int find_own(void *context, const struct lpm_address *address)
+{
+    const struct own_search *search = context;
+    return fabric_view_owns(search->view, address);
+}
+
 bool fabric_view_announces(const struct fabric_view *view, const struct fabric_bgp *bgp,
                            const struct lpm_prefix *prefix)
 {
-    for (size_t i = 0; view->route_server != FABRIC_NONE && i < view->own_count; i++)
-        if (bgp->announces(bgp->context, view->route_server, &view->own[i], prefix))
-            return true;
-    return false;
+    struct own_search search = {view};
+    return view->route_server != FABRIC_NONE && view->own_count > 0 &&
+           bgp->each_announcer(bgp->context, view->route_server, prefix, find_own, &search) != 0;
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -214,14 +231,6 @@ bool fabric_view_choice(const struct fabric_view *view, const struct fabric_bgp 
                                 choice);
 }
 
-static bool is_own(const struct fabric_view *view, const struct lpm_address *address)
-{
-    for (size_t i = 0; i < view->own_count; i++)
-        if (lpm_address_equal(&view->own[i], address))
-            return true;
-    return false;
-}
-
 /* Two appliances that announce the same would hand packets to and fro. A gateway's route that was chosen before
  * what the scope's own router says is for that router too: it may do no more than pass the route on. */
 static bool keeps_own_out(const struct fabric_view *view, const struct fabric_bgp *bgp,
@@ -230,7 +239,8 @@ static bool keeps_own_out(const struct fabric_view *view, const struct fabric_bg
     if (!fabric_view_announces(view, bgp, prefix))
         return false;
     for (unsigned i = 0; i < choice->n; i++)
-        if (choice->paths[i].source == RIB_SOURCE_NVA || is_own(view, &choice->paths[i].next_hop))
+        if (choice->paths[i].source == RIB_SOURCE_NVA ||
+            fabric_view_owns(view, &choice->paths[i].next_hop))
             return true;
     return view->own_is_gateway;
 }

@@ -61,10 +61,11 @@ struct fabric_bgp {
                 int (*visit)(void *visit_context, const struct lpm_prefix *prefix,
                              const struct rib_choice *choice),
                 void *visit_context);
-    /* Does the neighbour at `address` itself announce prefix to this route server (accepted)?
-     * Native mode keeps BGP rows away from a NIC whose own router announces the prefix. */
-    bool (*announces)(void *context, uint32_t route_server, const struct lpm_address *address,
-                      const struct lpm_prefix *prefix);
+    /* The addresses of the neighbours that themselves announce prefix to this route server (accepted), some perhaps
+     * twice; stops on non-zero. Native mode keeps BGP rows away from a NIC whose own router announces the prefix. */
+    int (*each_announcer)(void *context, uint32_t route_server, const struct lpm_prefix *prefix,
+                          int (*visit)(void *visit_context, const struct lpm_address *address),
+                          void *visit_context);
     /* Why the ECMP set that choice() gives is not yet what the route server has chosen: the name of a rule; NULL: it
      * is. Only fabric_explain() asks; may be NULL. */
     const char *(*waits)(void *context, uint32_t route_server, const struct lpm_prefix *prefix);

@@ -62,6 +62,8 @@ bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_pref
 /* The ECMP set that the view's NICs follow: of the instance that programs them. */
 bool fabric_view_choice(const struct fabric_view *view, const struct fabric_bgp *bgp,
                         const struct lpm_prefix *prefix, struct rib_choice *choice);
+/* Is it an address under which the scope's own router speaks BGP? */
+bool fabric_view_owns(const struct fabric_view *view, const struct lpm_address *address);
 /* Does the scope's own router announce prefix to the route server? */
 bool fabric_view_announces(const struct fabric_view *view, const struct fabric_bgp *bgp,
                            const struct lpm_prefix *prefix);

@@ -100,30 +100,33 @@ static const char *view_waits(void *context, uint32_t route_server, const struct
     return rule;
 }
 
-struct announcement {
-    const struct lpm_address *address;
-    bool found;
+struct announcers {
+    int (*visit)(void *visit_context, const struct lpm_address *address);
+    void *visit_context;
 };
 
-static int find_announcement(void *context, const struct rib_path *path, enum rib_verdict verdict)
+static int visit_announcer(void *context, const struct rib_path *path, enum rib_verdict verdict)
 {
-    struct announcement *announcement = context;
-    if (path->peer && !rib_verdict_filtered(verdict) &&
-        lpm_address_equal(&speaker_peer_config(path->peer)->peer_address, announcement->address))
-        announcement->found = true;
-    return announcement->found;
+    const struct announcers *announcers = context;
+    if (!path->peer || rib_verdict_filtered(verdict))
+        return 0;
+    return announcers->visit(announcers->visit_context,
+                             &speaker_peer_config(path->peer)->peer_address);
 }
 
-static bool view_announces(void *context, uint32_t route_server, const struct lpm_address *address,
-                           const struct lpm_prefix *prefix)
+static int view_each_announcer(void *context, uint32_t route_server,
+                               const struct lpm_prefix *prefix,
+                               int (*visit)(void *visit_context, const struct lpm_address *address),
+                               void *visit_context)
 {
     const struct program_bgp_view *view = context;
     const struct server *server = &view->servers[route_server];
-    struct announcement announcement = {.address = address};
-    for (unsigned i = 0; i < server->count && !announcement.found; i++)
-        speaker_each_learned_candidate(server->speakers[i], prefix, find_announcement,
-                                       &announcement);
-    return announcement.found;
+    struct announcers announcers = {visit, visit_context};
+    int stopped = 0;
+    for (unsigned i = 0; i < server->count && !stopped; i++)
+        stopped = speaker_each_learned_candidate(server->speakers[i], prefix, visit_announcer,
+                                                 &announcers);
+    return stopped;
 }
 
 static int view_each_candidate(void *context, uint32_t route_server,
@@ -238,7 +241,7 @@ struct program_bgp_view *program_bgp_view_create(const struct fabric *fabric)
         .instance_choice = view_instance_choice,
         .instance_for = view_instance_for,
         .each = view_each,
-        .announces = view_announces,
+        .each_announcer = view_each_announcer,
         .each_candidate = view_each_candidate,
         .waits = view_waits,
     };

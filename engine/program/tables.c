@@ -103,16 +103,55 @@ static bool is_reserved(const struct fabric_view *shared, const struct lpm_prefi
     return false;
 }
 
-/* A scope that is odd for its own router alone differs only where that announces, or did; and at the reserved
- * prefixes where it announces a default route. */
-static bool is_odd_at(const struct batch *batch, const struct program_scope *scope)
+/* Who announces a prefix: asked once, however many scopes have a router of their own. */
+struct announcers {
+    struct lpm_address items[32];
+    size_t n;
+    bool more; /* than there is room for: any scope may be concerned */
+};
+
+static int add_announcer(void *context, const struct lpm_address *address)
+{
+    struct announcers *announcers = context;
+    announcers->more = announcers->n == sizeof(announcers->items) / sizeof(announcers->items[0]);
+    if (!announcers->more)
+        announcers->items[announcers->n++] = *address;
+    return announcers->more;
+}
+
+static bool is_announcer(const struct announcers *announcers, const struct fabric_view *view)
+{
+    for (size_t i = 0; i < announcers->n; i++)
+        if (fabric_view_owns(view, &announcers->items[i]))
+            return true;
+    return announcers->more;
+}
+
+/* A scope that is odd for its own router alone differs only where that announces, or did. */
+static bool is_odd_at(const struct batch *batch, const struct announcers *announcers,
+                      const struct program_scope *scope)
+{
+    const struct program_table *table = &scope->tables[batch->family];
+    return scope->filters_paths || is_announcer(announcers, &scope->view) ||
+           (table->differs > 0 &&
+            lpm_get(table->fib, &batch->prefixes[batch->at]) != batch->base_before[batch->at]);
+}
+
+/* And at the reserved prefixes all may, for where one announces a default route. */
+static int pick_odd(struct batch *batch)
 {
     const struct program_domain *domain = batch->domain;
     const struct lpm_prefix *prefix = &batch->prefixes[batch->at];
-    return scope->filters_paths ||
-           lpm_get(scope->tables[batch->family].fib, prefix) != batch->base_before[batch->at] ||
-           fabric_view_announces(&scope->view, domain->bgp, prefix) ||
-           is_reserved(&domain->shared, prefix);
+    bool all = is_reserved(&domain->shared, prefix);
+    struct announcers announcers = {.n = 0};
+    int error = 0;
+    if (domain->odd_count > 0 && domain->route_server != FABRIC_NONE)
+        domain->bgp->each_announcer(domain->bgp->context, domain->route_server, prefix,
+                                    add_announcer, &announcers);
+    for (size_t i = 0; i < domain->odd_count && !error; i++)
+        if (all || is_odd_at(batch, &announcers, &domain->scopes[domain->odd[i]]))
+            error = pick(batch, domain->odd[i], 1);
+    return error;
 }
 
 static int pick_at(struct batch *batch)
@@ -121,9 +160,8 @@ static int pick_at(struct batch *batch)
     if (domain->recovering)
         return pick(batch, 0, (uint32_t)domain->scope_count);
     int error = program_special_each(&domain->special, &batch->prefixes[batch->at], pick, batch);
-    for (size_t i = 0; i < domain->odd_count && !error; i++)
-        if (is_odd_at(batch, &domain->scopes[domain->odd[i]]))
-            error = pick(batch, domain->odd[i], 1);
+    if (!error)
+        error = pick_odd(batch);
     if (!error)
         error = pick_deviating(batch, batch->base_before[batch->at]);
     if (!error && batch->base_after[batch->at] != batch->base_before[batch->at])

@@ -134,15 +134,16 @@ static int bgp_each(void *context, uint32_t server,
     return stopped;
 }
 
-static bool bgp_announces(void *context, uint32_t server, const struct lpm_address *address,
-                          const struct lpm_prefix *prefix)
+static int bgp_each_announcer(void *context, uint32_t server, const struct lpm_prefix *prefix,
+                              int (*visit)(void *visit_context, const struct lpm_address *address),
+                              void *visit_context)
 {
     const struct world *world = context;
-    for (size_t i = 0; i < world->path_count; i++)
-        if (is_at(&world->paths[i], server, prefix) &&
-            lpm_address_equal(&world->paths[i].neighbor, address))
-            return true;
-    return false;
+    int stopped = 0;
+    for (size_t i = 0; i < world->path_count && !stopped; i++)
+        if (is_at(&world->paths[i], server, prefix))
+            stopped = visit(visit_context, &world->paths[i].neighbor);
+    return stopped;
 }
 
 /* As the speaker says it: each next hop is in the ECMP set once. */
@@ -261,7 +262,7 @@ struct world *world_create(void)
     world->bgp = (struct fabric_bgp){.context = world,
                                      .choice = bgp_choice,
                                      .each = bgp_each,
-                                     .announces = bgp_announces,
+                                     .each_announcer = bgp_each_announcer,
                                      .each_candidate = bgp_each_candidate};
     world->attributes = bgp_attribute_table_create();
     world->builder = bgp_builder_create();

@@ -76,11 +76,17 @@ static void expect_choice(const struct setting *setting, const char *text, const
     }
 }
 
+static int is_address(void *context, const struct lpm_address *address)
+{
+    return lpm_address_equal(context, address);
+}
+
 static bool announces(const struct setting *setting, const char *neighbor, const char *text)
 {
     struct lpm_prefix prefix = world_prefix(text);
     struct lpm_address address = world_address(neighbor);
-    return setting->bgp->announces(setting->bgp->context, 0, &address, &prefix);
+    return setting->bgp->each_announcer(setting->bgp->context, 0, &prefix, is_address, &address) !=
+           0;
 }
 
 static int count_prefix(void *context, const struct lpm_prefix *prefix,
@@ -163,7 +169,7 @@ Test(bgp_view, a_path_with_a_loop_is_not_announced_and_a_view_without_speakers_i
     struct rib_choice choice;
     struct lpm_address address = world_address("10.0.1.4");
     cr_assert_not(bgp->choice(bgp->context, 1, &prefix, &choice));
-    cr_assert_not(bgp->announces(bgp->context, 1, &address, &prefix));
+    cr_assert_eq(bgp->each_announcer(bgp->context, 1, &prefix, is_address, &address), 0);
     cr_assert_eq(bgp->each(bgp->context, 1, count_prefix, NULL), 0);
     program_bgp_view_destroy(view);
 }
