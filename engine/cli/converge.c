@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/clock.h"
 #include "engine/cli/converge_fabric.h"
 #include "engine/cli/converge_lab.h"
 
@@ -26,22 +27,16 @@ struct measured {
     size_t wrong;
 };
 
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 /* Sets NAME, NAME_min and NAME_max: the median in the middle. */
 static void set_times(json_t *row, const char *name, double *values, unsigned n)
 {
     char field[32];
-    qsort(values, n, sizeof(*values), compare);
-    json_object_set_new(row, name, json_real(values[n / 2]));
+    struct bench_summary summary = bench_summarize(values, n);
+    json_object_set_new(row, name, json_real(summary.median));
     snprintf(field, sizeof(field), "%s_min", name);
-    json_object_set_new(row, field, json_real(values[0]));
+    json_object_set_new(row, field, json_real(summary.min));
     snprintf(field, sizeof(field), "%s_max", name);
-    json_object_set_new(row, field, json_real(values[n - 1]));
+    json_object_set_new(row, field, json_real(summary.max));
 }
 
 static json_t *row_of(const struct converge_size *size, const char *event,

@@ -11,9 +11,8 @@
 
 #define NAME "bench-converge"
 /* 2^22 of /24 in 64 /8s, from 11.0.0.0: nothing of the fabric, of loopback or of multicast. */
-#define PREFIX_BITS  22u
 #define PREFIX_FIRST (UINT32_C(11) << 24)
-/* Odd, so that i -> i * this is a permutation of 2^PREFIX_BITS; near the golden ratio of it, so
+/* Odd, so that i -> i * this is a permutation of CONVERGE_PREFIXES_MAX; near the golden ratio of it, so
  * that neighbours in order are far apart. */
 #define PREFIX_STEP 2592175u
 
@@ -195,7 +194,7 @@ struct fabric *converge_fabric_make(const struct converge_size *size, struct ben
 
 struct lpm_prefix converge_prefix(size_t i)
 {
-    uint32_t place = (uint32_t)i * PREFIX_STEP & ((UINT32_C(1) << PREFIX_BITS) - 1);
+    uint32_t place = (uint32_t)i * PREFIX_STEP & (CONVERGE_PREFIXES_MAX - 1);
     uint32_t address = PREFIX_FIRST + (place << 8);
     return (struct lpm_prefix){
         .family = LPM_IPV4,

@@ -21,7 +21,7 @@
 #define CONVERGE_NICS_A_VNET   (16u * CONVERGE_NICS_A_SUBNET)
 #define CONVERGE_VNETS_MAX     1000u
 #define CONVERGE_NICS_MAX      100000u
-#define CONVERGE_PREFIXES_MAX  4000000u
+#define CONVERGE_PREFIXES_MAX  (1u << 22) /* that converge_prefix() tells apart */
 
 struct converge_size {
     size_t prefixes; /* of each NVA */
@@ -35,7 +35,7 @@ struct converge_size {
  * the model, those of the spokes follow. NULL with the error filled; free by fabric_free(). */
 struct fabric *converge_fabric_make(const struct converge_size *size, struct bench_error *error);
 
-/* The i-th prefix of all that the NVAs announce: a /24 outside the fabric, the order drawn over 64 /8s. The k-th pair
+/* The i-th prefix of all that the NVAs announce, i < CONVERGE_PREFIXES_MAX: a /24 outside the fabric, the order drawn over 64 /8s. The k-th pair
  * has those from k * size.prefixes on. */
 struct lpm_prefix converge_prefix(size_t i);
 

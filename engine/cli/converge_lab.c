@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/clock.h"
 #include "engine/cli/converge_fabric.h"
 #include "engine/cli/converge_probe.h"
 #include "engine/fabric/load.h"
@@ -32,7 +33,7 @@ static uint64_t fall_silent(struct converge_lab *lab)
     while (lab->swapped_ns == 0) {
         converge_jump(lab);
         converge_bfd_from_nvas(lab);
-        begin_ns = converge_cpu_ns();
+        begin_ns = bench_cpu_ns();
         converge_bfd_to_nvas(lab);
     }
     return begin_ns;
@@ -40,7 +41,7 @@ static uint64_t fall_silent(struct converge_lab *lab)
 
 static uint64_t close_connections(struct converge_lab *lab)
 {
-    uint64_t begin_ns = converge_cpu_ns();
+    uint64_t begin_ns = bench_cpu_ns();
     for (size_t i = 0; i < lab->link_count; i++)
         if (converge_is_first(lab->links[i].peer))
             speaker_closed(lab->links[i].peer->speaker, lab->links[i].peer->peer, BGP_OUTGOING,
@@ -84,16 +85,16 @@ int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
     lab->dead = true;
     lab->swapped_ns = 0;
     uint64_t begin_ns = event == CONVERGE_BFD_DOWN ? fall_silent(lab) : close_connections(lab);
-    uint64_t first_ns = converge_cpu_ns() - begin_ns;
+    uint64_t first_ns = bench_cpu_ns() - begin_ns;
     if (lab->swapped_ns == 0) {
         snprintf(error->text, sizeof(error->text), "the dead NVA is still in the groups");
         return -EPROTO;
     }
     sample->swap_us = (double)(lab->swapped_ns - begin_ns) / 1e3;
     sample->wrong += converge_probe_moved(&probe);
-    begin_ns = converge_cpu_ns();
+    begin_ns = bench_cpu_ns();
     int status = finish(lab, sample);
-    sample->fib_us = (double)(first_ns + converge_cpu_ns() - begin_ns) / 1e3;
+    sample->fib_us = (double)(first_ns + bench_cpu_ns() - begin_ns) / 1e3;
     sample->wrong += converge_probe_moved(&probe);
     if (status == 0)
         return come_back(lab, error);
@@ -108,7 +109,7 @@ int converge_lab_change(struct converge_lab *lab, bool announce, struct converge
                         struct bench_error *error)
 {
     struct speaker *nva = lab->nvas[0].speaker;
-    struct lpm_prefix prefix = converge_prefix(lab->nva_count * lab->prefixes);
+    struct lpm_prefix prefix = converge_prefix(lab->nva_count / 2 * lab->prefixes);
     uint64_t begin_ns = lab->engine_ns;
     *sample = (struct converge_sample){0};
     int status =
@@ -212,10 +213,10 @@ static int open_parts(struct converge_lab *lab, const struct converge_size *size
         lab->forwarding = dp_forwarding_create(&config, lab->lpm);
     lab->nva_bfd = bfd_table_create(&bfd);
     converge_lab_shell(&shell);
-    uint64_t begin_ns = converge_cpu_ns();
+    uint64_t begin_ns = bench_cpu_ns();
     if (lab->forwarding && lab->nva_bfd)
         lab->controller = controller_create(lab->fabric, lab->forwarding, false, &shell, error);
-    lab->engine_ns += converge_cpu_ns() - begin_ns;
+    lab->engine_ns += bench_cpu_ns() - begin_ns;
     int status = lab->controller ? 0 : -ENOMEM;
     for (unsigned i = 0; i < lab->nva_count && !status; i++)
         status = open_nva(&lab->nvas[i], i / 2 * size->prefixes, size->prefixes);
@@ -234,9 +235,9 @@ struct converge_lab *converge_lab_open(const struct converge_size *size, struct 
     lab->nva_count = size->nvas;
     lab->now_us = 1000000u;
     lpm_rcu_register_thread();
-    uint64_t begin_ns = converge_cpu_ns();
+    uint64_t begin_ns = bench_cpu_ns();
     lab->fabric = converge_fabric_make(size, error);
-    lab->engine_ns = converge_cpu_ns() - begin_ns;
+    lab->engine_ns = bench_cpu_ns() - begin_ns;
     if (!lab->fabric)
         goto fail;
     if (open_parts(lab, size, why) != 0) {

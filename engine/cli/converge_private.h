@@ -43,8 +43,6 @@ struct converge_lab {
 };
 
 uint64_t converge_now_ms(const struct converge_lab *lab);
-/* CPU time of this thread: other programs cost nothing that is ours, and what is measured here never sleeps. */
-uint64_t converge_cpu_ns(void);
 bool converge_is_first(const struct controller_peer *peer); /* of the NVA that fails */
 
 /* The functions of the controller's shell, and of the NVAs' speakers, that the lab needs. */

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/clock.h"
 #include "lpm/rcu.h"
 
 /* Of virtual time, above the longest pause that a session which failed often makes. */
@@ -17,14 +17,6 @@
 uint64_t converge_now_ms(const struct converge_lab *lab)
 {
     return lab->now_us / 1000u;
-}
-
-/* Other programs cost nothing that is ours: what is measured here never sleeps. */
-uint64_t converge_cpu_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 bool converge_is_first(const struct controller_peer *peer)
@@ -54,7 +46,7 @@ static void note_swap(struct converge_lab *lab)
             return;
     }
     if (lab->dead && lab->swapped_ns == 0)
-        lab->swapped_ns = converge_cpu_ns();
+        lab->swapped_ns = bench_cpu_ns();
 }
 
 static void on_peer_changed(void *context, struct controller_peer *peer, enum bgp_state state,
@@ -141,18 +133,18 @@ static bool carry(struct converge_link *link)
     struct converge_lab *lab = link->lab;
     const struct controller_peer *peer = link->peer;
     uint64_t now = converge_now_ms(lab);
-    uint64_t begin_ns = converge_cpu_ns();
+    uint64_t begin_ns = bench_cpu_ns();
     size_t to_nva = speaker_output(peer->speaker, peer->peer, BGP_OUTGOING, lab->chunk,
                                    CONVERGE_CHUNK_BYTES, now);
-    lab->engine_ns += converge_cpu_ns() - begin_ns;
+    lab->engine_ns += bench_cpu_ns() - begin_ns;
     if (to_nva)
         speaker_input(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk, to_nva, now);
     size_t from_nva = speaker_output(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk,
                                      CONVERGE_CHUNK_BYTES, now);
-    begin_ns = converge_cpu_ns();
+    begin_ns = bench_cpu_ns();
     if (from_nva)
         speaker_input(peer->speaker, peer->peer, BGP_OUTGOING, lab->chunk, from_nva, now);
-    lab->engine_ns += converge_cpu_ns() - begin_ns;
+    lab->engine_ns += bench_cpu_ns() - begin_ns;
     return to_nva + from_nva > 0;
 }
 
@@ -216,7 +208,7 @@ static bool tick(struct converge_lab *lab, struct speaker *speaker)
 int converge_engine_turn(struct converge_lab *lab, unsigned *entries)
 {
     bool busy = lab->flush_wanted;
-    uint64_t begin_ns = converge_cpu_ns();
+    uint64_t begin_ns = bench_cpu_ns();
     int changed = 0;
     for (size_t i = 0; i < controller_speaker_count(lab->controller); i++)
         busy |= tick(lab, controller_speaker(lab->controller, i));
@@ -229,7 +221,7 @@ int converge_engine_turn(struct converge_lab *lab, unsigned *entries)
     }
     lpm_rcu_quiescent();
     lpm_rcu_poll();
-    lab->engine_ns += converge_cpu_ns() - begin_ns;
+    lab->engine_ns += bench_cpu_ns() - begin_ns;
     if (changed > 0)
         lab->programmed_ns = lab->engine_ns;
     return busy;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
 #include "engine/cli/converge_fabric.h"
 #include "engine/cli/converge_lab.h"
 
@@ -20,12 +21,6 @@
 #define VNETS        500u
 #define TABLES_EACH  4u /* a VNet's */
 #define NICS_EACH    100u
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
 
 /* Of this process now: the engine, the modelled NVAs, and the text of the fabric. */
 static double resident_mb(void)
@@ -59,18 +54,18 @@ static void add_row(json_t *rows, const char *work, const struct converge_size *
 {
     json_t *row = json_object();
     unsigned n = samples->n;
-    qsort(samples->fib_s, n, sizeof(double), compare);
-    qsort(samples->swap_us, n, sizeof(double), compare);
+    struct bench_summary fib_s = bench_summarize(samples->fib_s, n);
+    struct bench_summary swap_us = bench_summarize(samples->swap_us, n);
     json_object_set_new(row, "work", json_string(work));
     json_object_set_new(row, "vnets", json_integer((json_int_t)size->vnets));
     json_object_set_new(row, "nics", json_integer((json_int_t)size->nics));
     json_object_set_new(row, "prefixes", json_integer((json_int_t)size->prefixes));
     json_object_set_new(row, "peers", json_integer((json_int_t)size->nvas));
     json_object_set_new(row, "route_tables", json_integer((json_int_t)size->tables));
-    json_object_set_new(row, "seconds", json_real(samples->fib_s[n / 2]));
-    json_object_set_new(row, "seconds_min", json_real(samples->fib_s[0]));
-    json_object_set_new(row, "seconds_max", json_real(samples->fib_s[n - 1]));
-    json_object_set_new(row, "groups_us", swaps ? json_real(samples->swap_us[n / 2]) : json_null());
+    json_object_set_new(row, "seconds", json_real(fib_s.median));
+    json_object_set_new(row, "seconds_min", json_real(fib_s.min));
+    json_object_set_new(row, "seconds_max", json_real(fib_s.max));
+    json_object_set_new(row, "groups_us", swaps ? json_real(swap_us.median) : json_null());
     json_object_set_new(row, "rss_mb", json_real(resident_mb()));
     json_object_set_new(row, "entries_changed", json_integer(samples->entries));
     json_object_set_new(row, "rounds", json_integer(n));
@@ -137,6 +132,13 @@ int scale_bench(const struct bench_options *options, json_t *rows, struct bench_
     struct samples starts = {0};
     struct converge_lab *lab = NULL;
     int status = 0;
+    /* One more than all of them is announced. */
+    if (size.prefixes * (NVAS / 2) >= CONVERGE_PREFIXES_MAX) {
+        snprintf(error->text, sizeof(error->text),
+                 "%zu prefixes are too many for each of %u peers, in pairs: %u at most",
+                 size.prefixes, NVAS, (CONVERGE_PREFIXES_MAX - 1) / (NVAS / 2));
+        return -EINVAL;
+    }
     if (size.nics < size.tables || size.nics > size.tables * CONVERGE_NICS_A_SUBNET) {
         snprintf(error->text, sizeof(error->text),
                  "%zu NICs cannot be spread over %zu subnets: each takes 1 to %u", size.nics,

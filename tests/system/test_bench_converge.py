@@ -65,6 +65,8 @@ def scaled():
     check(rows[2]["groups_us"] < rows[2]["seconds"] * 1e6, "groups are swapped before the FIBs are written", rows)
     done = bench("--vnets", "6", "--nics", "10", name="fabric")
     check(done.returncode == 2 and "10 NICs cannot be spread over 24 subnets" in done.stderr, "too few NICs are refused", done)
+    done = bench("--prefixes", "1048576", name="fabric")
+    check(done.returncode == 2 and "1048575 at most" in done.stderr, "more prefixes than there are are refused", done)
 
 
 def refused(why, *arguments):
