@@ -30,18 +30,54 @@ static int finish(FILE *out)
 #define ADDRESS_OF(i)   BENCH_NETNS_PEER(i) >> 8 & 255, BENCH_NETNS_PEER(i) & 255
 #define SPEAKER_ADDRESS "10.99.0.4"
 
-/* No NIC, so no FIB: a route server alone. */
-static int configure_fingerpost(const char *directory, unsigned routers)
+/* VNets of the fabric with FIBs, and for each a NIC in it that follows the route server. */
+#define SPOKES 1000u
+
+static void write_vnets(FILE *out, unsigned spokes)
+{
+    fputs("fabric: bench\nmode: native\nvnets:\n"
+          "  - name: hub\n    region: bench\n    address_space: [10.99.0.0/16]\n    subnets:\n"
+          "      - {name: RouteServerSubnet, prefixes: [10.99.0.0/26]}\n"
+          "      - {name: routers, prefixes: [10.99.64.0/18]}\n",
+          out);
+    for (unsigned i = 0; i < spokes; i++)
+        fprintf(out,
+                "  - name: s%u\n    region: bench\n    address_space: [10.%u.%u.0/24]\n"
+                "    subnets: [{name: s, prefixes: [10.%u.%u.0/24]}]\n",
+                i, 100 + i / 256, i % 256, 100 + i / 256, i % 256);
+}
+
+/* Those of the routers forward for the spokes. */
+static void write_nics(FILE *out, unsigned routers, unsigned spokes)
+{
+    fputs("peerings:\n", out);
+    for (unsigned i = 0; i < spokes; i++)
+        fprintf(out,
+                "  - {vnets: [hub, s%u], hub: {allow_gateway_transit: true, "
+                "allow_forwarded_traffic: true}, s%u: {use_remote_gateways: true, "
+                "allow_forwarded_traffic: true}}\n",
+                i, i);
+    fputs("nics:\n", out);
+    for (unsigned i = 0; i < routers; i++)
+        fprintf(out,
+                "  - {name: r%u, subnet: hub/routers, addresses: [" ADDRESS
+                "], ip_forwarding: true}\n",
+                i, ADDRESS_OF(i));
+    for (unsigned i = 0; i < spokes; i++)
+        fprintf(out, "  - {name: vm%u, subnet: s%u/s, addresses: [10.%u.%u.4]}\n", i, i,
+                100 + i / 256, i % 256);
+}
+
+static int configure_fabric(const char *directory, unsigned routers, unsigned spokes)
 {
     FILE *out = create(directory, "fabric.yaml");
 
     if (!out)
         return -errno;
-    fputs("fabric: bench\nmode: native\nvnets:\n"
-          "  - name: hub\n    region: bench\n    address_space: [10.99.0.0/16]\n    subnets:\n"
-          "      - {name: RouteServerSubnet, prefixes: [10.99.0.0/26]}\n"
-          "      - {name: routers, prefixes: [10.99.64.0/18]}\n"
-          "route_servers:\n  - name: rs\n    vnet: hub\n    asn: 65515\n"
+    write_vnets(out, spokes);
+    if (spokes > 0)
+        write_nics(out, routers, spokes);
+    fputs("route_servers:\n  - name: rs\n    vnet: hub\n    asn: 65515\n"
           "    addresses: [" SPEAKER_ADDRESS "]\n"
           "    listen: {interface: " BENCH_NETNS_WIRE "}\n"
           "    limits: {peers: 4096, prefixes: 10000000}\n    peers:\n",
@@ -50,6 +86,17 @@ static int configure_fingerpost(const char *directory, unsigned routers)
         fprintf(out, "      - {name: r%u, address: " ADDRESS ", asn: %u}\n", i, ADDRESS_OF(i),
                 BENCH_LOADER_ASN(i));
     return finish(out);
+}
+
+/* No NIC, so no FIB: a route server alone. */
+static int configure_fingerpost(const char *directory, unsigned routers)
+{
+    return configure_fabric(directory, routers, 0);
+}
+
+static int configure_fibs(const char *directory, unsigned routers)
+{
+    return configure_fabric(directory, routers, SPOKES);
 }
 
 static int configure_bird(const char *directory, unsigned routers)
@@ -204,6 +251,7 @@ static void arguments_gobgp(const char *program, const char *directory, unsigned
 
 static const struct bench_daemon_kind kinds[] = {
     {"fingerpost", {NULL}, configure_fingerpost, arguments_fingerpost, NULL},
+    {"fingerpost-1000-fibs", {NULL}, configure_fibs, arguments_fingerpost, NULL},
     {"bird", {"/usr/sbin/bird"}, configure_bird, arguments_bird, NULL},
     {"frr", {"/usr/lib/frr/zebra", "/usr/lib/frr/bgpd"}, configure_frr, arguments_frr, "frr"},
     {"openbgpd", {"/usr/sbin/bgpd"}, configure_openbgpd, arguments_openbgpd, NULL},

@@ -17,7 +17,7 @@
 
 struct bench_daemon_kind {
     const char *name;
-    const char *programs[BENCH_DAEMON_PARTS]; /* absolute; NULL: none, or the bench's own */
+    const char *programs[BENCH_DAEMON_PARTS]; /* absolute; NULL: none, or first: our own */
     int (*configure)(const char *directory, unsigned routers);
     /* Fills the words of part number `part`; text is room for those that are made. */
     void (*arguments)(const char *program, const char *directory, unsigned part,
@@ -25,7 +25,8 @@ struct bench_daemon_kind {
     const char *user; /* owns its directory; NULL: root */
 };
 
-/* "fingerpost", "bird", "frr", "openbgpd", "gobgp"; NULL for another name. */
+/* "fingerpost", "bird", "frr", "openbgpd", "gobgp"; NULL for another name. "fingerpost-1000-fibs" is our own, which
+ * programs what it learns into the FIBs of 1,000 NICs, and of its peers. */
 const struct bench_daemon_kind *bench_daemon_find(const char *name);
 /* Number i from 0, in the order of the tables; NULL after the last. The first is our own. */
 const struct bench_daemon_kind *bench_daemon_kind(unsigned i);

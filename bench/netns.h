@@ -17,7 +17,7 @@
 
 /* Addresses of the speaker and of peer i (0 and up), host order. */
 #define BENCH_NETNS_SPEAKER 0x0a630004u
-#define BENCH_NETNS_PEER(i) (0x0a634001u + (uint32_t)(i))
+#define BENCH_NETNS_PEER(i) (0x0a634004u + (uint32_t)(i))
 #define BENCH_NETNS_WIRE    "fp-speaker"
 
 struct bench_netns {

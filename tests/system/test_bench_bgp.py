@@ -47,6 +47,11 @@ def main():
             assert isinstance(row[field], kind), (field, row)
         assert row["wrong"] == 0 and row["prefixes"] == 600 and row["seconds_median"] > 0, row
         assert row["ratio_to_best_peer"] > 0, row
+    # The engine that programs FIBs as well is no peer to be compared with.
+    rows = json.loads(bench("--prefixes", "600", "--peers", "fingerpost-1000-fibs", "--work", "1to1", "--quick", "--json")[0])
+    assert [row["engine"] for row in rows] == ["fingerpost", "fingerpost-1000-fibs"], rows
+    assert all(row["wrong"] == 0 and row["ratio_to_best_peer"] is None for row in rows), rows
+    assert rows[1]["rss_idle_mb"] > rows[0]["rss_idle_mb"], rows
     assert "no peer 'brid': bird, frr" in bench("--peers", "brid", code=2)[1]
     assert "no work 'none'" in bench("--work", "none", code=2)[1]
 
