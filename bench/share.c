@@ -169,10 +169,13 @@ static int coming_change(struct world *world, const struct lpm_route *route)
 
     half.bytes[half.length / 8] |= (uint8_t)(0x80 >> half.length % 8);
     half.length++;
+    if (lpm_get(world->many.base, &half) != LPM_NO_ROUTE)
+        return 0; /* nothing would come: stays unknown */
     result = timed_change(&world->many, &half, BENCH_PRIVATE_LEAF - 1, &world->come_first_us);
     for (unsigned i = 0; result == 0 && i < BASE_CHANGES; i++)
         result = timed_change(&world->many, &half, i % 2 ? BENCH_PRIVATE_LEAF - 1 : 0, &us[i]);
-    world->come_us = bench_summarize(us, BASE_CHANGES).median;
+    if (result == 0)
+        world->come_us = bench_summarize(us, BASE_CHANGES).median;
     return result;
 }
 

@@ -146,6 +146,8 @@ Test(rows, of_share_have_their_fields)
     cr_assert_gt(real(json_array_get(rows, 0), "base_change_us"), 0);
     cr_assert_gt(real(json_array_get(rows, 0), "base_change_overridden_us"), 0);
     cr_assert_gt(real(json_array_get(rows, 0), "base_change_covered_us"), 0);
+    cr_assert_gt(real(json_array_get(rows, 0), "base_come_first_us"), 0);
+    cr_assert_gt(real(json_array_get(rows, 0), "base_come_us"), 0);
     json_decref(rows);
 }
 
