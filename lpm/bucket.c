@@ -14,6 +14,10 @@
 /* Prefix numbers of so many bits into the lowest chunk: 2 .. 7. */
 #define LOWEST_INNER UINT64_C(0xfc)
 
+_Static_assert(LPM_BUCKET_MOST == 30 * LPM_BUCKET_BOTTOM_MOST,
+               "the keys of a great bucket's two lines are of all its bottoms");
+_Static_assert((2 + 30) * LPM_LINE <= LPM_CELL_MOST, "the largest bucket is a cell");
+
 struct ranges {
     const char *window;
     unsigned count;

@@ -93,7 +93,7 @@ static uint32_t build_place(const struct lpm_build *build, const struct task *ta
 
     lpm_spread_routes(&wanted, routes, task->inherited);
     if (!routes->children)
-        return lpm_node_make(build->memory, wanted.leaf);
+        return lpm_node_make(build->memory, wanted.leaf, build->narrow);
     lpm_spread_routes(&known, routes_or_null(window, task->reference.routes),
                       task->reference.inherited);
     for (uint64_t busy = routes->children; busy; busy &= busy - 1) {
@@ -107,7 +107,7 @@ static uint32_t build_place(const struct lpm_build *build, const struct task *ta
         }
         wanted.leaf[c] = entry;
     }
-    return lpm_node_make(build->memory, wanted.leaf);
+    return lpm_node_make(build->memory, wanted.leaf, build->narrow);
 }
 
 uint32_t lpm_build_base(const struct lpm_build *build, unsigned depth, uint32_t routes,

@@ -12,7 +12,6 @@
 #include "lpm/node.h"
 
 #include <limits.h>
-#include <stdatomic.h>
 
 /* IPv4's 2^18 and IPv6's direct table: the entries of all prefixes of this length. */
 #define LPM_DIRECT_BITS 18
@@ -28,15 +27,21 @@ struct lpm_place {
 struct lpm_build {
     struct lpm_memory *memory;
     unsigned buckets_from; /* at places of this depth and below them there may be buckets */
+    bool narrow;           /* nodes may be */
 };
 
-/* Buckets of a base: anywhere without a direct table. With one never at its slots, which name nodes
+/* Of a base. Buckets are anywhere without a direct table. With one never at its slots, which name nodes
  * (direct.h), and for IPv4 nowhere: a route of up to 24 bits is one node away from its slot. */
-static inline unsigned lpm_buckets_from(enum lpm_family family, bool direct)
+static inline struct lpm_build lpm_build_of(struct lpm_memory *memory, enum lpm_family family,
+                                            bool direct)
 {
-    if (!direct)
-        return 0;
-    return family == LPM_IPV4 ? UINT_MAX : LPM_DIRECT_BITS + LPM_STRIDE;
+    unsigned below_slots = family == LPM_IPV4 ? UINT_MAX : LPM_DIRECT_BITS + LPM_STRIDE;
+
+    return (struct lpm_build){
+        .memory = memory,
+        .buckets_from = direct ? below_slots : 0,
+        .narrow = family == LPM_IPV4,
+    };
 }
 
 /* Builds the entry of one place of a base: at depth, showing routes under inherited. Returns an entry

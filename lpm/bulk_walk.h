@@ -115,8 +115,10 @@ LPM_STAGE void lpm_step(const struct lpm_lanes *lanes, struct lpm_windows window
         unsigned lane = walkers->lanes[j];
         const char *window = lpm_lane_window(lanes, windows, lane);
         uint64_t bits = walkers->bits[j];
-        uint32_t entry = lpm_node_slot(lpm_node_at(window, walkers->entries[j]),
-                                       (unsigned)(bits >> (64 - LPM_STRIDE)));
+        const struct lpm_node *node = lpm_node_at(window, walkers->entries[j]);
+        unsigned chunk = (unsigned)(bits >> (64 - LPM_STRIDE));
+        uint32_t entry = node->runs & LPM_NODE_WIDE ? lpm_node_wide_slot(node, node->runs, chunk)
+                                                    : lpm_node_narrow_slot(node, node->runs, chunk);
 
         leaves[lane] = entry;
         lpm_entry_prefetch(window, entry);

@@ -84,8 +84,6 @@ static void spare_pile(struct lpm_memory *memory, struct lpm_pile *pile, unsigne
     struct lpm_pile *spare = &memory->spares[at];
 
     cell_at(memory, pile->last)->link = spare->first;
-    if (!spare->first)
-        spare->last = pile->last;
     spare->first = pile->first;
     pile->first = 0;
 }

@@ -9,8 +9,8 @@
 #include "lpm/ranges.h"
 
 /* A table of this many routes gets a direct table, and loses it when it shrinks to that many. */
-#define LPM_DIRECT_GROW   2048
-#define LPM_DIRECT_SHRINK 512
+#define LPM_DIRECT_GROW   512
+#define LPM_DIRECT_SHRINK 128
 
 struct lpm_table;
 
@@ -144,6 +144,13 @@ static inline unsigned lpm_touched_bit4(uint32_t address)
 static inline unsigned lpm_touched_bit6(uint64_t high)
 {
     return (uint32_t)(high >> 32) * UINT32_C(0x9e3779b1) >> 24;
+}
+
+static inline unsigned lpm_touched_bit(enum lpm_family family, lpm_key address)
+{
+    uint64_t high = (uint64_t)(address >> 64);
+
+    return family == LPM_IPV4 ? lpm_touched_bit4((uint32_t)(high >> 32)) : lpm_touched_bit6(high);
 }
 
 static inline bool lpm_layer_touches(const struct lpm_layer *layer, unsigned bit)

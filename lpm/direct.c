@@ -88,10 +88,7 @@ static int add_entry(struct lpm_stores *stores, uint32_t slot, uint32_t entry)
 static int prepare_slot(struct lpm_stores *stores, const struct lpm_direct_step *step,
                         uint32_t slot, struct state before, struct state after)
 {
-    struct lpm_build build = {
-        .memory = stores->memory,
-        .buckets_from = lpm_buckets_from(step->family, true),
-    };
+    struct lpm_build build = lpm_build_of(stores->memory, step->family, true);
     uint32_t known = lpm_direct_entry(stores->memory->window, step->direct, slot);
     uint32_t entry = lpm_build_base(&build, LPM_DIRECT_BITS, after.routes, after.inherited,
                                     (struct lpm_place){before.routes, known, before.inherited});

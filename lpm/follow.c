@@ -49,14 +49,12 @@ static bool region_concerns(const struct lpm_region *region, const struct lpm_la
 {
     enum lpm_family family = (enum lpm_family)layer->table->fib->family;
     struct lpm_overs overs = lpm_layer_overs(layer);
-    uint64_t high = (uint64_t)(region->key >> 64);
 
     if (!region->comes)
         return false;
     if (region->others)
         return lpm_overs_intersect(&overs, region->key, region->length);
-    return lpm_layer_touches(layer, family == LPM_IPV4 ? lpm_touched_bit4((uint32_t)(high >> 32))
-                                                       : lpm_touched_bit6(high)) &&
+    return lpm_layer_touches(layer, lpm_touched_bit(family, region->key)) &&
            !lpm_ranges_ask(lpm_layer_own_ranges(layer), family, region->key) &&
            lpm_layer_needs(layer, region->key, region->length);
 }

@@ -36,11 +36,9 @@ uint32_t lpm_lookup(const struct lpm_fib *fib, const struct lpm_address *address
     lpm_key key = lpm_key_of(address->bytes);
     enum lpm_family family = (enum lpm_family)fib->family;
     uint32_t leaf = LPM_ENTRY_INHERIT;
-    unsigned bit = family == LPM_IPV4 ? lpm_touched_bit4((uint32_t)(key >> 96))
-                                      : lpm_touched_bit6((uint64_t)(key >> 64));
 
     assert(address->family == fib->family);
-    if (lpm_layer_touches(layer, bit))
+    if (lpm_layer_touches(layer, lpm_touched_bit(family, key)))
         leaf = lpm_ranges_look_up(lpm_rcu_dereference(&layer->ranges), family, key, table->window,
                                   &table->routes);
     if (leaf == LPM_ENTRY_INHERIT)

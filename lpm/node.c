@@ -101,11 +101,11 @@ static bool any_wide(const uint32_t slots[LPM_SLOTS])
     return all > UINT16_MAX;
 }
 
-uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS])
+uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS], bool narrow)
 {
     uint64_t runs = find_runs(memory, slots);
     unsigned count = (unsigned)__builtin_popcountll(runs);
-    bool wide = any_wide(slots);
+    bool wide = !narrow || any_wide(slots);
     uint32_t cell;
 
     if (count == 1 && lpm_entry_is_leaf(slots[0]))

@@ -10,8 +10,9 @@
  *
  *      slots    a a a b b N c c ...        runs  ? 0 0 1 0 1 1 0 ...      entries  a b N c ...
  *
- * Bit 0 of runs says how wide entries are. Where all are leaves of up to 16 bits, as most often, they
- * take 2 bytes each and bit 0 is clear; else 4.
+ * Bit 0 of runs says how wide entries are. In nodes of IPv4 whose entries are all leaves of up to 16
+ * bits, as most often, they take 2 bytes each and bit 0 is clear; else 4. Nodes of IPv6 have buckets
+ * below them, most often, so all are wide: but for leaf cells (leaf.h) nothing has to be asked.
  *
  * A node is never changed once published. Nodes are counted, because the state before an update and
  * the one after it share them; only the writer counts.
@@ -151,12 +152,24 @@ static inline uint32_t lpm_node_narrow_slot(const struct lpm_node *node, uint64_
     return leaf;
 }
 
+/* The same, if the node is wide. */
+static inline uint32_t lpm_node_wide_slot(const struct lpm_node *node, uint64_t runs,
+                                          unsigned chunk)
+{
+    /* Counts from 1. */
+    size_t place = (size_t)__builtin_popcountll(runs << (~chunk % LPM_SLOTS));
+    uint32_t entry;
+
+    memcpy(&entry, (const char *)node + LPM_NODE_HEAD + (place - 1) * sizeof(entry), sizeof(entry));
+    return entry;
+}
+
 /* Bytes of what an entry names, a node or a bucket. */
 size_t lpm_entry_bytes(const char *window, uint32_t entry);
 /* Makes a node of 64 slots, taking over a reference from each slot that is a node; a node of
- * nothing but one leaf is that leaf. LPM_ENTRY_FAILED when there is no memory, all slots released.
+ * nothing but one leaf is that leaf. narrow: it may be. LPM_ENTRY_FAILED when there is no memory, all slots released.
  */
-uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS]);
+uint32_t lpm_node_make(struct lpm_memory *memory, const uint32_t slots[LPM_SLOTS], bool narrow);
 /* Any entry. */
 uint32_t lpm_node_retain(struct lpm_memory *memory, uint32_t entry);
 /* Any entry. The last reference buries the node or bucket and releases what it names. */

@@ -65,34 +65,6 @@ static inline struct lpm_over lpm_over_at(const struct lpm_overs *overs, size_t 
     return (struct lpm_over){.key = key, .length = last >> 24, .leaf = last & LPM_LEAF_MAX};
 }
 
-/* Last address of a prefix. */
-static inline lpm_key lpm_key_last(lpm_key key, unsigned length)
-{
-    return length ? key | ~(lpm_key)0 >> (length - 1) >> 1 : ~(lpm_key)0;
-}
-
-/* The first bits of key; length <= 128. */
-static inline lpm_key lpm_key_cut(lpm_key key, unsigned length)
-{
-    return length ? key & ~(lpm_key)0 << (128 - length) : 0;
-}
-
-/* How many bits of key are 0 before the first 1. key is not 0. */
-static inline unsigned lpm_key_leading(lpm_key key)
-{
-    uint64_t high = (uint64_t)(key >> 64);
-
-    return high ? (unsigned)__builtin_clzll(high) : 64 + (unsigned)__builtin_clzll((uint64_t)key);
-}
-
-/* <0, 0, >0: prefix order of two prefixes. */
-static inline int lpm_key_compare(lpm_key a, unsigned length_a, lpm_key b, unsigned length_b)
-{
-    if (a != b)
-        return a < b ? -1 : 1;
-    return (int)length_a - (int)length_b;
-}
-
 /* Place of the first override that is not before key/length in prefix order. */
 size_t lpm_overs_find(const struct lpm_overs *overs, lpm_key key, unsigned length);
 /* The override of this very prefix. False: there is none. */

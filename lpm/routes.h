@@ -28,9 +28,8 @@
 /* An address or prefix as a number: its first bit is the highest, whatever the family. */
 typedef unsigned __int128 lpm_key;
 
-#define LPM_STRIDE  6
-#define LPM_SLOTS   64
-#define LPM_NUMBERS 128 /* prefix numbers in a node; 0 and 1 are not used */
+#define LPM_STRIDE 6
+#define LPM_SLOTS  64
 
 struct lpm_routes_node {
     uint64_t children; /* with link: struct lpm_cell */
@@ -57,6 +56,34 @@ static inline lpm_key lpm_key_of(const uint8_t bytes[16])
 
     memcpy(half, bytes, sizeof(half));
     return (lpm_key)be64toh(half[0]) << 64 | be64toh(half[1]);
+}
+
+/* Last address of a prefix. */
+static inline lpm_key lpm_key_last(lpm_key key, unsigned length)
+{
+    return length ? key | ~(lpm_key)0 >> (length - 1) >> 1 : ~(lpm_key)0;
+}
+
+/* The first bits of key; length <= 128. */
+static inline lpm_key lpm_key_cut(lpm_key key, unsigned length)
+{
+    return length ? key & ~(lpm_key)0 << (128 - length) : 0;
+}
+
+/* How many bits of key are 0 before the first 1. key is not 0. */
+static inline unsigned lpm_key_leading(lpm_key key)
+{
+    uint64_t high = (uint64_t)(key >> 64);
+
+    return high ? (unsigned)__builtin_clzll(high) : 64 + (unsigned)__builtin_clzll((uint64_t)key);
+}
+
+/* <0, 0, >0: prefix order of two prefixes. */
+static inline int lpm_key_compare(lpm_key a, unsigned length_a, lpm_key b, unsigned length_b)
+{
+    if (a != b)
+        return a < b ? -1 : 1;
+    return (int)length_a - (int)length_b;
 }
 
 void lpm_key_bytes(lpm_key key, uint8_t bytes[16]);

@@ -28,7 +28,7 @@
 
 struct prefix {
     lpm_key key;
-    uint32_t leaf;
+    uint32_t leaf; /* of an override */
     uint8_t length;
     bool is_route; /* of the base, not an override */
 };
@@ -122,6 +122,7 @@ static int add_route(void *context, lpm_key key, unsigned length, uint32_t leaf)
     struct state *state = context;
     bool hidden = false;
 
+    (void)leaf; /* the base's to change */
     if (++state->routes_count > ROUTES_MOST)
         return 1;
     while (state->next < state->end) {
@@ -136,9 +137,8 @@ static int add_route(void *context, lpm_key key, unsigned length, uint32_t leaf)
     }
     if (hidden)
         return 0;
-    return add_prefix(
-        state,
-        &(struct prefix){.key = key, .leaf = leaf, .length = (uint8_t)length, .is_route = true});
+    return add_prefix(state,
+                      &(struct prefix){.key = key, .length = (uint8_t)length, .is_route = true});
 }
 
 /* Is the group of this outermost override to ask, as the source has it? Groups come in order, as the

@@ -37,16 +37,6 @@ struct update {
     struct lpm_follow follow;
 };
 
-static void *new_items(struct update *update, size_t n, size_t size)
-{
-    return lpm_memory_block(update->memory, LPM_MEMORY_WRITER, n * size);
-}
-
-static void free_items(struct update *update, void *items, size_t n, size_t size)
-{
-    lpm_memory_free_block(update->memory, LPM_MEMORY_WRITER, items, n * size);
-}
-
 static void begin(struct update *update, struct lpm_table *table)
 {
     *update = (struct update){
@@ -64,7 +54,8 @@ static void begin(struct update *update, struct lpm_table *table)
 static void free_lists(struct update *update)
 {
     if (update->regions != update->few_regions)
-        free_items(update, update->regions, update->regions_room, sizeof(struct lpm_region));
+        lpm_memory_free_block(update->memory, LPM_MEMORY_WRITER, update->regions,
+                              update->regions_room * sizeof(struct lpm_region));
 }
 
 static enum lpm_family family_of(const struct update *update)
@@ -101,15 +92,13 @@ static int compare_regions(const void *left, const void *right)
     const struct lpm_region *a = left;
     const struct lpm_region *b = right;
 
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    return (int)a->length - (int)b->length;
+    return lpm_key_compare(a->key, a->length, b->key, b->length);
 }
 
 static bool region_covers(const struct lpm_region *outer, const struct lpm_region *inner)
 {
     return outer->length <= inner->length &&
-           (outer->length == 0 || (outer->key ^ inner->key) >> (128 - outer->length) == 0);
+           lpm_key_cut(outer->key ^ inner->key, outer->length) == 0;
 }
 
 /* Sorts, and leaves out what another region covers. */
@@ -147,7 +136,9 @@ static int collect(struct update *update, const struct lpm_change *changes, size
     bool few = n <= sizeof(update->few_regions) / sizeof(update->few_regions[0]);
     int status = 0;
 
-    update->regions = few ? update->few_regions : new_items(update, n, sizeof(struct lpm_region));
+    update->regions =
+        few ? update->few_regions
+            : lpm_memory_block(update->memory, LPM_MEMORY_WRITER, n * sizeof(struct lpm_region));
     if (!update->regions)
         return -ENOMEM;
     update->regions_room = n;
@@ -166,10 +157,7 @@ static int collect(struct update *update, const struct lpm_change *changes, size
 
 static int prepare_root(struct update *update)
 {
-    struct lpm_build build = {
-        .memory = update->memory,
-        .buckets_from = lpm_buckets_from(family_of(update), false),
-    };
+    struct lpm_build build = lpm_build_of(update->memory, family_of(update), false);
 
     update->root = lpm_build_base(&build, 0, update->edit.root, 0, lpm_table_place(update->table));
     if (update->root != LPM_ENTRY_FAILED)
@@ -198,7 +186,7 @@ static int prepare_direct(struct update *update)
         .before = update->table->routes,
         .after = update->edit.root,
     };
-    struct lpm_region done = {.length = 129};
+    struct lpm_region done = {.length = 129}; /* none, which covers nothing */
     int status = 0;
 
     for (size_t i = 0; i < update->regions_count && status == 0; i++) {
@@ -206,7 +194,7 @@ static int prepare_direct(struct update *update)
 
         if (region.length > LPM_DIRECT_BITS) {
             region.length = LPM_DIRECT_BITS;
-            region.key &= ~(lpm_key)0 << (128 - LPM_DIRECT_BITS);
+            region.key = lpm_key_cut(region.key, LPM_DIRECT_BITS);
         }
         if (region_covers(&done, &region))
             continue;

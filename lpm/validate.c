@@ -95,11 +95,8 @@ static bool entry_valid(struct lpm_memory *memory, uint32_t entry, uint32_t anew
 
 static struct lpm_build build_of(const struct lpm_table *table)
 {
-    return (struct lpm_build){
-        .memory = &table->lpm->memory,
-        .buckets_from =
-            lpm_buckets_from((enum lpm_family)table->fib->family, table->direct != NULL),
-    };
+    return lpm_build_of(&table->lpm->memory, (enum lpm_family)table->fib->family,
+                        table->direct != NULL);
 }
 
 static bool slot_valid(const struct lpm_table *table, uint32_t slot)

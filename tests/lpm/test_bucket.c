@@ -2,9 +2,8 @@
  * Buckets hold what they shall at every number of ranges, in every form, and on either side of what they
  * can hold.
  */
-#include "lpm/lpm.h"
-#include "lpm/rcu.h"
-#include "lpm/routes.h"
+#include "lpm/bucket.h"
+#include "lpm/core.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -85,6 +84,22 @@ static void compare(const struct lpm_fib *fib, const struct place *place, unsign
     lpm_force_variant(NULL);
 }
 
+/* By bit: the forms of all buckets under an entry. */
+static unsigned forms_under(const char *window, uint32_t entry)
+{
+    const struct lpm_node *node;
+    unsigned forms = 0;
+
+    if (lpm_entry_is_bucket(entry))
+        return 1u << lpm_bucket_form(entry);
+    if (lpm_entry_is_leaf(entry))
+        return 0;
+    node = lpm_node_at(window, entry);
+    for (unsigned i = 0; i < lpm_node_count(node); i++)
+        forms |= forms_under(window, lpm_node_entry(node, i));
+    return forms;
+}
+
 /* One route more at a time, up to more than a bucket holds; then one less at a time. A FIB derived
  * from the base with a change elsewhere takes the way of many FIBs. */
 static void grow_and_shrink(const struct place *place)
@@ -93,6 +108,7 @@ static void grow_and_shrink(const struct place *place)
     struct lpm *lpm = lpm_create();
     struct lpm_fib *base, *derived;
     struct lpm_bytes bytes;
+    unsigned forms = 0;
 
     lpm_rcu_register_thread();
     elsewhere.prefix.bytes[0] = 0xee;
@@ -106,9 +122,12 @@ static void grow_and_shrink(const struct place *place)
         cr_assert_eq(lpm_update(base, &change, 1), 0);
         compare(base, place, grows ? i + 1 : i);
         compare(derived, place, grows ? i + 1 : i);
+        forms |= forms_under(lpm->memory.window, lpm_fib_layer(base)->table->root);
         cr_assert(step % 16 || lpm_validate(lpm));
         lpm_rcu_quiescent();
     }
+    cr_expect_eq(forms, 1u << LPM_BUCKET_SHORT | 1u << LPM_BUCKET_BROAD | 1u << LPM_BUCKET_TALL |
+                            1u << LPM_BUCKET_GREAT);
     lpm_release(derived);
     lpm_release(base);
     lpm_rcu_barrier();

@@ -71,7 +71,7 @@ static void shrink_base(struct world *world, unsigned base, size_t wanted)
 /* Over the sizes at which a base gets its direct table and loses it again. */
 static void run_sizes(enum lpm_family family)
 {
-    static const size_t sizes[] = {2040, 2060, 600, 500, 2060, 0};
+    static const size_t sizes[] = {500, 520, 140, 120, 520, 0};
     struct world world;
 
     world_open(&world, family, seed());
