@@ -20,6 +20,7 @@
 #include "dataplane/bucket.h"
 #include "dataplane/hash.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -95,11 +96,9 @@ static uint8_t winner(const struct contest *contest, uint32_t bucket)
     return (uint8_t)owner;
 }
 
-#define GONE UINT8_MAX
-
 /* What changed between two sorted member lists. */
 struct difference {
-    uint8_t now[DP_GROUP_MEMBER_MAX];       /* old index -> new index, or GONE */
+    uint8_t now[DP_GROUP_MEMBER_MAX];       /* old index -> new index, or DP_BUCKET_GONE */
     uint8_t newcomers[DP_GROUP_MEMBER_MAX]; /* new indexes without an old one */
     unsigned newcomer_count;
 };
@@ -111,7 +110,7 @@ static void difference_make(struct difference *difference, const struct dp_bucke
     unsigned i = 0;
 
     difference->newcomer_count = 0;
-    memset(difference->now, GONE, sizeof(difference->now));
+    memset(difference->now, DP_BUCKET_GONE, sizeof(difference->now));
     for (unsigned j = 0; j < contest->count; j++) {
         const struct dp_bucket_identity *member = &contest->members[j];
 
@@ -163,8 +162,9 @@ static void fill_rendezvous(struct dp_bucket_table *table, const struct dp_bucke
     for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
         const uint8_t holder = difference.now[previous->buckets[bucket]];
 
-        table->buckets[bucket] = holder == GONE ? winner(&contest, bucket)
-                                                : challenge(&contest, &difference, holder, bucket);
+        table->buckets[bucket] = holder == DP_BUCKET_GONE
+                                     ? winner(&contest, bucket)
+                                     : challenge(&contest, &difference, holder, bucket);
     }
 }
 
@@ -190,7 +190,7 @@ static void take_next_free(struct dp_bucket_table *table, struct turn *turn, uin
 {
     const uint32_t mask = table->bucket_count - 1;
 
-    while (table->buckets[turn->position & mask] != GONE)
+    while (table->buckets[turn->position & mask] != DP_BUCKET_GONE)
         turn->position += turn->step;
     table->buckets[turn->position & mask] = member;
 }
@@ -203,7 +203,7 @@ static void fill_maglev(struct dp_bucket_table *table)
     const uint32_t price = weight_most(table);
     uint32_t filled = 0;
 
-    memset(table->buckets, GONE, table->bucket_count);
+    memset(table->buckets, DP_BUCKET_GONE, table->bucket_count);
     for (unsigned i = 0; i < table->member_count; i++) {
         const uint64_t seed = dp_hash_address(&table->members[i].address);
 
@@ -221,34 +221,12 @@ static void fill_maglev(struct dp_bucket_table *table)
     }
 }
 
-/* --- Sharing ---------------------------------------------------------------------------------- */
+/* --- Filling ---------------------------------------------------------------------------------- */
 
-static uint64_t content_of(const struct dp_bucket_identity *members, unsigned count, bool strict)
+/* Room for the members' table; empty. */
+static struct dp_bucket_table *table_room(const struct dp_bucket_identity *members, unsigned count,
+                                          uint32_t bucket_count, bool strict)
 {
-    uint64_t content = dp_hash_mix(2 * count + strict);
-
-    for (unsigned i = 0; i < count; i++)
-        content = dp_hash_mix(content ^ dp_hash_address(&members[i].address)) + members[i].weight;
-    return content;
-}
-
-static bool table_is(const struct dp_bucket_table *table, const struct dp_bucket_identity *members,
-                     unsigned count, bool strict)
-{
-    if (table->member_count != count || table->strict != strict)
-        return false;
-    for (unsigned i = 0; i < count; i++) {
-        if (table->members[i].weight != members[i].weight ||
-            !lpm_address_equal(&table->members[i].address, &members[i].address))
-            return false;
-    }
-    return true;
-}
-
-static struct dp_bucket_table *table_make(const struct dp_bucket_identity *members, unsigned count,
-                                          bool strict, const struct dp_bucket_table *previous)
-{
-    const uint32_t bucket_count = dp_bucket_count(count);
     struct dp_bucket_table *table = calloc(1, sizeof(*table) + bucket_count);
 
     if (!table)
@@ -257,31 +235,194 @@ static struct dp_bucket_table *table_make(const struct dp_bucket_identity *membe
     table->member_count = count;
     table->bucket_count = bucket_count;
     memcpy(table->members, members, count * sizeof(*members));
-    if (strict)
-        fill_maglev(table);
-    else
-        fill_rendezvous(table, previous);
-    for (uint32_t bucket = 0; bucket < bucket_count; bucket++)
-        table->held[table->buckets[bucket]]++;
     return table;
 }
 
+static void fill_pure(struct dp_bucket_table *table, const struct dp_bucket_table *previous)
+{
+    if (table->strict)
+        fill_maglev(table);
+    else
+        fill_rendezvous(table, previous && !previous->history ? previous : NULL);
+}
+
+/* Who is draining is passed over, as if he was not there. */
+static int fill_without_draining(struct dp_bucket_table *table)
+{
+    struct dp_bucket_identity staying[DP_GROUP_MEMBER_MAX];
+    uint8_t index[DP_GROUP_MEMBER_MAX];
+    struct dp_bucket_table *pure;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < table->member_count; i++) {
+        if (table->members[i].draining)
+            continue;
+        staying[count] = table->members[i];
+        index[count++] = (uint8_t)i;
+    }
+    pure = table_room(staying, count, table->bucket_count, table->strict);
+    if (!pure)
+        return -ENOMEM;
+    fill_pure(pure, NULL);
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++)
+        table->buckets[bucket] = index[pure->buckets[bucket]];
+    free(pure);
+    return 0;
+}
+
+/* --- Sharing ---------------------------------------------------------------------------------- */
+
+static uint64_t content_of(const struct dp_bucket_request *request)
+{
+    const struct dp_patience *patience = &request->patience;
+    uint64_t content = dp_hash_mix(2 * request->member_count + request->strict);
+
+    if (patience->forced_ms > 0)
+        content = dp_hash_mix(content ^ ((uint64_t)patience->idle_ms << 32 | patience->forced_ms)) +
+                  patience->sticky;
+    for (unsigned i = 0; i < request->member_count; i++) {
+        const struct dp_bucket_identity *member = &request->members[i];
+
+        content = dp_hash_mix(content ^ dp_hash_address(&member->address)) + 2 * member->weight +
+                  member->draining;
+    }
+    return content;
+}
+
+static bool patience_equal(const struct dp_patience *a, const struct dp_patience *b)
+{
+    return a->sticky == b->sticky && a->idle_ms == b->idle_ms && a->forced_ms == b->forced_ms;
+}
+
+static bool table_is(const struct dp_bucket_table *table, const struct dp_bucket_request *request)
+{
+    if (table->member_count != request->member_count || table->strict != request->strict ||
+        !patience_equal(&table->patience, &request->patience))
+        return false;
+    for (unsigned i = 0; i < request->member_count; i++) {
+        const struct dp_bucket_identity *member = &request->members[i];
+
+        if (table->members[i].weight != member->weight ||
+            table->members[i].draining != member->draining ||
+            !lpm_address_equal(&table->members[i].address, &member->address))
+            return false;
+    }
+    return true;
+}
+
+/* What makes no difference to a table is left out of what it is known by. */
+static struct dp_bucket_request normalized(const struct dp_bucket_request *asked)
+{
+    struct dp_bucket_request request = *asked;
+    unsigned draining = 0;
+
+    for (unsigned i = 0; i < request.member_count; i++)
+        draining += request.members[i].draining;
+    for (unsigned i = 0; i < request.member_count && draining == request.member_count; i++)
+        request.members[i].draining = false;
+    if (!request.patience.sticky && (draining == 0 || draining == request.member_count))
+        request.patience = (struct dp_patience){0};
+    return request;
+}
+
+static unsigned members_in_common(const struct dp_bucket_table *table,
+                                  const struct dp_bucket_request *request)
+{
+    unsigned common = 0;
+
+    for (unsigned i = 0, j = 0; i < table->member_count && j < request->member_count;) {
+        const int order =
+            lpm_address_compare(&table->members[i].address, &request->members[j].address);
+
+        common += order == 0;
+        i += order <= 0;
+        j += order >= 0;
+    }
+    return common;
+}
+
+/* Of a set that is new in this form: the table whose flows it takes over, most likely. A prefix that
+ * gets another next hop gets another group, and the group that it had is still there meanwhile. */
+static const struct dp_bucket_table *find_like(const struct dp_forwarding *forwarding,
+                                               const struct dp_bucket_request *request)
+{
+    const struct dp_bucket_table *best = NULL;
+    unsigned most = 0;
+
+    for (unsigned chain = 0; chain < DP_TABLE_CHAINS; chain++) {
+        const struct dp_bucket_table *table = forwarding->writer->tables[chain];
+
+        for (; table; table = table->next) {
+            const unsigned common = table->patience.sticky ? members_in_common(table, request) : 0;
+
+            if (common < most || common == 0 ||
+                (common == most && best && best->member_count <= table->member_count))
+                continue;
+            best = table;
+            most = common;
+        }
+    }
+    return best;
+}
+
+static void table_free(struct dp_bucket_table *table)
+{
+    dp_bucket_history_destroy(table->history);
+    free(table);
+}
+
+/* A request that is normalized has patience where something may wait. */
+static struct dp_bucket_table *table_make(struct dp_forwarding *forwarding,
+                                          const struct dp_bucket_request *request,
+                                          const struct dp_bucket_table *previous)
+{
+    const uint32_t bucket_count = dp_bucket_count(request->member_count);
+    struct dp_bucket_table *table =
+        table_room(request->members, request->member_count, bucket_count, request->strict);
+    bool draining = false;
+
+    if (!table)
+        return NULL;
+    table->patience = request->patience;
+    for (unsigned i = 0; i < request->member_count; i++)
+        draining |= request->members[i].draining;
+    if (!draining)
+        fill_pure(table, previous);
+    else if (fill_without_draining(table) < 0)
+        goto fail;
+    if (request->patience.forced_ms > 0 && bucket_count > 1) {
+        table->history = dp_bucket_history_create(forwarding, bucket_count);
+        if (!table->history)
+            goto fail;
+        if (!previous && request->patience.sticky)
+            previous = find_like(forwarding, request);
+        dp_bucket_history_begin(forwarding, table, previous);
+        forwarding->writer->unsettled += table->history->unsettled > 0;
+    }
+    for (uint32_t bucket = 0; bucket < bucket_count; bucket++)
+        table->held[table->buckets[bucket]]++;
+    return table;
+fail:
+    table_free(table);
+    return NULL;
+}
+
 struct dp_bucket_table *dp_bucket_table_get(struct dp_forwarding *forwarding,
-                                            const struct dp_bucket_identity *members,
-                                            unsigned member_count, bool strict,
+                                            const struct dp_bucket_request *asked,
                                             const struct dp_bucket_table *previous)
 {
-    const uint64_t content = content_of(members, member_count, strict);
+    const struct dp_bucket_request request = normalized(asked);
+    const uint64_t content = content_of(&request);
     struct dp_bucket_table **chain = &forwarding->writer->tables[content % DP_TABLE_CHAINS];
     struct dp_bucket_table *table;
 
     for (table = *chain; table; table = table->next) {
-        if (table->content == content && table_is(table, members, member_count, strict)) {
+        if (table->content == content && table_is(table, &request)) {
             table->references++;
             return table;
         }
     }
-    table = table_make(members, member_count, strict, previous);
+    table = table_make(forwarding, &request, previous);
     if (!table)
         return NULL;
     table->content = content;
@@ -300,5 +441,6 @@ void dp_bucket_table_put(struct dp_forwarding *forwarding, struct dp_bucket_tabl
     while (*link != table)
         link = &(*link)->next;
     *link = table->next;
-    free(table);
+    forwarding->writer->unsettled -= table->history && table->history->unsettled > 0;
+    table_free(table);
 }

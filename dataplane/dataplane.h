@@ -224,11 +224,22 @@ struct dp_member {
     uint32_t nic;                /* 0: no NIC has that address (next-hop-unreachable) */
     uint32_t weight;             /* 0 counts as 1 */
     uint8_t peering;             /* DP_PEERING_* bits */
+    /* On its way out: it gets no bucket, and keeps those that it has until they fall idle or their time
+     * is over (dp_group_config.patience). Of no consequence where all members are. */
+    bool draining;
     /* Not 0: instead of a NIC, the frontend of a load balancer: who takes the packet is a member of
      * this group, its backend, chosen by the same flow hash. The group may be swapped at any time and
      * reaches all that refer to it; it must outlive them by a grace period. Its own members are NICs:
      * one that is a frontend again is next-hop-unreachable. No members: no-healthy-backend. */
     uint32_t group;
+};
+/* How long a bucket stays with a member that is not to have it any more, while it is in use. */
+struct dp_patience {
+    /* Also those of a member that stays, when another one comes that is to have them; else only those of
+     * a member that is draining. */
+    bool sticky;
+    uint32_t idle_ms;   /* nobody used the bucket for so long: it moves */
+    uint32_t forced_ms; /* and after so long in any case; below 2^30 ms both */
 };
 struct dp_group_config {
     enum dp_group_kind kind;
@@ -238,6 +249,7 @@ struct dp_group_config {
     const struct dp_member *members;
     unsigned member_count;
     bool strict_balance; /* Maglev fill instead of rendezvous hashing */
+    struct dp_patience patience;
 };
 /* Makes a group under a free id. Interning equal sets is the caller's. -ENOSPC: capacity reached,
  * ids that wait for a grace period included. -EINVAL: a next hop twice, more than
@@ -248,7 +260,11 @@ struct dp_group_config {
  * and on every host with equal ones, and a member that comes or goes moves no flow between two
  * others. strict_balance fills them evenly to one bucket instead (Maglev), at the price of a few
  * moved flows. The flow hash has no salt of the group: which bucket goes to whom differs with the
- * addresses already, and both directions of a flow must agree. */
+ * addresses already, and both directions of a flow must agree.
+ *
+ * With patience.sticky, and where a member is draining, buckets are a function of the past too: each
+ * begins with whoever had it, in the group that is replaced, or else in the group with the most
+ * members in common, and moves in dp_groups_tick(). Groups with equal members still share one table. */
 int dp_group_create(struct dp_forwarding *forwarding, const struct dp_group_config *config,
                     uint32_t *group);
 /* Swaps a group in place: one release store, whatever the number of prefixes and NICs behind it. */
@@ -256,6 +272,10 @@ int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
                      const struct dp_group_config *config);
 /* How many times a group was swapped ever. */
 uint64_t dp_group_swaps(const struct dp_forwarding *forwarding);
+/* Moves buckets that fell idle, or have waited long enough, to the members that are to have them, and
+ * tells the workers the time: some ten times a second, in any case as often as idle_ms is. now_ms only
+ * grows. Returns how many moved. */
+unsigned dp_groups_tick(struct dp_forwarding *forwarding, uint64_t now_ms);
 /* No FIB may hold the id any more. The id is given again only after a grace period. */
 int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group);
 
@@ -266,6 +286,7 @@ struct dp_group_info {
     unsigned bucket_count;
     struct dp_member members[DP_GROUP_MEMBER_MAX]; /* sorted by address; weights at least 1 */
     unsigned buckets[DP_GROUP_MEMBER_MAX];         /* how many each member has */
+    unsigned wanted[DP_GROUP_MEMBER_MAX];          /* how many it is to have */
 };
 int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
                   struct dp_group_info *info);
@@ -322,6 +343,8 @@ struct dp_verdict {
 };
 struct dp_decide_options {
     bool skip_source_check; /* replay of a trace that was not taken at this NIC */
+    /* A worker's number + 1: a packet counts as use of its bucket. 0: it does not. One thread each. */
+    unsigned user;
 };
 /* One code for the packet path, the twin and the tests. nics[i] sends packets[i]. In this order:
  * NIC set; platform address; neighbour solicitation (answered); multicast, broadcast, martian;

@@ -34,6 +34,8 @@ struct dp_decision {
     bool check_source;
     uint8_t ttl_least; /* what a packet must have left */
     unsigned hash_fields;
+    unsigned user; /* struct dp_decide_options */
+    uint32_t tick;
     unsigned delivery_count;
     const struct dp_nic *senders[DP_DECISION_SIZE];
     const struct dp_group *groups[DP_DECISION_SIZE]; /* by place in four or six */

@@ -207,6 +207,7 @@ static int make_worker(struct dp_engine *engine, unsigned w)
     worker->path.counters = dp_worker_counters(engine->forwarding, w);
     worker->path.pool = engine->pool;
     worker->path.limiter = &worker->echo;
+    worker->path.options.user = w + 1;
     dp_limiter_init(&worker->echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
     dp_limiter_init(&worker->errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
     if (!engine->forwarding->config.silent_drops)

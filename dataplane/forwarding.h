@@ -107,6 +107,13 @@ struct dp_vnet {
  * shared by every group with equal ones. See bucket.c. */
 struct dp_bucket_table;
 
+/* Buckets of a table with a history move while workers read: see history.c. A relaxed access of one
+ * byte, so it costs what a plain one does. */
+static inline uint8_t dp_bucket_read(const uint8_t *bucket)
+{
+    return __atomic_load_n(bucket, __ATOMIC_RELAXED);
+}
+
 struct dp_group_member {
     uint32_t nic;      /* or, of a frontend, the group of its backends */
     uint32_t next_hop; /* its number */
@@ -121,6 +128,7 @@ struct dp_group {
     uint32_t vnet;
     uint32_t bucket_mask;   /* number of buckets - 1 */
     const uint8_t *buckets; /* of table; of a DP_GROUP_MEMBERS group with members */
+    _Atomic uint32_t *stamps; /* of its history: [worker][bucket]; NULL: it has none */
     /* The writer's, from here to head. */
     struct dp_bucket_table *table;
     struct dp_forwarding *forwarding;
@@ -197,6 +205,7 @@ struct dp_forwarding {
     struct dp_worker_counters *workers; /* [config.workers] */
     struct dp_nic *absent_nic;          /* stands in for ids that are not set: id 0 */
     struct dp_vnet *absent_vnet;
+    _Atomic uint32_t tick; /* the time that stamps say, in DP_TICK_MS; 0: not known yet */
     struct dp_forwarding_writer *writer;
 };
 

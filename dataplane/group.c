@@ -30,6 +30,19 @@ static struct dp_group *group_current(const struct dp_forwarding *forwarding, ui
 
 /* --- Building --------------------------------------------------------------------------------- */
 
+#define PATIENCE_MS_MOST (UINT32_C(1) << 30)
+
+static bool patience_valid(const struct dp_group_config *config)
+{
+    const struct dp_patience *patience = &config->patience;
+    bool draining = false;
+
+    for (unsigned i = 0; i < config->member_count; i++)
+        draining |= config->members[i].draining;
+    return patience->idle_ms < PATIENCE_MS_MOST && patience->forced_ms < PATIENCE_MS_MOST &&
+           (patience->forced_ms > 0 || (!patience->sticky && !draining));
+}
+
 static bool config_valid(const struct dp_forwarding *forwarding,
                          const struct dp_group_config *config)
 {
@@ -47,7 +60,7 @@ static bool config_valid(const struct dp_forwarding *forwarding,
     default:
         return false;
     }
-    if (config->member_count > DP_GROUP_MEMBER_MAX)
+    if (config->member_count > DP_GROUP_MEMBER_MAX || !patience_valid(config))
         return false;
     for (unsigned i = 0; i < config->member_count; i++) {
         const struct dp_member *member = &config->members[i];
@@ -107,22 +120,26 @@ static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group
 /* What a member is for the choice is its address and weight. Its NIC and what the peering allows
  * may change without a flow moving, so they stay out of the table. */
 static int fill_buckets(struct dp_forwarding *forwarding, struct dp_group *group,
-                        const struct dp_member *sorted, bool strict, const struct dp_group *old)
+                        const struct dp_group_config *config, const struct dp_member *sorted,
+                        const struct dp_group *old)
 {
-    struct dp_bucket_identity identities[DP_GROUP_MEMBER_MAX];
+    struct dp_bucket_request request = {.member_count = group->member_count,
+                                        .strict = config->strict_balance,
+                                        .patience = config->patience};
 
     for (unsigned i = 0; i < group->member_count; i++) {
-        identities[i] = (struct dp_bucket_identity){
+        request.members[i] = (struct dp_bucket_identity){
             .address = sorted[i].next_hop,
             .weight = sorted[i].weight ? sorted[i].weight : 1,
+            .draining = sorted[i].draining,
         };
     }
-    group->table = dp_bucket_table_get(forwarding, identities, group->member_count, strict,
-                                       old ? old->table : NULL);
+    group->table = dp_bucket_table_get(forwarding, &request, old ? old->table : NULL);
     if (!group->table)
         return -ENOMEM;
     group->buckets = group->table->buckets;
     group->bucket_mask = group->table->bucket_count - 1;
+    group->stamps = group->table->history ? group->table->history->stamps : NULL;
     return 0;
 }
 
@@ -151,7 +168,7 @@ static int group_make(struct dp_forwarding *forwarding, uint32_t id,
     group->id = id;
     error = fill_members(forwarding, group, sorted);
     if (error == 0 && count > 0)
-        error = fill_buckets(forwarding, group, sorted, config->strict_balance, old);
+        error = fill_buckets(forwarding, group, config, sorted, old);
     if (error < 0) {
         free(group);
         return error;
@@ -267,6 +284,13 @@ void dp_groups_destroy(struct dp_forwarding *forwarding)
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
+static void count_wanted(const struct dp_bucket_table *table, unsigned wanted[DP_GROUP_MEMBER_MAX])
+{
+    memset(wanted, 0, DP_GROUP_MEMBER_MAX * sizeof(wanted[0]));
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++)
+        wanted[table->history->wanted[bucket]]++;
+}
+
 int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
                   struct dp_group_info *info)
 {
@@ -290,8 +314,11 @@ int dp_group_info(const struct dp_forwarding *forwarding, uint32_t group,
             .peering = member->peering,
             .group = member->frontend ? member->nic : 0,
         };
-        info->buckets[i] = current->table->held[i];
+        info->members[i].draining = current->table->members[i].draining;
+        info->buckets[i] = info->wanted[i] = current->table->held[i];
     }
+    if (current->table && current->table->history)
+        count_wanted(current->table, info->wanted);
     return 0;
 }
 

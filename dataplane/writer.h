@@ -8,6 +8,7 @@
 #include "dataplane/forwarding.h"
 
 #define DP_TABLE_CHAINS 256
+#define DP_TICK_MS      10u
 
 struct dp_forwarding_writer {
     /* Group ids: handed out upwards, then from those that were given back. */
@@ -24,6 +25,8 @@ struct dp_forwarding_writer {
     _Atomic uint32_t next_hop_count; /* numbers up to here have their address */
 
     struct dp_bucket_table *tables[DP_TABLE_CHAINS]; /* by content */
+    unsigned unsettled;                              /* tables with buckets that are to move */
+    unsigned tick_chain;                             /* where dp_groups_tick() goes on */
 
     /* Counters of members: see member.c. Number 0 stands for none. */
     struct dp_member_slot *slots;
