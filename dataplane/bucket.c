@@ -310,6 +310,12 @@ static bool table_is(const struct dp_bucket_table *table, const struct dp_bucket
     return true;
 }
 
+/* A table with a history that only readers of a moment ago still have: what was since counts. */
+static bool is_past(const struct dp_bucket_table *table)
+{
+    return table->patience.forced_ms > 0 && table->in_force == 0;
+}
+
 /* What makes no difference to a table is left out of what it is known by. */
 static struct dp_bucket_request normalized(const struct dp_bucket_request *asked)
 {
@@ -376,7 +382,7 @@ static struct dp_bucket_table *table_make(struct dp_forwarding *forwarding,
                                           const struct dp_bucket_request *request,
                                           const struct dp_bucket_table *previous)
 {
-    const uint32_t bucket_count = dp_bucket_count(request->member_count);
+    const uint32_t bucket_count = dp_bucket_count(request->member_count, request->patience.sticky);
     struct dp_bucket_table *table =
         table_room(request->members, request->member_count, bucket_count, request->strict);
     bool draining = false;
@@ -417,16 +423,17 @@ struct dp_bucket_table *dp_bucket_table_get(struct dp_forwarding *forwarding,
     struct dp_bucket_table *table;
 
     for (table = *chain; table; table = table->next) {
-        if (table->content == content && table_is(table, &request)) {
-            table->references++;
-            return table;
-        }
+        if (table->content != content || !table_is(table, &request) || is_past(table))
+            continue;
+        table->references++;
+        table->in_force++;
+        return table;
     }
     table = table_make(forwarding, &request, previous);
     if (!table)
         return NULL;
     table->content = content;
-    table->references = 1;
+    table->references = table->in_force = 1;
     table->next = *chain;
     *chain = table;
     return table;

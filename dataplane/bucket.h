@@ -31,22 +31,24 @@ struct dp_bucket_table {
     struct dp_bucket_table *next; /* in its chain of dp_forwarding_writer.tables */
     uint64_t content;             /* hash of what it is a function of */
     unsigned references;          /* groups that use it, the deferred ones included */
+    unsigned in_force;                  /* groups that use it, without those */
     bool strict;
     struct dp_patience patience;        /* all 0 where nothing waits */
     struct dp_bucket_history *history;  /* NULL: a pure function of the members */
     unsigned member_count;              /* 1 .. DP_GROUP_MEMBER_MAX */
-    uint32_t bucket_count;              /* dp_bucket_count(member_count) */
+    uint32_t bucket_count;              /* dp_bucket_count() */
     uint32_t held[DP_GROUP_MEMBER_MAX]; /* how many buckets each member has */
     struct dp_bucket_identity members[DP_GROUP_MEMBER_MAX];
     uint8_t buckets[]; /* index of a member */
 };
 
-/* The named rule. One member needs no choice. For any more the number does not depend on how many
+/* The named rule. One member needs no choice; but whose flows are to stay when another one comes must be
+ * seen in their buckets before. For any more the number does not depend on how many
  * there are: it names the same slice of flows before and after a member comes or goes, without
  * which surviving flows would move. 16,384 keeps the fullest of 16 members near 5 % of the mean. */
-static inline uint32_t dp_bucket_count(unsigned member_count)
+static inline uint32_t dp_bucket_count(unsigned member_count, bool sticky)
 {
-    return member_count <= 1 ? 1 : 16384;
+    return member_count <= 1 && !sticky ? 1 : 16384;
 }
 
 /* What a table is known by. members sorted by address, no two equal. */
@@ -61,6 +63,11 @@ struct dp_bucket_request {
 struct dp_bucket_table *dp_bucket_table_get(struct dp_forwarding *forwarding,
                                             const struct dp_bucket_request *request,
                                             const struct dp_bucket_table *previous);
+/* A group that has the table is not in force any more, but readers may still look at it. */
+static inline void dp_bucket_table_leave(struct dp_bucket_table *table)
+{
+    table->in_force--;
+}
 /* Gives up one reference. No reader may look at the table through it any more. */
 void dp_bucket_table_put(struct dp_forwarding *forwarding, struct dp_bucket_table *table);
 

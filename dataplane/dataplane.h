@@ -255,7 +255,7 @@ struct dp_group_config {
  * ids that wait for a grace period included. -EINVAL: a next hop twice, more than
  * DP_GROUP_MEMBER_MAX, an id out of range.
  *
- * Buckets: 16,384 for any group of two members or more, filled by weighted rendezvous hashing of
+ * Buckets: 16,384 for any group of two members or more (with patience.sticky: of one, too), filled by weighted rendezvous hashing of
  * bucket and next hop address. So they are a function of the members alone, equal in every group
  * and on every host with equal ones, and a member that comes or goes moves no flow between two
  * others. strict_balance fills them evenly to one bucket instead (Maglev), at the price of a few

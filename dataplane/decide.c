@@ -120,7 +120,7 @@ static void choose_backend(struct dp_decision *decision, unsigned packet, uint32
         dp_verdict_drop(verdict, DP_REASON_NO_HEALTHY_BACKEND);
         return;
     }
-    if (group->member_count > 1)
+    if (group->bucket_mask > 0)
         hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields, 0);
     member = take_bucket(decision, group, backend_bucket(hash, group));
     if (member->frontend) {
@@ -134,7 +134,7 @@ static void choose_backend(struct dp_decision *decision, unsigned packet, uint32
     deliver_to(decision, packet, member->nic, allowance);
 }
 
-/* One member needs no hash, and most groups have one. */
+/* One bucket needs no hash, and most groups have one. */
 static inline void choose_member(struct dp_decision *decision, unsigned packet,
                                  const struct dp_group *group)
 {
@@ -145,7 +145,7 @@ static inline void choose_member(struct dp_decision *decision, unsigned packet,
         dp_verdict_drop(verdict, DP_REASON_NO_MEMBER);
         return;
     }
-    if (group->member_count > 1)
+    if (group->bucket_mask > 0)
         verdict->hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields,
                                             decision->senders[packet]->hash_salt);
     verdict->bucket = verdict->hash & group->bucket_mask;

@@ -184,6 +184,12 @@ static void group_free(struct dp_group *group)
     free(group);
 }
 
+static void group_leave(const struct dp_group *group)
+{
+    if (group->table)
+        dp_bucket_table_leave(group->table);
+}
+
 static struct dp_group *group_of(struct lpm_rcu_head *head)
 {
     return (struct dp_group *)((char *)head - offsetof(struct dp_group, head));
@@ -250,6 +256,7 @@ int dp_group_replace(struct dp_forwarding *forwarding, uint32_t group,
     if (error < 0)
         return error;
     lpm_rcu_publish(&forwarding->groups[group], new);
+    group_leave(old);
     lpm_rcu_defer(&old->head, replaced_reclaim);
     forwarding->writer->group_swaps++;
     return 0;
@@ -267,6 +274,7 @@ int dp_group_destroy(struct dp_forwarding *forwarding, uint32_t group)
     if (!old)
         return -ENOENT;
     old->destroyed = true;
+    group_leave(old);
     lpm_rcu_defer(&old->head, destroyed_reclaim);
     return 0;
 }

@@ -152,13 +152,15 @@ static int run_set(int argc, char **argv)
 const struct cli_command cli_set = {
     .name = "set",
     .summary = "Take a next hop of a running engine out of its group, or let it in again",
-    .usage = "set member GROUP NEXT_HOP up|down [--socket PATH] [--json]",
+    .usage = "set member GROUP NEXT_HOP up|down|drain [--socket PATH] [--json]",
     .help =
         "GROUP     the number of a next-hop group ('fingerpost show groups'), the name of a load\n"
         "          balancer, or 'all': every group, also those that are made later\n"
         "NEXT_HOP  the address of a member: an NVA, a gateway, a backend\n\n"
         "  down    it is out at once, whatever its sessions and probes say; other members' flows\n"
         "          stay where they are\n"
+        "  drain   it gets no flow more, and keeps those that it has until they fall silent or their\n"
+        "          time is over: as ecmp.sticky of the file says, else 60 s and 10 minutes\n"
         "  up      its sessions and probes decide again; it takes back only its own flows\n\n"
         "What was said of a single group is forgotten with the group; of 'all' it stays until it "
         "is\n"

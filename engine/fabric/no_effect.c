@@ -13,7 +13,6 @@ static const struct key_without_effect {
     const char *unguarded, *remedy;
 } without_effect[] = {
     {"engine", "metrics_listen", NULL},
-    {"ecmp", "sticky", NULL},
     {"internet", "next_hop", NULL},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))

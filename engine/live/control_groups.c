@@ -66,6 +66,7 @@ static json_t *member_row(const struct fabric *fabric, const struct program_grou
     json_object_set_new(row, "state", json_string(program_member_state_text(state)));
     json_object_set_new(row, "reason", reason ? json_string(reason) : json_null());
     json_object_set_new(row, "buckets", number(member->buckets));
+    json_object_set_new(row, "wanted", number(member->wanted));
     json_object_set_new(row, "packets", number(member->counters.packets));
     json_object_set_new(row, "bytes", number(member->counters.bytes));
     return row;
@@ -377,7 +378,7 @@ json_t *live_set_member(struct live *live, const json_t *request, const char **e
         return NULL;
     }
     if (!read_state(text_of(request, "state"), &state)) {
-        *error = "'state' is one of: up, down";
+        *error = "'state' is one of: up, down, drain";
         return NULL;
     }
     uint32_t group = all ? 0 : find_group(live, wanted);

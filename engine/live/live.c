@@ -191,6 +191,7 @@ static void on_housekeeping(uv_timer_t *timer)
     live_listeners_housekeeping(live);
     live_candidates_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
+    controller_tick_groups(live->plane.controller, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
     if (live->stopping && now_ms >= live->stop_by_ms)
         live_collectors_close(live);
@@ -392,6 +393,7 @@ static void run(struct live *live)
              live->listener_count, live->peer_count);
     if (live->options.restarted)
         controller_begin_restart(live->plane.controller, live->started_ms + RESTART_WAIT_MS);
+    controller_tick_groups(live->plane.controller, live->started_ms);
     controller_start(live->plane.controller, live->started_ms);
     uv_run(&live->loop, UV_RUN_DEFAULT);
 }

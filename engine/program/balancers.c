@@ -30,6 +30,13 @@ static bool is_in(const struct program_balancers *balancers, uint32_t balancer, 
             program_said_state(balancers->said, item->group, identity) != PROGRAM_MEMBER_DOWN);
 }
 
+static bool is_draining(const struct program_balancers *balancers, uint32_t balancer,
+                        const struct lpm_address *identity)
+{
+    return balancers->said && program_said_state(balancers->said, balancers->items[balancer].group,
+                                                 identity) == PROGRAM_MEMBER_DRAIN;
+}
+
 /* Those that are up, each by an address of the frontend's family (the validated file gives every one such); members is the caller's room. Backends beyond that room are refused by the
  * file's checks. */
 static struct dp_group_config configure(const struct program_balancers *balancers,
@@ -43,13 +50,17 @@ static struct dp_group_config configure(const struct program_balancers *balancer
         const struct lpm_address *identity =
             fabric_nic_address(&fabric->nics[model->backends[i]], model->frontend.family);
         if (identity && is_in(balancers, balancer, i, identity))
-            members[n++] = (struct dp_member){
-                .next_hop = *identity, .nic = PROGRAM_FIRST_NIC + model->backends[i], .weight = 1};
+            members[n++] =
+                (struct dp_member){.next_hop = *identity,
+                                   .nic = PROGRAM_FIRST_NIC + model->backends[i],
+                                   .weight = 1,
+                                   .draining = is_draining(balancers, balancer, identity)};
     }
     return (struct dp_group_config){.kind = DP_GROUP_MEMBERS,
                                     .members = members,
                                     .member_count = n,
-                                    .strict_balance = fabric->ecmp.strict};
+                                    .strict_balance = fabric->ecmp.strict,
+                                    .patience = program_patience(fabric)};
 }
 
 static int open_balancer(struct program_balancers *balancers, uint32_t index)

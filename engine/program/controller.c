@@ -547,6 +547,11 @@ int controller_flush(struct controller *controller)
     return error ? error : changed;
 }
 
+void controller_tick_groups(struct controller *controller, uint64_t now_ms)
+{
+    program_tick(controller->program, now_ms);
+}
+
 int controller_set_member(struct controller *controller, uint32_t group,
                           const struct lpm_address *next_hop, enum program_member_state state,
                           uint64_t now_ms)

@@ -136,6 +136,8 @@ unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
  * A backend that they find down leaves its load balancer's group at once. NULL: no load balancer. */
 struct probes *controller_probes(struct controller *controller);
 
+/* program_tick(). */
+void controller_tick_groups(struct controller *controller, uint64_t now_ms);
 /* program_set_member(), and an event of it. */
 int controller_set_member(struct controller *controller, uint32_t group,
                           const struct lpm_address *next_hop, enum program_member_state state,

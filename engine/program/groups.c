@@ -78,8 +78,12 @@ static struct dp_group_config configure(const struct program_groups *groups, uin
 {
     unsigned n = 0;
     for (unsigned i = 0; i < target->member_count; i++)
-        if (is_in(groups, id, target, &target->members[i].next_hop))
-            members[n++] = target->members[i];
+        if (is_in(groups, id, target, &target->members[i].next_hop)) {
+            members[n] = target->members[i];
+            members[n].draining =
+                program_said_state(groups->said, id, &members[n].next_hop) == PROGRAM_MEMBER_DRAIN;
+            n++;
+        }
     return (struct dp_group_config){
         .kind = target->kind,
         .vnet = target->vnet,
@@ -87,6 +91,7 @@ static struct dp_group_config configure(const struct program_groups *groups, uin
         .members = members,
         .member_count = n,
         .strict_balance = groups->fabric->ecmp.strict,
+        .patience = program_patience(groups->fabric),
     };
 }
 

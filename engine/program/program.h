@@ -71,6 +71,9 @@ bool program_backend_is_up(const struct program *program, uint32_t balancer, uin
 enum program_member_state {
     PROGRAM_MEMBER_UP,   /* nothing: sessions and probes decide */
     PROGRAM_MEMBER_DOWN, /* out, at once */
+    /* On its way out: no bucket more, and those that it has until they fall idle or have waited long enough:
+     * as ecmp.sticky of the file says, or by its defaults. Of no consequence where all members are. */
+    PROGRAM_MEMBER_DRAIN,
     PROGRAM_MEMBER_STATES,
 };
 const char *program_member_state_text(enum program_member_state state); /* "up", … */
@@ -89,7 +92,7 @@ struct program_member {
     unsigned weight;
     bool up; /* by its session or probes */
     enum program_member_state said;
-    unsigned buckets;
+    unsigned buckets, wanted; /* that it has, and that it is to have */
     struct dp_next_hop_counters counters;
 };
 struct program_group {
@@ -101,6 +104,8 @@ struct program_group {
     unsigned bucket_count, member_count;
     struct program_member members[DP_GROUP_MEMBER_MAX];
 };
+/* As dp_groups_tick(): to be called some ten times a second of the caller's time. */
+unsigned program_tick(struct program *program, uint64_t now_ms);
 /* Every group's id is below. */
 uint32_t program_group_limit(const struct program *program);
 bool program_group(const struct program *program, uint32_t id, struct program_group *group);

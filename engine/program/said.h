@@ -28,6 +28,8 @@ enum program_member_state program_said_state(const struct program_said *said, ui
  * changed. */
 int program_said_set(struct program_said *said, uint32_t group, const struct lpm_address *next_hop,
                      enum program_member_state state);
+/* How long buckets wait for newcomers, where the file says that they do, and for those that drain. */
+struct dp_patience program_patience(const struct fabric *fabric);
 /* The group is gone. */
 void program_said_forget(struct program_said *said, uint32_t group);
 /* With what was said of all groups; like: NULL: nothing was. NULL: no memory. */

@@ -9,7 +9,9 @@
 
 const char *program_member_state_text(enum program_member_state state)
 {
-    static const char *const texts[] = {[PROGRAM_MEMBER_UP] = "up", [PROGRAM_MEMBER_DOWN] = "down"};
+    static const char *const texts[] = {[PROGRAM_MEMBER_UP] = "up",
+                                        [PROGRAM_MEMBER_DOWN] = "down",
+                                        [PROGRAM_MEMBER_DRAIN] = "drain"};
     return texts[state];
 }
 
@@ -48,6 +50,11 @@ int program_set_member(struct program *program, uint32_t group, const struct lpm
     return error ? error : swap(program, group, next_hop);
 }
 
+unsigned program_tick(struct program *program, uint64_t now_ms)
+{
+    return dp_groups_tick(program->forwarding, now_ms);
+}
+
 /* --- Questions -------------------------------------------------------------------------------- */
 
 uint32_t program_group_limit(const struct program *program)
@@ -75,8 +82,10 @@ static void fill_member(const struct program *program, uint32_t id, const struct
         .said = program_said_state(program->said, id, &model->next_hop),
     };
     for (unsigned i = 0; i < info->member_count; i++)
-        if (lpm_address_equal(&info->members[i].next_hop, &model->next_hop))
+        if (lpm_address_equal(&info->members[i].next_hop, &model->next_hop)) {
             member->buckets = info->buckets[i];
+            member->wanted = info->wanted[i];
+        }
     dp_counters_member(program->forwarding, id, &model->next_hop, &member->counters);
 }
 

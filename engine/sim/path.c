@@ -131,7 +131,8 @@ static int decide(struct walk *walk, struct path_hop *hop, struct dp_verdict *ve
                              .router = FABRIC_NONE,
                              .tunnel = FABRIC_NONE,
                              .depth = walk->depth};
-    dp_decide(finder->forwarding, &id, &walk->packet, verdict, 1, NULL);
+    const struct dp_decide_options options = {.user = finder->without_rows};
+    dp_decide(finder->forwarding, &id, &walk->packet, verdict, 1, &options);
     hop->group = verdict->group;
     if (verdict->backend && verdict->nic)
         hop->backend = &finder->fabric->nics[program_nic_of(finder->program, verdict->nic)];

@@ -90,7 +90,7 @@ struct path_finder *path_finder_create(const struct fabric *fabric, struct sim *
                                        const struct dp_forwarding *forwarding);
 void path_finder_free(struct path_finder *finder);
 /* From now on hops have no row, and the twin may change while the finder lives: for who walks the same
- * flows over and over. */
+ * flows over and over. They count as traffic: it keeps buckets in use (ecmp.sticky). */
 void path_finder_skip_rows(struct path_finder *finder);
 
 /* Walks a flow from place `from`: a NIC, or a host behind a router. made, if not NULL, gets the sessions that it

@@ -54,6 +54,14 @@ static int run_error(const struct sim *sim)
     return sim_clock_failed(sim->clock) ? -ENOMEM : sim->error;
 }
 
+/* Buckets that wait for flows to fall idle move on virtual time. */
+static bool step(struct sim *sim, uint64_t limit_ms)
+{
+    bool stepped = sim_clock_step(sim->clock, limit_ms);
+    controller_tick_groups(sim->controller, sim_now_ms(sim));
+    return stepped;
+}
+
 int sim_settle(struct sim *sim, uint64_t limit_ms)
 {
     uint64_t last_ms = sim_feeds_end_ms(sim), now_ms = sim_now_ms(sim);
@@ -63,7 +71,7 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
         if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && sim_settled(sim) &&
             !controller_pace(sim->controller).is_damping)
             return 0;
-        if (!sim_clock_step(sim->clock, end_ms))
+        if (!step(sim, end_ms))
             return -ETIMEDOUT;
     }
     return run_error(sim);
@@ -72,17 +80,17 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
 int sim_run(struct sim *sim, uint64_t duration_ms)
 {
     uint64_t end_ms = sim_now_ms(sim) + duration_ms;
-    while (!run_error(sim) && sim_clock_step(sim->clock, end_ms))
+    while (!run_error(sim) && step(sim, end_ms))
         continue;
     return run_error(sim);
 }
 
 int sim_step(struct sim *sim, uint64_t limit_ms)
 {
-    if (!sim_clock_step(sim->clock, limit_ms))
+    if (!step(sim, limit_ms))
         return run_error(sim);
     while (!run_error(sim) && sim_clock_next_ms(sim->clock) <= sim_now_ms(sim))
-        sim_clock_step(sim->clock, limit_ms);
+        step(sim, limit_ms);
     return run_error(sim) ? run_error(sim) : 1;
 }
 

@@ -343,6 +343,18 @@ Test(history, a_new_group_begins_as_the_one_that_is_most_like_it)
     destroy(new);
 }
 
+/* Even before readers have left what was. */
+Test(history, one_that_comes_back_at_once_waits_too)
+{
+    for (unsigned flow = 0; flow < FLOWS; flow++)
+        use(flow, 0);
+    replace(group, (struct set){.members = 5, .sticky = true});
+    take_picture(group, &before);
+    replace(group, (struct set){.members = 7, .sticky = true});
+    take_picture(group, &after);
+    cr_assert_eq(changes(&before, &after), 0);
+}
+
 Test(history, one_that_waited_long_enough_is_not_put_off_by_another_change)
 {
     const struct set five = {.members = 31, .sticky = true};

@@ -112,6 +112,59 @@ Test(set_member, sessions_and_operators_must_agree)
     cr_assert_gt(count(nics, program_nic_id(lab.program, base.nva1)), 0);
 }
 
+/* Defaults of the file: 60 s without use, ten minutes at most. */
+Test(set_member, one_that_drains_gets_nothing_and_loses_what_is_idle)
+{
+    struct program_group group;
+    uint32_t id = group_of_flows();
+    uint32_t before[FLOWS], after[FLOWS];
+    program_tick(lab.program, 1000000);
+    send_flows(before);
+    cr_assert_eq(set(id, &nva1, PROGRAM_MEMBER_DRAIN), 1);
+    lab_flush(&lab);
+    program_tick(lab.program, 1050000);
+    program_tick(lab.program, 1050100);
+    send_flows(after);
+    for (unsigned i = 0; i < FLOWS; i++)
+        cr_assert_eq(before[i], after[i], "flow %u", i);
+    cr_assert(program_group(lab.program, id, &group));
+    cr_assert(member(&group, &nva1)->buckets > 0 && member(&group, &nva1)->wanted == 0);
+    program_tick(lab.program, 1061000);
+    cr_assert_gt(program_tick(lab.program, 1061100), 0);
+    send_flows(after);
+    cr_assert_eq(count(after, program_nic_id(lab.program, base.nva2)), FLOWS);
+    cr_assert(program_group(lab.program, id, &group));
+    cr_assert_eq(member(&group, &nva1)->buckets, 0);
+    set(id, &nva1, PROGRAM_MEMBER_UP);
+    send_flows(after);
+    for (unsigned i = 0; i < FLOWS; i++)
+        cr_assert_eq(before[i], after[i], "flow %u", i);
+}
+
+Test(set_member, with_sticky_groups_one_that_comes_back_waits_for_idle_buckets)
+{
+    const struct program_member *found;
+    struct program_group group;
+    lab_close(&lab);
+    base.world->fabric.ecmp.sticky = true;
+    base.world->fabric.ecmp.sticky_idle_ms = 500;
+    base.world->fabric.ecmp.sticky_forced_ms = 5000;
+    lab_open(&lab, base.world, 0);
+    program_tick(lab.program, 1000);
+    lab_flush(&lab);
+    uint32_t id = group_of_flows();
+    set(id, &nva1, PROGRAM_MEMBER_DOWN);
+    set(id, &nva1, PROGRAM_MEMBER_UP);
+    cr_assert(program_group(lab.program, id, &group));
+    found = member(&group, &nva1);
+    cr_assert(found->buckets == 0 && found->wanted > 16384 / 3, "%u of %u", found->buckets,
+              found->wanted);
+    program_tick(lab.program, 1100);
+    cr_assert(program_group(lab.program, id, &group));
+    cr_assert_eq(member(&group, &nva1)->buckets, found->wanted, "no flow uses any");
+    lab_flush(&lab);
+}
+
 Test(set_member, a_group_shows_all_its_members_and_why_some_are_out)
 {
     struct program_group group;

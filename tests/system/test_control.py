@@ -181,6 +181,32 @@ def takes_members_out_of_groups_and_lets_them_in(folder):
         engine.stop()
 
 
+def buckets(folder):
+    found = nva_group(folder)
+    return {hop: member["buckets"] for hop, member in found[1].items()} if found else {}
+
+
+@case
+def drains_a_member_and_lets_newcomers_wait(folder):
+    vm = "  - {name: vm, subnet: hub/nva, addresses: [10.77.1.9]}\n"
+    sticky = "ecmp: {sticky: {idle_ms: 300, forced_ms: 60000}}\n"
+    with start(folder, nics=vm, more=sticky) as engine:
+        for number in (4, 5):
+            peer = Peer(number)
+            peer.announce(nlri(1))
+            engine.peers = [*getattr(engine, "peers", []), peer]
+        wait_for("both have their share", lambda: min(buckets(folder).values(), default=0) > 5000)
+        number = str(nva_group(folder)[0]["group"])
+        ask(folder, "set", "member", number, "10.77.1.4", "drain")
+        row = nva_group(folder)[1]["10.77.1.4"]
+        assert (row["state"], row["reason"], row["wanted"]) == ("drain", "set", 0), row
+        wait_for("nothing left", lambda: buckets(folder) == {"10.77.1.4": 0, "10.77.1.5": 16384})
+        ask(folder, "set", "member", number, "10.77.1.4", "up")
+        wait_for("its share again", lambda: buckets(folder)["10.77.1.4"] > 5000)
+        assert "10.77.1.4 is drain in 1" in ask(folder, "set", "member", number, "10.77.1.4", "drain", plain=True)
+        engine.stop()
+
+
 @case
 def asks_one_peer_for_its_routes_again(folder):
     with start(folder) as engine:
