@@ -129,6 +129,7 @@ static void *read_forever(void *argument)
 {
     const unsigned worker = (unsigned)(uintptr_t)argument;
     struct dp_worker_counters *counters = dp_worker_counters(forwarding, worker);
+    const struct dp_decide_options options = {.user = worker + 1};
     struct test_random random = {.state = worker};
     struct dp_packet packets[CASES * 8];
     struct dp_verdict verdicts[CASES * 8];
@@ -148,7 +149,7 @@ static void *read_forever(void *argument)
             memcpy(packets[i].source, from.bytes, 4);
             memcpy(packets[i].destination, to.bytes, 4);
         }
-        dp_decide(forwarding, nics, packets, verdicts, CASES * 8, NULL);
+        dp_decide(forwarding, nics, packets, verdicts, CASES * 8, &options);
         for (unsigned i = 0; i < CASES * 8; i++) {
             check_verdict(i % CASES, &verdicts[i]);
             count(counters, nics[i], &verdicts[i]);
@@ -195,7 +196,10 @@ static uint32_t make_group(const uint32_t *nics, unsigned n, uint32_t replaced)
 {
     struct dp_member members[2];
     const struct dp_group_config config = {
-        .kind = DP_GROUP_MEMBERS, .members = members, .member_count = n};
+        .kind = DP_GROUP_MEMBERS,
+        .members = members,
+        .member_count = n,
+        .patience = {.sticky = replaced != 0, .idle_ms = 20, .forced_ms = 50}};
     uint32_t group = replaced;
 
     for (unsigned i = 0; i < n; i++)
@@ -216,8 +220,12 @@ static void turn_group(struct test_random *random)
 {
     static const uint32_t ab[] = {NIC_A, NIC_B}, c[] = {NIC_C};
 
+    static uint64_t now_ms = 1000;
+
+    now_ms += 10;
+    dp_groups_tick(forwarding, now_ms);
     if (test_random_one_in(random, 2))
-        make_group(ab, 2, turning);
+        make_group(ab, 1 + test_random_below(random, 2), turning);
     else
         make_group(c, 1, turning);
 }
