@@ -88,7 +88,7 @@ struct dp_forwarding_config {
     uint32_t group_capacity; /* group ids are 1 .. group_capacity (<= LPM_LEAF_MAX) */
     /* native: TTL decremented and checked, symmetric hash; azure: TTL untouched, see hash_salt. */
     bool decrement_ttl;
-    unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes */
+    unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes; 6: IPv6's flow label */
     bool silent_drops;    /* azure: no ICMP error says why a packet was dropped */
 };
 

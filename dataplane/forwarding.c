@@ -6,6 +6,7 @@
  * attachment.c, underlay.c and next_hop.c. Ids that are not set lead to NULL; the two "absent" records let
  * the decision go on without a branch for it.
  */
+#include "dataplane/hash.h"
 #include "dataplane/writer.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ static bool config_valid(const struct dp_forwarding_config *config)
     /* Both kinds of ids are leaves of the address maps. */
     if (config->nic_capacity > LPM_LEAF_MAX - config->group_capacity)
         return false;
-    return config->hash_fields == 5 || config->hash_fields == 3 || config->hash_fields == 2;
+    return config->hash_fields == 5 || config->hash_fields == 3 || config->hash_fields == 2 ||
+           config->hash_fields == DP_HASH_FLOW_LABEL;
 }
 
 static struct dp_vnet *vnet_absent(const struct dp_forwarding *forwarding)

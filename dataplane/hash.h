@@ -105,10 +105,15 @@ static inline uint32_t dp_flow_hash6(const uint8_t *source, const uint8_t *desti
                           salt);
 }
 
+/* RFC 6438: addresses and flow label name the flow, fragments and what hides its ports included. Each
+ * direction has a label of its own. Packets without one are hashed by the 5-tuple. */
+#define DP_HASH_FLOW_LABEL 6u
+
 static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsigned hash_fields,
                                            uint32_t salt)
 {
-    const bool ports = hash_fields == 5 && packet->has_ports;
+    const bool label = hash_fields == DP_HASH_FLOW_LABEL && packet->flow_label != 0;
+    const bool ports = hash_fields >= 5 && packet->has_ports;
     const uint8_t *source = packet->source;
     uint16_t source_port = ports ? packet->source_port : 0;
     uint16_t destination_port = ports ? packet->destination_port : 0;
@@ -124,6 +129,10 @@ static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsig
     }
     if (hash_fields == 2)
         protocol = 0;
+    if (label) {
+        source_port = destination_port = (uint16_t)packet->flow_label;
+        protocol = (uint8_t)(packet->flow_label >> 16);
+    }
     if (packet->family == LPM_IPV4)
         return dp_flow_hash4(source, packet->destination, source_port, destination_port, protocol,
                              salt);

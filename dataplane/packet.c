@@ -211,6 +211,7 @@ static void read_embedded6(struct dp_packet *packet, const uint8_t *bytes, size_
         return;
     walk.next = bytes[6];
     packet->icmp_error = true;
+    packet->flow_label = dp_load4(bytes) & 0xfffff; /* of the flow, as the ports */
     memcpy(packet->error_peer, bytes + 24, 16);
     if (!walk_extensions(&walk, &ignored))
         return;

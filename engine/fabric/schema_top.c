@@ -162,7 +162,7 @@ static const struct fabric_schema sticky_schema = {
 
 static const struct fabric_word balances[] = {{"hrw", false}, {"strict", true}, {NULL, 0}};
 static const struct fabric_word hashes[] = {
-    {"5-tuple", 5}, {"3-tuple", 3}, {"2-tuple", 2}, {NULL, 0}};
+    {"5-tuple", 5}, {"3-tuple", 3}, {"2-tuple", 2}, {"flow-label", 6}, {NULL, 0}};
 static const struct fabric_key ecmp_keys[] = {
     {.name = "balance",
      .type = FABRIC_TYPE_WORD,

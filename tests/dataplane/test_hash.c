@@ -114,6 +114,34 @@ Test(hash, takes_the_fields_that_it_is_told_and_no_others)
 }
 
 /* Which ports a fragment carries must not matter: the first has them, the others have not. */
+/* RFC 6438: all packets of a flow have its label, whatever else of them can be read. */
+Test(hash, a_flow_label_stands_for_protocol_and_ports)
+{
+    struct test_random random = test_random_start();
+
+    for (unsigned i = 0; i < 20000; i++) {
+        struct dp_packet packet = random_packet(&random), other, error;
+        uint32_t hash;
+
+        packet.flow_label = packet.family == LPM_IPV6 ? test_random_below(&random, 1u << 20) : 0;
+        hash = dp_flow_hash(&packet, 6, i % 3);
+        if (packet.flow_label == 0) {
+            cr_assert_eq(hash, dp_flow_hash(&packet, 5, i % 3), "seed %lu", random.seed);
+            continue;
+        }
+        other = packet;
+        other.has_ports = false;
+        other.fragment = true;
+        other.protocol = 44;
+        other.source_port ^= 1;
+        cr_assert_eq(hash, dp_flow_hash(&other, 6, i % 3), "seed %lu", random.seed);
+        error = error_about(&packet, &random);
+        cr_assert_eq(hash, dp_flow_hash(&error, 6, i % 3), "seed %lu", random.seed);
+        other.flow_label ^= 1u << test_random_below(&random, 20);
+        cr_assert_neq(hash, dp_flow_hash(&other, 6, i % 3), "seed %lu", random.seed);
+    }
+}
+
 Test(hash, every_fragment_of_a_datagram_hashes_alike)
 {
     struct test_random random = test_random_start();

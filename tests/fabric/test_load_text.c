@@ -148,7 +148,7 @@ Test(load_text, keys_and_types)
         {{{"fabric: base", "fabric: base\n"
                            "ecmp: {balance: maglev, hash: 4-tuple}"}},
          "base.yaml:2: error: ecmp.balance: 'maglev' is not one of: hrw, strict\n"
-         "base.yaml:2: error: ecmp.hash: '4-tuple' is not one of: 5-tuple, 3-tuple, 2-tuple\n"},
+         "base.yaml:2: error: ecmp.hash: '4-tuple' is not one of: 5-tuple, 3-tuple, 2-tuple, flow-label\n"},
         {{{"fabric: base", "fabric: base\n"
                            "engine: {metrics_listen: 127.0.0.1}"}},
          "base.yaml:2: error: engine.metrics_listen: '127.0.0.1' is not an address and port like "
