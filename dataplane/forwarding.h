@@ -103,8 +103,8 @@ struct dp_vnet {
 
 /* --- Groups ----------------------------------------------------------------------------------- */
 
-/* Index of a member per bucket. A function of the members' identities and weights alone, hence
- * shared by every group with equal ones. See bucket.c. */
+/* Index of a member per bucket: of the members' identities and weights alone, or on its way there
+ * (history.c). Shared by every group with equal ones. See bucket.c. */
 struct dp_bucket_table;
 
 /* Buckets of a table with a history move while workers read: see history.c. A relaxed access of one
