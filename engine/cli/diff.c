@@ -120,9 +120,11 @@ static int compare_routes(struct comparing *comparing)
 
 /* --- Paths -------------------------------------------------------------------------------------- */
 
-/* "vm1, nva1, vm2: delivered" */
-static void path_text(const struct fabric *fabric, const struct path *path, char text[TEXT])
+/* "vm1, nva1, vm2: delivered"; "vm1, nva1, vm2, which sees 10.0.1.4: delivered" */
+static void path_text(const struct fabric *fabric, const struct survey_flow *flow, char text[TEXT])
 {
+    const struct path *path = flow->out;
+    char source[LPM_ADDRESS_TEXT];
     size_t at = 0;
     for (unsigned i = 0; i < path->hop_count && at < TEXT / 2; i++)
         if (path->hops[i].depth == 0)
@@ -130,6 +132,9 @@ static void path_text(const struct fabric *fabric, const struct path *path, char
                                    place_object(fabric, path->hops[i].place));
     if (path->end != FABRIC_NONE)
         at += (size_t)snprintf(text + at, TEXT - at, ", %s", place_object(fabric, path->end));
+    if (path->end != FABRIC_NONE && !lpm_address_equal(&flow->source, &path->source))
+        at += (size_t)snprintf(text + at, TEXT - at, ", which sees %s",
+                               lpm_address_format(&path->source, source));
     snprintf(text + at, TEXT - at, ": %s",
              path->reason ? path->reason : path_verdict_text(path->verdict));
 }
@@ -147,7 +152,7 @@ static int remember_way(void *context, const struct survey_flow *flow)
         ways = json_object();
         json_object_set_new(side->ways, ends, ways);
     }
-    path_text(fabric, flow->out, way);
+    path_text(fabric, flow, way);
     return json_object_set_new(ways, way, json_true()) ? -ENOMEM : 0;
 }
 

@@ -262,6 +262,13 @@ def diff_shows_routes_paths_and_findings_that_change():
         assert gone["before"]["nextHopIpAddress"] == ["10.0.1.4", "10.0.1.5"] and gone["after"] is None
         assert any(row["nic"] == "vm9" and row["before"] is None for row in routes)
         assert "+ " in run("diff", EXAMPLE, refusing, code=1).stdout
+        # The same ways, but for whom the receiver sees.
+        hidden = document("diff", EXAMPLE, write(folder, "hidden.yaml", good.replace(
+            "    asn: 65001\n", "    asn: 65001\n    source_nat: true\n")), code=1)
+        assert hidden["routes"] == [], hidden["routes"]
+        change = next(path for path in hidden["paths"] if path["ends"].startswith("vm1 to vm2 (10."))
+        assert all(", which sees 10.0.1." in way for way in change["after"]), change
+        assert not any("which sees" in way for way in change["before"]), change
         run("diff", EXAMPLE, str(pathlib.Path(folder, "none.yaml")), code=2)
 
 
