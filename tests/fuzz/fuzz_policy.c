@@ -4,7 +4,8 @@
  * Input: lines. Each is tried as an AS-path expression, a community, a prefix range and a number range;
  * all together as the policies of a fabric file. What must hold: a word is understood or refused with a
  * reason; what the loader takes compiles; a policy gives every route one verdict, the same when it is
- * asked again, and no set of attributes is left over.
+ * asked again, and no set of attributes is left over; a rule for a word decides about the routes that the word matches;
+ * what it removes is gone, what it adds is there, what it sets is all there is.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -38,8 +39,9 @@ struct bench {
 /* An own route, a short path with communities, a long one. */
 static void make_routes(struct bench *bench)
 {
-    static const char *const communities[] = {"65001:100", "no-export", "rt:65001:7",
-                                              "rt:4200000001:7", "65001:1:2"};
+    static const char *const communities[] = {"65001:100",       "no-export", "rt:65001:7",
+                                              "rt:4200000001:7", "65001:1:2", "4200000001:7:65001",
+                                              "lb:65001:125000", "soo:1:2",   "blackhole"};
     struct lpm_address next_hop;
     uint32_t asns[300];
 
@@ -51,7 +53,7 @@ static void make_routes(struct bench *bench)
         bgp_builder_set_as_path(bench->builder, asns, (size_t[]){0, 3, 300}[route]);
         if (route > 0)
             bgp_builder_set_next_hop(bench->builder, &next_hop);
-        for (unsigned i = 0; i < route * 2 + 1; i++) {
+        for (unsigned i = 0; i < route * 4 + 1; i++) {
             struct bgp_community community;
 
             REQUIRE(bgp_community_parse(communities[i], &community) == 0);
@@ -95,6 +97,91 @@ static void try_rule(struct bench *bench, const struct rib_policy_rule *rule)
     rib_policy_release(policy);
 }
 
+/* --- What a rule does ------------------------------------------------------------------------- */
+
+static bool is_among(const struct bgp_attributes *attributes,
+                     const struct rib_community_pattern *pattern)
+{
+    for (unsigned i = 0; i < bgp_community_count(attributes, pattern->kind); i++) {
+        struct bgp_community community = bgp_community_at(attributes, pattern->kind, i);
+
+        if (rib_community_pattern_matches(pattern, &community))
+            return true;
+    }
+    return false;
+}
+
+static unsigned count_communities(const struct bgp_attributes *attributes)
+{
+    return bgp_community_count(attributes, BGP_COMMUNITY) +
+           bgp_community_count(attributes, BGP_EXTENDED_COMMUNITY) +
+           bgp_community_count(attributes, BGP_LARGE_COMMUNITY);
+}
+
+/* What becomes of a route by this rule alone; NULL: it did not match. The caller releases it. */
+static const struct bgp_attributes *outcome_of(struct bench *bench,
+                                               const struct rib_policy_rule *rule, unsigned which)
+{
+    const struct rib_policy_route route = {.prefix = &bench->prefixes[0],
+                                           .attributes = bench->routes[which]};
+    struct rib_policy_outcome outcome;
+    struct rib_policy *policy;
+
+    REQUIRE(rib_policy_create("one", rule, 1, &policy) == 0);
+    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
+                             &outcome) == 0);
+    rib_policy_release(policy);
+    REQUIRE(outcome.accepted);
+    if (outcome.rule == 0)
+        return outcome.attributes;
+    REQUIRE(outcome.rule == RIB_POLICY_NO_RULE && outcome.attributes == route.attributes);
+    bgp_attributes_release(bench->table, outcome.attributes);
+    return NULL;
+}
+
+static void try_removal(struct bench *bench, const struct rib_community_pattern *pattern)
+{
+    const struct rib_community_pattern both[] = {*pattern, *pattern};
+    const struct rib_policy_rule rule = {.communities = pattern,
+                                         .community_count = 1,
+                                         .all_communities = both,
+                                         .all_community_count = 2,
+                                         .remove_communities = pattern,
+                                         .remove_community_count = 1};
+
+    for (unsigned which = 0; which < ROUTES; which++) {
+        const struct bgp_attributes *after = outcome_of(bench, &rule, which);
+
+        REQUIRE((after != NULL) == is_among(bench->routes[which], pattern));
+        REQUIRE(!after || !is_among(after, pattern));
+        bgp_attributes_release(bench->table, after);
+    }
+}
+
+static void try_community(struct bench *bench, const struct bgp_community *community)
+{
+    const struct rib_policy_rule add = {.add_communities = community, .add_community_count = 1};
+    const struct rib_policy_rule set = {
+        .set = RIB_SET_COMMUNITIES, .set_communities = community, .set_community_count = 1};
+    char text[BGP_COMMUNITY_TEXT];
+    struct bgp_community again;
+
+    REQUIRE(bgp_community_parse(bgp_community_format(community, text), &again) == 0);
+    REQUIRE(again.kind == community->kind);
+    for (unsigned which = 0; which < ROUTES; which++) {
+        const struct bgp_attributes *added = outcome_of(bench, &add, which);
+        const struct bgp_attributes *only = outcome_of(bench, &set, which);
+
+        REQUIRE(added && bgp_attributes_has_community(added, community));
+        REQUIRE(only && bgp_attributes_has_community(only, community) &&
+                bgp_attributes_has_community(only, &again) && count_communities(only) == 1);
+        bgp_attributes_release(bench->table, added);
+        bgp_attributes_release(bench->table, only);
+    }
+}
+
+/* --- Words ------------------------------------------------------------------------------------ */
+
 static void try_expression(struct bench *bench, const char *text)
 {
     char reason[RIB_PATTERN_ERROR] = "";
@@ -104,6 +191,13 @@ static void try_expression(struct bench *bench, const char *text)
         REQUIRE(reason[0]);
         return;
     }
+    for (unsigned which = 0; which < ROUTES; which++) {
+        const struct bgp_attributes *after =
+            outcome_of(bench, &(struct rib_policy_rule){.as_path = text}, which);
+
+        REQUIRE((after != NULL) == rib_as_path_pattern_matches(as_path, bench->routes[which]));
+        bgp_attributes_release(bench->table, after);
+    }
     rib_as_path_pattern_destroy(as_path);
     try_rule(bench, &(struct rib_policy_rule){.as_path = text,
                                               .set = RIB_SET_MED | RIB_SET_WEIGHT,
@@ -111,24 +205,58 @@ static void try_expression(struct bench *bench, const char *text)
                                               .then = RIB_POLICY_CONTINUE});
 }
 
-static void try_word(struct bench *bench, const char *text)
+static void try_communities(struct bench *bench, const char *text)
 {
     char reason[RIB_PATTERN_ERROR] = "";
     struct rib_community_pattern pattern;
     struct bgp_community community;
+
+    if (bgp_community_parse(text, &community) == 0) {
+        REQUIRE(rib_community_pattern_parse(text, &pattern, reason) == 0);
+        REQUIRE(rib_community_pattern_matches(&pattern, &community));
+        try_community(bench, &community);
+    }
+    if (rib_community_pattern_parse(text, &pattern, reason) < 0) {
+        REQUIRE(reason[0]);
+        return;
+    }
+    try_removal(bench, &pattern);
+    try_rule(bench, &(struct rib_policy_rule){.communities = &pattern,
+                                              .community_count = 1,
+                                              .remove_communities = &pattern,
+                                              .remove_community_count = 1,
+                                              .then = RIB_POLICY_CONTINUE});
+}
+
+/* The numbers of a range, as those that a path may have, and as AS numbers. */
+static void try_numbers(struct bench *bench, const struct rib_number_range *numbers)
+{
+    const struct rib_as_replacement replacement = {numbers->least, 65010};
+    const uint32_t remove[] = {numbers->most, RIB_PRIVATE_AS};
+
+    REQUIRE(numbers->least <= numbers->most);
+    try_rule(bench,
+             &(struct rib_policy_rule){.as_path_length = numbers, .then = RIB_POLICY_REJECT});
+    try_rule(bench, &(struct rib_policy_rule){.med = numbers, .then = RIB_POLICY_REJECT});
+    try_rule(bench, &(struct rib_policy_rule){.local_pref = numbers,
+                                              .set = RIB_SET_LOCAL_PREF,
+                                              .local_pref_value = numbers->most,
+                                              .then = RIB_POLICY_CONTINUE});
+    try_rule(bench, &(struct rib_policy_rule){.remove_as = remove,
+                                              .remove_as_count = 2,
+                                              .replace_as = &replacement,
+                                              .replace_as_count = 1,
+                                              .then = RIB_POLICY_CONTINUE});
+}
+
+static void try_word(struct bench *bench, const char *text)
+{
+    char reason[RIB_PATTERN_ERROR] = "";
     struct rib_prefix_range prefixes;
     struct rib_number_range numbers;
 
     try_expression(bench, text);
-    if (rib_community_pattern_parse(text, &pattern, reason) == 0) {
-        if (bgp_community_parse(text, &community) == 0)
-            REQUIRE(rib_community_pattern_matches(&pattern, &community));
-        try_rule(bench, &(struct rib_policy_rule){.communities = &pattern,
-                                                  .community_count = 1,
-                                                  .remove_communities = &pattern,
-                                                  .remove_community_count = 1,
-                                                  .then = RIB_POLICY_CONTINUE});
-    }
+    try_communities(bench, text);
     if (rib_prefix_range_parse(text, &prefixes, reason) == 0) {
         REQUIRE(prefixes.prefix.length <= prefixes.least && prefixes.least <= prefixes.most &&
                 prefixes.most <= 128);
@@ -136,7 +264,7 @@ static void try_word(struct bench *bench, const char *text)
                             .prefixes = &prefixes, .prefix_count = 1, .then = RIB_POLICY_REJECT});
     }
     if (rib_number_range_parse(text, &numbers, reason) == 0)
-        REQUIRE(numbers.least <= numbers.most);
+        try_numbers(bench, &numbers);
 }
 
 static void try_words(struct bench *bench, const char *text)
