@@ -427,6 +427,11 @@ struct dp_port_status {
 int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
                           struct dp_port_status *status);
 
+/* Is the port's link up, as far as anybody can tell? Looks at the kernel's interface of drivers that do
+ * not report it. Packets for a port that is down are dropped as port-down; it comes back by itself.
+ * Control thread. False also for a port that is not there. */
+bool dp_engine_port_link(struct dp_engine *engine, unsigned port);
+
 /* The same by queue, as the workers count it. */
 struct dp_queue_status {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;

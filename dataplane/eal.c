@@ -147,12 +147,14 @@ static bool huge_pages_free(size_t bytes)
     return true;
 }
 
-static void add_memory(struct arguments *arguments, size_t pool_bytes)
+static void add_memory(struct arguments *arguments, const struct dp_eal_request *request)
 {
-    size_t bytes = pool_bytes + pool_bytes / 2 + EAL_OWN_BYTES;
+    size_t bytes = request->pool_bytes + request->pool_bytes / 2 + EAL_OWN_BYTES;
 
     if (huge_pages_free(bytes)) {
         add(arguments, "--in-memory");
+        if (request->shares_memory)
+            add(arguments, "--single-file-segments");
         return;
     }
     if (bytes < PLAIN_FLOOR_BYTES)
@@ -195,7 +197,7 @@ static void build_arguments(struct arguments *arguments, const struct dp_eal_req
     add(arguments, "--file-prefix");
     add(arguments, "fingerpost-%d", (int)getpid());
     add_buses(arguments, request->pci_port != NULL);
-    add_memory(arguments, request->pool_bytes);
+    add_memory(arguments, request);
 }
 
 /* --- Start ------------------------------------------------------------------------------------ */

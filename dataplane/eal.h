@@ -15,6 +15,7 @@ struct rte_mempool;
 
 struct dp_eal_request {
     size_t pool_bytes;    /* packet buffers and rings that the caller is about to make */
+    bool shares_memory;   /* with another program, which takes few regions (vhost-user) */
     const char *pci_port; /* name of a port that is a PCI device; NULL: none is */
     bool quiet;           /* keep EAL's and the drivers' log lines off stderr, from now on */
 };

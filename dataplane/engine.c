@@ -21,6 +21,7 @@
 
 #include "dataplane/eal.h"
 #include "dataplane/error.h"
+#include "dataplane/port_kind.h"
 #include "dataplane/worker.h"
 
 #define RING_SIZE   1024u
@@ -266,8 +267,11 @@ static int start_eal(const struct dp_engine_config *config, unsigned workers,
     };
 
     for (unsigned p = 0; p < config->port_count; p++) {
-        if (dp_port_is_pci(config->ports[p].device))
+        const char *device = config->ports[p].device;
+
+        if (dp_port_is_pci(device))
             request.pci_port = config->ports[p].name;
+        request.shares_memory |= device && dp_port_kind(device)->shares_memory;
     }
     return dp_eal_start(&request, error);
 }
@@ -357,6 +361,11 @@ int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
         return -EINVAL;
     dp_port_status(&engine->ports[port], status);
     return 0;
+}
+
+bool dp_engine_port_link(struct dp_engine *engine, unsigned port)
+{
+    return port < engine->port_count && dp_port_look(&engine->ports[port]);
 }
 
 unsigned dp_engine_port_queues(const struct dp_engine *engine, unsigned port)

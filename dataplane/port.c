@@ -10,7 +10,8 @@
  * does not have, and net_af_packet does not pass on which frames are concerned: the packet path
  * looks for them (dataplane/checksum.h). net_tap turns that off at its kernel end.
  *
- * Link. Only drivers that report changes are watched. A tap device is not: its far end usually
+ * Link. Drivers that report changes are watched; of those that read an interface of the kernel, that
+ * interface is looked at from time to time. A tap device is not watched: its far end usually
  * lives in another network namespace, where the driver cannot see that it is up.
  */
 #include "dataplane/port.h"
@@ -201,6 +202,7 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsi
                              .partial_checksums = dp_port_kind(config->device)->partial_checksums};
     snprintf(port->name, sizeof(port->name), "%s", config->name);
     name_device(port, config->device);
+    dp_port_interface(config, port->interface);
     result = plug(port, config, workers, error);
     if (result)
         goto fail;
@@ -232,6 +234,14 @@ void dp_port_close(struct dp_port *port)
     if (port->plugged)
         rte_eal_hotplug_remove(port->pci ? "pci" : "vdev", port->device);
     port->started = port->plugged = false;
+}
+
+bool dp_port_look(struct dp_port *port)
+{
+    if (port->started && port->interface[0])
+        atomic_store_explicit(&port->link_up, dp_interface_runs(port->interface),
+                              memory_order_relaxed);
+    return port->started && atomic_load_explicit(&port->link_up, memory_order_relaxed);
 }
 
 void dp_port_status(const struct dp_port *port, struct dp_port_status *status)

@@ -31,7 +31,9 @@ struct dp_port {
     bool partial_checksums; /* what it receives may lack TCP and UDP checksums */
     bool kernel_mtu;        /* the driver must not be told of it */
     bool watches_link;      /* the driver reports changes */
-    _Atomic bool link_up;   /* read by workers, written by EAL's interrupt thread */
+    _Atomic bool
+        link_up;        /* read by workers, written by EAL's interrupt thread and dp_port_look() */
+    char interface[16]; /* of the kernel, whose link is the port's; "": none, or none that tells */
 };
 
 bool dp_port_is_pci(const char *device); /* NULL: no */
@@ -47,6 +49,8 @@ void dp_port_leave_out(struct dp_port *port, const struct dp_port_config *config
 /* No worker may poll it any more. Does nothing to a port that is not open. */
 void dp_port_close(struct dp_port *port);
 
+/* dp_engine_port_link() */
+bool dp_port_look(struct dp_port *port);
 void dp_port_status(const struct dp_port *port, struct dp_port_status *status);
 
 /* Why could the device not be opened? Fills error from what the driver logged and what can be seen

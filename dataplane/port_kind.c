@@ -64,6 +64,7 @@ append(char *options, size_t room, const char *format, ...)
 #define PACKET_RING   (16u << 20)
 #define PACKET_BLOCK  65536u
 #define PACKET_HEADER 128u
+#define MEMIF_BUFFER  2048u /* the driver's own */
 
 static void complete_af_packet(const struct dp_port_config *config, unsigned queues, char *options,
                                size_t room)
@@ -81,12 +82,26 @@ static void complete_af_packet(const struct dp_port_config *config, unsigned que
            PACKET_RING / slot);
 }
 
+/* Buffers that hold the port's frames; both ends say the same, or the link does not come up. */
+static void complete_memif(const struct dp_port_config *config, unsigned queues, char *options,
+                           size_t room)
+{
+    (void)queues;
+    if (config->mtu + DP_L2_OVERHEAD > MEMIF_BUFFER && !has_option(options, "bsize"))
+        append(options, room, "bsize=%u", config->mtu + DP_L2_OVERHEAD);
+}
+
 static const struct dp_port_kind kinds[] = {
     {.driver = "net_af_packet",
      .partial_checksums = true,
      .kernel_mtu = true,
      .interface_option = "iface",
      .complete = complete_af_packet},
+    {.driver = "net_af_xdp", .interface_option = "iface"},
+    {.driver = "net_pcap", .interface_option = "iface"},
+    {.driver = "net_memif", .kernel_mtu = true, .complete = complete_memif},
+    {.driver = "net_virtio_user", .shares_memory = true},
+    {.driver = "virtio_user", .shares_memory = true},
 };
 static const struct dp_port_kind any;
 
@@ -107,6 +122,31 @@ void dp_port_options(const struct dp_port_config *config, unsigned queues, char 
     snprintf(options, room, "%s", config->options ? config->options : "");
     if (kind->complete)
         kind->complete(config, queues, options, room);
+}
+
+/* --- Interface -------------------------------------------------------------------------------- */
+
+void dp_port_interface(const struct dp_port_config *config, char interface[16])
+{
+    const char *option = dp_port_kind(config->device)->interface_option;
+
+    interface[0] = '\0';
+    if (option)
+        dp_port_option(config->options, option, interface, NAME_TEXT);
+}
+
+bool dp_interface_runs(const char interface[16])
+{
+    int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {0};
+    bool runs;
+
+    memcpy(request.ifr_name, interface, sizeof(request.ifr_name));
+    runs = handle >= 0 && ioctl(handle, SIOCGIFFLAGS, &request) == 0 &&
+           (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
+    if (handle >= 0)
+        close(handle);
+    return runs;
 }
 
 /* --- MTU -------------------------------------------------------------------------------------- */
@@ -131,7 +171,7 @@ int dp_port_check_mtu(const struct dp_port_config *config, char error[DP_ERROR_T
     unsigned wanted = config->mtu ? config->mtu : DP_PORT_MTU, has;
     char name[NAME_TEXT] = "";
 
-    if (!kind->interface_option ||
+    if (!kind->kernel_mtu || !kind->interface_option ||
         !dp_port_option(config->options, kind->interface_option, name, sizeof(name)) ||
         !interface_mtu(name, &has) || has >= wanted)
         return 0;

@@ -14,10 +14,12 @@ struct dp_port_kind {
     const char *driver; /* as a device's name begins */
     /* Sees no checksums that its sender left to hardware: see struct dp_port. */
     bool partial_checksums;
-    /* Knows no MTU above 1500: the kernel's interface has one, and buffers are sized by options. */
+    /* Knows no MTU above 1500: buffers are sized by options, and the kernel's interface, if there is
+     * one, has an MTU of its own. */
     bool kernel_mtu;
     /* Option that names the kernel's interface; NULL: there is none. */
     const char *interface_option;
+    bool shares_memory; /* its buffers are another program's to read: see struct dp_eal_request */
     /* Adds what is missing to "key=value,..."; NULL: nothing ever is. */
     void (*complete)(const struct dp_port_config *config, unsigned queues, char *options,
                      size_t room);
@@ -32,6 +34,11 @@ void dp_port_options(const struct dp_port_config *config, unsigned queues, char 
 
 /* The value of key in "key=value,key=value"; false when it is not there. */
 bool dp_port_option(const char *options, const char *key, char *value, size_t room);
+
+/* The kernel's interface whose link is the port's; "" where there is none. */
+void dp_port_interface(const struct dp_port_config *config, char interface[16]);
+/* Is it there, up, and has its carrier? */
+bool dp_interface_runs(const char interface[16]);
 
 /* The kernel's interface must carry what the port is to: fills error and returns -EINVAL when its
  * MTU is smaller. 0 also where there is no such interface. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/fabric/placement.h"
+#include "engine/live/log.h"
 #include "engine/program/program.h"
 
 /* Ports in the order of the fabric: an attachment names its port by that index. Those of other hosts
@@ -99,6 +100,16 @@ fail:
     return status;
 }
 
+/* One that is down from the start is said to be down, too; those of other hosts are nobody's news. */
+static int note_links(struct live_plane *plane, const struct fabric *fabric)
+{
+    plane->links = calloc(fabric->ports_count, sizeof(*plane->links));
+    for (uint32_t i = 0; plane->links && i < fabric->ports_count; i++)
+        plane->links[i] = dp_engine_port_queues(plane->engine, i) > 0;
+    plane->link_count = plane->links ? fabric->ports_count : 0;
+    return plane->links ? 0 : -ENOMEM;
+}
+
 int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool verbose,
                      char error[DP_ERROR_TEXT])
 {
@@ -110,7 +121,19 @@ int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool
     struct dp_engine_config config = engine_config(fabric, ports, verbose);
     int status = dp_engine_start(&config, plane->forwarding, &plane->engine, error);
     free(ports);
-    return status;
+    return status ? status : note_links(plane, fabric);
+}
+
+void live_plane_watch(struct live_plane *plane, const struct fabric *fabric)
+{
+    for (uint32_t i = 0; plane->engine && i < plane->link_count && i < fabric->ports_count; i++) {
+        bool up = dp_engine_port_link(plane->engine, i);
+        if (up == plane->links[i])
+            continue;
+        plane->links[i] = up;
+        live_log("port %s: link %s", fabric->ports[i].name,
+                 up ? "up" : "down: what is to leave there is dropped as port-down");
+    }
 }
 
 void live_plane_stop(struct live_plane *plane)
@@ -129,5 +152,6 @@ void live_plane_destroy(struct live_plane *plane)
         dp_forwarding_destroy(plane->forwarding);
     if (plane->lpm)
         lpm_destroy(plane->lpm);
+    free(plane->links);
     memset(plane, 0, sizeof(*plane));
 }

@@ -21,6 +21,8 @@ struct live_plane {
     struct controller *controller;
     struct dp_engine *engine; /* NULL: the file has no ports */
     unsigned workers;
+    uint32_t link_count;
+    bool *links; /* [link_count], by port: as the log has them */
 };
 
 /* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is
@@ -31,6 +33,8 @@ int live_plane_create(struct live_plane *plane, const struct fabric *fabric,
 /* Opens the ports and lets packets through. */
 int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool verbose,
                      char error[DP_ERROR_TEXT]);
+/* Looks at the ports' links, and says which went down or came up. From time to time. */
+void live_plane_watch(struct live_plane *plane, const struct fabric *fabric);
 /* Stops the workers; counters can still be read. */
 void live_plane_stop(struct live_plane *plane);
 void live_plane_destroy(struct live_plane *plane);

@@ -1,0 +1,144 @@
+#!/bin/bash
+# Kinds of ports between two engines: VXLAN goes over each of them, and a link that goes down is told and comes back.
+#
+#   guest1 ──tap── host1: engine ══ memif, vhost + virtio_user, af_xdp, af_packet ══ host2: engine ──tap── guest2
+set -Eeuo pipefail
+
+fingerpost=$1
+prefix=fpp-$$
+run=$(mktemp -d /tmp/fingerpost-ports.XXXXXX)
+names="host1 host2 guest1 guest2"
+pids=()
+
+skip() { echo "ports: skipped: $1"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root"
+for program in ip nsenter ping; do command -v $program > /dev/null || skip "$program is missing"; done
+[ -e /dev/net/tun ] || skip "no tun module here"
+ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
+ip netns del "$prefix-try"
+
+in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
+fail() { echo "ports: $*" >&2; exit 1; }
+stop_engines() {
+    local pid
+    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2> /dev/null || true; done
+    pids=()
+}
+remove_network() { local name; for name in $names; do ip netns del "$prefix-$name" 2> /dev/null || true; done; }
+cleanup() {
+    local status=$?
+    trap - EXIT ERR
+    set +e
+    [ $status = 0 ] || tail -n 20 "$run"/*.err >&2
+    stop_engines
+    remove_network
+    rm -rf "$run"
+    exit $status
+}
+trap cleanup EXIT
+trap 'echo "ports: line $LINENO failed: $BASH_COMMAND" >&2' ERR
+
+make_network() {
+    local name
+    for name in $names; do
+        ip netns add "$prefix-$name"
+        in_ns "$name" ip link set lo up
+    done
+    in_ns host1 ip link add under mtu 1600 type veth peer name under mtu 1600 netns "$prefix-host2"
+    in_ns host1 ip link set under up
+    in_ns host2 ip link set under up
+}
+
+write_fabric() {
+    cat << END
+fabric: ports
+vnets:
+  - name: spoke
+    address_space: [10.1.0.0/16]
+    subnets: [{name: vms, prefixes: [10.1.0.0/24]}]
+hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.7}]
+nics:
+  - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4], mac: "02:00:00:00:01:04", port: p-vm1, host: h1}
+  - {name: vm2, subnet: spoke/vms, addresses: [10.1.0.5], mac: "02:00:00:00:01:05", port: p-vm2, host: h2}
+ports:
+  - {name: p-vm1, device: net_tap, options: {iface: fp-guest}}
+  - {name: p-vm2, device: net_tap, options: {iface: fp-guest}}
+  - {name: under1, $1, address: 192.0.2.1}
+  - {name: under2, $2, address: 192.0.2.7}
+END
+}
+
+# false: it ended
+start_host() {
+    local number=$1 tries=400 guest=guest$1 last=$(($1 + 3))
+    : > "$run/h$number.err"
+    nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" \
+        > "$run/h$number.out" 2> "$run/h$number.err" &
+    pids+=($!)
+    until grep -q ' running: ' "$run/h$number.err"; do
+        kill -0 "${pids[-1]}" 2> /dev/null || return 1
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "engine h$number did not start"
+        sleep 0.05
+    done
+    in_ns "host$number" ip link set fp-guest netns "$prefix-$guest"
+    in_ns "$guest" ip link set fp-guest address "02:00:00:00:01:0$last" up
+    in_ns "$guest" ip address add "10.1.0.$last/24" dev fp-guest
+}
+
+# The first packets may come before the far end is known.
+reaches() {
+    local tries
+    for tries in $(seq 20); do
+        in_ns guest1 ping -c 2 -i 0.1 -W 1 -s "$1" 10.1.0.5 > "$run/ping" 2>&1 && return
+        sleep 0.2
+    done
+    cat "$run/ping" >&2
+    fail "$kind: nobody answers (try $tries)"
+}
+
+wait_for_line() {
+    local tries
+    for tries in $(seq 100); do grep -q "$1" "$run/h1.err" && return; sleep 0.1; done
+    fail "$kind: no line \"$1\" (try $tries)"
+}
+
+try_kind() {
+    kind=$1
+    make_network
+    write_fabric "$2" "$3" > "$run/fabric.yaml"
+    if ! start_host 1 || ! start_host 2; then
+        # Not every kernel has it; a start that fails says why.
+        [ "${5:-}" = optional ] || fail "$kind: an engine ended"
+        echo "$kind: not here: $(tail -q -n 1 "$run"/*.err | tail -n 1)"
+        return
+    fi
+    reaches "$4"
+    echo "$kind: $(grep received "$run/ping")"
+}
+
+end_kind() {
+    stop_engines
+    remove_network
+}
+
+try_kind memif "device: net_memif, mtu: 2200, options: {role: server, socket: $run/memif, socket-abstract: no}" \
+    "device: net_memif, mtu: 2200, options: {role: client, socket: $run/memif, socket-abstract: no}" 1472
+end_kind
+try_kind vhost "device: net_vhost, options: {iface: $run/vhost}" "device: virtio_user, options: {path: $run/vhost}" 1000
+end_kind
+try_kind af_xdp "device: net_af_xdp, options: {iface: under}" "device: net_af_xdp, options: {iface: under}" 1000 optional
+end_kind
+try_kind af_packet "device: net_af_packet, mtu: 1600, options: {iface: under}" \
+    "device: net_af_packet, mtu: 1600, options: {iface: under}" 1472
+in_ns host2 ip link set under down
+wait_for_line 'port under1: link down'
+in_ns guest1 ping -c 1 -W 1 10.1.0.1 > /dev/null || fail "the gateway does not answer while another port is down"
+in_ns host2 ip link set under up
+wait_for_line 'port under1: link up'
+reaches 56
+in_ns host2 ip link del under
+sleep 0.3
+in_ns guest1 ping -c 1 -W 1 10.1.0.1 > /dev/null || fail "the gateway does not answer after another port's interface is gone"
+end_kind
