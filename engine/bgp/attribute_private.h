@@ -72,6 +72,7 @@ struct bgp_attribute_builder {
     uint8_t link_local[16];
     const struct bgp_attributes *received; /* with BGP_HAS_RECEIVED in flags */
     uint32_t weight;
+    uint64_t mark;
     struct attribute_bits present, partial;
     struct bytes_buffer as_path;        /* segments with 4-octet AS numbers */
     struct bytes_buffer communities[3]; /* by enum bgp_community_kind; sorted, each once */

@@ -147,8 +147,9 @@ static struct bgp_attributes *writable(const struct bgp_attributes *attributes)
 struct tail {
     const struct bgp_attributes *received; /* one reference held */
     uint32_t weight;
+    uint64_t mark;
 };
-#define TAIL_RECEIVED (sizeof(const struct bgp_attributes *) + sizeof(uint32_t))
+#define TAIL_RECEIVED (sizeof(const struct bgp_attributes *) + sizeof(uint32_t) + sizeof(uint64_t))
 
 static size_t link_local_size(const struct bgp_attributes *attributes)
 {
@@ -169,6 +170,7 @@ static struct tail tail_of(const struct bgp_attributes *attributes)
     struct tail tail;
     memcpy(&tail.received, at, sizeof tail.received);
     memcpy(&tail.weight, at + sizeof tail.received, sizeof tail.weight);
+    memcpy(&tail.mark, at + sizeof tail.received + sizeof tail.weight, sizeof tail.mark);
     return tail;
 }
 
@@ -208,6 +210,11 @@ const struct bgp_attributes *bgp_attributes_received(const struct bgp_attributes
 uint32_t bgp_attributes_weight(const struct bgp_attributes *attributes)
 {
     return attributes->flags & BGP_HAS_RECEIVED ? tail_of(attributes).weight : 0;
+}
+
+uint64_t bgp_attributes_mark(const struct bgp_attributes *attributes)
+{
+    return attributes->flags & BGP_HAS_RECEIVED ? tail_of(attributes).mark : 0;
 }
 
 bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t address[16])
@@ -345,6 +352,8 @@ static int put_tail(struct bgp_attribute_builder *builder)
     scratch->size += sizeof builder->received;
     memcpy(scratch->bytes + scratch->size, &builder->weight, sizeof builder->weight);
     scratch->size += sizeof builder->weight;
+    memcpy(scratch->bytes + scratch->size, &builder->mark, sizeof builder->mark);
+    scratch->size += sizeof builder->mark;
     return 0;
 }
 

@@ -69,7 +69,7 @@ struct bgp_attributes {
     uint16_t size;               /* canonical bytes */
     struct bgp_span as_path, communities, extended_communities, large_communities;
     /* size bytes; then the link-local next hop (16) with BGP_HAS_LINK_LOCAL; then, with
-     * BGP_HAS_RECEIVED, what bgp_attributes_received() and _weight() read */
+     * BGP_HAS_RECEIVED, what bgp_attributes_received(), _weight() and _mark() read */
     uint8_t bytes[];
 };
 
@@ -100,6 +100,8 @@ bool bgp_attributes_link_local(const struct bgp_attributes *attributes, uint8_t 
 const struct bgp_attributes *bgp_attributes_received(const struct bgp_attributes *attributes);
 /* What policy says of the route in this speaker alone: the higher wins before all else. 0: nothing. */
 uint32_t bgp_attributes_weight(const struct bgp_attributes *attributes);
+/* What import policy noted beside the set for its own use. 0: nothing. */
+uint64_t bgp_attributes_mark(const struct bgp_attributes *attributes);
 
 /* --- AS_PATH ---------------------------------------------------------------------------------- */
 
@@ -238,6 +240,10 @@ void bgp_builder_remove_private_as(struct bgp_attribute_builder *builder);
 void bgp_builder_replace_private_as(struct bgp_attribute_builder *builder, uint32_t asn);
 /* Sets Only to Customer (RFC 9234). */
 void bgp_builder_set_otc(struct bgp_attribute_builder *builder, uint32_t asn);
+/* What a speaker adds to a route that it made of several (RFC 4271 section 9.2.2.2): who it is, and with
+ * atomic, that the path does not name every AS of theirs. */
+void bgp_builder_set_aggregator(struct bgp_attribute_builder *builder, uint32_t asn,
+                                uint32_t identifier, bool atomic);
 /* What a route reflector adds (RFC 4456 section 8): the originator, unless there is one already, and
  * its own cluster in front of the list. */
 void bgp_builder_reflect(struct bgp_attribute_builder *builder, uint32_t originator_id,
@@ -251,9 +257,11 @@ void bgp_builder_drop_communities(
 void bgp_builder_clear_communities(struct bgp_attribute_builder *builder,
                                    enum bgp_community_kind kind);
 /* Says that the set is made of `received` (of the table that it will be interned in, and itself as it
- * was received) and has this weight. bgp_builder_load() copies neither; received NULL: neither. */
+ * was received) and has this weight and mark. bgp_builder_load() copies none of it; received NULL:
+ * none of it. */
 void bgp_builder_set_received(struct bgp_attribute_builder *builder,
-                              const struct bgp_attributes *received, uint32_t weight);
+                              const struct bgp_attributes *received, uint32_t weight,
+                              uint64_t mark);
 /* Removes extended communities that must not leave the AS (RFC 4360 section 6). */
 void bgp_builder_clear_non_transitive(struct bgp_attribute_builder *builder);
 /* What encoding with this export would put on the wire, as a set. */

@@ -280,10 +280,11 @@ void bgp_builder_load(struct bgp_attribute_builder *builder,
 }
 
 void bgp_builder_set_received(struct bgp_attribute_builder *builder,
-                              const struct bgp_attributes *received, uint32_t weight)
+                              const struct bgp_attributes *received, uint32_t weight, uint64_t mark)
 {
     builder->received = received;
     builder->weight = weight;
+    builder->mark = mark;
     if (received != NULL) {
         builder->flags |= BGP_HAS_RECEIVED;
     } else {

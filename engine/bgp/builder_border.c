@@ -1,6 +1,6 @@
 /*
  * What a route server or reflector changes in a set as it passes it on: roles (RFC 9234),
- * reflection (RFC 4456), private AS numbers, communities that stay within an AS.
+ * reflection (RFC 4456), aggregation (RFC 4271), private AS numbers.
  */
 #include "engine/bgp/attribute_private.h"
 
@@ -10,6 +10,20 @@ void bgp_builder_set_otc(struct bgp_attribute_builder *builder, uint32_t asn)
     bytes_put32(value, asn);
     builder_set_other(builder, ATTRIBUTE_OTC, ATTRIBUTE_OPTIONAL | ATTRIBUTE_TRANSITIVE, value,
                       sizeof value);
+}
+
+void bgp_builder_set_aggregator(struct bgp_attribute_builder *builder, uint32_t asn,
+                                uint32_t identifier, bool atomic)
+{
+    uint8_t value[8];
+    bytes_put32(value, asn);
+    bytes_put32(value + 4, identifier);
+    builder_set_other(builder, ATTRIBUTE_AGGREGATOR, ATTRIBUTE_OPTIONAL | ATTRIBUTE_TRANSITIVE,
+                      value, sizeof value);
+    if (atomic) {
+        builder->flags |= BGP_HAS_ATOMIC_AGGREGATE;
+        attribute_bit_set(&builder->present, ATTRIBUTE_ATOMIC_AGGREGATE);
+    }
 }
 
 /* The cluster goes in front of those that were passed before (RFC 4456 section 8). The list is

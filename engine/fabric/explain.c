@@ -102,6 +102,7 @@ static const char *server_rule(enum rib_verdict verdict, enum fabric_verdict *ou
     static const char *const rules[] = {
         [RIB_FILTERED_AS_LOOP] = FABRIC_RULE_AS_LOOP,
         [RIB_FILTERED_POLICY] = FABRIC_RULE_POLICY,
+        [RIB_FILTERED_SUMMARISED] = FABRIC_RULE_SUMMARISED,
         [RIB_FILTERED_NEXT_HOP] = FABRIC_RULE_NEXT_HOP,
         [RIB_FILTERED_MARTIAN] = FABRIC_RULE_MARTIAN,
         [RIB_FILTERED_AS_PATH_LENGTH] = FABRIC_RULE_MAX_AS_PATH,

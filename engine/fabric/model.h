@@ -372,6 +372,8 @@ struct fabric_policy_rule {
     struct fabric_as_replacement *replace_as;
     uint32_t replace_as_count;
     struct fabric_strings communities, add_communities, remove_communities;
+    struct lpm_prefix summarise; /* family 0: no */
+    bool keep_contributors;
     enum { FABRIC_RULE_ACCEPT, FABRIC_RULE_REJECT, FABRIC_RULE_CONTINUE } then;
 };
 struct fabric_policy {

@@ -163,6 +163,8 @@ static void translate_set(struct translation *translation, const struct fabric_p
     words->remove_community_count = rule->remove_communities.n;
     words->add_communities = communities_of(translation, &rule->add_communities);
     words->add_community_count = rule->add_communities.n;
+    words->summary = rule->summarise;
+    words->keep_contributors = rule->keep_contributors;
 }
 
 static enum rib_policy_then then_of(const struct fabric_policy_rule *rule)

@@ -36,6 +36,7 @@
 #define FABRIC_RULE_AS_PATH_LENGTH         "as-path-length"
 #define FABRIC_RULE_AS_LOOP                "as-loop"
 #define FABRIC_RULE_POLICY                 "policy"
+#define FABRIC_RULE_SUMMARISED             "summarised"
 #define FABRIC_RULE_NEXT_HOP               "next-hop"
 #define FABRIC_RULE_MARTIAN                "martian"
 #define FABRIC_RULE_DUPLICATE_NEXT_HOP     "duplicate-next-hop"

@@ -222,6 +222,14 @@ static const struct fabric_key set_keys[] = {
      .type = FABRIC_TYPE_COMMUNITY,
      RULE_ITEMS(add_communities),
      .otherwise = "none"},
+    {.name = "summarise",
+     .type = FABRIC_TYPE_PREFIX,
+     RULE_FIELD(summarise),
+     .otherwise = "no summary"},
+    {.name = "keep_contributors",
+     .type = FABRIC_TYPE_BOOLEAN,
+     RULE_FIELD(keep_contributors),
+     .fallback = "false"},
 };
 static const struct fabric_schema set_schema = {
     .title = "policies.rules.set", .word = "change", FABRIC_KEYS(set_keys)};

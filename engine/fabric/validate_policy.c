@@ -1,5 +1,5 @@
 /*
- * Policies: a next hop that no packet can reach is an error; a rule that no route reaches and a policy
+ * Policies: a next hop that no packet can reach is an error, and so is what a summary cannot be; a rule that no route reaches and a policy
  * that nobody names are legal and rarely meant.
  */
 #include "engine/fabric/validate.h"
@@ -9,6 +9,36 @@
 
 #define OBJECT_TEXT 200
 
+static void check_next_hop(struct fabric_loader *loader, const struct fabric_policy_rule *rule,
+                           const char *name)
+{
+    char what[OBJECT_TEXT + 16];
+
+    if (rule->set_next_hop.family == 0)
+        return;
+    snprintf(what, sizeof(what), "%s.set.next_hop", name);
+    fabric_check_routable(loader, fabric_place_of(loader, &rule->set_next_hop, &rule->place), what,
+                          &rule->set_next_hop);
+}
+
+/* What becomes of a route that is part of a summary is said by keep_contributors, not by the rules below. */
+static void check_summary(struct fabric_loader *loader, const struct fabric_policy_rule *rule,
+                          const char *name)
+{
+    if (rule->summarise.family == 0 && rule->keep_contributors)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &rule->keep_contributors, &rule->place),
+                     "%s.set.keep_contributors: there is no 'summarise' beside it", name);
+    if (rule->summarise.family != 0 && rule->then != FABRIC_RULE_ACCEPT)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &rule->then, &rule->place),
+                     "%s.then: a rule that summarises accepts; to let its routes through as well, "
+                     "set keep_contributors: true",
+                     name);
+    if (rule->summarise.family != 0 && rule->set_next_hop.family != 0 &&
+        rule->set_next_hop.family != rule->summarise.family)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &rule->set_next_hop, &rule->place),
+                     "%s.set.next_hop: is not of the address family of 'summarise'", name);
+}
+
 void fabric_validate_policies(struct fabric_loader *loader)
 {
     const struct fabric *fabric = loader->fabric;
@@ -16,26 +46,22 @@ void fabric_validate_policies(struct fabric_loader *loader)
     for (uint32_t i = 0; i < fabric->policies_count; i++)
         for (uint32_t j = 0; j < fabric->policies[i].rule_count; j++) {
             const struct fabric_policy_rule *rule = &fabric->policies[i].rules[j];
-            char what[OBJECT_TEXT];
+            char name[OBJECT_TEXT];
 
-            if (rule->set_next_hop.family == 0)
-                continue;
-            snprintf(what, sizeof(what), "policies[%s].rules[%u].set.next_hop",
-                     fabric->policies[i].name, j);
-            fabric_check_routable(loader,
-                                  fabric_place_of(loader, &rule->set_next_hop, &rule->place), what,
-                                  &rule->set_next_hop);
+            snprintf(name, sizeof(name), "policies[%s].rules[%u]", fabric->policies[i].name, j);
+            check_next_hop(loader, rule, name);
+            check_summary(loader, rule, name);
         }
 }
 
 /* No route gets past it. */
 static bool decides_all(const struct fabric_policy_rule *rule)
 {
-    return rule->then != FABRIC_RULE_CONTINUE && rule->match_prefixes.n == 0 &&
-           rule->match_communities.n == 0 && rule->match_all_communities.n == 0 &&
-           rule->match_next_hops.n == 0 && rule->match_sources.n == 0 &&
-           rule->match_origins.n == 0 && !rule->match_as_path && !rule->match_as_path_length &&
-           !rule->match_med && !rule->match_local_preference;
+    return rule->then != FABRIC_RULE_CONTINUE && rule->summarise.family == 0 &&
+           rule->match_prefixes.n == 0 && rule->match_communities.n == 0 &&
+           rule->match_all_communities.n == 0 && rule->match_next_hops.n == 0 &&
+           rule->match_sources.n == 0 && rule->match_origins.n == 0 && !rule->match_as_path &&
+           !rule->match_as_path_length && !rule->match_med && !rule->match_local_preference;
 }
 
 static void check_order(struct fabric_loader *loader, const struct fabric_policy *policy)

@@ -89,7 +89,8 @@ static int take_learned(void *context, const struct lpm_prefix *prefix, const st
     json_object_set_new(row, "weight", json_integer(weight ? weight : WEIGHT_LEARNED));
     struct rib_policy_verdict policy;
     speaker_explain_import(prefix, path, &policy);
-    add_verdict(row, rib_verdict_text(verdict), verdict == RIB_FILTERED_POLICY, &policy);
+    add_verdict(row, rib_verdict_text(verdict),
+                verdict == RIB_FILTERED_POLICY || verdict == RIB_FILTERED_SUMMARISED, &policy);
     return json_array_append_new(asking->rows, row);
 }
 
@@ -143,7 +144,10 @@ static int take_withheld(void *context, const struct lpm_prefix *prefix)
     json_object_set_new(row, "origin",
                         json_string(bgp_origin_text(answer.shown.attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
-    add_verdict(row, rib_verdict_text(RIB_FILTERED_POLICY), true, &answer.verdict);
+    add_verdict(
+        row,
+        rib_verdict_text(answer.verdict.summarised ? RIB_FILTERED_SUMMARISED : RIB_FILTERED_POLICY),
+        true, &answer.verdict);
     return json_array_append_new(asking->rows, row);
 }
 

@@ -53,6 +53,7 @@ const char *rib_verdict_text(enum rib_verdict verdict)
         [RIB_LOST_MED] = "lost: higher MED",
         [RIB_FILTERED_AS_PATH_LENGTH] = "filtered: AS path too long",
         [RIB_FILTERED_COMMUNITIES] = "filtered: too many communities",
+        [RIB_FILTERED_SUMMARISED] = "filtered: part of a summary",
         [RIB_FILTERED_FIRST_AS] = "filtered: AS path does not begin with the peer's AS",
         [RIB_FILTERED_REFLECTION_LOOP] = "filtered: reflected by this router before",
         [RIB_FILTERED_ROUTE_LEAK] = "filtered: route leak (Only to Customer)",
@@ -74,6 +75,7 @@ bool rib_verdict_filtered(enum rib_verdict verdict)
     case RIB_FILTERED_FIRST_AS:
     case RIB_FILTERED_REFLECTION_LOOP:
     case RIB_FILTERED_ROUTE_LEAK:
+    case RIB_FILTERED_SUMMARISED:
         return true;
     default:
         return false;

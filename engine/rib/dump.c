@@ -101,7 +101,7 @@ void rib_dump_destroy(struct rib_dump *dump)
 static bool has_path_id(const struct rib_entry *entry)
 {
     for (unsigned i = 0; i < entry->n_paths; i++)
-        if (rib_entry_paths_const(entry)[i].path_id != 0)
+        if (rib_path_id(&rib_entry_paths_const(entry)[i]) != 0)
             return true;
     return false;
 }
@@ -116,8 +116,8 @@ static void write_entry(struct rib_dump *dump, const struct rib_table *table,
     for (unsigned i = 0; i < entry->n_paths; i++) {
         if (paths[i].filter != RIB_CHOSEN || paths[i].peer >= dump->n_peers)
             continue;
-        mrt_write_rib_add(dump->writer, paths[i].peer, dump->up_s[paths[i].peer], paths[i].path_id,
-                          rib_attributes(&paths[i]), &dump->self[dump->family]);
+        mrt_write_rib_add(dump->writer, paths[i].peer, dump->up_s[paths[i].peer],
+                          rib_path_id(&paths[i]), rib_attributes(&paths[i]), &dump->self[dump->family]);
         any = true;
     }
     mrt_write_rib_end(dump->writer);

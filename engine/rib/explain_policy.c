@@ -13,6 +13,7 @@ static void fill_verdict(const struct rib_policy *policy, const struct bgp_attri
 {
     verdict->accepted = outcome->accepted;
     verdict->changed = outcome->accepted && (outcome->attributes != before || outcome->changed);
+    verdict->summarised = outcome->suppressed;
     verdict->place = rib_policy_place(policy, outcome->rule);
 }
 
@@ -30,6 +31,11 @@ void speaker_explain_import(const struct lpm_prefix *prefix, const struct rib_pa
     *verdict = (struct rib_policy_verdict){.accepted = true};
     if (peer == NULL)
         return;
+    if (path->summary) {
+        verdict->changed = true;
+        verdict->place = rib_summary_place(peer, prefix, path->attributes);
+        return;
+    }
     speaker = peer->speaker;
     if (peer->import_policy == NULL) {
         verdict->missing = speaker->config.require_policy && !peer->internal;
@@ -76,6 +82,18 @@ static int explain_path(const struct export_question *question, const struct rib
     return error < 0 ? error : question->visit(question->context, &shown, &verdict);
 }
 
+/* What is sent in place of any path to the prefix. */
+static int explain_summary(const struct export_question *question,
+                           const struct rib_stored_path *summary)
+{
+    const struct speaker_peer *peer = question->peer;
+    struct rib_path shown = rib_public_path(peer->speaker, summary);
+    const struct rib_policy_verdict verdict = {
+        .accepted = true, .changed = true, .place = rib_group_summary_place(peer->group, summary)};
+
+    return question->visit(question->context, &shown, &verdict);
+}
+
 int speaker_explain_export(const struct speaker *speaker, const struct speaker_peer *peer,
                            const struct lpm_prefix *prefix,
                            int (*visit)(void *context, const struct rib_path *path,
@@ -92,6 +110,9 @@ int speaker_explain_export(const struct speaker *speaker, const struct speaker_p
     question.id = rib_table_find(table, prefix);
     if (question.id == RIB_NO_ENTRY)
         return 0;
+    path = rib_group_summary(peer->group, question.family, question.id);
+    if (path != NULL)
+        return explain_summary(&question, path);
     while (result == 0 && !accepted) {
         path = rib_export_next(rib_table_entry(table, question.id), path);
         if (!rib_export_group_allowed(peer, question.family, path))

@@ -73,9 +73,17 @@ static bool communities_allow(const struct speaker_peer *peer,
     return peer->internal || !(attributes->reach & BGP_REACH_NO_EXPORT);
 }
 
+bool rib_export_keeps_next_hop(const struct speaker_peer *peer)
+{
+    return peer->internal ? !peer->config.next_hop_self : is_transparent(peer);
+}
+
 bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path)
 {
     const struct speaker_peer *origin = peer->speaker->peers[path->peer];
+
+    if (path->peer == RIB_LOCAL && path->summary)
+        return rib_group_summary_is_own(peer, path);
 
     return origin != NULL &&
            lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address);
@@ -167,7 +175,7 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
            a->extended_next_hop == b->extended_next_hop && a->selections == 0 &&
            b->selections == 0 && a->long_lived == b->long_lived &&
            rib_cluster_id(a) == rib_cluster_id(b) && configured_alike(&a->config, &b->config) &&
-           a->export_policy == b->export_policy &&
+           a->export_policy == b->export_policy && a->config.identifier == b->config.identifier &&
            encoding_a->four_octet_as == encoding_b->four_octet_as &&
            encoding_a->message_max == encoding_b->message_max;
 }
@@ -306,13 +314,15 @@ int rib_export_prepare(const struct speaker_peer *peer, enum bgp_family family, 
         export->next_hop = *self_of(peer, family);
     if (!peer->internal) {
         export->prepend_asn = config->asn;
-        export->prepend_count = (is_transparent(peer) ? 0 : 1) + peer->config.prepend;
+        /* A summary is of this speaker's making, so its AS is where the path begins. */
+        export->prepend_count =
+            (is_transparent(peer) && !path->summary ? 0 : 1) + peer->config.prepend;
         if (peer->config.as_override) {
             export->replace_from = peer->config.asn;
             export->replace_to = config->asn;
         }
     }
-    if (peer->export_policy != NULL)
+    if (peer->export_policy != NULL && !(path->peer == RIB_LOCAL && path->summary))
         error = apply_policy(peer, family, id, path, outgoing);
     else
         outgoing->attributes = bgp_attributes_hold(rib_attributes(path));

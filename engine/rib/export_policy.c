@@ -11,6 +11,7 @@
 #include "engine/rib/outbound.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* What a peer was, or is to be, told of a prefix, before it is dressed. */
 struct told {
@@ -88,13 +89,15 @@ const struct rib_stored_path *rib_export_best(const struct speaker_peer *peer,
 
     if (rib_selects(peer, family))
         return rib_selection_best(peer, family, id);
+    if (rib_group_summary(peer->group, family, id) != NULL)
+        return rib_group_summary(peer->group, family, id);
     if (!rib_export_filtered(peer))
         return rib_best(entry);
     /* Without memory to judge by, nothing is said: a route may not slip past its policy. */
     if (choose(peer, peer->export_policy, family, id, &told) < 0)
         return NULL;
     bgp_attributes_release(peer->speaker->attributes, told.outcome.attributes);
-    return told.path;
+    return told.outcome.suppressed ? NULL : told.path;
 }
 
 /* The same, with split horizon. */
@@ -103,7 +106,8 @@ static int choose_for(const struct speaker_peer *peer, const struct rib_policy *
 {
     int error = choose(peer, policy, family, id, told);
 
-    if (error == 0 && told->path != NULL && rib_export_is_own(peer, told->path))
+    if (error == 0 && told->path != NULL &&
+        (told->outcome.suppressed || rib_export_is_own(peer, told->path)))
         told->path = NULL;
     return error;
 }
@@ -151,10 +155,34 @@ static void mark_difference(struct speaker_peer *peer, enum bgp_family family, u
 
 void rib_export_compare_policies(struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
-    if (is_pending(&peer->tables[family], id) || rib_selects(peer, family))
+    uint64_t summaries = rib_group_summary_word(peer->group, family, id / 64u);
+
+    rib_summary_note(peer->group, family, id);
+    if (is_pending(&peer->tables[family], id) || rib_selects(peer, family) ||
+        summaries >> (id % 64u) & 1u)
         rib_mark_entry(peer, family, id); /* it may have to wait in the other turn */
     else
         mark_difference(peer, family, id);
+}
+
+/* Into another group. What the former one's summaries told the peer is looked at anew: no policy gives it
+ * back when it is asked again. */
+static void change_group(struct speaker_peer *peer)
+{
+    uint32_t *ids[BGP_FAMILY_COUNT];
+    size_t n[BGP_FAMILY_COUNT];
+
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        ids[family] = rib_group_summary_ids(peer->group, family, &n[family]);
+    rib_group_leave(peer);
+    rib_group_join(peer); /* that of the new policy */
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        if (ids[family] == NULL && n[family] > 0)
+            rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
+        for (size_t i = 0; ids[family] != NULL && i < n[family]; i++)
+            rib_mark_entry(peer, family, ids[family][i]);
+        free(ids[family]);
+    }
 }
 
 /* While an earlier change is being compared, some ids were told by the policy before it: then all is said
@@ -168,8 +196,7 @@ void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *poli
     peer->speaker->n_filtered += (policy != NULL) - (former != NULL);
     rib_walk_stop(peer, RIB_WALK_COMPARE);
     if (peer->established) {
-        rib_group_leave(peer);
-        rib_group_join(peer); /* that of the new policy */
+        change_group(peer);
         if (!again)
             peer->former_export_policy = rib_policy_hold(former);
         rib_walk_begin(peer, peer->families, again ? RIB_WALK_MARK : RIB_WALK_COMPARE);

@@ -19,7 +19,7 @@ static bool is_unicast(const struct lpm_address *address)
            memcmp(address->bytes, loopback, sizeof(loopback)) != 0;
 }
 
-static bool next_hop_is_valid(const struct speaker *speaker, const struct lpm_address *next_hop)
+bool rib_next_hop_is_valid(const struct speaker *speaker, const struct lpm_address *next_hop)
 {
     for (unsigned i = 0; i < speaker->n_addresses; i++)
         if (lpm_address_equal(&speaker->addresses[i], next_hop))
@@ -125,7 +125,7 @@ enum rib_verdict rib_filter_of(const struct speaker_peer *peer,
         return RIB_FILTERED_REFLECTION_LOOP;
     if (is_leak(peer, attributes))
         return RIB_FILTERED_ROUTE_LEAK;
-    if (!next_hop_is_valid(speaker, &attributes->next_hop))
+    if (!rib_next_hop_is_valid(speaker, &attributes->next_hop))
         return RIB_FILTERED_NEXT_HOP;
     return RIB_CHOSEN;
 }

@@ -64,7 +64,8 @@ void rib_group_join(struct speaker_peer *peer)
     peer->group = group;
     peer->next_member = group->members;
     group->members = peer;
-    group->n_members++;
+    if (group->n_members++ == 0)
+        rib_group_summaries_begin(group);
 }
 
 void rib_group_leave(struct speaker_peer *peer)
@@ -81,6 +82,7 @@ void rib_group_leave(struct speaker_peer *peer)
     if (--group->n_members > 0)
         return;
     rib_batch_forget(group);
+    rib_group_summaries_end(group, speaker);
     while (*link != group)
         link = &(*link)->next;
     *link = group->next;

@@ -39,6 +39,8 @@ static int judge(const struct speaker_peer *peer, const struct lpm_prefix *prefi
     else
         path->filter =
             outcome.accepted ? rib_filter_of(peer, rib_attributes(path)) : RIB_FILTERED_POLICY;
+    if (outcome.suppressed && path->filter == RIB_CHOSEN)
+        path->filter = RIB_FILTERED_SUMMARISED;
     path->rank = rib_rank(speaker, peer, rib_attributes(path));
     return 0;
 }
@@ -47,12 +49,12 @@ static int judge(const struct speaker_peer *peer, const struct lpm_prefix *prefi
 static int take(struct speaker_peer *peer, const struct lpm_prefix *prefix, uint32_t path_id,
                 const struct bgp_attributes *received)
 {
-    struct rib_stored_path path = {.path_id = path_id};
+    struct rib_stored_path path = {.path_id = path_id, .peer = peer->index};
     int error = judge(peer, prefix, received, &path);
 
     if (error < 0)
         return error;
-    error = rib_path_set(peer->speaker, peer->index, prefix, &path);
+    error = rib_path_set(peer->speaker, prefix, &path);
     bgp_attributes_release(peer->speaker->attributes, rib_attributes(&path));
     return error;
 }
@@ -89,7 +91,7 @@ void rib_judge_again(struct speaker_peer *peer, enum bgp_family family, uint32_t
     struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        if (rib_entry_paths(entry)[i].peer == peer->index &&
+        if (rib_entry_paths(entry)[i].peer == peer->index && !rib_entry_paths(entry)[i].summary &&
             take_again(peer, family, id, &rib_entry_paths(entry)[i]) < 0)
             rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
 }
@@ -124,7 +126,7 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
                      const struct bgp_attributes *attributes)
 {
     struct rib_stored_path path = {
-        .attributes_address = (uintptr_t)attributes,
+        .peer = peer->index,
         .filter = rib_filter_of(peer, attributes),
         .rank = rib_rank(peer->speaker, peer, attributes),
     };
@@ -134,6 +136,7 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
     struct lpm_prefix prefix;
     int error;
 
+    rib_set_attributes(&path, attributes);
     rib_limit_begin(peer);
     prefetch(peer, &ahead, PREFETCH);
     while (peer->fault == 0 && bgp_nlri_next(&announced, &prefix)) {
@@ -143,7 +146,7 @@ static void announce(struct speaker_peer *peer, struct bgp_nlri announced,
         path.filter = rib_is_martian(&prefix) ? RIB_FILTERED_MARTIAN : filter;
         path.path_id = announced.path_id;
         if (judged)
-            error = rib_path_set(peer->speaker, peer->index, &prefix, &path);
+            error = rib_path_set(peer->speaker, &prefix, &path);
         else
             error = take(peer, &prefix, announced.path_id, attributes);
         if (error < 0) {

@@ -44,6 +44,8 @@
 enum rib_turn { RIB_FIRST, RIB_REFLECTED, RIB_TURNS };
 
 struct rib_sent;
+struct rib_summary;
+struct rib_group_summaries;
 struct rib_rubbish;
 struct rib_item;
 /* How far a route refresh that the peer asked for has come (refresh.c). */
@@ -58,7 +60,8 @@ struct rib_walk {
 
 struct rib_peer_tables {
     struct rib_bitset learned;
-    struct rib_bitset stale;  /* of these: not confirmed (retain.c) */
+    struct rib_bitset made;   /* ids that it has a summary in (summary_in.c) */
+    struct rib_bitset stale;  /* of learned: not confirmed (retain.c) */
     struct rib_bitset doomed; /* of these: to be removed, whatever becomes of stale ones */
     bool stale_by_path; /* which paths to a stale id are, their generation says: not this one */
     uint8_t
@@ -126,6 +129,7 @@ struct rib_group {
     struct rib_bitset tell[BGP_FAMILY_COUNT][RIB_TURNS]; /* the best path is for the members */
     struct rib_bitset withhold[BGP_FAMILY_COUNT];        /* it is not, or there is none */
     struct rib_batch *batches;
+    struct rib_group_summaries *summaries; /* NULL: the policy makes none */
 };
 
 /* See limit.c. */
@@ -169,6 +173,7 @@ struct speaker_peer {
     unsigned message;             /* of the batch: the first that has not been copied */
     struct rib_policy *import_policy, *export_policy; /* NULL: none; one reference held of each */
     struct rib_policy *former_export_policy;          /* a reference, while RIB_WALK_COMPARE runs */
+    struct rib_summary *summaries; /* that import policy makes of what it announces */
     /* Selections on their way out: items[items_at .. n_items), all of items_family. */
     struct rib_item *items;
     unsigned n_items, items_at, items_capacity;
@@ -183,6 +188,8 @@ struct speaker {
     struct bgp_attribute_table *attributes;
     struct bgp_attribute_builder *builder; /* scratch */
     struct rib_policy_scratch *policy;     /* scratch; rib_finish() clears it */
+    struct rib_summary *dirty_summaries;   /* whose contributors changed in this input */
+    uint32_t summary_numbers;              /* given out */
     unsigned n_filtered;                   /* peers with an export policy */
     unsigned n_selecting;                  /* Established peers with a selection of their own */
     struct speaker_peer **peers;
@@ -192,14 +199,15 @@ struct speaker {
     struct rib_group *groups, *spare_groups; /* together as many as there are peers */
     struct speaker_peer *wake;               /* peers that got something pending in this call */
     bool faults;                             /* some peer has a fault */
-    bool limit_near;             /* the warning of prefix_limit was given */
+    bool ending;                             /* the tables are gone */
+    bool limit_near;                         /* the warning of prefix_limit was given */
     uint64_t held_back_until_ms; /* reflected routes wait after a restart; 0: they do not */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];
     struct rib_bitset orphans[BGP_FAMILY_COUNT]; /* entry.waiting may be too high */
     struct rib_rubbish *rubbish;                 /* to be freed */
     unsigned work_at;                            /* peer whose slice was the last */
-    struct rib_monitor *monitors;                /* collectors that are told what happens; NULL: none */
+    struct rib_monitor *monitors;  /* collectors that are told what happens; NULL: none */
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
     unsigned n_addresses;
 };
@@ -246,6 +254,8 @@ enum rib_source rib_path_source(const struct speaker *speaker, const struct rib_
 
 /* May no unicast route have this prefix? */
 bool rib_is_martian(const struct lpm_prefix *prefix);
+/* Can it be a learned path's: that of another router? */
+bool rib_next_hop_is_valid(const struct speaker *speaker, const struct lpm_address *next_hop);
 /* RIB_CHOSEN when nothing speaks against accepting what the peer says with these attributes. */
 enum rib_verdict rib_filter_of(const struct speaker_peer *peer,
                                const struct bgp_attributes *attributes);
@@ -259,13 +269,16 @@ const struct bgp_attributes *rib_marked_for_customers(const struct speaker_peer 
 /* Paths to one prefix that a peer may have: more would cost others time at every decision. */
 #define RIB_PEER_PATHS_MAX 64u
 
-/* Sets the path of peers[index] and path->path_id to prefix, replacing an older one; takes a
- * reference of its own. */
-int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+/* Sets the path to prefix that path->peer, path->path_id and path->summary name, replacing an older one;
+ * takes a reference of its own. */
+int rib_path_set(struct speaker *speaker, const struct lpm_prefix *prefix,
                  const struct rib_stored_path *path);
 /* False when there was none. */
 bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
                      uint32_t path_id);
+/* The same of the summary of this number, which is there. */
+void rib_path_remove_summary(struct speaker *speaker, const struct lpm_prefix *prefix,
+                             uint32_t number);
 /* Of a path to a prefix that the peer has in stale: is it this one that is not confirmed? */
 bool rib_path_is_stale(const struct speaker_peer *peer, enum bgp_family family,
                        const struct rib_stored_path *path);
@@ -278,8 +291,27 @@ void rib_stale_remove(struct speaker_peer *peer, enum bgp_family family, uint32_
 void rib_stale_demote(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 /* All of the peer's paths to entry id go. */
 void rib_paths_remove(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
-/* Where paths of peers[a] and peers[b] stand in an entry: <0, 0, >0. */
-int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b);
+/* The order of paths in an entry: <0, 0, >0. */
+int rib_path_compare(const struct speaker *speaker, const struct rib_stored_path *a,
+                     const struct rib_stored_path *b);
+
+/* --- summary_in.c ----------------------------------------------------------------------------- */
+
+/* Does the path contribute to a summary of its peer's? */
+bool rib_summary_has(const struct rib_stored_path *path);
+/* Room for a path that does; -ENOMEM. Then it may join. */
+int rib_summary_reserve(struct speaker *speaker, const struct rib_stored_path *path);
+/* It has come, or is about to go. */
+void rib_summary_join(const struct speaker *speaker, const struct rib_stored_path *path);
+void rib_summary_leave(const struct speaker *speaker, const struct rib_stored_path *path);
+/* Makes the summaries' own paths what their contributors make them. */
+void rib_summaries_settle(struct speaker *speaker);
+void rib_summaries_free(struct speaker_peer *peer);
+/* The rule that made a summary. */
+struct rib_policy_place rib_summary_place(const struct speaker_peer *peer,
+                                          const struct lpm_prefix *prefix,
+                                          const struct bgp_attributes *attributes);
+bool rib_summaries_valid(const struct speaker_peer *peer);
 
 /* --- import.c --------------------------------------------------------------------------------- */
 

@@ -36,6 +36,12 @@ static void note(struct rib_group *group, struct rib_bitset *set, uint32_t id)
         out_of_memory(peer);
 }
 
+/* A summary may be of a peer's own routes alone, which is asked of reflected ones only. */
+static enum rib_turn turn_of(const struct rib_stored_path *path)
+{
+    return path->peer == RIB_LOCAL && !path->summary ? RIB_FIRST : RIB_REFLECTED;
+}
+
 /* Notes what follows for a group from path being its choice. */
 static void note_choice(struct rib_group *group, enum bgp_family family, uint32_t id,
                         const struct rib_stored_path *path)
@@ -43,7 +49,16 @@ static void note_choice(struct rib_group *group, enum bgp_family family, uint32_
     if (!rib_export_group_allowed(group->members, family, path))
         note(group, &group->withhold[family], id);
     else
-        note(group, &group->tell[family][path->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED], id);
+        note(group, &group->tell[family][turn_of(path)], id);
+}
+
+/* It may have been noted in this input already, before a summary stood in its place. */
+void rib_mark_choice(struct rib_group *group, enum bgp_family family, uint32_t id)
+{
+    rib_bitset_clear(&group->tell[family][RIB_FIRST], id);
+    rib_bitset_clear(&group->tell[family][RIB_REFLECTED], id);
+    rib_bitset_clear(&group->withhold[family], id);
+    note_choice(group, family, id, rib_export_best(group->members, family, id));
 }
 
 void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
@@ -52,8 +67,10 @@ void rib_mark(struct speaker *speaker, enum bgp_family family, uint32_t id)
 
     if (entry->n_paths == 0)
         entry->waiting = rib_monitor_waiting(speaker, family, id); /* rib_spread() adds peers */
-    for (struct rib_group *group = speaker->groups; group != NULL; group = group->next)
+    for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
+        rib_summary_note(group, family, id);
         note_choice(group, family, id, rib_export_best(group->members, family, id));
+    }
 }
 
 void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id)
@@ -66,6 +83,7 @@ void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t
     for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
         const struct rib_stored_path *choice = rib_export_best(group->members, family, id);
 
+        rib_summary_note(group, family, id);
         if (choice != best || rib_selects(group->members, family))
             note_choice(group, family, id, choice);
     }
@@ -105,7 +123,7 @@ static void withhold_word(struct speaker_peer *peer, enum bgp_family family, uin
 }
 
 /* Those of bits whose best path is of the peer's own announcing. It has learned them, by this session
- * or by the one with the other instance, so most words need no look at an entry. */
+ * or by the one with the other instance, or they are summaries; so most words need no look at an entry. */
 static uint64_t own_bits(const struct speaker_peer *peer, enum bgp_family family, uint32_t word,
                          uint64_t bits)
 {
@@ -113,9 +131,11 @@ static uint64_t own_bits(const struct speaker_peer *peer, enum bgp_family family
     uint64_t learned = 0, own = 0;
 
     do {
-        learned |= rib_bitset_word(&session->tables[family].learned, word);
+        learned |= rib_bitset_word(&session->tables[family].learned, word) |
+                   rib_bitset_word(&session->tables[family].made, word);
         session = session->sibling;
     } while (session != peer);
+    learned |= rib_group_summary_word(peer->group, family, word);
     for (bits &= learned; bits != 0; bits &= bits - 1) {
         uint32_t id = word * 64u + (uint32_t)__builtin_ctzll(bits);
 
@@ -197,10 +217,11 @@ void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t 
     const struct rib_stored_path *best = rib_export_best(peer, family, id);
     uint64_t bit = UINT64_C(1) << (id % 64u);
 
+    rib_summary_note(peer->group, family, id);
     if (!rib_export_allowed(peer, family, best))
         remind_withheld(peer, family, id);
     else
-        tell_word(peer, family, best->peer == RIB_LOCAL ? RIB_FIRST : RIB_REFLECTED, id / 64u, bit);
+        tell_word(peer, family, turn_of(best), id / 64u, bit);
     wake(peer);
 }
 

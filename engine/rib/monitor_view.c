@@ -84,7 +84,7 @@ static int remember_learned(struct monitor_view *view, uint32_t id)
     int error = 0;
 
     for (unsigned i = 0; error == 0 && i < entry->n_paths; i++)
-        if (paths[i].peer == view->peer->index)
+        if (paths[i].peer == view->peer->index && !paths[i].summary)
             error = remember(view, id, paths[i].path_id);
     return error;
 }

@@ -29,6 +29,8 @@ bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b)
 bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
                               const struct rib_stored_path *path);
 bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path);
+/* Does a learned path's next hop stay, towards this peer? */
+bool rib_export_keeps_next_hop(const struct speaker_peer *peer);
 /* Both together. */
 bool rib_export_allowed(const struct speaker_peer *peer, enum bgp_family family,
                         const struct rib_stored_path *path);
@@ -73,6 +75,30 @@ void rib_export_change_policy(struct speaker_peer *peer, struct rib_policy *poli
 /* Marks entry id unless the peer was told the same by the former policy already. */
 void rib_export_compare_policies(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 
+/* --- summary_out.c ---------------------------------------------------------------------------- */
+
+/* The group has its first member; it has lost its last. */
+void rib_group_summaries_begin(struct rib_group *group);
+void rib_group_summaries_end(struct rib_group *group, struct speaker *speaker);
+/* What the group is sent of entry id may have changed: so may what contributes to its summaries. */
+void rib_summary_note(struct rib_group *group, enum bgp_family family, uint32_t id);
+/* Makes the summaries what their contributors make them, and notes what follows for the groups. */
+void rib_group_summaries_settle(struct speaker *speaker, enum bgp_family family);
+/* What stands for the members of group in place of any path to entry id; NULL: nothing does. */
+const struct rib_stored_path *rib_group_summary(const struct rib_group *group,
+                                                enum bgp_family family, uint32_t id);
+/* Of such a path: is all that contributes the peer's own? */
+bool rib_group_summary_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path);
+struct rib_policy_place rib_group_summary_place(const struct rib_group *group,
+                                                const struct rib_stored_path *path);
+/* Ids that the group's summaries have, of a word; all of them, sorted, as rib_table_sorted() says. */
+uint64_t rib_group_summary_word(const struct rib_group *group, enum bgp_family family,
+                                uint32_t word);
+uint32_t *rib_group_summary_ids(const struct rib_group *group, enum bgp_family family, size_t *n);
+/* Checks of the invariants: of one id that no walk has yet to come to, and of the sums. */
+bool rib_summary_part_valid(const struct rib_group *group, enum bgp_family family, uint32_t id);
+bool rib_group_summaries_valid(const struct rib_group *group);
+
 /* --- selection.c ------------------------------------------------------------------------------ */
 
 /* One path that a peer with a selection of its own was sent. */
@@ -81,6 +107,7 @@ struct rib_sent_path {
     uint32_t path_id;         /* ours: what the peer knows the path by */
     uint32_t from_id;         /* the path's name: its own identifier and peer */
     uint16_t from;
+    bool from_summary;
 };
 struct rib_sent {
     unsigned n; /* never 0 */
@@ -136,6 +163,8 @@ void rib_spread(struct speaker *speaker, enum bgp_family family);
 /* Paths of an entry changed, but not the best one: the same for the groups whose policy does not let
  * them have the best, and for peers with a selection of their own. */
 void rib_mark_filtered(struct speaker *speaker, enum bgp_family family, uint32_t id);
+/* Notes what follows for one group from what is its choice for entry id now. */
+void rib_mark_choice(struct rib_group *group, enum bgp_family family, uint32_t id);
 /* Marks one entry for one peer. */
 void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
 /* One peer need not be told any more that a prefix is gone; may free the entry. */

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
+static int compare_peers(const struct speaker *speaker, unsigned a, unsigned b)
 {
     const struct speaker_peer *left = speaker->peers[a], *right = speaker->peers[b];
     int order;
@@ -22,20 +22,26 @@ int rib_peer_compare(const struct speaker *speaker, unsigned a, unsigned b)
     return order != 0 ? order : (int)a - (int)b;
 }
 
-/* Position where the path of peers[index] with this identifier belongs. */
+/* The order of paths in an entry: by peer, what it said before what was made of that, by identifier. */
+int rib_path_compare(const struct speaker *speaker, const struct rib_stored_path *a,
+                     const struct rib_stored_path *b)
+{
+    int order = compare_peers(speaker, a->peer, b->peer);
+
+    if (order == 0)
+        order = (int)a->summary - (int)b->summary;
+    return order != 0 ? order : (a->path_id > b->path_id) - (a->path_id < b->path_id);
+}
+
+/* Where the path belongs. */
 static unsigned position_of(const struct speaker *speaker, const struct rib_entry *entry,
-                            unsigned index, uint32_t path_id)
+                            const struct rib_stored_path *path)
 {
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
     unsigned position = entry->n_paths;
 
-    for (; position > 0; position--) {
-        const struct rib_stored_path *before = &paths[position - 1];
-        int order = rib_peer_compare(speaker, index, before->peer);
-
-        if (order > 0 || (order == 0 && path_id > before->path_id))
-            break;
-    }
+    while (position > 0 && rib_path_compare(speaker, path, &paths[position - 1]) <= 0)
+        position--;
     return position;
 }
 
@@ -85,23 +91,27 @@ static void count_loop(struct speaker *speaker, const struct rib_stored_path *pa
         speaker->peers[path->peer]->as_loop += (size_t)change;
 }
 
-/* The place of the peer's path in entry id, all zero when it is new; NULL: no memory. */
-static struct rib_stored_path *path_place(struct speaker *speaker, unsigned index, uint32_t path_id,
+/* The place of a path of this name in entry id, all zero when it is new; NULL: no memory. */
+static struct rib_stored_path *path_place(struct speaker *speaker,
+                                          const struct rib_stored_path *named,
                                           enum bgp_family family, uint32_t id)
 {
     struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
-    struct rib_stored_path *path = rib_entry_path(entry, (uint16_t)index, path_id);
-    struct rib_bitset *learned;
+    struct rib_stored_path *path = named->summary
+                                       ? rib_entry_summary(entry, named->path_id)
+                                       : rib_entry_path(entry, named->peer, named->path_id);
+    struct rib_bitset *learned = NULL;
     int added = 0;
 
     if (path != NULL)
         return path;
-    learned = index == RIB_LOCAL ? NULL : &speaker->peers[index]->tables[family].learned;
+    if (named->peer != RIB_LOCAL && !named->summary)
+        learned = &speaker->peers[named->peer]->tables[family].learned;
     if (learned != NULL)
         added = rib_bitset_set(learned, id);
     if (added < 0)
         return NULL;
-    path = rib_entry_insert(entry, position_of(speaker, entry, index, path_id));
+    path = rib_entry_insert(entry, position_of(speaker, entry, named));
     if (path == NULL && added > 0)
         rib_bitset_clear(learned, id);
     return path;
@@ -109,14 +119,14 @@ static struct rib_stored_path *path_place(struct speaker *speaker, unsigned inde
 
 /* The peer says it, or says it again. Of several paths to a prefix each is confirmed for itself, and the
  * mark of the prefix stays until the others are looked at. */
-static void confirm(struct speaker *speaker, unsigned index, enum bgp_family family, uint32_t id,
-                    struct rib_stored_path *path)
+static void confirm(struct speaker *speaker, const struct rib_stored_path *said,
+                    enum bgp_family family, uint32_t id, struct rib_stored_path *path)
 {
     struct rib_peer_tables *tables;
 
-    if (index == RIB_LOCAL)
+    if (said->peer == RIB_LOCAL || said->summary)
         return;
-    tables = &speaker->peers[index]->tables[family];
+    tables = &speaker->peers[said->peer]->tables[family];
     path->flags = (path->flags & ~RIB_PATH_GENERATION) | tables->generation;
     if (tables->stale_by_path)
         return;
@@ -126,46 +136,63 @@ static void confirm(struct speaker *speaker, unsigned index, enum bgp_family fam
         rib_bitset_clear(&tables->stale, id);
 }
 
-int rib_path_set(struct speaker *speaker, unsigned index, const struct lpm_prefix *prefix,
+/* Takes what is said of the path over into its place. */
+static void replace(struct speaker *speaker, enum bgp_family family, uint32_t id,
+                    const struct rib_stored_path *path, struct rib_stored_path *place)
+{
+    struct rib_entry *entry = rib_table_entry(&speaker->tables[family], id);
+    const struct bgp_attributes *old = rib_attributes(place);
+    uint8_t flags = place->flags; /* what the path was stays known until the decision */
+    bool was_usable = usable(place);
+
+    if (rib_summary_has(place))
+        rib_summary_leave(speaker, place);
+    if (old != NULL) {
+        note_touched(speaker, entry, place);
+        flags = place->flags;
+        count_loop(speaker, place, -1);
+    }
+    *place = *path;
+    place->flags = flags;
+    if (was_usable != usable(place))
+        note_neighbor(speaker, entry, place);
+    bgp_attributes_hold(rib_attributes(place));
+    bgp_attributes_release(speaker->attributes, old);
+    count_loop(speaker, place, 1);
+    if (rib_summary_has(place))
+        rib_summary_join(speaker, place);
+}
+
+int rib_path_set(struct speaker *speaker, const struct lpm_prefix *prefix,
                  const struct rib_stored_path *path)
 {
     enum bgp_family family = bgp_family_of(prefix);
-    struct rib_table *table = &speaker->tables[family];
-    uint32_t id = rib_table_obtain(table, prefix);
+    uint32_t id = rib_table_obtain(&speaker->tables[family], prefix);
+    const struct bgp_attributes *old;
     struct rib_stored_path *place;
-    bool was_usable, received;
-    uint8_t flags;
+    bool received;
 
     if (id == RIB_NO_ENTRY)
         return -ENOMEM;
-    speaker->cause = (uint16_t)index;
+    speaker->cause = path->peer;
     speaker->cause_is_withdrawal = false;
-    place = path_place(speaker, index, path->path_id, family, id);
+    if (!rib_summary_has(path) || rib_summary_reserve(speaker, path) == 0)
+        place = path_place(speaker, path, family, id);
+    else
+        place = NULL;
     if (place == NULL) {
         rib_entry_release(speaker, family, id);
         return -ENOMEM;
     }
-    confirm(speaker, index, family, id, place);
-    if (rib_attributes(place) == rib_attributes(path) && place->filter == path->filter &&
-        place->rank == path->rank)
+    confirm(speaker, path, family, id, place);
+    old = rib_attributes(place);
+    if (old == rib_attributes(path) && place->filter == path->filter && place->rank == path->rank)
         return 0;
-    received = rib_attributes(place) == NULL || bgp_attributes_received(rib_attributes(place)) !=
-                                                    bgp_attributes_received(rib_attributes(path));
-    if (rib_attributes(place) != NULL) {
-        note_touched(speaker, rib_table_entry(table, id), place);
-        count_loop(speaker, place, -1);
-        bgp_attributes_release(speaker->attributes, rib_attributes(place));
-    }
-    flags = place->flags; /* what the path was stays known until the decision */
-    was_usable = usable(place);
-    *place = *path;
-    place->peer = (uint16_t)index;
-    place->flags = flags;
-    if (was_usable != usable(place))
-        note_neighbor(speaker, rib_table_entry(table, id), place);
-    bgp_attributes_hold(rib_attributes(place));
-    count_loop(speaker, place, 1);
-    rib_monitor_path(speaker, index, family, id, received);
+    received = old == NULL ||
+               bgp_attributes_received(old) != bgp_attributes_received(rib_attributes(path));
+    replace(speaker, family, id, path, place);
+    if (!path->summary)
+        rib_monitor_path(speaker, path->peer, family, id, received);
     rib_touch(speaker, family, id);
     return 0;
 }
@@ -177,7 +204,10 @@ static void erase(struct speaker *speaker, enum bgp_family family, uint32_t id,
 
     speaker->cause = path->peer;
     speaker->cause_is_withdrawal = true;
-    rib_monitor_path(speaker, path->peer, family, id, true);
+    if (!path->summary)
+        rib_monitor_path(speaker, path->peer, family, id, true);
+    if (rib_summary_has(path))
+        rib_summary_leave(speaker, path);
     note_touched(speaker, entry, path);
     if (usable(path))
         note_neighbor(speaker, entry, path);
@@ -221,12 +251,22 @@ bool rib_path_remove(struct speaker *speaker, unsigned index, const struct lpm_p
     return true;
 }
 
+void rib_path_remove_summary(struct speaker *speaker, const struct lpm_prefix *prefix,
+                             uint32_t number)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    uint32_t id = rib_table_find(&speaker->tables[family], prefix);
+
+    erase(speaker, family, id,
+          rib_entry_summary(rib_table_entry(&speaker->tables[family], id), number));
+}
+
 bool rib_path_is_stale(const struct speaker_peer *peer, enum bgp_family family,
                        const struct rib_stored_path *path)
 {
     const struct rib_peer_tables *tables = &peer->tables[family];
 
-    return path->peer == peer->index &&
+    return path->peer == peer->index && !path->summary &&
            (!tables->stale_by_path || (path->flags & RIB_PATH_GENERATION) != tables->generation);
 }
 
@@ -251,7 +291,7 @@ void rib_paths_remove(struct speaker_peer *peer, enum bgp_family family, uint32_
     unsigned i = entry->n_paths;
 
     while (i-- > 0)
-        if (rib_entry_paths(entry)[i].peer == peer->index)
+        if (rib_entry_paths(entry)[i].peer == peer->index && !rib_entry_paths(entry)[i].summary)
             erase(peer->speaker, family, id, &rib_entry_paths(entry)[i]);
     forget_id(peer, family, id);
 }
@@ -262,7 +302,11 @@ void rib_path_demote(struct speaker *speaker, enum bgp_family family, uint32_t i
     if (path->rank & RIB_RANK_STALE)
         return;
     note_touched(speaker, rib_table_entry(&speaker->tables[family], id), path);
+    if (rib_summary_has(path))
+        rib_summary_leave(speaker, path);
     path->rank |= RIB_RANK_STALE;
+    if (rib_summary_has(path))
+        rib_summary_join(speaker, path);
     rib_touch(speaker, family, id);
 }
 

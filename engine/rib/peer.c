@@ -135,6 +135,7 @@ void rib_peer_destroy(struct speaker_peer *peer)
         struct rib_peer_tables *tables = &peer->tables[family];
 
         rib_bitset_free(&tables->learned);
+        rib_bitset_free(&tables->made);
         rib_bitset_free(&tables->stale);
         rib_bitset_free(&tables->doomed);
         rib_bitset_free(&tables->advertised);
@@ -142,6 +143,7 @@ void rib_peer_destroy(struct speaker_peer *peer)
             rib_bitset_free(&tables->pending[turn]);
     }
     rib_selection_forget(peer);
+    rib_summaries_free(peer);
     free_config(&peer->config);
     rib_policy_release(peer->import_policy);
     rib_policy_release(peer->export_policy);

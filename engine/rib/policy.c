@@ -90,7 +90,7 @@ static int compile(const struct rib_policy_rule *rule, struct rib_compiled_rule 
     compiled->words = *rule;
     if (!copy_words(&compiled->words))
         return -ENOMEM;
-    compiled->changes = has_changes(rule);
+    compiled->changes = has_changes(rule) && rule->summary.family == 0;
     if (rule->prefix_count > 0) {
         compiled->prefixes = rib_prefix_list_create(rule->prefixes, rule->prefix_count);
         if (compiled->prefixes == NULL)
@@ -123,6 +123,8 @@ int rib_policy_create(const char *name, const struct rib_policy_rule *rules, siz
         return -ENOMEM;
     made->references = 1;
     made->name = strdup(name);
+    for (size_t i = 0; i < n; i++)
+        made->summaries += rules[i].summary.family != 0;
     if (made->name == NULL)
         error = -ENOMEM;
     for (; error == 0 && made->rule_count < n; made->rule_count++)
@@ -155,6 +157,21 @@ void rib_policy_release(struct rib_policy *policy)
 const char *rib_policy_name(const struct rib_policy *policy)
 {
     return policy->name;
+}
+
+unsigned rib_policy_summaries(const struct rib_policy *policy)
+{
+    return policy != NULL ? policy->summaries : 0;
+}
+
+const struct rib_policy_rule *rib_policy_rule(const struct rib_policy *policy, uint32_t rule)
+{
+    return &policy->rules[rule].words;
+}
+
+uint64_t rib_policy_mark(const struct rib_policy *policy, uint32_t rule)
+{
+    return policy->rules[rule].words.summary.family != 0 ? (uintptr_t)&policy->rules[rule] : 0;
 }
 
 struct rib_policy_place rib_policy_place(const struct rib_policy *policy, uint32_t rule)

@@ -144,6 +144,13 @@ struct rib_policy_rule {
     const struct bgp_community *add_communities;
     size_t add_community_count;
 
+    /* A route inside this prefix becomes part of one route to it (aggregate.h), which is what the changes
+     * above are made to; a route that is not inside does not match. Family 0: nothing of the kind. Such a
+     * rule decides, and then is RIB_POLICY_ACCEPT. */
+    struct lpm_prefix summary;
+    bool
+        keep_contributors; /* they are accepted as well, as they are; else the summary stands for them */
+
     enum rib_policy_then then;
 };
 
@@ -157,12 +164,18 @@ struct rib_policy *rib_policy_hold(struct rib_policy *policy); /* NULL is allowe
 void rib_policy_release(struct rib_policy *policy);            /* NULL is allowed */
 const char *rib_policy_name(const struct rib_policy *policy);
 
+/* Makes the changes of a rule to a route of this family in builder (policy_change.c). */
+void rib_policy_change(const struct rib_policy_rule *rule, uint8_t family,
+                       struct bgp_attribute_builder *builder);
+
 /* --- Evaluation ------------------------------------------------------------------------------- */
 
 #define RIB_POLICY_NO_RULE UINT32_MAX
 
 struct rib_policy_outcome {
     bool accepted;
+    bool contributes; /* accepted: rule makes a summary, and the route is part of it */
+    bool suppressed;  /* nothing else becomes of it */
     uint32_t rule;    /* index of the rule that decided; RIB_POLICY_NO_RULE: none did */
     unsigned changed; /* RIB_SET_... of the single values that rules gave on the way */
     const struct bgp_attributes
@@ -190,6 +203,13 @@ struct rib_policy_route {
 int rib_policy_apply(const struct rib_policy *policy, struct rib_policy_scratch *scratch,
                      struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
                      const struct rib_policy_route *route, struct rib_policy_outcome *outcome);
+
+/* How many rules make summaries, and what each of them says. */
+unsigned rib_policy_summaries(const struct rib_policy *policy); /* NULL is allowed */
+const struct rib_policy_rule *rib_policy_rule(const struct rib_policy *policy, uint32_t rule);
+/* What bgp_attributes_mark() is, on import, of a route that is part of the summary of this rule; no other
+ * rule has it while the policy lives. 0 for a rule that makes none. */
+uint64_t rib_policy_mark(const struct rib_policy *policy, uint32_t rule);
 
 /* Where a rule was written. */
 struct rib_policy_place {

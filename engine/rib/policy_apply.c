@@ -161,13 +161,24 @@ static bool remembered_match(const struct rib_policy_scratch *scratch, uint32_t 
 static bool matches(const struct rib_policy_scratch *scratch, uint32_t index,
                     const struct lpm_prefix *prefix, const struct bgp_attributes *attributes)
 {
-    const struct rib_prefix_list *prefixes = scratch->policy->rules[index].prefixes;
+    const struct rib_compiled_rule *rule = &scratch->policy->rules[index];
 
+    if (rule->words.summary.family != 0 && !lpm_prefix_covers(&rule->words.summary, prefix))
+        return false;
     return remembered_match(scratch, index, attributes) &&
-           (prefixes == NULL || rib_prefix_list_matches(prefixes, prefix));
+           (rule->prefixes == NULL || rib_prefix_list_matches(rule->prefixes, prefix));
 }
 
 /* --- Changes ---------------------------------------------------------------------------------- */
+
+/* Interns what a set is that was made of the one that came, and of which rules said this. */
+static int lead_back(const struct rib_policy_scratch *scratch,
+                     struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
+                     uint32_t weight, uint64_t mark, const struct bgp_attributes **made)
+{
+    bgp_builder_set_received(builder, bgp_attributes_received(scratch->attributes), weight, mark);
+    return bgp_builder_intern(builder, table, made);
+}
 
 /* Interns what the rule makes of attributes. A set that is as it was received leads nowhere else, so
  * a change that changes nothing costs no second set. */
@@ -188,10 +199,19 @@ static int make_change(const struct rib_policy_scratch *scratch, uint32_t index,
     *after = plain;
     if (!scratch->import || (plain == scratch->attributes && weight == 0))
         return 0;
-    bgp_builder_set_received(builder, bgp_attributes_received(scratch->attributes), weight);
-    error = bgp_builder_intern(builder, table, after);
+    error = lead_back(scratch, builder, table, weight, 0, after);
     bgp_attributes_release(table, plain);
     return error;
+}
+
+/* The same of a rule that makes a summary: its changes are the summary's, the route has the mark. */
+static int make_part(const struct rib_policy_scratch *scratch, uint32_t index,
+                     struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
+                     const struct bgp_attributes *attributes, const struct bgp_attributes **after)
+{
+    bgp_builder_load(builder, attributes);
+    return lead_back(scratch, builder, table, bgp_attributes_weight(attributes),
+                     rib_policy_mark(scratch->policy, index), after);
 }
 
 /* Replaces *attributes, a reference, by what the rule makes of it. */
@@ -199,11 +219,14 @@ static int change(const struct rib_policy_scratch *scratch, uint32_t index,
                   struct bgp_attribute_builder *builder, struct bgp_attribute_table *table,
                   const struct bgp_attributes **attributes)
 {
+    const struct rib_policy_rule *rule = &scratch->policy->rules[index].words;
     struct memory *memory = &scratch->memory[index];
     const struct bgp_attributes *after;
 
     if (memory->before != *attributes) {
-        int error = make_change(scratch, index, builder, table, *attributes, &after);
+        int error = rule->summary.family != 0
+                        ? make_part(scratch, index, builder, table, *attributes, &after)
+                        : make_change(scratch, index, builder, table, *attributes, &after);
 
         if (error < 0)
             return error;
@@ -226,6 +249,15 @@ static bool take_rule(const struct rib_policy_scratch *scratch, uint32_t index,
 {
     const struct rib_compiled_rule *rule = &scratch->policy->rules[index];
 
+    if (rule->words.summary.family != 0) {
+        if (scratch->import)
+            *error = change(scratch, index, builder, table, &outcome->attributes);
+        outcome->accepted = *error == 0;
+        outcome->contributes = *error == 0;
+        outcome->suppressed = *error == 0 && !rule->words.keep_contributors;
+        outcome->rule = index;
+        return true;
+    }
     if (rule->words.then != RIB_POLICY_REJECT && rule->changes) {
         *error = change(scratch, index, builder, table, &outcome->attributes);
         outcome->changed |= rule->words.set;

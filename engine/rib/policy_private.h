@@ -65,12 +65,9 @@ struct rib_compiled_rule {
 struct rib_policy {
     uint32_t references;
     uint32_t rule_count;
+    unsigned summaries; /* rules that make one */
     char *name;
     struct rib_compiled_rule rules[];
 };
-
-/* Makes the changes of a rule to a route of this family in builder (policy_change.c). */
-void rib_policy_change(const struct rib_policy_rule *rule, uint8_t family,
-                       struct bgp_attribute_builder *builder);
 
 #endif

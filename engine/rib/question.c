@@ -16,7 +16,8 @@ struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_
         .peer = peer,
         .source = rib_path_source(speaker, path),
         .next_hop = rib_attributes(path)->next_hop,
-        .path_id = path->path_id,
+        .path_id = rib_path_id(path),
+        .summary = path->summary,
         .discard = peer != NULL && rib_discards(peer, rib_attributes(path)),
         .bandwidth = speaker->config.link_bandwidth
                          ? bgp_attributes_link_bandwidth(rib_attributes(path))
@@ -122,6 +123,8 @@ each_candidate(const struct speaker *speaker, const struct lpm_prefix *prefix, r
     for (unsigned i = 0; result == 0 && i < entry->n_paths; i++) {
         struct rib_path path = rib_public_path(speaker, &paths[i]);
 
+        if (paths[i].peer == RIB_LOCAL && paths[i].summary)
+            continue; /* only keeps the entry (summary_out.c) */
         result = visit(context, &path, rib_verdict_of(&decision, &paths[i]));
     }
     return result;
@@ -148,7 +151,8 @@ bool speaker_originates(const struct speaker *speaker, const struct lpm_prefix *
     const struct rib_entry *entry = find(speaker, prefix);
 
     /* Own routes stand first among the paths. */
-    return entry != NULL && entry->n_paths > 0 && rib_entry_paths_const(entry)->peer == RIB_LOCAL;
+    return entry != NULL && entry->n_paths > 0 && rib_entry_paths_const(entry)->peer == RIB_LOCAL &&
+           !rib_entry_paths_const(entry)->summary;
 }
 
 /* Visits the paths of the peer to one prefix. */
@@ -175,6 +179,34 @@ static int visit_learned(const struct speaker_peer *peer, enum bgp_family family
     return result;
 }
 
+static int add_all(struct rib_bitset *all, const struct rib_bitset *ids)
+{
+    int error = 0;
+
+    for (uint32_t word = rib_bitset_next_word(ids, 0); error == 0 && word != RIB_BITSET_END;
+         word = rib_bitset_next_word(ids, word + 1))
+        error = rib_bitset_add_word(all, word, rib_bitset_word(ids, word));
+    return error;
+}
+
+/* What the peer said, and the summaries of that; NULL as rib_table_sorted(). */
+static uint32_t *learned_ids(const struct speaker *speaker, const struct speaker_peer *peer,
+                             enum bgp_family family, size_t *n)
+{
+    const struct rib_table *table = &speaker->tables[family];
+    const struct rib_peer_tables *tables = &peer->tables[family];
+    struct rib_bitset all = {0};
+    uint32_t *ids = NULL;
+
+    if (tables->made.count == 0)
+        return rib_table_sorted(table, &tables->learned, n);
+    *n = 1;
+    if (add_all(&all, &tables->learned) == 0 && add_all(&all, &tables->made) == 0)
+        ids = rib_table_sorted(table, &all, n);
+    rib_bitset_free(&all);
+    return ids;
+}
+
 int speaker_each_learned(const struct speaker *speaker, const struct speaker_peer *peer,
                          int (*visit)(void *context, const struct lpm_prefix *prefix,
                                       const struct rib_path *path, enum rib_verdict verdict),
@@ -184,8 +216,7 @@ int speaker_each_learned(const struct speaker *speaker, const struct speaker_pee
 
     for (enum bgp_family family = 0; result == 0 && family < BGP_FAMILY_COUNT; family++) {
         size_t n;
-        uint32_t *ids =
-            rib_table_sorted(&speaker->tables[family], &peer->tables[family].learned, &n);
+        uint32_t *ids = learned_ids(speaker, peer, family, &n);
 
         if (ids == NULL && n > 0)
             return -ENOMEM;
@@ -296,7 +327,8 @@ static bool is_usable(const struct speaker_peer *peer, enum bgp_family family, u
     for (unsigned i = 0; i < entry->n_paths; i++) {
         const struct rib_stored_path *path = &rib_entry_paths_const(entry)[i];
 
-        if (path->peer == peer->index && path->filter == RIB_CHOSEN)
+        if (path->peer == peer->index && !path->summary &&
+            (path->filter == RIB_CHOSEN || path->filter == RIB_FILTERED_SUMMARISED))
             return true;
     }
     return false;

@@ -64,7 +64,7 @@ static bool is_accepted(const struct speaker_peer *peer, enum bgp_family family,
     if (rib_export_apply(peer, peer->export_policy, family, id, path, &outcome) < 0)
         return false;
     bgp_attributes_release(peer->speaker->attributes, outcome.attributes);
-    return outcome.accepted;
+    return outcome.accepted && !outcome.suppressed;
 }
 
 /* The best limit paths that the peer may have, best first. */
@@ -73,8 +73,12 @@ static void select_paths(const struct speaker_peer *peer, enum bgp_family family
 {
     const struct rib_entry *entry = rib_table_entry(&peer->speaker->tables[family], id);
     const struct rib_stored_path *paths = rib_entry_paths_const(entry);
+    const struct rib_stored_path *summary = rib_group_summary(peer->group, family, id);
 
-    for (selection->n = 0; selection->n < limit; selection->n++) {
+    selection->n = 0;
+    if (summary != NULL && rib_export_allowed(peer, family, summary))
+        selection->paths[selection->n++] = summary;
+    for (; selection->n < limit; selection->n++) {
         const struct rib_stored_path *next = NULL;
 
         for (unsigned i = 0; i < entry->n_paths; i++)
@@ -145,7 +149,8 @@ static const struct rib_sent_path *find_sent(const struct speaker *speaker,
         const struct rib_sent_path *record = &sent->paths[i];
         const struct rib_stored_path was = {.peer = record->from};
 
-        if (record->from == path->peer && record->from_id == path->path_id)
+        if (record->from == path->peer && record->from_id == path->path_id &&
+            record->from_summary == path->summary)
             return record;
         if (rib_outgoing_same(&record->said, outgoing) && path->peer != RIB_LOCAL &&
             rib_same_neighbor(speaker, &was, path))
@@ -208,6 +213,7 @@ static bool succeed(struct speaker *speaker, struct succession *succession,
     record->path_id = old != NULL ? old->path_id : 1;
     record->from_id = path->path_id;
     record->from = path->peer;
+    record->from_summary = path->summary;
     bgp_attributes_hold(outgoing->attributes);
     if (old != NULL)
         succession->kept[old - succession->old->paths] = true;

@@ -41,7 +41,9 @@ static void write_flags(struct rib_entry *entry, const struct rib_decision *deci
  * every change of such an entry counts. There are few of them. */
 static bool has_own_route(const struct rib_entry *entry)
 {
-    return entry->n_paths > 1 && rib_entry_paths_const(entry)[0].peer == RIB_LOCAL;
+    const struct rib_stored_path *first = rib_entry_paths_const(entry);
+
+    return entry->n_paths > 1 && first->peer == RIB_LOCAL && !first->summary;
 }
 
 /* How many paths the last decision chose, of those that are still there. */
@@ -117,6 +119,7 @@ void rib_touch(struct speaker *speaker, enum bgp_family family, uint32_t id)
     /* No memory to remember it: decide now. The handler hears of it early, which beats never. */
     if (settle(speaker, family, id))
         tell(speaker, family, id);
+    rib_group_summaries_settle(speaker, family);
     rib_spread(speaker, family);
     rib_entry_release(speaker, family, id);
 }
@@ -131,6 +134,7 @@ static void settle_all(struct speaker *speaker, enum bgp_family family)
          id = rib_bitset_next(dirty, id + 1))
         if (settle(speaker, family, id))
             rib_table_entry(&speaker->tables[family], id)->flags |= RIB_ENTRY_CHANGED;
+    rib_group_summaries_settle(speaker, family);
     rib_spread(speaker, family);
 }
 
@@ -206,6 +210,7 @@ void rib_finish(struct speaker *speaker)
      * has no marks, so this ends. */
     do {
         reset_faulty(speaker);
+        rib_summaries_settle(speaker);
         for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
             settle_all(speaker, family);
     } while (speaker->faults);

@@ -49,6 +49,7 @@ void speaker_destroy(struct speaker *speaker)
 {
     if (speaker == NULL)
         return;
+    speaker->ending = true;
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         drop_table(speaker, &speaker->tables[family]);
         rib_bitset_free(&speaker->dirty[family]);
@@ -97,7 +98,7 @@ int speaker_originate(struct speaker *speaker, const struct lpm_prefix *prefix,
         return error;
     rib_set_attributes(&path, own);
     path.rank = rib_rank(speaker, NULL, own);
-    error = rib_path_set(speaker, RIB_LOCAL, prefix, &path);
+    error = rib_path_set(speaker, prefix, &path);
     bgp_attributes_release(speaker->attributes, own);
     rib_finish(speaker);
     return error;

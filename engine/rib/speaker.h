@@ -55,6 +55,7 @@ struct rib_path {
     struct lpm_address next_hop;
     uint32_t path_id; /* as the peer gave it (RFC 7911); 0 where it gives none */
     bool discard;    /* BLACKHOLE (RFC 7999) of a peer that may say so: packets are to be dropped */
+    bool summary;    /* no peer said it: import policy made it of what `peer` said */
     float bandwidth; /* bytes a second by its link-bandwidth community, where the speaker heeds
                          those; 0: not said */
 };
@@ -80,7 +81,8 @@ enum rib_verdict {
     RIB_FILTERED_REFLECTION_LOOP, /* own ORIGINATOR_ID or cluster (RFC 4456) */
     RIB_FILTERED_ROUTE_LEAK,      /* Only to Customer (RFC 9234) */
     RIB_LOST_STALE,               /* the peer is long gone (RFC 9494) */
-    RIB_FILTERED_COMMUNITIES, /* has more communities than the peer's routes may */
+    RIB_FILTERED_COMMUNITIES,     /* has more communities than the peer's routes may */
+    RIB_FILTERED_SUMMARISED,      /* accepted, and a summary stands for it (policy) */
 };
 const char *rib_verdict_text(enum rib_verdict verdict);
 /* Not accepted at all, rather than accepted and not chosen. */
@@ -141,10 +143,10 @@ struct speaker_config {
     unsigned ecmp_max;   /* next hops of a choice; 0 and above RIB_ECMP_MAX: RIB_ECMP_MAX */
     bool require_policy; /* RFC 8212: an eBGP peer without a policy gives, or gets, no route */
     enum rib_med med;
-    bool compare_origin;   /* IGP before EGP before Incomplete, at equal AS_PATH length */
-    bool link_bandwidth;   /* heed link-bandwidth communities */
-    uint32_t cluster_id;   /* as a route reflector (RFC 4456); 0: the session's identifier */
-    unsigned prefix_limit; /* different prefixes, own ones too; more are dropped; 0: none */
+    bool compare_origin;          /* IGP before EGP before Incomplete, at equal AS_PATH length */
+    bool link_bandwidth;          /* heed link-bandwidth communities */
+    uint32_t cluster_id;          /* as a route reflector (RFC 4456); 0: the session's identifier */
+    unsigned prefix_limit;        /* different prefixes, own ones too; more are dropped; 0: none */
     unsigned prefix_warn_percent; /* a notice at this share of it; 0: none */
     struct speaker_handler handler;
 };
@@ -186,8 +188,9 @@ struct speaker_peer_config {
     unsigned prepend; /* towards this peer: own ASN this many times more */
     unsigned allow_own_as; /* how often our own ASN may stand in a received AS_PATH */
     unsigned max_as_path;  /* a received AS_PATH of more ASes is filtered; 0: any length */
-    unsigned max_communities; /* a received route of more, of all kinds, is filtered; 0: any number */
-    bool check_first_as;   /* a received AS_PATH must begin with the peer's ASN */
+    unsigned
+        max_communities; /* a received route of more, of all kinds, is filtered; 0: any number */
+    bool check_first_as; /* a received AS_PATH must begin with the peer's ASN */
     /* Towards this peer, an external one: private AS numbers, and these, leave the AS_PATH. */
     enum rib_private_as private_as;
     const uint32_t *remove_as; /* copied */
@@ -350,8 +353,9 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
 /* What policy said of a route. */
 struct rib_policy_verdict {
     bool accepted;
-    bool missing;                  /* there is none, and RFC 8212 wants one */
-    bool changed;                  /* the route is not as it was */
+    bool missing;    /* there is none, and RFC 8212 wants one */
+    bool changed;    /* the route is not as it was */
+    bool summarised; /* accepted, but only as part of a summary, which is sent in its place */
     struct rib_policy_place place; /* where that is written; policy NULL: there is no policy */
 };
 /* Of a path in the Adj-RIB-In of its peer (not an own route): the import policy. */

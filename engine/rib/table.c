@@ -223,7 +223,17 @@ struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer, u
     struct rib_stored_path *paths = rib_entry_paths(entry);
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        if (paths[i].peer == peer && paths[i].path_id == path_id)
+        if (paths[i].peer == peer && paths[i].path_id == path_id && !paths[i].summary)
+            return &paths[i];
+    return NULL;
+}
+
+struct rib_stored_path *rib_entry_summary(struct rib_entry *entry, uint32_t number)
+{
+    struct rib_stored_path *paths = rib_entry_paths(entry);
+
+    for (unsigned i = 0; i < entry->n_paths; i++)
+        if (paths[i].path_id == number && paths[i].summary)
             return &paths[i];
     return NULL;
 }
@@ -234,7 +244,7 @@ unsigned rib_entry_peer_paths(const struct rib_entry *entry, uint16_t peer)
     unsigned n = 0;
 
     for (unsigned i = 0; i < entry->n_paths; i++)
-        n += paths[i].peer == peer;
+        n += paths[i].peer == peer && !paths[i].summary;
     return n;
 }
 

@@ -13,7 +13,7 @@
  * entry, and a probe that misses does not either. An IPv4 prefix with one path costs 24 bytes of
  * entry and about 16 of index.
  *
- * Within an entry paths stand in the order of their peers (rib_peer_compare()) and path identifiers,
+ * Within an entry paths stand in the order of their peers and path identifiers (rib_path_compare()),
  * which makes every walk over them deterministic whatever the order of arrival.
  */
 #ifndef ENGINE_RIB_TABLE_H
@@ -37,26 +37,29 @@ struct bgp_attributes;
 #define RIB_PATH_GENERATION 0x04
 
 /* One path to a prefix: 16 bytes, of which a full table has millions. A peer that sends path
- * identifiers (RFC 7911) may have several; peer and path_id name one. Addresses of a process have 48 bits
- * where it does not ask for more (amd64, arm64). */
+ * identifiers (RFC 7911) may have several; peer and path_id name one, and among what was not said but made
+ * (summary_in.c, summary_out.c) another. Addresses of a process have 48 bits where it does not ask for
+ * more (amd64, arm64), and sets stand at multiples of 8. */
 struct rib_stored_path {
-    uint64_t attributes_address : 48; /* rib_attributes(): one reference held */
-    uint64_t peer : 16;               /* index in speaker.peers */
-    uint32_t rank : 24;               /* rib_rank(), for rib_path_order() */
-    uint32_t filter : 5;              /* enum rib_verdict: RIB_CHOSEN when not filtered */
-    uint32_t flags : 3;               /* RIB_PATH_* */
-    uint32_t path_id;                 /* as the peer gave it; 0 where it gives none */
+    uint64_t attributes_eighth : 45; /* rib_attributes(): one reference held */
+    uint64_t summary : 1;            /* no peer said it: path_id is the summary's number */
+    uint64_t unused : 2;
+    uint64_t peer : 16;  /* index in speaker.peers */
+    uint32_t rank : 24;  /* rib_rank(), for rib_path_order() */
+    uint32_t filter : 5; /* enum rib_verdict: RIB_CHOSEN when not filtered */
+    uint32_t flags : 3;  /* RIB_PATH_* */
+    uint32_t path_id;    /* as the peer gave it; 0 where it gives none */
 };
 
 static inline const struct bgp_attributes *rib_attributes(const struct rib_stored_path *path)
 {
-    return (const struct bgp_attributes *)(uintptr_t)path->attributes_address;
+    return (const struct bgp_attributes *)((uintptr_t)path->attributes_eighth << 3);
 }
 
 static inline void rib_set_attributes(struct rib_stored_path *path,
                                       const struct bgp_attributes *attributes)
 {
-    path->attributes_address = (uintptr_t)attributes;
+    path->attributes_eighth = (uintptr_t)attributes >> 3;
 }
 
 #define RIB_ENTRY_TOUCHED      0x01 /* a chosen path was replaced or removed since the last decision */
@@ -141,9 +144,16 @@ static inline const struct rib_stored_path *rib_entry_paths_const(const struct r
     return entry->n_paths > 1 ? entry->many : &entry->one;
 }
 
-/* The path of this name, or NULL. */
+/* The identifier that the peer gave the path; 0: none. */
+static inline uint32_t rib_path_id(const struct rib_stored_path *path)
+{
+    return path->summary ? 0 : path->path_id;
+}
+
+/* The path of this name that the peer said, or NULL; the summary of this number, or NULL. */
 struct rib_stored_path *rib_entry_path(struct rib_entry *entry, uint16_t peer, uint32_t path_id);
-/* How many paths of this peer there are. */
+struct rib_stored_path *rib_entry_summary(struct rib_entry *entry, uint32_t number);
+/* How many paths this peer said. */
 unsigned rib_entry_peer_paths(const struct rib_entry *entry, uint16_t peer);
 /* Makes room for a path at this position (0 .. n_paths), all zero; NULL when memory is short. */
 struct rib_stored_path *rib_entry_insert(struct rib_entry *entry, unsigned position);

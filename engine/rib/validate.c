@@ -6,9 +6,7 @@
 static bool stands_before(const struct speaker *speaker, const struct rib_stored_path *a,
                           const struct rib_stored_path *b)
 {
-    int order = rib_peer_compare(speaker, a->peer, b->peer);
-
-    return order < 0 || (order == 0 && a->path_id < b->path_id);
+    return rib_path_compare(speaker, a, b) < 0;
 }
 
 /* Paths stand in order, are held, and carry the flags that the decision gives them. */
@@ -59,6 +57,8 @@ static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family,
         return false;
     if (is_ahead(tables, RIB_WALK_MARK, id) || is_ahead(tables, RIB_WALK_COMPARE, id))
         return true;
+    if (!rib_summary_part_valid(peer->group, family, id))
+        return false;
     /* A prefix that it may have can be neither, when its attributes fit in no message. */
     return rib_export_allowed(peer, family, rib_export_best(peer, family, id)) ||
            (first || reflected) == advertised;
@@ -110,6 +110,17 @@ static bool stale_valid(const struct rib_peer_tables *tables)
     return tables->stale.count == 0 || tables->retention != SPEAKER_RETAIN_NONE;
 }
 
+static bool summaries_valid(const struct speaker *speaker)
+{
+    for (const struct rib_group *group = speaker->groups; group != NULL; group = group->next)
+        if (!rib_group_summaries_valid(group))
+            return false;
+    for (unsigned i = 1; i < speaker->n_peers; i++)
+        if (!rib_summaries_valid(speaker->peers[i]))
+            return false;
+    return true;
+}
+
 static bool family_valid(const struct speaker *speaker, enum bgp_family family)
 {
     const struct rib_table *table = &speaker->tables[family];
@@ -125,7 +136,8 @@ static bool family_valid(const struct speaker *speaker, enum bgp_family family)
         if (!set_valid(table, &tables->stale) || !set_valid(table, &tables->doomed) ||
             !stale_valid(tables))
             return false;
-        if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->advertised) ||
+        if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->made) ||
+            !set_valid(table, &tables->advertised) ||
             !set_valid(table, &tables->pending[RIB_FIRST]) ||
             !set_valid(table, &tables->pending[RIB_REFLECTED]))
             return false;
@@ -138,6 +150,8 @@ bool speaker_validate(const struct speaker *speaker)
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (!family_valid(speaker, family))
             return false;
+    if (!summaries_valid(speaker))
+        return false;
     rib_policy_scratch_clear(speaker->policy, speaker->attributes);
     return bgp_attribute_table_validate(speaker->attributes);
 }

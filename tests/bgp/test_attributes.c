@@ -385,10 +385,10 @@ Test(attributes, what_was_received_is_kept_by_what_was_made_of_it)
     const struct bgp_attributes *received = path_set(&bench, path, 1), *made, *again, *heavier;
     bgp_builder_load(bench.builder, received);
     bgp_builder_set_med(bench.builder, 7);
-    bgp_builder_set_received(bench.builder, received, 0);
+    bgp_builder_set_received(bench.builder, received, 0, 0);
     made = interned(&bench);
     again = interned(&bench);
-    bgp_builder_set_received(bench.builder, received, 5);
+    bgp_builder_set_received(bench.builder, received, 5, 0);
     heavier = interned(&bench);
     cr_assert_eq(made, again);
     cr_assert_neq(made, heavier);

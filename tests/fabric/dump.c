@@ -380,7 +380,10 @@ static void put_policies(FILE *out, const struct fabric *fabric)
             put_strings(out, "remove", &rule->remove_communities);
             put_numbers(out, "prepend", rule->prepend.items, rule->prepend.n);
             put_address(out, "next_hop", &rule->set_next_hop);
-            put(out, "\n");
+            put_prefixes(out, "summary",
+                         &(struct fabric_prefixes){(struct lpm_prefix *)(uintptr_t)&rule->summarise,
+                                                   rule->summarise.family != 0});
+            put(out, " keep=%d\n", rule->keep_contributors);
         }
     }
 }

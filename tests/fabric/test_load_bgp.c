@@ -359,6 +359,19 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "base.yaml:41: error: policies[p].rules[0].then: 'maybe' is not one of: accept, reject, "
          "continue\n"},
         {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{set: {summarise: 10.0.0.0/8}, then: continue}]}\n"}},
+         "base.yaml:41: error: policies[p].rules[0].then: a rule that summarises accepts; to let "
+         "its routes through as well, set keep_contributors: true\n"},
+        {{{NULL, "policies:\n"
+                 "  - {name: p, rules: [{set: {keep_contributors: true}}]}\n"}},
+         "base.yaml:41: error: policies[p].rules[0].set.keep_contributors: there is no 'summarise' "
+         "beside it\n"},
+        {{{NULL,
+           "policies:\n"
+           "  - {name: p, rules: [{set: {summarise: 10.0.0.0/8, next_hop: \"fd00::1\"}}]}\n"}},
+         "base.yaml:41: error: policies[p].rules[0].set.next_hop: is not of the address family of "
+         "'summarise'\n"},
+        {{{NULL, "policies:\n"
                  "  - {name: p, rules: [{set: {next_hop: 224.0.0.1}}]}\n"}},
          "base.yaml:41: error: policies[p].rules[0].set.next_hop: 224.0.0.1 lies in 224.0.0.0/4, "
          "which is multicast and no machine's own\n"},

@@ -585,10 +585,13 @@ static void compare(const struct plain_rule *plain, size_t n, const struct rib_p
         expected = attributes_of(&after);
         describe(&outcome, got);
         bgp_builder_load(builder, expected);
-        bgp_builder_set_received(builder, before, after.weight);
+        bgp_builder_set_received(builder, before, after.weight, 0);
         bgp_attributes_release(table, expected);
         cr_assert_eq(bgp_builder_intern(builder, table, &expected), 0);
-        describe(&(struct rib_policy_outcome){true, outcome.rule, 0, expected}, wanted);
+        describe(&(struct rib_policy_outcome){.accepted = true,
+                                              .rule = outcome.rule,
+                                              .attributes = expected},
+                 wanted);
         cr_assert_str_eq(got, wanted);
         cr_assert_eq(bgp_attributes_received(outcome.attributes), before);
         bgp_attributes_release(table, expected);

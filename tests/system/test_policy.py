@@ -158,6 +158,18 @@ def scenario(engine):
     path = struct.pack(">5I", 65515, 7, 8, 65001, 0)[:16]
     nva2.listen(lambda: all(path in nva2.has[f"20.0.{i}.0/24"] for i in range(3)))
     assert not [entry for entry in nva2.log if entry[0] == "-"], nva2.log
+    nva2.log.clear()
+    engine.reload("  - {name: in, rules: [{set: {summarise: 20.0.0.0/22}}]}\n  - {name: out}\n", "policies taken")
+    nva2.listen(lambda: set(nva2.has) == {"10.0.0.0/22", "20.0.0.0/22"})
+    assert b"\xc0\x07\x08" + struct.pack(">I", 65515) in nva2.has["20.0.0.0/22"], "AGGREGATOR names the engine"
+    assert struct.pack(">I", 65001) not in nva2.has["20.0.0.0/22"], "the path is the engine's alone"
+    engine.reload("  - {name: in}\n  - {name: out, rules: [{match: {sources: [NVA]}, set: {summarise: 20.0.0.0/16}}]}\n",
+                  "policies taken")
+    nva2.listen(lambda: set(nva2.has) == {"10.0.0.0/22", "20.0.0.0/16"})
+    engine.reload("  - {name: in}\n  - {name: out}\n", "policies taken")
+    nva2.listen(lambda: len(nva2.has) == 4 and "20.0.0.0/16" not in nva2.has)
+    assert nva2.log.count("-10.0.0.0/22") == 0, nva2.log
+    print("# summaries come and go with the policies that make them, in and out")
     nva1.listen(lambda: "10.0.0.0/22" in nva1.has)  # its session has lived through all of it
     print("# changes of attributes reach the peer; no session was reset")
     assert engine.log().count("Established") == 2, engine.log()
