@@ -19,7 +19,8 @@ class Bird(Daemon):
         lines += ["enable as4 off;"] if s.two_octet else []
         lines += ["enable extended messages on;"] if s.extended_message else []
         lines += [f"local role {s.role.replace('-', '_')};"] if s.role else []
-        lines += ["graceful restart on; graceful restart time 30;"] if s.graceful_restart else []
+        lines += [f"graceful restart on; graceful restart time {s.restart_time};"] if s.graceful_restart else []
+        lines += [f"long lived graceful restart on; long lived stale time {s.long_lived};"] if s.long_lived else []
         lines += ["bfd on;"] if s.bfd else []
         lines += ["passive on;"] if s.passive else []
         if "ipv4" in s.families:

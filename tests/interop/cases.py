@@ -392,7 +392,10 @@ def extended_message(scene):
 feature("bfd", "BFD, 50 ms x 3", "5880, 5883")
 
 
-@case("bfd")
+feature("bfd-flapping", "the same, while the link flaps", "5880, 5883")
+
+
+@case("bfd", "bfd-flapping")
 def bfd(scene):
     """
         daemon ──x── engine      the link is cut: BFD must end the session long before the hold time of 30 s
@@ -413,6 +416,20 @@ def bfd(scene):
     scene.engine.wait_state("nva1", seconds=60)
     witness.wait_route(PLAIN)
     yield "bfd"
+    for _ in range(8):  # the link flaps faster than a session comes up
+        scene.lab.ip("rs", "link set peer down")
+        time.sleep(0.25)
+        scene.lab.ip("rs", "link set peer up")
+        time.sleep(0.4)
+    scene.engine.wait_state("nva1", seconds=90)
+    wait_for(60, lambda: f"BFD up again: {scene.engine.session('nva1')}",
+             lambda: scene.engine.session("nva1").get("bfd", {}).get("state") == "Up")
+    witness.wait_route(PLAIN, 30)
+    down = scene.engine.session("nva1")["bfd"]["went_down"]
+    time.sleep(2)
+    expect(scene.engine.session("nva1")["bfd"]["went_down"] == down, "no failure after the flapping")
+    expect(witness.route(PLAIN), "the route is there to stay")
+    yield "bfd-flapping"
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------

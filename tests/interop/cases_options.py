@@ -1,6 +1,10 @@
 """Cases of what two ends agree on beyond the basics: several paths, IPv6 next hops, roles. See cases.py."""
+import struct
+import time
+
 from cases import DAEMON6, DAEMON_ASN, OURS, RS4, RS6, SECOND_ASN, WITNESS_ASN, case, expect, feature, wait_for
 from daemon import IPV4_PREFIXES
+from witness import ONLY_TO_CUSTOMER
 
 
 # --- Several paths ------------------------------------------------------------------------------------------------------
@@ -95,3 +99,28 @@ def role_mismatch(scene):
     scene.engine.says("2/11")
     expect(scene.engine.session("nva1")["established"] == 0, "no session")
     yield "role-mismatch"
+
+
+feature("otc-from-it", "Only to Customer on what it sends", "9234")
+feature("otc-to-it", "no route with Only to Customer goes up to it", "9234")
+
+
+@case("otc-from-it", "otc-to-it")
+def otc(scene):
+    """
+        daemon (provider) ── 20.0.0.0/24, OTC 65001 ── engine (customer) ── witness (no role)
+                          ──x── 30.0.0.0/24, OTC 65002 ──────────────────────
+    """
+    scene.raise_engine(keys=", bgp: {role: customer}")
+    daemon = scene.raise_daemon(role="provider", families=("ipv4",))
+    scene.up()
+    witness = scene.raise_witness()
+    for prefix in IPV4_PREFIXES:
+        expect(witness.wait_route(prefix).value(ONLY_TO_CUSTOMER) == struct.pack("!I", DAEMON_ASN), f"{prefix}: OTC")
+    yield "otc-from-it"
+    witness.announce("30.0.0.0/24", more={ONLY_TO_CUSTOMER: (0xC0, struct.pack("!I", WITNESS_ASN))})
+    witness.announce("30.0.1.0/24")
+    daemon.wait_route("30.0.1.0/24")
+    time.sleep(0.5)
+    expect(daemon.route("30.0.0.0/24") is None, "what is for customers only does not reach a provider")
+    yield "otc-to-it"

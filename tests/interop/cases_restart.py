@@ -1,10 +1,12 @@
 """Cases of what is said again, and of restarts. See cases.py."""
 import signal
+import struct
 import time
 
 from cases import OURS, PLAIN, WITNESS_ASN, case, expect, feature, wait_for
 from daemon import IPV4_PREFIXES
-from witness import ENHANCED_REFRESH, IPV4, REFRESH, ROUTE_REFRESH, UPDATE, four_octet, multiprotocol
+from witness import (ENHANCED_REFRESH, GRACEFUL_RESTART, IPV4, LONG_LIVED, REFRESH, ROUTE_REFRESH, UPDATE, four_octet,
+                     multiprotocol)
 
 
 # --- Refresh and restart --------------------------------------------------------------------------------------------------
@@ -92,3 +94,34 @@ def restart_of_us(scene):
     wait_for(30, "the route confirmed", lambda: (daemon.route("30.0.0.0/24") or {"stale": True})["stale"] is False)
     expect(daemon.route(OURS), "our own prefix")
     yield "restart-of-us"
+
+
+feature("long-lived", "long-lived graceful restart: it is gone for longer", "9494")
+
+LLGR_STALE = "65535:6"
+
+
+@case("long-lived")
+def long_lived(scene):
+    """
+        daemon: kill -9, away for longer than its restart time of 2 s ── engine ── witness, who knows of stale routes
+    """
+    keys = ", graceful_restart: {long_lived_seconds: 3600}"
+    scene.raise_engine(keys=keys, witness_keys=keys)
+    daemon = scene.raise_daemon(graceful_restart=True, restart_time=2, long_lived=3600, families=("ipv4",))
+    scene.up()
+    family = struct.pack("!HBB", *IPV4, 0x80)
+    witness = scene.raise_witness(capabilities=[
+        multiprotocol(IPV4), four_octet(WITNESS_ASN), (GRACEFUL_RESTART, struct.pack("!H", 120) + family),
+        (LONG_LIVED, family + b"\0\x0e\x10")])
+    expect(LLGR_STALE not in witness.wait_route(PLAIN).communities, "fresh")
+    began = time.monotonic()
+    daemon.kill()
+    wait_for(20, "the route to be stale", lambda: LLGR_STALE in witness.route(PLAIN).communities)
+    expect(time.monotonic() - began > 1.9, "not before the restart time is over")
+    daemon.launch(again=True)
+    scene.engine.wait_state("nva1")
+    wait_for(30, "the route to be fresh", lambda: LLGR_STALE not in witness.route(PLAIN).communities)
+    gone = [body for body in witness.received(UPDATE, began) if body[:2] != b"\0\0"]
+    expect(not gone, "nothing was withdrawn meanwhile")
+    yield "long-lived"

@@ -25,6 +25,8 @@ class Setup:
     extended_next_hop: bool = False
     ttl_security: bool = False
     graceful_restart: bool = False
+    restart_time: int = 30        # seconds that it asks for
+    long_lived: int = 0           # seconds of long-lived graceful restart; 0: not offered
     enhanced_refresh: bool = False
     max_prefixes: int = 0
     bfd: bool = False

@@ -48,7 +48,9 @@ class Frr(Daemon):
         self.folder.mkdir(exist_ok=True)
         (self.folder / "zebra.conf").write_text("")
         (self.folder / "bfdd.conf").write_text("")
-        graceful = " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n" if s.graceful_restart else ""
+        graceful = (" bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n"
+                    f" bgp graceful-restart restart-time {s.restart_time}\n") if s.graceful_restart else ""
+        graceful += f" bgp long-lived-graceful-restart stale-time {s.long_lived}\n" if s.long_lived else ""
         hop6 = f" set ipv6 next-hop global {s.local6}\n"
         hop4 = "" if s.extended_next_hop else f" set ip next-hop {s.own_next_hop()}\n"
         (self.folder / "bgpd.conf").write_text(f"""hostname nva

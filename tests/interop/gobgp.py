@@ -12,8 +12,8 @@ class GoBgp(Daemon):
         s = self.setup
         hops = ("[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255" if s.ttl_security else
                 "[neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 8")
-        restart = ("[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 30\n"
-                   if s.graceful_restart else "")
+        restart = (f"[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = {s.restart_time}\n"
+                   + ("long-lived-enabled = true\n" if s.long_lived else "") if s.graceful_restart else "")
         text = f"""[global.config]
 as = {s.asn}
 router-id = "10.0.1.4"
@@ -38,6 +38,9 @@ local-address = "{s.scoped(s.local)}"
             text += f'[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = "{family}-unicast"\n'
             if s.graceful_restart:
                 text += "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
+            if s.long_lived:
+                text += ("[neighbors.afi-safis.long-lived-graceful-restart.config]\nenabled = true\n"
+                         f"restart-time = {s.long_lived}\n")
             if s.max_prefixes and family == "ipv4":
                 text += f"[neighbors.afi-safis.prefix-limit.config]\nmax-prefixes = {s.max_prefixes}\n"
             if s.add_path and family == "ipv4":
