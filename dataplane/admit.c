@@ -7,6 +7,7 @@
  * Whatever stands out in any way goes through the steps in full and in order.
  */
 #include "dataplane/decide.h"
+#include "dataplane/plain.h"
 
 #define NOT_DROPPED DP_REASON_COUNT
 
@@ -22,12 +23,12 @@ static void answer(struct dp_verdict *verdict)
 
 /* First bytes of IPv4 addresses that need a second look: "this" network, loopback, link-local and
  * platform, multicast and above. */
-static const uint8_t special4[256] = {
+const uint8_t dp_special4[256] = {
     [0] = 1, [127] = 1, [168] = 1, [169] = 1, [224 ... 255] = 1,
 };
 
 /* The same of IPv6: what embeds IPv4 or is nobody, link-local and site-local, multicast. */
-static const uint8_t special6[256] = {
+const uint8_t dp_special6[256] = {
     [0] = 1,
     [0xfe ... 0xff] = 1,
 };
@@ -138,18 +139,6 @@ static bool walk4(const struct dp_decision *decision, unsigned i, uint32_t sourc
     return false;
 }
 
-/* Not || but |: each part costs less than a branch that may be mispredicted. ICMP stands out for
- * the gateway's echo; several subnets, because only the first is at hand. */
-static inline bool stands_out4(const struct dp_decision *decision, const struct dp_nic *nic,
-                               const struct dp_packet *packet, uint32_t source,
-                               uint32_t destination)
-{
-    return special4[packet->destination[0]] | special4[packet->source[0]] |
-           (packet->protocol == DP_PROTOCOL_ICMP) | (destination == nic->subnet4.broadcast) |
-           (nic->subnet4_count > 1) | (packet->ttl < decision->ttl_least) |
-           ((source != nic->own4) & must_own_source(decision, nic));
-}
-
 static inline void admit4(struct dp_decision *decision, unsigned i)
 {
     const struct dp_packet *packet = &decision->packets[i];
@@ -157,7 +146,8 @@ static inline void admit4(struct dp_decision *decision, unsigned i)
     const uint32_t source = dp_load4(packet->source);
     const uint32_t destination = dp_load4(packet->destination);
 
-    if (stands_out4(decision, nic, packet, source, destination) &&
+    if (dp_stands_out4(nic, source, destination, packet->protocol, packet->ttl, decision->ttl_least,
+                       must_own_source(decision, nic)) &&
         !walk4(decision, i, source, destination))
         return;
     decision->addresses4[decision->four.n] = destination;
@@ -206,20 +196,14 @@ static bool walk6(const struct dp_decision *decision, unsigned i)
     return false;
 }
 
-static inline bool stands_out6(const struct dp_decision *decision, const struct dp_nic *nic,
-                               const struct dp_packet *packet)
-{
-    return special6[packet->destination[0]] | special6[packet->source[0]] |
-           (packet->protocol == DP_PROTOCOL_ICMPV6) | (packet->ttl < decision->ttl_least) |
-           ((memcmp(packet->source, nic->own6, 16) != 0) & must_own_source(decision, nic));
-}
-
 static inline void admit6(struct dp_decision *decision, unsigned i)
 {
     const struct dp_packet *packet = &decision->packets[i];
     const struct dp_nic *nic = decision->senders[i];
 
-    if (stands_out6(decision, nic, packet) && !walk6(decision, i))
+    if (dp_stands_out6(nic, packet->source, packet->destination, packet->protocol, packet->ttl,
+                       decision->ttl_least, must_own_source(decision, nic)) &&
+        !walk6(decision, i))
         return;
     memcpy(decision->addresses6[decision->six.n], packet->destination, 16);
     dp_wait_for_leaf(&decision->six, i, lpm_rcu_dereference(&nic->fib6));

@@ -24,22 +24,6 @@
 
 #define MAC_SLOTS_LEAST 16
 
-/* Neighbouring MACs, which guests of one cloud have, must not share a run of slots. vni is 0 for a
- * port's own table. */
-static uint32_t mac_hash(uint32_t vni, const uint8_t mac[6])
-{
-    uint8_t padded[8] = {0};
-
-    memcpy(padded, mac, 6);
-    return (uint32_t)dp_hash_mix(dp_load8(padded) ^ dp_hash_mix(vni));
-}
-
-static bool holds_mac(const struct dp_nic *nic, uint16_t port, const uint8_t mac[6])
-{
-    return nic && nic->attachment == DP_ATTACHMENT_MAC && nic->port == port &&
-           memcmp(nic->mac, mac, 6) == 0;
-}
-
 static bool holds_vni(const struct dp_nic *nic, uint32_t vni, const uint8_t mac[6])
 {
     return nic && nic->vni == vni && memcmp(nic->mac, mac, 6) == 0;
@@ -52,13 +36,13 @@ uint32_t dp_port_find_mac(const struct dp_forwarding *forwarding, const struct d
 
     if (!macs)
         return 0;
-    for (uint32_t i = mac_hash(0, mac);; i++) {
+    for (uint32_t i = dp_mac_hash(0, mac);; i++) {
         const uint32_t nic =
             atomic_load_explicit(&macs->slots[i & macs->mask], memory_order_acquire);
 
         if (nic == 0)
             return 0;
-        if (nic != DP_MAC_SLOT_REMOVED && holds_mac(dp_nic_read(forwarding, nic), port, mac))
+        if (nic != DP_MAC_SLOT_REMOVED && dp_nic_holds_mac(dp_nic_read(forwarding, nic), port, mac))
             return nic;
     }
 }
@@ -69,7 +53,7 @@ uint32_t dp_overlay_find(const struct dp_forwarding *forwarding, uint32_t vni, c
 
     if (!macs)
         return 0;
-    for (uint32_t i = mac_hash(vni, mac);; i++) {
+    for (uint32_t i = dp_mac_hash(vni, mac);; i++) {
         const uint32_t nic =
             atomic_load_explicit(&macs->slots[i & macs->mask], memory_order_acquire);
 
@@ -117,7 +101,7 @@ static void mac_table_reclaim(struct lpm_rcu_head *head)
 /* There is a free slot: half of them are. vni is 0 for a port's own table. */
 static void mac_store(struct dp_mac_table *macs, const struct dp_nic *nic, uint32_t vni)
 {
-    uint32_t i = mac_hash(vni, nic->mac);
+    uint32_t i = dp_mac_hash(vni, nic->mac);
 
     while (atomic_load_explicit(&macs->slots[i & macs->mask], memory_order_relaxed) != 0)
         i++;
@@ -254,7 +238,7 @@ void dp_attachment_claim(struct dp_forwarding *forwarding, const struct dp_nic *
 /* By id, not by MAC: a NIC is in an array once at most, and here for certain. */
 static void mac_remove(struct dp_mac_table *macs, const struct dp_nic *nic, uint32_t vni)
 {
-    uint32_t i = mac_hash(vni, nic->mac);
+    uint32_t i = dp_mac_hash(vni, nic->mac);
 
     while (atomic_load_explicit(&macs->slots[i & macs->mask], memory_order_relaxed) != nic->id)
         i++;

@@ -18,15 +18,45 @@
 
 /* --- Accounting ------------------------------------------------------------------------------- */
 
-static void count_sent(const struct dp_path *path, const struct dp_note *note)
+/* What a NIC sent in a row: frames of one NIC often follow each other, and its counters are added to
+ * once for all of them. */
+struct run {
+    uint32_t nic, packets, self_loops;
+    uint64_t bytes;
+};
+
+static void end_run(const struct dp_path *path, const struct run *run)
+{
+    dp_count_forwarded(path->counters, run->nic, run->packets, run->bytes, run->self_loops);
+}
+
+static inline void count_sent(const struct dp_path *path, const struct dp_note *note,
+                              struct run *run)
 {
     if (note->kind == DP_NOTE_ANSWERED)
         dp_count_answered(path->counters, note->nic);
     if (note->kind != DP_NOTE_FORWARDED)
         return;
-    dp_count_forwarded(path->counters, note->nic, note->bytes, note->self_loop, note->member);
+    if (note->nic != run->nic) {
+        end_run(path, run);
+        *run = (struct run){.nic = note->nic};
+    }
+    run->packets++;
+    run->bytes += note->bytes;
+    run->self_loops += note->self_loop;
+    if (note->member != 0)
+        dp_count_member(path->counters, note->member, note->bytes);
     if (note->backend != 0)
         dp_count_member(path->counters, note->backend, note->bytes);
+}
+
+static void count_all_sent(const struct dp_path *path, const struct dp_note *notes, unsigned n)
+{
+    struct run run = {0};
+
+    for (unsigned i = 0; i < n; i++)
+        count_sent(path, &notes[i], &run);
+    end_run(path, &run);
 }
 
 static void count_unsent(const struct dp_path *path, const struct dp_note *note)
@@ -73,28 +103,16 @@ void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
         sent = transmit(tx);
     else
         sent = 0;
-    for (uint16_t i = 0; i < tx->n; i++) {
-        bool gone = i < sent || !tx->port;
-
-        if (gone && !tx->ring)
-            count_sent(path, &tx->notes[i]);
-        else if (!gone)
+    if (!tx->ring)
+        count_all_sent(path, tx->notes, tx->port ? sent : tx->n);
+    for (uint16_t i = sent; i < tx->n; i++) {
+        if (tx->port)
             count_unsent(path, &tx->notes[i]);
-        if (i >= sent)
-            rte_pktmbuf_free(tx->mbufs[i]);
+        rte_pktmbuf_free(tx->mbufs[i]);
     }
     if (tx->port && sent < tx->n)
         dp_counter_add(&tx->unsent, tx->n - sent);
     tx->n = 0;
-}
-
-void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
-               const struct dp_note *note)
-{
-    tx->mbufs[tx->n] = mbuf;
-    tx->notes[tx->n] = *note;
-    if (++tx->n == DP_TX_BUFFER)
-        dp_tx_flush(path, tx);
 }
 
 void dp_egress_flush(struct dp_path *path)
@@ -210,7 +228,7 @@ bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte
     struct dp_tx *tx;
 
     if (path->sink) {
-        count_sent(path, note);
+        count_all_sent(path, note, 1);
         rte_pktmbuf_free(mbuf);
         return true;
     }

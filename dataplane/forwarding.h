@@ -67,10 +67,10 @@ struct dp_nic {
     uint16_t mtu;       /* of the IP packet; never 0 */
     uint8_t attachment; /* enum dp_attachment_kind */
     bool ip_forwarding;
-    uint8_t mac[6];
+    bool takes_plain; /* untagged frames at a port here: what the express way sends */
 
     uint8_t own6[16] __attribute__((aligned(DP_CACHE_LINE))); /* first of own6_all; ::: none */
-    uint8_t gateway_mac[6];
+    uint8_t mac[6], gateway_mac[6]; /* as they begin a frame towards the guest */
     uint8_t gateway_link_local[16]; /* fe80::/64 with the modified EUI-64 of gateway_mac */
     const uint32_t *own4_all;
     const uint8_t (*own6_all)[16];
@@ -236,6 +236,12 @@ static inline const struct dp_port_table *dp_port_table(const struct dp_forwardi
     return lpm_rcu_dereference(&forwarding->ports[port]);
 }
 
+/* Is nic, which may be NULL, the one with this source MAC on the port? */
+static inline bool dp_nic_holds_mac(const struct dp_nic *nic, uint16_t port, const uint8_t mac[6])
+{
+    return nic && nic->attachment == DP_ATTACHMENT_MAC && nic->port == port &&
+           memcmp(nic->mac, mac, 6) == 0;
+}
 /* The NIC that has this source MAC on the port, or 0. */
 uint32_t dp_port_find_mac(const struct dp_forwarding *forwarding, const struct dp_port_table *table,
                           uint16_t port, const uint8_t mac[6]);
@@ -257,8 +263,10 @@ static inline uint32_t dp_classify(const struct dp_forwarding *forwarding,
     if (vlan != 0)
         nic =
             atomic_load_explicit(&table->by_vlan[vlan & (DP_VLAN_COUNT - 1)], memory_order_acquire);
-    else
+    else if (lpm_rcu_dereference(&table->by_mac))
         nic = dp_port_find_mac(forwarding, table, port, source_mac);
+    else
+        nic = 0;
     return nic != 0 ? nic : atomic_load_explicit(&table->whole, memory_order_acquire);
 }
 
@@ -312,18 +320,13 @@ static inline void dp_count_member(struct dp_worker_counters *worker, uint32_t c
     dp_counter_add(&chunk[counter % DP_MEMBER_PER_CHUNK].bytes, bytes);
 }
 
-/* Counted on the sending NIC, and on the member of the group when one was chosen (0: none was). */
 static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_t nic,
-                                      uint64_t bytes, bool self_loop, uint32_t member)
+                                      uint64_t packets, uint64_t bytes, uint64_t self_loops)
 {
-    struct dp_nic_counters *counters = &worker->nics[nic];
-
-    dp_counter_add(&counters->forwarded, 1);
-    dp_counter_add(&counters->forwarded_bytes, bytes);
-    if (self_loop)
-        dp_counter_add(&counters->self_loop, 1);
-    if (member != 0)
-        dp_count_member(worker, member, bytes);
+    dp_counter_add(&worker->nics[nic].forwarded, packets);
+    dp_counter_add(&worker->nics[nic].forwarded_bytes, bytes);
+    if (self_loops > 0)
+        dp_counter_add(&worker->nics[nic].self_loop, self_loops);
 }
 
 static inline void dp_count_answered(struct dp_worker_counters *worker, uint32_t nic)

@@ -43,6 +43,16 @@ static inline uint64_t dp_load8(const uint8_t *bytes)
     return word;
 }
 
+/* Of the tables of source MACs: neighbouring ones, which guests of one cloud have, must not share a run
+ * of slots. vni is 0 for a port's own table. */
+static inline uint32_t dp_mac_hash(uint32_t vni, const uint8_t mac[6])
+{
+    uint8_t padded[8] = {0};
+
+    memcpy(padded, mac, 6);
+    return (uint32_t)dp_hash_mix(dp_load8(padded) ^ dp_hash_mix(vni));
+}
+
 static inline uint64_t dp_hash_address(const struct lpm_address *address)
 {
     const uint64_t folded = dp_hash_fold(dp_load8(address->bytes) ^ DP_HASH_KEY0,
@@ -109,11 +119,29 @@ static inline uint32_t dp_flow_hash6(const uint8_t *source, const uint8_t *desti
  * direction has a label of its own. Packets without one are hashed by the 5-tuple. */
 #define DP_HASH_FLOW_LABEL 6u
 
+/* Of a packet's fields: hash_fields as in dp_forwarding_config; ports are 0 where it has none. */
+static inline uint32_t dp_flow_hash_fields(uint8_t family, const uint8_t *source,
+                                           const uint8_t *destination, uint16_t source_port,
+                                           uint16_t destination_port, uint8_t protocol,
+                                           uint32_t flow_label, unsigned hash_fields, uint32_t salt)
+{
+    if (hash_fields < 5)
+        source_port = destination_port = 0;
+    if (hash_fields == 2)
+        protocol = 0;
+    if (hash_fields == DP_HASH_FLOW_LABEL && flow_label != 0) {
+        source_port = destination_port = (uint16_t)flow_label;
+        protocol = (uint8_t)(flow_label >> 16);
+    }
+    if (family == LPM_IPV4)
+        return dp_flow_hash4(source, destination, source_port, destination_port, protocol, salt);
+    return dp_flow_hash6(source, destination, source_port, destination_port, protocol, salt);
+}
+
 static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsigned hash_fields,
                                            uint32_t salt)
 {
-    const bool label = hash_fields == DP_HASH_FLOW_LABEL && packet->flow_label != 0;
-    const bool ports = hash_fields >= 5 && packet->has_ports;
+    const bool ports = packet->has_ports;
     const uint8_t *source = packet->source;
     uint16_t source_port = ports ? packet->source_port : 0;
     uint16_t destination_port = ports ? packet->destination_port : 0;
@@ -127,17 +155,8 @@ static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsig
         source_port = ports ? packet->destination_port : 0;
         destination_port = ports ? packet->source_port : 0;
     }
-    if (hash_fields == 2)
-        protocol = 0;
-    if (label) {
-        source_port = destination_port = (uint16_t)packet->flow_label;
-        protocol = (uint8_t)(packet->flow_label >> 16);
-    }
-    if (packet->family == LPM_IPV4)
-        return dp_flow_hash4(source, packet->destination, source_port, destination_port, protocol,
-                             salt);
-    return dp_flow_hash6(source, packet->destination, source_port, destination_port, protocol,
-                         salt);
+    return dp_flow_hash_fields(packet->family, source, packet->destination, source_port,
+                               destination_port, protocol, packet->flow_label, hash_fields, salt);
 }
 
 #endif

@@ -16,7 +16,7 @@
  * hop-by-hop header first or not at all and no longer than RFC 8504 5.3 lets a node ask. A real
  * fragment ends the walk, so that all fragments of a datagram name the same protocol.
  */
-#include "dataplane/forwarding.h"
+#include "dataplane/plain.h"
 
 #define IPV4_HEADER_LEAST 20
 #define IPV6_HEADER       40
@@ -26,16 +26,12 @@
 
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
-    PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
-    PROTOCOL_DCCP = 33,
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_AUTHENTICATION = 51,
     PROTOCOL_DESTINATION_OPTIONS = 60,
-    PROTOCOL_SCTP = 132,
     PROTOCOL_MOBILITY = 135,
-    PROTOCOL_UDP_LITE = 136,
     PROTOCOL_HIP = 139,
     PROTOCOL_SHIM6 = 140,
 };
@@ -53,17 +49,10 @@ static bool fail(enum dp_reason *reason, enum dp_reason why)
 
 /* --- Upper layers ----------------------------------------------------------------------------- */
 
-/* TCP, UDP, SCTP, UDP-Lite and DCCP all begin with source and destination port. */
-static bool protocol_has_ports(uint8_t protocol)
-{
-    return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
-           protocol == PROTOCOL_UDP_LITE || protocol == PROTOCOL_DCCP;
-}
-
 /* Both ports or none: half a tuple would split a flow. */
 static void read_ports(struct dp_packet *packet, uint8_t protocol, const uint8_t *bytes, size_t n)
 {
-    if (!protocol_has_ports(protocol) || n < 4)
+    if (!dp_protocol_has_ports(protocol) || n < 4)
         return;
     packet->source_port = load2(bytes);
     packet->destination_port = load2(bytes + 2);
@@ -237,17 +226,23 @@ static void read_icmp6(struct dp_packet *packet, const uint8_t *bytes, size_t n)
 
 /* --- Whole packets ---------------------------------------------------------------------------- */
 
-/* The sum over a header with its checksum in it is all ones (RFC 1071). */
-static bool checksum_right(const uint8_t *header, size_t length)
+static uint64_t load_word(const uint8_t *bytes)
 {
-    uint64_t sum = 0;
+    uint32_t word;
 
-    for (size_t i = 0; i < length; i += 4) {
-        uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
 
-        memcpy(&word, header + i, sizeof(word));
-        sum += word;
-    }
+/* The sum over a header with its checksum in it is all ones (RFC 1071). The five words that every
+ * header has need no loop. */
+static inline bool checksum_right(const uint8_t *header, size_t length)
+{
+    uint64_t sum = load_word(header) + load_word(header + 4) + load_word(header + 8) +
+                   load_word(header + 12) + load_word(header + 16);
+
+    for (size_t i = IPV4_HEADER_LEAST; i < length; i += 4)
+        sum += load_word(header + i);
     sum = (sum & 0xffffffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);

@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-#define IPV4_TTL       8
-#define IPV4_CHECKSUM  10
-#define IPV6_HOP_LIMIT 7
-
 static void store16(uint8_t *bytes, uint16_t value)
 {
     bytes[0] = (uint8_t)(value >> 8);
@@ -44,23 +40,6 @@ bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, str
         return true;
     rte_pktmbuf_adj(mbuf, DP_ETHERNET_BYTES); /* the caller's, as it was: no tag is in a tunnel */
     return false;
-}
-
-/* RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for m the 16 bits that the TTL begins: m' = m -
- * 0x100, so that ~m + m' is 0xfeff whatever m was. */
-void dp_decrement_ttl(uint8_t *header, uint8_t family)
-{
-    uint32_t sum;
-
-    if (family == LPM_IPV6) {
-        header[IPV6_HOP_LIMIT]--;
-        return;
-    }
-    header[IPV4_TTL]--;
-    sum = (uint16_t) ~(header[IPV4_CHECKSUM] << 8 | header[IPV4_CHECKSUM + 1]);
-    sum += 0xfeff;
-    sum = (sum & 0xffff) + (sum >> 16);
-    store16(header + IPV4_CHECKSUM, (uint16_t)~sum);
 }
 
 bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes)

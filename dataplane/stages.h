@@ -17,6 +17,7 @@
 #ifndef DATAPLANE_STAGES_H
 #define DATAPLANE_STAGES_H
 
+#include <rte_byteorder.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/forwarding.h"
@@ -179,6 +180,10 @@ void dp_neighbors_tick(struct dp_path *path, uint16_t port);
 /* Everything after classification. Consumes the buffers; verdicts and packets stay to be read.
  * Frames for a port may still wait in its dp_tx: dp_egress_flush(). */
 void dp_walk(struct dp_path *path, struct dp_burst *burst);
+/* Its three steps, for who wants to know how long each takes. */
+void dp_parse_burst(struct dp_burst *burst);
+void dp_decide_burst(const struct dp_path *path, struct dp_burst *burst);
+void dp_finish_burst(struct dp_path *path, struct dp_burst *burst);
 
 /* Each makes the answer out of the request, in place: on true mbuf begins with the frame to send;
  * on false *reason says why there is none. The request begins with its network header. */
@@ -201,8 +206,23 @@ bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uin
  * flow as in dp_vxlan_push(). */
 bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                   uint16_t ethertype, uint32_t flow, enum dp_reason *reason);
-/* TTL or hop limit less one, IPv4 checksum with it (RFC 1624). */
-void dp_decrement_ttl(uint8_t *header, uint8_t family);
+/* TTL or hop limit less one, IPv4 checksum with it: RFC 1624 equation 3, HC' = ~(~HC + ~m + m'), for
+ * m the 16 bits that the TTL begins: m' = m - 0x100, so that ~m + m' is 0xfeff whatever m was. */
+static inline void dp_decrement_ttl(uint8_t *header, uint8_t family)
+{
+    uint16_t checksum;
+    uint32_t sum;
+
+    if (family == LPM_IPV6) {
+        header[7]--;
+        return;
+    }
+    header[8]--;
+    memcpy(&checksum, header + 10, sizeof(checksum));
+    sum = (uint16_t)~checksum + (uint32_t)RTE_BE16(0xfeff); /* in any byte order (RFC 1071 2B) */
+    checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+    memcpy(header + 10, &checksum, sizeof(checksum));
+}
 /* Makes mbuf, an answer, `bytes` long whatever the request was. false: no room. */
 bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes);
 
@@ -221,10 +241,22 @@ bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte
 bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                  uint16_t mtu, uint32_t flow, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
                  enum dp_reason *reason);
-/* Queues one frame; a full buffer is flushed. */
-void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
-               const struct dp_note *note);
 void dp_tx_flush(struct dp_path *path, struct dp_tx *tx);
+/* Queues one frame; a full buffer is flushed. Returns where its note is to be written, before the
+ * next call. */
+static inline struct dp_note *dp_tx_slot(struct dp_path *path, struct dp_tx *tx,
+                                         struct rte_mbuf *mbuf)
+{
+    if (tx->n == DP_TX_BUFFER)
+        dp_tx_flush(path, tx);
+    tx->mbufs[tx->n] = mbuf;
+    return &tx->notes[tx->n++];
+}
+static inline void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
+                             const struct dp_note *note)
+{
+    *dp_tx_slot(path, tx, mbuf) = *note;
+}
 void dp_egress_flush(struct dp_path *path);
 
 #endif

@@ -33,27 +33,43 @@
 
 /* --- Work ------------------------------------------------------------------------------------- */
 
-static void count_burst(struct dp_rx *rx, const struct dp_burst *burst)
+static void count_burst(struct dp_rx *rx, struct rte_mbuf **mbufs, unsigned n)
 {
     uint64_t bytes = 0;
 
-    for (unsigned i = 0; i < burst->n; i++)
-        bytes += burst->frames[i].bytes;
-    dp_counter_add(&rx->packets, burst->n);
+    for (unsigned i = 0; i < n; i++)
+        bytes += rte_pktmbuf_pkt_len(mbufs[i]);
+    dp_counter_add(&rx->packets, n);
     dp_counter_add(&rx->bytes, bytes);
 }
 
+void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte_mbuf **mbufs,
+                    unsigned n)
+{
+    worker->burst.partial_checksums = rx->port->partial_checksums;
+    dp_classify_burst(&worker->path, &worker->burst, rx->index, mbufs, n);
+    dp_walk(&worker->path, &worker->burst);
+}
+
+/* Frames whose checksums are to be completed all go the long way. */
 static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
 {
+    struct dp_express *express = &worker->express;
     struct rte_mbuf *mbufs[DP_BURST];
     uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
 
     if (n == 0)
         return 0;
-    worker->burst.partial_checksums = rx->port->partial_checksums;
-    dp_classify_burst(&worker->path, &worker->burst, rx->index, mbufs, n);
-    count_burst(rx, &worker->burst);
-    dp_walk(&worker->path, &worker->burst);
+    count_burst(rx, mbufs, n);
+    if (rx->port->partial_checksums) {
+        dp_worker_walk(worker, rx, mbufs, n);
+    } else {
+        dp_express_admit(&worker->path, express, rx->index, mbufs, n);
+        dp_express_look_up(express);
+        dp_express_forward(&worker->path, express);
+        if (express->rest_n > 0)
+            dp_worker_walk(worker, rx, express->rest, express->rest_n);
+    }
     dp_egress_flush(&worker->path);
     lpm_rcu_quiescent();
     return n;
@@ -70,7 +86,7 @@ static unsigned drain_inlet(struct dp_worker *worker, const struct dp_inlet *inl
     return n;
 }
 
-static unsigned round_of_work(struct dp_worker *worker)
+unsigned dp_worker_round(struct dp_worker *worker)
 {
     unsigned done = 0;
 
@@ -110,7 +126,7 @@ static void loop(struct dp_worker *worker)
 
     while (!atomic_load_explicit(worker->stop, memory_order_relaxed)) {
         tick(worker);
-        if (round_of_work(worker) > 0) {
+        if (dp_worker_round(worker) > 0) {
             idle = 0;
             continue;
         }

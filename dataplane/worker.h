@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "dataplane/stages.h"
+#include "dataplane/express.h"
 
 /* A receive queue. It belongs to one worker. */
 struct dp_rx {
@@ -37,9 +37,15 @@ struct dp_worker {
     struct dp_limiter echo, errors;
     uint64_t tick_due; /* in cycles of the time stamp counter */
     struct dp_path path;
+    struct dp_express express;
     struct dp_burst burst;
 };
 
+/* Takes frames that rx received the long way: classify, parse, decide, finish. */
+void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte_mbuf **mbufs,
+                    unsigned n);
+/* Polls every queue and inlet once, on the calling thread. Returns how many frames came. */
+unsigned dp_worker_round(struct dp_worker *worker);
 /* Starts the thread on worker->core. Everything but thread and started has been filled in. */
 int dp_worker_start(struct dp_worker *worker);
 /* Waits for its end; *stop must be set. Frames that still wait in its inlets count as port-down. */

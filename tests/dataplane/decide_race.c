@@ -108,10 +108,13 @@ static void count(struct dp_worker_counters *counters, uint32_t nic,
                   const struct dp_verdict *verdict)
 {
     dp_count_received(counters, nic, 1, 100);
-    if (verdict->action == DP_FORWARD)
-        dp_count_forwarded(counters, nic, 100, verdict->self_loop, verdict->member_counter);
-    else
+    if (verdict->action != DP_FORWARD) {
         dp_count_dropped(counters, nic, (enum dp_reason)verdict->reason);
+        return;
+    }
+    dp_count_forwarded(counters, nic, 1, 100, verdict->self_loop);
+    if (verdict->member_counter != 0)
+        dp_count_member(counters, verdict->member_counter, 100);
 }
 
 static void check_classify(void)

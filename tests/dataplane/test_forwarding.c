@@ -341,7 +341,7 @@ Test(forwarding, counters_add_up_per_nic_per_reason_and_in_total)
         expected[nic].received_bytes += bytes;
         switch (test_random_below(&random, 3)) {
         case 0:
-            dp_count_forwarded(worker, nic, bytes, loop, 0);
+            dp_count_forwarded(worker, nic, 1, bytes, loop);
             expected[nic].forwarded++;
             expected[nic].forwarded_bytes += bytes;
             expected[nic].self_loop += loop;
@@ -378,8 +378,8 @@ Test(forwarding, next_hops_count_packets_and_bytes)
     uint32_t group;
 
     cr_assert_eq(dp_group_create(forwarding, &config, &group), 0);
-    dp_count_forwarded(dp_worker_counters(forwarding, 0), 1, 100, false, 2);
-    dp_count_forwarded(dp_worker_counters(forwarding, 1), 1, 60, false, 2);
+    dp_count_member(dp_worker_counters(forwarding, 0), 2, 100);
+    dp_count_member(dp_worker_counters(forwarding, 1), 2, 60);
     dp_counters_next_hop(forwarding, 2, &counters);
     cr_expect_eq(counters.packets, 2);
     cr_expect_eq(counters.bytes, 160);

@@ -80,8 +80,8 @@ static void pass(unsigned worker, uint32_t group, unsigned i, unsigned packets)
 
         cr_assert(dp_next_hop_address(forwarding, record->members[m].next_hop, &address));
         for (unsigned n = 0; n < packets && lpm_address_equal(&address, &wanted); n++)
-            dp_count_forwarded(dp_worker_counters(forwarding, worker), 2, 100, false,
-                               record->members[m].counter);
+            dp_count_member(dp_worker_counters(forwarding, worker), record->members[m].counter,
+                            100);
     }
 }
 

@@ -1,0 +1,46 @@
+/*
+ * The express way: for frames about which nothing stands out, and whose way ends at one NIC of a
+ * port here. They are read once, looked up, rewritten in place and sent, without the records that
+ * the long way (classify, parse, decide, finish) makes of a frame to treat every case.
+ *
+ *     received ──> admit ──> look up ──> forward ──> transmit buffers
+ *                    └───────────────────────┴─────> rest: untouched, for the long way
+ *
+ * It takes a frame only when the long way would forward it to the same NIC as the same bytes and
+ * count it the same; whatever it is not sure of it leaves as it came. So it has no drop reasons and
+ * no answers. Frames that it takes may overtake frames of the same burst that it leaves; both keep
+ * their order among themselves.
+ */
+#ifndef DATAPLANE_EXPRESS_H
+#define DATAPLANE_EXPRESS_H
+
+#include "dataplane/stages.h"
+
+/* Frames of one family that wait for a leaf. */
+struct dp_express_lane {
+    unsigned n;
+    struct rte_mbuf *mbufs[DP_BURST];
+    const struct dp_nic *senders[DP_BURST];
+    const struct lpm_fib *fibs[DP_BURST];
+    uint32_t leaves[DP_BURST];
+};
+enum dp_express_place { DP_EXPRESS_REST, DP_EXPRESS_FOUR, DP_EXPRESS_SIX };
+struct dp_express {
+    unsigned n;
+    struct rte_mbuf *mbufs[DP_BURST]; /* as they came */
+    uint8_t places[DP_BURST];         /* enum dp_express_place */
+    struct dp_express_lane four, six;
+    uint32_t addresses4[DP_BURST];
+    uint8_t addresses6[DP_BURST][16];
+    unsigned rest_n;
+    struct rte_mbuf *rest[DP_BURST];
+};
+
+/* Three steps, in this order, on the burst that port `port` received; at most DP_BURST frames. After
+ * the last, express->rest holds what was not taken. */
+void dp_express_admit(const struct dp_path *path, struct dp_express *express, uint16_t port,
+                      struct rte_mbuf **mbufs, unsigned n);
+void dp_express_look_up(struct dp_express *express);
+void dp_express_forward(struct dp_path *path, struct dp_express *express);
+
+#endif

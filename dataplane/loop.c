@@ -1,0 +1,121 @@
+/* See loop.h. */
+#include "dataplane/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "dataplane/eal.h"
+#include "dataplane/worker.h"
+
+#define FRAME_BYTES 2048u
+
+struct dp_loop {
+    struct dp_worker worker;
+    struct dp_port *ports;
+};
+
+const char *dp_loop_stage_name(enum dp_loop_stage stage)
+{
+    static const char *const names[] = {
+#define DP_LOOP_STAGE_NAME(symbol, name) name,
+        DP_LOOP_STAGES(DP_LOOP_STAGE_NAME)
+#undef DP_LOOP_STAGE_NAME
+    };
+    return names[stage];
+}
+
+static void wire(struct dp_loop *loop, const uint16_t *ids, unsigned n)
+{
+    for (unsigned p = 0; p < n; p++) {
+        struct dp_port *port = &loop->ports[p];
+        port->id = ids[p];
+        port->mtu = DP_PORT_MTU;
+        port->link_up = true;
+        loop->worker.rxs[p] = (struct dp_rx){.port = port, .index = (uint16_t)p};
+        loop->worker.path.txs[p].port = port;
+    }
+    loop->worker.rx_count = n;
+    loop->worker.path.tx_count = n;
+}
+
+int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint16_t *ids,
+                   unsigned n, struct dp_loop **loop)
+{
+    struct dp_loop *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->ports = calloc(n, sizeof(*made->ports));
+    made->worker.rxs = calloc(n, sizeof(*made->worker.rxs));
+    made->worker.path.txs = calloc(n, sizeof(*made->worker.path.txs));
+    made->worker.path.pool = dp_pool_create(2 * DP_FRAGMENT_MAX, FRAME_BYTES);
+    if (!made->ports || !made->worker.rxs || !made->worker.path.txs || !made->worker.path.pool) {
+        dp_loop_destroy(made);
+        return -ENOMEM;
+    }
+    made->worker.number = worker;
+    made->worker.path.forwarding = forwarding;
+    made->worker.path.counters = dp_worker_counters(forwarding, worker);
+    made->worker.path.limiter = &made->worker.echo;
+    dp_limiter_init(&made->worker.echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
+    wire(made, ids, n);
+    *loop = made;
+    return 0;
+}
+
+void dp_loop_destroy(struct dp_loop *loop)
+{
+    if (!loop)
+        return;
+    rte_mempool_free(loop->worker.path.pool);
+    free(loop->worker.path.txs);
+    free(loop->worker.rxs);
+    free(loop->ports);
+    free(loop);
+}
+
+unsigned dp_loop_round(struct dp_loop *loop)
+{
+    return dp_worker_round(&loop->worker);
+}
+
+static uint64_t lap(uint64_t *times, enum dp_loop_stage stage, uint64_t since)
+{
+    uint64_t now = rte_rdtsc();
+    times[stage] += now - since;
+    return now;
+}
+
+static unsigned poll_timed(struct dp_worker *worker, const struct dp_rx *rx, uint64_t *times)
+{
+    struct rte_mbuf *mbufs[DP_BURST];
+    uint64_t at = rte_rdtsc();
+    uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
+    if (n == 0)
+        return 0;
+    at = lap(times, DP_LOOP_RECEIVE, at);
+    dp_express_admit(&worker->path, &worker->express, rx->index, mbufs, n);
+    at = lap(times, DP_LOOP_ADMIT, at);
+    dp_express_look_up(&worker->express);
+    at = lap(times, DP_LOOP_LOOK_UP, at);
+    dp_express_forward(&worker->path, &worker->express);
+    at = lap(times, DP_LOOP_FORWARD, at);
+    if (worker->express.rest_n > 0)
+        dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
+    at = lap(times, DP_LOOP_LONG_WAY, at);
+    dp_egress_flush(&worker->path);
+    lpm_rcu_quiescent();
+    lap(times, DP_LOOP_TRANSMIT, at);
+    return n;
+}
+
+unsigned dp_loop_round_timed(struct dp_loop *loop, uint64_t times[DP_LOOP_STAGE_COUNT])
+{
+    unsigned done = 0;
+    for (unsigned i = 0; i < loop->worker.rx_count; i++)
+        done += poll_timed(&loop->worker, &loop->worker.rxs[i], times);
+    return done;
+}

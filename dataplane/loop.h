@@ -1,0 +1,46 @@
+/*
+ * A worker without a thread: its rounds run on the calling thread, one by one, and say on request
+ * how long each stage took. For benchmarks, where forwarders take turns on one core. The stages are
+ * the workers' own.
+ */
+#ifndef DATAPLANE_LOOP_H
+#define DATAPLANE_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/dataplane.h"
+
+struct dp_loop;
+
+/* One queue each way of DPDK devices that are started, by their ids; attachments name them by their
+ * place in ids. EAL runs. The loop is worker number `worker` of forwarding, alone. 0 or -ENOMEM. */
+int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint16_t *ids,
+                   unsigned n, struct dp_loop **loop);
+/* The devices stay the caller's. NULL is allowed. */
+void dp_loop_destroy(struct dp_loop *loop);
+
+/* Polls every device once and sends what it forwards. The calling thread is an RCU reader and is
+ * quiescent on return. Returns how many frames were received. */
+unsigned dp_loop_round(struct dp_loop *loop);
+
+#define DP_LOOP_STAGES(X)                                                                          \
+    X(RECEIVE, "receive")                                                                          \
+    X(ADMIT, "admit")                                                                              \
+    X(LOOK_UP, "look-up")                                                                          \
+    X(FORWARD, "forward")                                                                          \
+    X(LONG_WAY, "long-way")                                                                        \
+    X(TRANSMIT, "transmit")
+enum dp_loop_stage {
+#define DP_LOOP_STAGE_ENUM(symbol, name) DP_LOOP_##symbol,
+    DP_LOOP_STAGES(DP_LOOP_STAGE_ENUM)
+#undef DP_LOOP_STAGE_ENUM
+        DP_LOOP_STAGE_COUNT
+};
+const char *dp_loop_stage_name(enum dp_loop_stage stage);
+
+/* The same, with the time of each stage added to times, in cycles of the time stamp counter; rounds
+ * without a frame add nothing. Reading the counter costs time too, so a timed round is slower. */
+unsigned dp_loop_round_timed(struct dp_loop *loop, uint64_t times[DP_LOOP_STAGE_COUNT]);
+
+#endif
