@@ -4,6 +4,7 @@
  *      lookup   one FIB or many: lookups a second of each engine on each kind of key
  *      update   a day of BGP updates; readers while it is applied; building a full table
  *      share    what 1 to 10,000 FIBs over one base cost, and how fast they are
+ *      forward  packets a second of the whole packet path, beside l3fwd's work and testpmd
  *      bgp      route servers between senders and receivers: Fingerpost beside BIRD, FRR and others
  *
  * Rules of measuring. The engines' runs are interleaved (A, B, C, A, B, C, ...), so that a slow
@@ -32,9 +33,10 @@ struct bench_options {
     size_t fibs;         /* 0: 1 for lookup; 1, 100, 1,000 and 10,000 for share */
     size_t nics, vnets;  /* converge: 0 for the usual ones */
     const char *peers;   /* bgp: daemons by name, with commas; NULL: bird and frr where installed */
-    const char *work;    /* bgp: this one alone; NULL: all */
+    const char *work;    /* bgp, forward: this one alone; NULL: all */
+    const char *pcap;    /* forward: its frames instead of random ones */
     const char *self;    /* bgp: the program whose `run` is the engine under test */
-    size_t keys;         /* looked up in each run; 0: enough to measure */
+    size_t keys;         /* looked up in each run, forwarded in each slice; 0: enough to measure */
     bool quick;          /* under a minute: fewer repeats, no peer that takes minutes to load */
     FILE *log;           /* progress for people; NULL: silent */
 };
@@ -48,6 +50,7 @@ struct bench_error {
 int bench_lookup(const struct bench_options *options, json_t *rows, struct bench_error *error);
 int bench_update(const struct bench_options *options, json_t *rows, struct bench_error *error);
 int bench_share(const struct bench_options *options, json_t *rows, struct bench_error *error);
+int bench_forward(const struct bench_options *options, json_t *rows, struct bench_error *error);
 /* Wants root: it makes network namespaces, and moves the calling thread to one while it runs. Here
  * time is the time that passes: what is measured is other processes. */
 int bench_bgp(const struct bench_options *options, json_t *rows, struct bench_error *error);

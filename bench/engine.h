@@ -39,6 +39,8 @@ struct bench_engine {
     uint64_t (*run)(void *instance, const void *keys, size_t n);
     /* The same into leaves[]. */
     void (*answers)(void *instance, const void *keys, size_t n, uint32_t *leaves);
+    /* One call of DPDK's, n <= BENCH_BURST, with hops as DPDK writes them. NULL: has none. */
+    void (*burst)(void *instance, const void *keys, uint64_t hops[BENCH_BURST], unsigned n);
     void (*bytes)(void *instance, struct bench_bytes *bytes);
 
     /* Applies changes in order and gives back what memory it can at once. */

@@ -116,6 +116,13 @@ static uint64_t run(void *context, const void *keys, size_t n)
     return sum;
 }
 
+static void burst(void *context, const void *keys, uint64_t hops[BENCH_BURST], unsigned n)
+{
+    struct instance *instance = context;
+
+    rte_fib_lookup_bulk(instance->fib, bench_no_const(keys), hops, (int)n);
+}
+
 static void answers(void *context, const void *keys, size_t n, uint32_t *leaves)
 {
     struct instance *instance = context;
@@ -166,6 +173,7 @@ const struct bench_engine bench_engine_fib = {
     .select = select_variant,
     .run = run,
     .answers = answers,
+    .burst = burst,
     .bytes = bytes,
     .update = update,
 };

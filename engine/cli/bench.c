@@ -1,6 +1,6 @@
 /*
- * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables, the route server
- * beside other people's, and how long the engine takes to route around a dead next hop.
+ * fingerpost bench: how fast the trie is on this machine, beside DPDK's tables, the packet path
+ * beside l3fwd, the route server beside other people's, and how long the engine takes to route around a dead next hop.
  *
  * The work is in bench/ (that of `converge` in converge.c), which returns rows of JSON; here they
  * are printed, as they are or as a table.
@@ -99,6 +99,24 @@ static void share_row(struct table *table, const json_t *row)
               number(row, "base_come_us", 2, come));
 }
 
+static void forward_row(struct table *table, const json_t *row)
+{
+    char fwd[32], pmd[32], stages[128];
+    size_t used = 0;
+    const char *stage;
+    json_t *ns;
+    json_object_foreach(json_object_get(row, "stages_ns"), stage, ns)
+    {
+        if (used < sizeof(stages))
+            used += (size_t)snprintf(stages + used, sizeof(stages) - used, "%s%.1f",
+                                     used ? " + " : "", json_number_value(ns));
+    }
+    table_row(table, "%s|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.1f|%s|%s|%s", text(row, "work"),
+              whole(row, "routes"), whole(row, "fibs"), whole(row, "nics"), real(row, "mpps"),
+              real(row, "mpps_min"), real(row, "mpps_max"), real(row, "ns_per_packet"), stages,
+              number(row, "ratio_l3fwd", 2, fwd), number(row, "ratio_testpmd_mac", 2, pmd));
+}
+
 static void bgp_row(struct table *table, const json_t *row)
 {
     char extra[32], slice[32], ratio[32];
@@ -146,6 +164,10 @@ static const struct work works[] = {
      ">FIBs x routes|Keys|>In a row|>M lookups/s|>Base|>Each FIB|>Base change "
      "us|>inside|>around|>comes",
      share_row},
+    {"forward", bench_forward,
+     "Work|>Routes|>FIBs|>NICs|>M packets/s|>min - max|>ns|receive + admit + look-up + forward + "
+     "long-way + transmit|>To l3fwd|>To testpmd",
+     forward_row},
     {"bgp", bench_bgp,
      "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>Slice ms|>To best "
      "peer",
@@ -245,6 +267,7 @@ static int run(int argc, char **argv)
                                       {.name = "vnets", .value = &vnets},
                                       {.name = "peers", .value = &options.peers},
                                       {.name = "work", .value = &options.work},
+                                      {.name = "pcap", .value = &options.pcap},
                                       {.name = "quick", .flag = &options.quick},
                                       {.name = "json", .flag = &json},
                                       {0}};
@@ -254,7 +277,7 @@ static int run(int argc, char **argv)
     const struct work *work = find_work(name);
     if (!work)
         return cli_error(&cli_bench,
-                         "there is no work '%s': lookup, update, share, bgp, "
+                         "there is no work '%s': lookup, update, share, forward, bgp, "
                          "converge, fabric",
                          name);
     if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
@@ -278,6 +301,9 @@ const struct cli_command cli_bench = {
     .usage =
         "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
         "                        [--routes N] [--quick] [--json]\n"
+        "       fingerpost bench forward [--work NAME] [--pcap FILE] [--table FILE] [--family "
+        "4|6]\n"
+        "                        [--routes N] [--quick] [--json]\n"
         "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
         "NAME]\n"
         "                        [--table FILE] [--quick] [--json]\n"
@@ -288,6 +314,11 @@ const struct cli_command cli_bench = {
         "flows)\n"
         "  update   a day of BGP updates, readers beside updates, building the table\n"
         "  share    memory and speed of 1 to 10,000 FIBs over one base\n"
+        "  forward  packets a second of the whole packet path on one core, beside l3fwd's work "
+        "over\n"
+        "           rte_fib on the same frames, and testpmd (package dpdk-dev) where installed: "
+        "works\n"
+        "           single-fib, ecmp8-1000-fibs, full-table, ipv6, 10000-nics\n"
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
         "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
         "  converge the engine's own time from a detected failure of one of two next hops to the\n"
@@ -311,7 +342,8 @@ const struct cli_command cli_bench = {
         "  --peers LIST     bgp: beside these daemons (default: bird and frr where installed), "
         "and\n"
         "                   fingerpost-1000-fibs: the engine with 1,000 NICs to program\n"
-        "  --work NAME      bgp: this work alone\n"
+        "  --work NAME      bgp, forward: this work alone\n"
+        "  --pcap FILE      forward: the frames of an Ethernet capture, for works with one FIB\n"
         "  --json           the rows as one JSON document\n\n"
         "Times are CPU time, engines take turns, figures are medians; every answer is checked. "
         "Exit\n"

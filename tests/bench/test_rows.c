@@ -188,6 +188,110 @@ Test(rows, of_update_have_their_fields, .timeout = 110)
     json_decref(rows);
 }
 
+static const char *const forward_fields[] = {
+    "swork",
+    "ifamily",
+    "iroutes",
+    "ifibs",
+    "inics",
+    "iframes",
+    "nframe_bytes",
+    "nmpps",
+    "nmpps_min",
+    "nmpps_max",
+    "nmpps_l3fwd",
+    "nns_per_packet",
+    "nratio_l3fwd",
+    "?mpps_testpmd_mac",
+    "?ratio_testpmd_mac",
+    NULL,
+};
+
+static const json_t *row_of(const json_t *rows, const char *work)
+{
+    const json_t *found = NULL;
+    size_t at;
+    json_t *row;
+
+    json_array_foreach(rows, at, row) if (strcmp(json_string_value(json_object_get(row, "work")),
+                                                 work) == 0) found = row;
+    cr_assert_not_null(found, "no row of %s", work);
+    return found;
+}
+
+/* Every frame that is fed comes out, whatever the work. */
+Test(rows, of_forward_have_their_fields, .timeout = 110)
+{
+    static const struct {
+        const char *name;
+        int fibs, nics;
+    } works[] = {{"single-fib", 1, 1},
+                 {"ecmp8-1000-fibs", 1000, 1000},
+                 {"full-table", 1, 1},
+                 {"ipv6", 1, 1},
+                 {"10000-nics", 1, 10000}};
+    static const char *const stages[] = {"receive", "admit", "look-up", "forward", "transmit"};
+    const struct bench_options options = {.routes = 2000, .keys = 512, .quick = true};
+    json_t *rows = measure(bench_forward, &options);
+
+    expect_fields(rows, forward_fields);
+    expect_nothing_wrong(rows);
+    for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+        const json_t *row = row_of(rows, works[i].name);
+        cr_assert_eq(real(row, "fibs"), works[i].fibs);
+        cr_assert_eq(real(row, "nics"), works[i].nics);
+        for (size_t stage = 0; stage < sizeof(stages) / sizeof(stages[0]); stage++)
+            cr_assert_gt(real(json_object_get(row, "stages_ns"), stages[stage]), 0, "%s: %s",
+                         works[i].name, stages[stage]);
+    }
+    json_decref(rows);
+}
+
+/* A capture of one datagram of 198.51.100.1 to 192.0.2.1, and of a frame that is no IP. */
+/* clang-format off */
+static const unsigned char capture[] = {
+    0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 42, 0, 0, 0,
+    2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0,
+    0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0x8e, 0x9b, 198, 51, 100, 1, 192, 0, 2, 1,
+    0, 53, 0, 53, 0, 8, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 42, 0, 0, 0,
+    2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 6,
+    0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2,
+};
+/* clang-format on */
+
+Test(rows, of_forward_take_the_frames_of_a_capture)
+{
+    char *table = write_text("192.0.2.0/24\n"), *path = write_file(capture, sizeof(capture));
+    struct bench_options options = {.table = table, .keys = 512, .quick = true, .pcap = path};
+    json_t *rows = measure(bench_forward, &options);
+    cr_assert_eq(json_array_size(rows), 1, "of works with one FIB, for the table's family");
+    cr_assert_eq(real(row_of(rows, "single-fib"), "frames"), 1);
+    cr_assert_eq(real(row_of(rows, "single-fib"), "frame_bytes"), 42);
+    cr_assert_eq(real(row_of(rows, "single-fib"), "unforwarded"), 0);
+    json_decref(rows);
+    remove_file(path);
+    remove_file(table);
+}
+
+Test(rows, of_forward_are_none_of_what_is_no_capture)
+{
+    char *path = write_text("no capture");
+    struct bench_options options = {.routes = 2000, .keys = 512, .quick = true, .pcap = path};
+    struct bench_error error = {.text = ""};
+    json_t *rows = json_array();
+
+    cr_assert_eq(bench_forward(&options, rows, &error), -EINVAL);
+    cr_assert_not_null(strstr(error.text, "unknown file format"), "%s", error.text);
+    options.work = "teleport";
+    cr_assert_eq(bench_forward(&options, rows, &error), -EINVAL);
+    cr_assert_not_null(strstr(error.text, "no work 'teleport'"), "%s", error.text);
+    cr_assert_eq(json_array_size(rows), 0);
+    json_decref(rows);
+    remove_file(path);
+}
+
 Test(rows, of_a_file_that_is_wrong_are_none)
 {
     char *path = write_text("10.0.0.0/8\nrubbish\n");

@@ -1,0 +1,46 @@
+/*
+ * What forwarders are fed with: frames in a capture file that DPDK's pcap device plays again and
+ * again from memory, and a null device that takes what they send. Every forwarder gets the same.
+ */
+#ifndef BENCH_FEED_H
+#define BENCH_FEED_H
+
+#include "bench/bench.h"
+#include "bench/table.h"
+
+enum { BENCH_FEED_IN, BENCH_FEED_OUT, BENCH_FEED_PORTS };
+
+struct bench_feed {
+    char directory[48], path[64];
+    unsigned frames;
+    size_t bytes;
+    uint16_t ports[BENCH_FEED_PORTS]; /* ids of DPDK's devices, started */
+    char names[BENCH_FEED_PORTS][32];
+    unsigned opened;
+    struct rte_mempool *pool;
+};
+
+/* Who a frame comes from: its NIC's MAC and address. */
+struct bench_sender {
+    uint8_t mac[6];
+    struct lpm_address address;
+};
+
+/* 60-byte UDP frames (62 for IPv6), of random flows: sender i % senders, to random addresses of
+ * random prefixes of table. 0, or -errno with *error filled. */
+int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
+                    const struct bench_sender *senders, size_t senders_n, unsigned frames,
+                    struct bench_error *error);
+/* The whole frames of an Ethernet capture that are of this family and fit an MTU of 1500, with MACs
+ * as if the sender's NIC had sent them. -ENODATA: there are none. */
+int bench_feed_read(struct bench_feed *feed, const char *path, enum lpm_family family,
+                    const struct bench_sender *sender, struct bench_error *error);
+/* The MAC that all frames are sent to. */
+extern const uint8_t bench_gateway_mac[6];
+
+/* Starts both devices; EAL runs. */
+int bench_feed_open(struct bench_feed *feed, struct bench_error *error);
+/* Stops them and removes the file, whatever there is. */
+void bench_feed_close(struct bench_feed *feed);
+
+#endif
