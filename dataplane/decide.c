@@ -74,26 +74,6 @@ static inline void deliver_to(struct dp_decision *decision, unsigned packet, uin
     __builtin_prefetch(delivery->receiver);
 }
 
-/* At most one store a tick and bucket. The first decision after the time has moved on makes it. */
-static inline void stamp(const struct dp_decision *decision, const struct dp_group *group,
-                         uint32_t bucket)
-{
-    const size_t of_user = (size_t)(decision->user - 1) * (group->bucket_mask + 1);
-    _Atomic uint32_t *last = &group->stamps[of_user + bucket];
-
-    if (atomic_load_explicit(last, memory_order_relaxed) != decision->tick)
-        atomic_store_explicit(last, decision->tick, memory_order_relaxed);
-}
-
-/* The member that has the bucket; it counts as used. */
-static inline const struct dp_group_member *
-take_bucket(const struct dp_decision *decision, const struct dp_group *group, uint32_t bucket)
-{
-    if (group->stamps && decision->user > 0)
-        stamp(decision, group, bucket);
-    return &group->members[dp_bucket_read(&group->buckets[bucket])];
-}
-
 /* Of the bucket at this level, other bits of the hash than the level before took: where buckets are
  * filled evenly, equal ones would make the two choices depend on each other. */
 static inline uint32_t backend_bucket(uint32_t hash, const struct dp_group *group)
@@ -122,7 +102,7 @@ static void choose_backend(struct dp_decision *decision, unsigned packet, uint32
     }
     if (group->bucket_mask > 0)
         hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields, 0);
-    member = take_bucket(decision, group, backend_bucket(hash, group));
+    member = dp_group_take(group, backend_bucket(hash, group), decision->user, decision->tick);
     if (member->frontend) {
         dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
         return;
@@ -149,7 +129,7 @@ static inline void choose_member(struct dp_decision *decision, unsigned packet,
         verdict->hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields,
                                             decision->senders[packet]->hash_salt);
     verdict->bucket = verdict->hash & group->bucket_mask;
-    member = take_bucket(decision, group, verdict->bucket);
+    member = dp_group_take(group, verdict->bucket, decision->user, decision->tick);
     verdict->next_hop = member->next_hop;
     verdict->member_counter = member->counter;
     if (member->frontend)

@@ -231,9 +231,10 @@ static inline const struct dp_group_member *choose(const struct dp_path *path,
 
     if (!group || group->kind != DP_GROUP_MEMBERS || group->member_count == 0)
         return NULL;
-    if (group->member_count > 1)
+    if (group->bucket_mask > 0)
         hash = hash_of(path, sender, ip, family);
-    member = &group->members[group->buckets[hash & group->bucket_mask]];
+    member = dp_group_take(group, hash & group->bucket_mask, path->options.user,
+                           atomic_load_explicit(&path->forwarding->tick, memory_order_relaxed));
     return member->frontend || member->peering != 0 ? NULL : member;
 }
 

@@ -126,8 +126,8 @@ struct dp_group {
     uint8_t peering;
     uint16_t member_count;
     uint32_t vnet;
-    uint32_t bucket_mask;   /* number of buckets - 1 */
-    const uint8_t *buckets; /* of table; of a DP_GROUP_MEMBERS group with members */
+    uint32_t bucket_mask;     /* number of buckets - 1 */
+    const uint8_t *buckets;   /* of table; of a DP_GROUP_MEMBERS group with members */
     _Atomic uint32_t *stamps; /* of its history: [worker][bucket]; NULL: it has none */
     /* The writer's, from here to head. */
     struct dp_bucket_table *table;
@@ -137,6 +137,20 @@ struct dp_group {
     struct lpm_rcu_head head;
     struct dp_group_member members[]; /* sorted by next hop address */
 };
+
+/* The member that has the bucket, which counts as used by user (dp_decide_options.user; 0: nobody). At
+ * most one store a tick and bucket: the first choice after the time has moved on makes it. */
+static inline const struct dp_group_member *
+dp_group_take(const struct dp_group *group, uint32_t bucket, unsigned user, uint32_t tick)
+{
+    if (group->stamps && user > 0) {
+        _Atomic uint32_t *last =
+            &group->stamps[(size_t)(user - 1) * (group->bucket_mask + 1) + bucket];
+        if (atomic_load_explicit(last, memory_order_relaxed) != tick)
+            atomic_store_explicit(last, tick, memory_order_relaxed);
+    }
+    return &group->members[dp_bucket_read(&group->buckets[bucket])];
+}
 
 /* --- Attachments ------------------------------------------------------------------------------ */
 
