@@ -91,6 +91,7 @@ static void check_default(const struct checking_gateways *checking, uint32_t gat
     const struct lpm_prefix any = {.family = LPM_IPV4};
     struct rib_choice choice;
     if (!checking->twin->fabric->gateways[gateway].vpn ||
+        checking->twin->fabric->gateways[gateway].default_route ||
         !speaker_learned_choice(controller_gateway_speaker(controller, gateway), &any, &choice) ||
         choice.paths[0].source != RIB_SOURCE_NVA)
         return;

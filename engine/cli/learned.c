@@ -207,17 +207,30 @@ static void print_sessions(json_t *document)
     }
 }
 
-static void print_table(json_t *document)
+static void print_row(struct table *table, const char *key, const json_t *row, bool with_peer)
+{
+    const char *peer =
+        field(row, "sourcePeer")[0] ? field(row, "sourcePeer") : field(row, "peerAddress");
+    table_row(table, "%s%s%s|%s|%s|%s|%s|%s", key + strlen("RouteServiceRole_"),
+              with_peer ? "|" : "", with_peer ? peer : "", field(row, "network"),
+              field(row, "nextHop"), field(row, "asPath"), field(row, "origin"),
+              field(row, "verdict"));
+}
+
+/* One instance may have several sessions with a gateway: then each row says which it is of. */
+static void print_table(const struct asking *asking, json_t *document)
 {
     struct table table;
     const char *key;
     json_t *rows, *row;
     size_t i;
-    if (table_begin(&table, "Instance|Network|Next Hop|AS path|Origin|Verdict"))
+    bool with_peer =
+        asking->session_count > 1 && asking->sessions[0].instance == asking->sessions[1].instance;
+    if (table_begin(&table, with_peer ? "Instance|Peer|Network|Next Hop|AS path|Origin|Verdict"
+                                      : "Instance|Network|Next Hop|AS path|Origin|Verdict"))
         return;
-    json_object_foreach(document, key, rows) json_array_foreach(rows, i, row) table_row(
-        &table, "%s|%s|%s|%s|%s|%s", key + strlen("RouteServiceRole_"), field(row, "network"),
-        field(row, "nextHop"), field(row, "asPath"), field(row, "origin"), field(row, "verdict"));
+    json_object_foreach(document, key, rows) json_array_foreach(rows, i, row)
+        print_row(&table, key, row, with_peer);
     table_end(&table, stdout, 0);
 }
 
@@ -242,7 +255,7 @@ static int answer(struct asking *asking, int argc, char **argv)
         if (!json && asking->only_session)
             print_sessions(document);
         else if (!json)
-            print_table(document);
+            print_table(asking, document);
         else
             report_json(json_incref(document));
         json_decref(document);

@@ -30,7 +30,8 @@ static bool subnets_alike(const struct fabric_subnet *a, const struct fabric_sub
     return a->route_table == b->route_table && a->reject_express_route == b->reject_express_route &&
            a->reject_vpn == b->reject_vpn && a->reject_nva == b->reject_nva &&
            strings_equal(&a->service_endpoints, &b->service_endpoints) &&
-           strings_equal(&a->reject_communities, &b->reject_communities);
+           strings_equal(&a->reject_communities, &b->reject_communities) &&
+           strings_equal(&a->reject_prefixes, &b->reject_prefixes);
 }
 
 /* Subnets that decide alike are one scope: the first of them in the VNet stands for all. */
@@ -178,11 +179,12 @@ static int compare_paths(const void *a, const void *b)
 
 /* What a route server originates itself is the address space of VNets: those that the NIC reaches
  * are system rows, the others are not reached through the route server, which forwards nothing. */
-static bool usable(const struct fabric_view *view, const struct rib_path *path)
+static bool usable(const struct fabric_view *view, const struct lpm_prefix *prefix,
+                   const struct rib_path *path)
 {
     return path->source != RIB_SOURCE_LOCAL &&
            (view->subnet == FABRIC_NONE ||
-            !fabric_import_rejected(view->fabric, view->subnet, path));
+            !fabric_import_rejected(view->fabric, view->subnet, prefix, path));
 }
 
 /* Shares in proportion to bandwidth, the largest WEIGHT_MAX: fine enough for a percent, and a set keeps its
@@ -209,7 +211,7 @@ static void take_next_hops(const struct fabric_view *view, const struct rib_choi
     const struct rib_path *paths[RIB_ECMP_MAX];
     unsigned n = 0;
     for (unsigned i = 0; i < choice->n; i++)
-        if (usable(view, &choice->paths[i])) {
+        if (usable(view, &row->prefix, &choice->paths[i])) {
             if (choice->paths[i].discard)
                 row->type = FABRIC_NULL;
             paths[n++] = &choice->paths[i];

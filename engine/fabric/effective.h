@@ -108,16 +108,20 @@ void fabric_dependents(const struct fabric *fabric, const struct lpm_prefix *pre
                        void (*visit)(void *context, const struct lpm_prefix *prefix),
                        void *context);
 
+/* May BGP come before address space at prefix in this VNet (bgp_overrides)? */
+bool fabric_bgp_overrides(const struct fabric *fabric, uint32_t vnet,
+                          const struct lpm_prefix *prefix);
 /* Is a BGP route to prefix kept out of this VNet's NICs because it is equal to or inside the space
  * of the VNet or of one peered with it? */
 bool fabric_import_suppressed(const struct fabric *fabric, uint32_t vnet,
                               const struct lpm_prefix *prefix);
-/* Does the subnet's own import filter refuse this path (source kind, community)? */
+/* Does the subnet's own import filter refuse this path to prefix (source kind, community, prefix)? */
 bool fabric_import_rejected(const struct fabric *fabric, uint32_t subnet,
-                            const struct rib_path *path);
+                            const struct lpm_prefix *prefix, const struct rib_path *path);
 
 /* What route server `route_server` originates towards its peers: its VNet's space and that of every
- * spoke that uses it (table 2.3), in prefix order, without duplicates. *prefixes is malloc'ed. */
+ * spoke that uses it (table 2.3), or the summaries that stand for it, in prefix order, without duplicates. *prefixes
+ * is malloc'ed. */
 int fabric_originated(const struct fabric *fabric, uint32_t route_server,
                       struct lpm_prefix **prefixes, size_t *n);
 

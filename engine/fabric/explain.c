@@ -149,7 +149,8 @@ static const char *filter_rule(const struct explaining *explaining, const struct
         return FABRIC_RULE_SERVICE_ENDPOINT;
     if (fabric_view_keeps_own_out(view, explaining->bgp, prefix))
         return FABRIC_RULE_OWN_ANNOUNCEMENT;
-    if (view->subnet != FABRIC_NONE && fabric_import_rejected(view->fabric, view->subnet, path))
+    if (view->subnet != FABRIC_NONE &&
+        fabric_import_rejected(view->fabric, view->subnet, prefix, path))
         return FABRIC_RULE_SUBNET_IMPORT_FILTER;
     if (view->instance != 0 && path->peer &&
         speaker_peer_config(path->peer)->instance != programming_instance(explaining))

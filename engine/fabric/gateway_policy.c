@@ -5,6 +5,8 @@
  *                                ExpressRoute
  *   gateway to route server      not the address space that it tells its branches
  *   VPN gateway and a branch     nothing equal to or inside its VNet, either way; no default route out
+ *
+ * but for what its default_route and point_to_site_transit let through.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,7 +81,8 @@ static void reject_pools(struct rule_list *list, const struct fabric *fabric)
     for (uint32_t i = 0; i < fabric->gateways_count; i++) {
         const struct fabric_gateway *other = &fabric->gateways[i];
 
-        if (other->vnet == list->gateway->vnet && other->point_to_site.n > 0 && !list->error)
+        if (other->vnet == list->gateway->vnet && other->point_to_site.n > 0 &&
+            !other->point_to_site_transit && !list->error)
             add_reject(list, 0, other->point_to_site.items, other->point_to_site.n, false);
     }
 }
@@ -155,7 +158,7 @@ int fabric_gateway_peer_policy(const struct fabric *fabric, const struct fabric 
 
     if (list.gateway->vpn) {
         add_reject(&list, learned, space->items, space->n, true);
-        if (!import && !list.error)
+        if (!import && !list.gateway->default_route && !list.error)
             add_reject(&list, 0, defaults, 2, false);
     }
     return finish(&list, user, name, policy);

@@ -72,6 +72,7 @@ struct fabric_subnet {
     /* Import filter of BGP routes by source and community. */
     bool reject_express_route, reject_vpn, reject_nva;
     struct fabric_strings reject_communities; /* as written: "65001:666" */
+    struct fabric_strings reject_prefixes;    /* as written: "10.0.0.0/8 ge 16" */
 };
 
 /* The gateway MAC of every subnet that names none: what Azure's hosts show to guests. */
@@ -85,6 +86,7 @@ struct fabric_vnet {
     struct fabric_place place;
     const char *region;
     struct fabric_prefixes space;
+    struct fabric_prefixes bgp_overrides; /* in which BGP comes before address space */
     uint32_t first_subnet, subnet_count; /* in fabric.subnets */
     uint32_t route_server;               /* that stands in this VNet, or FABRIC_NONE */
 };
@@ -282,6 +284,7 @@ struct fabric_route_server {
     bool compare_origin;
     struct lpm_address cluster_id; /* IPv4; family 0: the identifier of each instance */
     uint32_t peer_limit, prefix_limit;
+    struct fabric_prefixes summaries; /* told instead of the address space inside them */
     uint32_t failback_hold_down_s; /* UINT32_MAX: NICs never go back by themselves */
     struct fabric_bgp_peer *peers;
     uint32_t peer_count;
@@ -324,6 +327,7 @@ struct fabric_gateway {
     struct fabric_static_branch *static_branches;
     uint32_t static_branch_count;
     struct fabric_prefixes point_to_site;
+    bool default_route, point_to_site_transit; /* VPN: told its branches; told ExpressRoute ones */
     uint32_t port;
     const char *import_policy,
         *export_policy; /* what the VNet's route server takes from it, tells it */

@@ -1,6 +1,6 @@
 /*
  * What a route server tells its peers of the fabric: the address space of its own VNet and of every
- * VNet that uses it as remote gateway.
+ * VNet that uses it as remote gateway, or summaries instead.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +35,14 @@ static size_t without_duplicates(struct lpm_prefix *prefixes, size_t n)
     return kept;
 }
 
+/* In the place of the first prefix inside a summary stands that one; of several summaries the widest. */
+static void summarise(const struct fabric_prefixes *summaries, struct lpm_prefix *prefix)
+{
+    for (uint32_t i = 0; i < summaries->n; i++)
+        if (lpm_prefix_covers(&summaries->items[i], prefix))
+            *prefix = summaries->items[i];
+}
+
 int fabric_originated(const struct fabric *fabric, uint32_t route_server,
                       struct lpm_prefix **prefixes, size_t *n)
 {
@@ -48,6 +56,8 @@ int fabric_originated(const struct fabric *fabric, uint32_t route_server,
             if (space->items[j].family == LPM_IPV4 || !fabric->quirks.no_ipv6)
                 (*prefixes)[(*n)++] = space->items[j];
     }
+    for (size_t i = 0; i < *n; i++)
+        summarise(&fabric->route_servers[route_server].summaries, &(*prefixes)[i]);
     qsort(*prefixes, *n, sizeof(**prefixes), compare);
     *n = without_duplicates(*prefixes, *n);
     return 0;

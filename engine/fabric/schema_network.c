@@ -42,6 +42,10 @@ static const struct fabric_key import_keys[] = {
      .type = FABRIC_TYPE_COMMUNITY,
      FABRIC_ITEMS(fabric_subnet, reject_communities.items, reject_communities.n),
      .otherwise = "none"},
+    {.name = "reject_prefixes",
+     .type = FABRIC_TYPE_PREFIX_RANGE,
+     FABRIC_ITEMS(fabric_subnet, reject_prefixes.items, reject_prefixes.n),
+     .otherwise = "none"},
 };
 static const struct fabric_schema import_schema = {
     .title = "vnets.subnets.import", .word = "import filter", FABRIC_KEYS(import_keys)};
@@ -101,6 +105,10 @@ static const struct fabric_key vnet_keys[] = {
      .type = FABRIC_TYPE_PREFIX,
      .required = true,
      FABRIC_ITEMS(fabric_vnet, space.items, space.n)},
+    {.name = "bgp_overrides",
+     .type = FABRIC_TYPE_PREFIX,
+     FABRIC_ITEMS(fabric_vnet, bgp_overrides.items, bgp_overrides.n),
+     .otherwise = "none"},
     {.name = "subnets",
      .type = FABRIC_TYPE_OBJECTS,
      .object = &fabric_schema_subnet,

@@ -122,6 +122,19 @@ static void check_vpn(struct fabric_loader *loader, const struct fabric_gateway 
                        fabric->route_servers[server].name, fabric->route_servers[server].asn);
 }
 
+/* Beyond what the original does, and of VPN only. */
+static void check_switches(struct fabric_loader *loader, const struct fabric_gateway *gateway)
+{
+    const char *key = gateway->default_route ? "default_route" : "point_to_site_transit";
+
+    if (!gateway->vpn)
+        FABRIC_ERROR(loader, &gateway->place, "gateways[%s].%s: belongs to type Vpn", gateway->name,
+                     key);
+    else if (loader->fabric->mode == FABRIC_AZURE)
+        FABRIC_ERROR(loader, &gateway->place, "gateways[%s].%s: not in azure mode", gateway->name,
+                     key);
+}
+
 /* Sorted by VNet and type, the one before is the only one that can clash. */
 static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
                           const struct fabric_gateway *before)
@@ -139,6 +152,8 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
         FABRIC_ERROR(loader, &gateway->place,
                      "gateways[%s]: static_branches and point_to_site belong to type Vpn",
                      gateway->name);
+    if (gateway->default_route || gateway->point_to_site_transit)
+        check_switches(loader, gateway);
     if (gateway->addresses.n > FABRIC_GATEWAY_INSTANCES_MAX)
         FABRIC_ERROR(loader, &gateway->place, "gateways[%s].addresses: at most %u, one an instance",
                      gateway->name, FABRIC_GATEWAY_INSTANCES_MAX);

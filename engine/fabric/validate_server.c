@@ -65,6 +65,10 @@ static void check_server(struct fabric_loader *loader, const struct fabric_route
     else if (fabric->mode == FABRIC_AZURE && server->asn != AZURE_ASN)
         FABRIC_ERROR(loader, asn_place, "route_servers[%s].asn: is always %u in azure mode",
                      server->name, AZURE_ASN);
+    if (fabric->mode == FABRIC_AZURE && server->summaries.n > 0)
+        FABRIC_ERROR(loader, fabric_place_of(loader, &server->summaries.items, &server->place),
+                     "route_servers[%s].summaries: address space is not summarised in azure mode",
+                     server->name);
     if (server->cluster_id.family == LPM_IPV6)
         FABRIC_ERROR(loader, fabric_place_of(loader, &server->cluster_id, &server->place),
                      "route_servers[%s].cluster_id: is written as an IPv4 address", server->name);

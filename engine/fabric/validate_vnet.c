@@ -180,6 +180,10 @@ void fabric_validate_vnets(struct fabric_loader *loader)
                          "vnets[%s].name: '%s' is a key of peerings and cannot name a VNet",
                          vnet->name, vnet->name);
         check_space(loader, vnet);
+        if (fabric->mode == FABRIC_AZURE && vnet->bgp_overrides.n > 0)
+            FABRIC_ERROR(loader, fabric_place_of(loader, &vnet->bgp_overrides.items, &vnet->place),
+                         "vnets[%s].bgp_overrides: BGP never overrides address space in azure mode",
+                         vnet->name);
         for (uint32_t j = 0; j < vnet->subnet_count; j++)
             check_subnet(loader, vnet, &fabric->subnets[vnet->first_subnet + j]);
         check_subnet_overlaps(loader, vnet);

@@ -236,6 +236,16 @@ const struct fabric_udr *fabric_view_user_route(const struct fabric_view *view,
                    sizeof(*view->table->routes), compare_to_user_route);
 }
 
+/* Which nothing overrides. */
+static bool is_inside_service(const struct fabric_view *view, const struct lpm_prefix *prefix)
+{
+    for (size_t i = 0; i < view->system_count; i++)
+        if (view->system[i].kind == FABRIC_SYSTEM_SERVICE &&
+            lpm_prefix_covers(&view->system[i].prefix, prefix))
+            return true;
+    return false;
+}
+
 bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_prefix *prefix)
 {
     /* Only the last one at or before prefix can cover it: none of them covers another. */
@@ -247,7 +257,10 @@ bool fabric_view_keeps_out(const struct fabric_view *view, const struct lpm_pref
         else
             high = middle;
     }
-    return low > 0 && lpm_prefix_covers(&view->kept_out[low - 1], prefix);
+    if (low == 0 || !lpm_prefix_covers(&view->kept_out[low - 1], prefix))
+        return false;
+    return !fabric_bgp_overrides(view->fabric, view->vnet, prefix) ||
+           is_inside_service(view, prefix);
 }
 
 bool fabric_view_filters_paths(const struct fabric_view *view)
@@ -256,5 +269,5 @@ bool fabric_view_filters_paths(const struct fabric_view *view)
         return false;
     const struct fabric_subnet *subnet = &view->fabric->subnets[view->subnet];
     return subnet->reject_express_route || subnet->reject_vpn || subnet->reject_nva ||
-           subnet->reject_communities.n > 0;
+           subnet->reject_communities.n > 0 || subnet->reject_prefixes.n > 0;
 }

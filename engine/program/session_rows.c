@@ -61,6 +61,17 @@ static void add_ends(json_t *row, const struct speaker_peer *peer)
                         json_string(lpm_address_format(&config->peer_address, address)));
 }
 
+/* Who is told: a gateway has several sessions with one instance. */
+static void add_receiver(json_t *row, const struct speaker_peer *peer)
+{
+    const struct speaker_peer_config *config = speaker_peer_config(peer);
+    char address[LPM_ADDRESS_TEXT];
+    json_object_set_new(row, "localAddress",
+                        json_string(lpm_address_format(&config->local_address, address)));
+    json_object_set_new(row, "peerAddress",
+                        json_string(lpm_address_format(&config->peer_address, address)));
+}
+
 /* The verdict in one text: the policy's, where that is what it comes from, with its place. */
 static void add_verdict(json_t *row, const char *verdict, bool by_policy,
                         const struct rib_policy_verdict *policy)
@@ -120,6 +131,7 @@ static int take_advertised(void *context, const struct lpm_prefix *prefix,
 {
     struct asking *asking = context;
     json_t *row = row_json(prefix, next_hop, attributes);
+    add_receiver(row, asking->peer);
     add_attributes(row, attributes, path_id);
     json_object_set_new(row, "origin", json_string(bgp_origin_text(attributes->origin)));
     json_object_set_new(row, "weight", json_integer(0));
@@ -140,6 +152,7 @@ static int take_withheld(void *context, const struct lpm_prefix *prefix)
     if (!answer.path)
         return 0;
     json_t *row = row_json(prefix, &answer.shown.next_hop, answer.shown.attributes);
+    add_receiver(row, asking->peer);
     add_attributes(row, answer.shown.attributes, 0);
     json_object_set_new(row, "origin",
                         json_string(bgp_origin_text(answer.shown.attributes->origin)));

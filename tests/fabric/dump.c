@@ -117,6 +117,7 @@ static void put_vnets(FILE *out, const struct fabric *fabric)
 
         put(out, "vnet %s region=%s", vnet->name, vnet->region);
         put_prefixes(out, "space", &vnet->space);
+        put_prefixes(out, "overrides", &vnet->bgp_overrides);
         put(out, " subnets=%u+%u", vnet->first_subnet, vnet->subnet_count);
         put_index(out, "route_server", vnet->route_server);
         put(out, "\n");
@@ -132,6 +133,7 @@ static void put_vnets(FILE *out, const struct fabric *fabric)
         put(out, " reject=%d%d%d", subnet->reject_express_route, subnet->reject_vpn,
             subnet->reject_nva);
         put_strings(out, "communities", &subnet->reject_communities);
+        put_strings(out, "rejected", &subnet->reject_prefixes);
         put(out, "\n");
     }
 }
@@ -277,6 +279,7 @@ static void put_servers(FILE *out, const struct fabric *fabric)
             (int)server->preference, server->peer_limit, server->prefix_limit);
         put(out, "  decision med=%d origin=%d failback=%u", (int)server->med,
             server->compare_origin, server->failback_hold_down_s);
+        put_prefixes(out, "summaries", &server->summaries);
         put_address(out, "cluster", &server->cluster_id);
         put(out, "\n");
         for (uint32_t j = 0; j < server->peer_count; j++) {
@@ -327,6 +330,7 @@ static void put_gateways(FILE *out, const struct fabric *fabric)
             gateway->asn);
         put_addresses(out, "addresses", gateway->addresses.items, gateway->addresses.n);
         put_prefixes(out, "point_to_site", &gateway->point_to_site);
+        put(out, " transit=%d default=%d", gateway->point_to_site_transit, gateway->default_route);
         put_index(out, "port", gateway->port);
         put_index(out, "first_nic", gateway->first_nic);
         put(out, " import=%s export=%s\n", text_or_dash(gateway->import_policy),

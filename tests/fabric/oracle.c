@@ -160,8 +160,15 @@ static void add_user(struct oracle *oracle)
 
 /* --- BGP -------------------------------------------------------------------------------------- */
 
-static bool refused(const struct fabric_subnet *subnet, const struct rib_path *path)
+static bool refused(const struct fabric_subnet *subnet, const struct lpm_prefix *prefix,
+                    const struct rib_path *path)
 {
+    /* Worlds know no "ge" and "le". */
+    for (uint32_t i = 0; i < subnet->reject_prefixes.n; i++) {
+        struct lpm_prefix rejected = world_prefix(subnet->reject_prefixes.items[i]);
+        if (lpm_prefix_equal(&rejected, prefix))
+            return true;
+    }
     if ((path->source == RIB_SOURCE_NVA && subnet->reject_nva) ||
         (path->source == RIB_SOURCE_VPN && subnet->reject_vpn) ||
         (path->source == RIB_SOURCE_EXPRESS_ROUTE && subnet->reject_express_route))
@@ -178,9 +185,14 @@ static bool refused(const struct fabric_subnet *subnet, const struct rib_path *p
 /* Rule 3 of 2.1: own space, peered space, service endpoints. */
 static bool protected_prefix(const struct oracle *oracle, const struct lpm_prefix *prefix)
 {
+    const struct fabric_prefixes *overrides = &oracle->fabric->vnets[oracle->vnet].bgp_overrides;
+    bool overrides_space = false;
+    for (uint32_t i = 0; i < overrides->n; i++)
+        overrides_space |= lpm_prefix_covers(&overrides->items[i], prefix);
     for (size_t i = 0; i < oracle->n; i++)
         if (oracle->rows[i].source == FABRIC_SOURCE_DEFAULT &&
             oracle->rows[i].type != FABRIC_INTERNET &&
+            (!overrides_space || oracle->rows[i].type == FABRIC_SERVICE_ENDPOINT) &&
             lpm_prefix_covers(&oracle->rows[i].prefix, prefix))
             return true;
     return false;
@@ -242,7 +254,7 @@ static void add_bgp_row(struct oracle *oracle, uint32_t server, const struct lpm
     if (!bgp->choice(bgp->context, server, prefix, &choice))
         return;
     for (unsigned i = 0; i < choice.n; i++) {
-        if (choice.paths[i].source == RIB_SOURCE_LOCAL || refused(subnet, &choice.paths[i]))
+        if (choice.paths[i].source == RIB_SOURCE_LOCAL || refused(subnet, prefix, &choice.paths[i]))
             continue;
         if (!row)
             row =

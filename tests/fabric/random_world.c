@@ -89,6 +89,8 @@ static void decorate_subnet(struct world *world, struct chance *chance, uint32_t
     subnet->reject_express_route = chance_one_in(chance, 10);
     if (chance_one_in(chance, 6))
         world_set_strings(world, &subnet->reject_communities, "65001:7 65001:666");
+    if (chance_one_in(chance, 6))
+        world_set_strings(world, &subnet->reject_prefixes, "10.2.0.0/17 0.0.0.0/0 172.16.0.0/12");
 }
 
 static void add_vnet(struct world *world, struct chance *chance, unsigned number)
@@ -101,6 +103,9 @@ static void add_vnet(struct world *world, struct chance *chance, unsigned number
     if (!chance_one_in(chance, 3))
         snprintf(space + strlen(space), sizeof(space) - strlen(space), " fd00:%u::/48", number);
     uint32_t vnet = world_add_vnet(world, name, space);
+    if (chance_one_in(chance, 4))
+        world_set_overrides(world, vnet,
+                            number % 2 ? "10.0.0.0/8 fd00::/16" : "10.1.0.0/16 20.60.0.0/15");
     unsigned subnets = 1 + chance_below(chance, 3);
     for (unsigned i = 0; i < subnets; i++) {
         snprintf(name, sizeof(name), "subnet%u", i);

@@ -73,6 +73,11 @@ void world_set_strings(struct world *world, struct fabric_strings *strings, cons
     }
 }
 
+void world_set_overrides(struct world *world, uint32_t vnet, const char *prefixes)
+{
+    world->vnets[vnet].bgp_overrides = prefixes_of(world, prefixes);
+}
+
 void world_set_reserved(struct world *world, const char *prefixes)
 {
     world->fabric.reserved = prefixes_of(world, prefixes);

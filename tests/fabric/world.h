@@ -87,6 +87,7 @@ void world_add_peer(struct world *world, uint32_t server, uint32_t nic);
 uint32_t world_add_router(struct world *world, const char *name, uint32_t nic);
 void world_add_tag(struct world *world, const char *name, const char *prefixes);
 void world_set_strings(struct world *world, struct fabric_strings *strings, const char *text);
+void world_set_overrides(struct world *world, uint32_t vnet, const char *prefixes);
 void world_set_reserved(struct world *world, const char *prefixes);
 
 /* neighbor announces prefix with itself as next hop, or with another. community may be NULL. */

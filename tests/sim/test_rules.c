@@ -1,0 +1,216 @@
+/*
+ * What native mode lets a user change of the fabric's own rules: BGP before address space, import filters by
+ * prefix, summaries, what VPN gateways tell; and what holds in every fabric of the examples, in both modes.
+ */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/fixture.h"
+#include "tests/sim/rows.h"
+
+#define NVA "10.0.1.4"
+
+static void expect(struct fixture *fixture, const char *nic, const char *prefix, const char *want,
+                   unsigned line)
+{
+    char text[256];
+    cr_expect_str_eq(fixture_next_hops(fixture, nic, prefix, text), want, "line %u: %s, not %s",
+                     line, text, want);
+}
+#define EXPECT(nic, prefix, want) expect(&fixture, nic, prefix, want, __LINE__)
+
+static void expect_programmed(struct fixture *fixture)
+{
+    char error[DP_ERROR_TEXT] = "";
+    cr_expect(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
+              error);
+}
+
+/* --- BGP before address space ----------------------------------------------------------------- */
+
+#define SPOKE1 "{name: spoke1, region: uksouth, address_space: [10.1.0.0/16], "
+
+/* The NVA announces private aggregates, and the space of spoke1 and a part of it. */
+static void open_aggregates(struct fixture *fixture, const char *spoke1)
+{
+    const struct fixture_edit edits[] = {
+        {SPOKE1, spoke1},
+        {"originate: [10.0.0.0/8, ", "originate: [10.1.0.0/16, 10.0.0.0/8, "},
+        {0}};
+    fixture_open_example(fixture, "private-aggregates", edits);
+}
+
+Test(rules, bgp_overrides_address_space_only_where_the_vnet_says)
+{
+    struct fixture fixture;
+    char text[256];
+    open_aggregates(&fixture, SPOKE1);
+    EXPECT("vm1", "10.1.0.0/16", "!");
+    EXPECT("vm1", "10.1.5.0/24", "-");
+    EXPECT("vm2", "10.1.5.0/24", NVA);
+    fixture_close(&fixture);
+
+    open_aggregates(&fixture, SPOKE1 "bgp_overrides: [10.1.0.0/16], ");
+    EXPECT("vm1", "10.1.0.0/16", NVA);
+    EXPECT("vm1", "10.1.5.0/24", NVA);
+    /* It is the spoke's word for its own NICs, and nobody else's. */
+    EXPECT("hubvm", "10.1.0.0/16", "!");
+    EXPECT("hubvm", "10.1.5.0/24", "-");
+    cr_expect_str_eq(fixture_decide(&fixture, "vm1", "10.1.0.4", "10.1.0.9", 1, 2, text), NVA, "%s",
+                     text);
+    expect_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* --- Import filters --------------------------------------------------------------------------- */
+
+Test(rules, a_subnet_refuses_prefixes)
+{
+    struct fixture fixture;
+    const struct fixture_edit edits[] = {
+        {"{name: vms, prefixes: [10.1.0.0/24]}",
+         "{name: vms, prefixes: [10.1.0.0/24], import: {reject_prefixes: [\"10.0.0.0/7 le 8\"]}}"},
+        {0}};
+    fixture_open_example(&fixture, "private-aggregates", edits);
+    EXPECT("vm1", "10.0.0.0/8", "!");
+    EXPECT("vm1", "192.168.0.0/16", NVA);
+    EXPECT("vm2", "10.0.0.0/8", NVA);
+    expect_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* --- Summaries -------------------------------------------------------------------------------- */
+
+Test(rules, summaries_stand_for_the_space_inside_them)
+{
+    struct fixture fixture;
+    char text[ROWS_TEXT];
+    const struct fixture_edit edits[] = {
+        {"branch_to_branch: true\n",
+         "branch_to_branch: true\n    summaries: [10.0.0.0/12, 10.0.0.0/14, 192.168.0.0/16]\n"},
+        {0}};
+    fixture_open_example(&fixture, "express-route-and-vpn", edits);
+    static const char *const routers[] = {"nva1-os", "msee1", "cpe8"};
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_str_eq(rows_learned(&fixture, routers[i], "10.0.0.0/12", text), "65515", "%s: %s",
+                         routers[i], text);
+        cr_expect_str_eq(rows_learned(&fixture, routers[i], "10.0.0.0/22", text), "-");
+        cr_expect_str_eq(rows_learned(&fixture, routers[i], "10.0.0.0/14", text), "-");
+        cr_expect_str_eq(rows_learned(&fixture, routers[i], "192.168.0.0/16", text), "-");
+    }
+    EXPECT("vm", "10.0.0.0/22", "!");
+    EXPECT("vm", "10.0.0.0/12", "-");
+    expect_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* --- What VPN gateways tell ------------------------------------------------------------------- */
+
+Test(rules, a_vpn_gateway_tells_default_routes_and_pools_where_it_is_asked_to)
+{
+    struct fixture fixture;
+    char text[ROWS_TEXT];
+    fixture_open_example(&fixture, "express-route-and-vpn", NULL);
+    cr_expect_str_eq(rows_learned(&fixture, "cpe8", "0.0.0.0/0", text), "-");
+    cr_expect_str_eq(rows_learned(&fixture, "msee1", "172.30.0.0/24", text), "-");
+    fixture_close(&fixture);
+    const struct fixture_edit edits[] = {
+        {"    point_to_site:", "    default_route: true\n    point_to_site_transit: true\n"
+                               "    point_to_site:"},
+        {0}};
+    fixture_open_example(&fixture, "express-route-and-vpn", edits);
+    cr_expect_str_eq(rows_learned(&fixture, "cpe8", "0.0.0.0/0", text), "65515-12076-65050", "%s",
+                     text);
+    cr_expect_str_eq(rows_learned(&fixture, "msee1", "172.30.0.0/24", text), "65515", "%s", text);
+    fixture_close(&fixture);
+}
+
+/* --- In every example ------------------------------------------------------------------------- */
+
+static const char *const examples[] = {
+    "anycast-express-route", "dual-homed-express-route", "express-route-and-vpn",
+    "firewall-egress",       "multi-region-flat",        "multi-region-vxlan",
+    "no-advertise",          "overlay-express-route",    "private-aggregates",
+};
+
+/* All rows of all NICs. */
+static char *all_rows(struct fixture *fixture)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    for (uint32_t i = 0; i < fixture->fabric->nics_count; i++) {
+        struct fabric_scope scope = fabric_scope_of(fixture->fabric, i);
+        struct fabric_row *rows;
+        size_t n;
+        cr_assert_eq(fabric_rows(fixture->fabric, controller_bgp(sim_controller(fixture->sim)),
+                                 &scope, &rows, &n),
+                     0);
+        fprintf(out, "%s\n", fixture->fabric->nics[i].name);
+        for (size_t j = 0; j < n; j++) {
+            char prefix[LPM_PREFIX_TEXT], address[LPM_ADDRESS_TEXT];
+            fprintf(out, "  %s %d%d %d", lpm_prefix_format(&rows[j].prefix, prefix), rows[j].active,
+                    (int)rows[j].source, (int)rows[j].type);
+            for (unsigned k = 0; k < rows[j].next_hop_count; k++)
+                fprintf(out, " %s", lpm_address_format(&rows[j].next_hops[k], address));
+            fputc('\n', out);
+        }
+        free(rows);
+    }
+    fclose(out);
+    return text;
+}
+
+/* Each daemon is stopped, and each instance, in turn; in the end everything is as it was. */
+Test(rules, what_goes_and_comes_back_leaves_no_trace)
+{
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        struct fixture fixture;
+        fixture_open_example(&fixture, examples[i], NULL);
+        char *before = all_rows(&fixture);
+        for (uint32_t j = 0; j < fixture.fabric->routers_count; j++) {
+            if (sim_router_fail(fixture.sim, j, j % 2 ? SIM_KILL : SIM_STOP) != 0)
+                continue;
+            cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
+            expect_programmed(&fixture);
+            cr_assert_eq(sim_router_restart(fixture.sim, j), 0);
+            cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
+            char *after = all_rows(&fixture);
+            cr_expect_str_eq(after, before, "%s after %s", examples[i],
+                             fixture.fabric->routers[j].name);
+            free(after);
+        }
+        expect_programmed(&fixture);
+        free(before);
+        fixture_close(&fixture);
+    }
+}
+
+/* The quirks are all that sets the modes apart: with each of them off, azure mode has the rows of native mode. */
+Test(rules, modes_agree_where_no_quirk_applies)
+{
+    static const char azure[] =
+        "mode: azure\n"
+        "quirks: {peer_limit: false, count_mode: false, damping: false, half_programming: false,\n"
+        "  own_route_to_originator: false, single_er_path: false, independent_hash: false,\n"
+        "  transparent_ttl: false, silent_drops: false, two_octet_asn: false, no_ipv6: false,\n"
+        "  no_md5: false, no_bfd: false}\n";
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        struct fixture native, other;
+        if (strcmp(examples[i], "multi-region-flat") == 0) /* has quirks of its own */
+            continue;
+        const struct fixture_edit edits[] = {{"mode: native\n", azure}, {0}};
+        fixture_open_example(&native, examples[i], NULL);
+        char *want = all_rows(&native);
+        fixture_close(&native);
+        fixture_open_example(&other, examples[i], edits);
+        char *have = all_rows(&other);
+        fixture_close(&other);
+        cr_expect_str_eq(have, want, "%s", examples[i]);
+        free(have);
+        free(want);
+    }
+}
