@@ -9,6 +9,7 @@
 #include "engine/cli/command.h"
 #include "engine/cli/host.h"
 #include "engine/cli/source.h"
+#include "engine/fabric/gateway.h"
 #include "engine/live/live.h"
 
 /* The policies of a running engine are taken from the file again. */
@@ -25,12 +26,13 @@ static void warn_of_twin_only(const struct fabric *fabric)
                         "packets keep their "
                         "source\n");
     for (uint32_t i = 0; i < fabric->gateways_count; i++)
-        if (fabric->gateways[i].neighbor_count > 0)
-            fprintf(
-                stderr,
-                "fingerpost run: gateway '%s': only the twin has sessions with its neighbors; here "
-                "it announces its static branches and nothing else\n",
-                fabric->gateways[i].name);
+        for (uint32_t j = 0; j < fabric_gateway_neighbor_count(fabric, i); j++)
+            if (!fabric_gateway_neighbor_is_real(fabric, i, j))
+                fprintf(stderr,
+                        "fingerpost run: gateway '%s': router '%s' has no address, so only the "
+                        "twin has a session with it; give it one (routers.address)\n",
+                        fabric->gateways[i].name,
+                        fabric->routers[fabric_gateway_neighbor(fabric, i, j).router].name);
 }
 
 static int run(int argc, char **argv)

@@ -31,11 +31,12 @@ static void print_peers(const json_t *answer)
     struct table table;
     size_t i;
     json_t *row;
-    if (table_begin(&table, "Route server|Peer|Address|>ASN|State|>Learned|>Advertised|Reason"))
+    if (table_begin(&table, "Server|Peer|Address|>ASN|State|>Learned|>Advertised|Reason"))
         return;
     json_array_foreach(json_object_get(answer, "sessions"), i, row)
     {
-        table_row(&table, "%s/%lld|%s|%s|%lld|%s|%lld|%lld|%s", text_of(row, "route_server"),
+        table_row(&table, "%s/%lld|%s|%s|%lld|%s|%lld|%lld|%s",
+                  text_of(row, json_object_get(row, "gateway") ? "gateway" : "route_server"),
                   count_of(row, "instance"), text_of(row, "peer"), text_of(row, "address"),
                   count_of(row, "asn"), text_of(row, "state"), count_of(row, "learned"),
                   count_of(row, "advertised"), text_of(row, "reason"));

@@ -2,7 +2,7 @@
  * What gateways and route servers bring along. Of a route server with a port: a NIC that has the addresses
  * of both instances, as they are of one kernel. Of gateways: a NIC for each instance, so that it has an address in the data plane and
  * effective routes as any other; and, for a VNet that has gateways but no route server, an implicit
- * one, so that one place chooses among what they learn.
+ * one, so that one place chooses among what they learn. Neighbors that are addresses get names.
  *
  * They stand behind the file's own objects, in room that was left for them (top.c): indices that the
  * file's objects have stay what they are, and no check of what the file says meets them.
@@ -85,6 +85,23 @@ static bool add_server_nic(struct fabric_loader *loader, struct fabric_route_ser
     return fabric->nics[fabric->nics_count++].name != NULL;
 }
 
+/* A box that the file knows by its address alone is called by it. */
+static bool name_neighbors(struct fabric_loader *loader, struct fabric_gateway *gateway)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; i < gateway->neighbor_count; i++) {
+        struct fabric_neighbor *neighbor = &gateway->neighbors[i];
+
+        if (neighbor->address.family == 0)
+            continue;
+        neighbor->name =
+            fabric_arena_print(loader->arena, "%s", FABRIC_ADDRESS(&neighbor->address));
+        good &= neighbor->name != NULL;
+    }
+    return good;
+}
+
 void fabric_bring_along(struct fabric_loader *loader)
 {
     struct fabric *fabric = loader->fabric;
@@ -93,11 +110,13 @@ void fabric_bring_along(struct fabric_loader *loader)
         struct fabric_gateway *gateway = &fabric->gateways[i];
 
         gateway->first_nic = fabric->nics_count;
+        bool good = name_neighbors(loader, gateway);
         for (uint32_t j = 0; j < gateway->addresses.n; j++)
-            if (!add_nic(loader, i, j)) {
-                loader->out_of_memory = true;
-                return;
-            }
+            good &= add_nic(loader, i, j);
+        if (!good) {
+            loader->out_of_memory = true;
+            return;
+        }
         if (fabric->vnets[gateway->vnet].route_server == FABRIC_NONE)
             add_route_server(fabric, gateway);
     }

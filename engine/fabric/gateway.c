@@ -194,10 +194,23 @@ const struct fabric_neighbor *fabric_router_names_gateway(const struct fabric *f
     return NULL;
 }
 
-static bool names_router(const struct fabric_gateway *gateway, uint32_t router)
+/* Who answers in the twin: the router that is named, or the one that has the address. */
+static uint32_t router_behind(const struct fabric *fabric, const struct fabric_neighbor *neighbor)
 {
-    for (uint32_t i = 0; i < gateway->neighbor_count; i++)
-        if (gateway->neighbors[i].router == router)
+    if (neighbor->router != FABRIC_NONE)
+        return neighbor->router;
+    for (uint32_t i = 0; i < fabric->routers_count; i++)
+        if (lpm_address_equal(&fabric->routers[i].address, &neighbor->address))
+            return i;
+    return FABRIC_NONE;
+}
+
+static bool names_router(const struct fabric *fabric, uint32_t gateway, uint32_t router)
+{
+    const struct fabric_gateway *model = &fabric->gateways[gateway];
+
+    for (uint32_t i = 0; i < model->neighbor_count; i++)
+        if (router_behind(fabric, &model->neighbors[i]) == router)
             return true;
     return false;
 }
@@ -205,7 +218,7 @@ static bool names_router(const struct fabric_gateway *gateway, uint32_t router)
 static bool is_further(const struct fabric *fabric, uint32_t gateway, uint32_t router)
 {
     return fabric_router_names_gateway(fabric, router, gateway) != NULL &&
-           !names_router(&fabric->gateways[gateway], router);
+           !names_router(fabric, gateway, router);
 }
 
 uint32_t fabric_gateway_neighbor_count(const struct fabric *fabric, uint32_t gateway)
@@ -225,7 +238,7 @@ struct fabric_gateway_neighbor fabric_gateway_neighbor(const struct fabric *fabr
 
     if (index < model->neighbor_count)
         return (struct fabric_gateway_neighbor){&model->neighbors[index],
-                                                model->neighbors[index].router};
+                                                router_behind(fabric, &model->neighbors[index])};
     for (; !is_further(fabric, gateway, router) || further-- > 0; router++)
         continue;
     return (struct fabric_gateway_neighbor){NULL, router};
@@ -239,8 +252,20 @@ struct lpm_address fabric_router_address(const struct fabric *fabric, uint32_t r
     for (uint32_t i = 0; i < model->nic_count; i++)
         if (fabric->nics[model->nics[i]].addresses.n > 0)
             return fabric->nics[model->nics[i]].addresses.items[0];
+    if (model->address.family != 0)
+        return model->address;
     return (struct lpm_address){.family = LPM_IPV4,
                                 .bytes = {169, 254, (uint8_t)(number >> 8), (uint8_t)number}};
+}
+
+bool fabric_gateway_neighbor_is_real(const struct fabric *fabric, uint32_t gateway, uint32_t index)
+{
+    const struct fabric_gateway_neighbor with = fabric_gateway_neighbor(fabric, gateway, index);
+
+    if (with.router == FABRIC_NONE)
+        return true;
+    return fabric->routers[with.router].nic_count > 0 ||
+           fabric->routers[with.router].address.family != 0;
 }
 
 static void apply_entry(const struct fabric_neighbor *entry, struct speaker_peer_config *config)
@@ -259,7 +284,7 @@ struct speaker_peer_config fabric_gateway_peer(const struct fabric *fabric, uint
     const struct fabric_gateway_neighbor with = fabric_gateway_neighbor(fabric, gateway, neighbor);
     bool is_router = with.router != FABRIC_NONE;
     struct speaker_peer_config config = {
-        .name = is_router ? fabric->routers[with.router].name : model->name,
+        .name = is_router ? fabric->routers[with.router].name : with.entry->name,
         .instance = instance,
         .source = fabric_gateway_source(model),
         .local_address = model->addresses.items[instance],

@@ -66,6 +66,8 @@ struct fabric_gateway_neighbor {
 uint32_t fabric_gateway_neighbor_count(const struct fabric *fabric, uint32_t gateway);
 struct fabric_gateway_neighbor fabric_gateway_neighbor(const struct fabric *fabric,
                                                        uint32_t gateway, uint32_t index);
+/* Has it an address that a running engine can call? A modelled box on-premises has one only where the file says. */
+bool fabric_gateway_neighbor_is_real(const struct fabric *fabric, uint32_t gateway, uint32_t index);
 /* The gateway's end of the session of one instance with one of these. */
 struct speaker_peer_config fabric_gateway_peer(const struct fabric *fabric, uint32_t gateway,
                                                unsigned instance, uint32_t neighbor);
@@ -78,7 +80,7 @@ const struct fabric_neighbor *fabric_router_names_gateway(const struct fabric *f
                                                           uint32_t router, uint32_t gateway);
 
 /* Where a modelled router speaks BGP with those outside the fabric: the first address of its NICs; of a
- * router without NICs, one of 169.254.0.0/16 by its place in the file's order, as such routers have on
+ * router without NICs, its `address`, or else one of 169.254.0.0/16 by its place in the file's order, as such routers have on
  * their side of a tunnel or circuit. */
 struct lpm_address fabric_router_address(const struct fabric *fabric, uint32_t router);
 

@@ -135,7 +135,7 @@ static const struct fabric_neighbor *entry_alike(const struct fabric *fabric,
             with->router != FABRIC_NONE && entry->router != FABRIC_NONE &&
             strcmp(user->routers[entry->router].name, fabric->routers[with->router].name) == 0;
 
-        if (same_router || (with->router == FABRIC_NONE && entry->router == FABRIC_NONE &&
+        if (same_router || (with->entry->router == FABRIC_NONE && entry->router == FABRIC_NONE &&
                             lpm_address_equal(&entry->address, &with->entry->address)))
             return entry;
     }

@@ -298,6 +298,7 @@ struct fabric_neighbor {
     /* One of them, or all FABRIC_NONE when address is given. */
     uint32_t route_server, router, gateway;
     struct lpm_address address;
+    const char *name; /* of a gateway's neighbor that is an address: that address */
     uint32_t asn;
     uint32_t tunnel;     /* or FABRIC_NONE */
     unsigned *instances; /* of the route server; none given: all */
@@ -430,6 +431,7 @@ struct fabric_router {
     uint32_t nic_count;
     const char *role; /* "msee" or NULL */
     uint32_t asn;
+    struct lpm_address address; /* of a box on-premises: where it speaks BGP; family 0: not given */
     struct fabric_prefixes originate; /* those of the blocks, too */
     struct fabric_prefix_block *blocks;
     uint32_t block_count;

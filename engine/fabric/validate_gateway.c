@@ -62,6 +62,22 @@ static void check_gateway_addresses(struct fabric_loader *loader,
     }
 }
 
+/* The router that has the neighbor's address says its number, too. */
+static void check_neighbor_asn(struct fabric_loader *loader, const struct fabric_gateway *gateway,
+                               const struct fabric_neighbor *neighbor)
+{
+    const struct fabric *fabric = loader->fabric;
+
+    for (uint32_t i = 0; i < fabric->routers_count && neighbor->address.family != 0; i++)
+        if (lpm_address_equal(&fabric->routers[i].address, &neighbor->address) &&
+            fabric->routers[i].asn != neighbor->asn)
+            FABRIC_ERROR(loader, &neighbor->place,
+                         "gateways[%s].neighbors: asn is %u, but router '%s', which has this "
+                         "address, has asn %u",
+                         gateway->name, neighbor->asn, fabric->routers[i].name,
+                         fabric->routers[i].asn);
+}
+
 /* Sessions with route servers make themselves, and gateways do not peer with one another. */
 static void check_neighbors(struct fabric_loader *loader, const struct fabric_gateway *gateway)
 {
@@ -70,6 +86,8 @@ static void check_neighbors(struct fabric_loader *loader, const struct fabric_ga
     snprintf(what, sizeof(what), "gateways[%s]", gateway->name);
     fabric_validate_neighbors(loader, what, FABRIC_NONE, gateway->neighbors,
                               gateway->neighbor_count);
+    for (uint32_t i = 0; i < gateway->neighbor_count; i++)
+        check_neighbor_asn(loader, gateway, &gateway->neighbors[i]);
     for (uint32_t i = 0; i < gateway->neighbor_count; i++)
         if (gateway->neighbors[i].route_server != FABRIC_NONE ||
             gateway->neighbors[i].gateway != FABRIC_NONE)

@@ -101,6 +101,27 @@ static void check_nics(struct fabric_loader *loader, uint32_t index, uint32_t *u
     }
 }
 
+/* Boxes on-premises have no NIC that would say it, and no two have one address. */
+static void check_address(struct fabric_loader *loader, uint32_t index)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_router *router = &fabric->routers[index];
+    const struct fabric_place *place = fabric_place_of(loader, &router->address, &router->place);
+
+    if (router->address.family == 0)
+        return;
+    if (router->nic_count > 0)
+        FABRIC_ERROR(loader, place,
+                     "routers[%s].address: is for boxes on-premises; this router has those of its "
+                     "NICs",
+                     router->name);
+    for (uint32_t i = 0; i < index; i++)
+        if (lpm_address_equal(&fabric->routers[i].address, &router->address))
+            FABRIC_ERROR(loader, place, "routers[%s].address: %s is that of router '%s' (%s:%u)",
+                         router->name, FABRIC_ADDRESS(&router->address), fabric->routers[i].name,
+                         fabric->routers[i].place.file, fabric->routers[i].place.line);
+}
+
 /* A route's next hop has the route's address family, and a subnet's gateway is that of a NIC. */
 static void check_statics(struct fabric_loader *loader, const struct fabric_router *router)
 {
@@ -170,6 +191,7 @@ void fabric_validate_routers(struct fabric_loader *loader)
 
         snprintf(what, sizeof(what), "routers[%s]", router->name);
         check_nics(loader, i, used_by);
+        check_address(loader, i);
         check_statics(loader, router);
         check_originate(loader, router);
         check_translations(loader, router);

@@ -64,7 +64,7 @@ static const struct bfd_path *path_of(const struct live *live, const struct cont
 
 static const char *interface_of(const struct live *live, const struct controller_peer *peer)
 {
-    return live_neighbor_interface(live, peer->route_server, peer->index);
+    return live_neighbor_interface(live, peer);
 }
 
 static uint16_t port_of(const struct bfd_path *path)

@@ -10,7 +10,7 @@
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
  *                ├─ probes        of load balancers' backends    probe.c
- *                └─ peers[]       one per session                peer.c
+ *                └─ peers[], gateway_peers[]  one per session    peer.c
  *                     ├─ connections[outgoing, incoming]         connection.c
  *                     └─ parting[outgoing, incoming]: closed for the session, still sending its
  * last words
@@ -64,16 +64,17 @@ struct live_listener {
     int fd; /* -1: not open */
     struct live_endpoint local;
     const struct fabric_place *place; /* where the file asks for it */
-    const char *route_server;         /* whose it is, for messages: the first that asked */
+    const char *kind, *owner; /* "route server", "rs1": for messages, the first that asked */
     unsigned instance;
     bool paused;              /* out of file descriptors: accept again at the next housekeeping */
     uint64_t refused;         /* connections from unknown sources since the last line about them */
     uint64_t refused_line_ms; /* when that line was written; 0: never */
 };
 
-/* A configured peer of a route server, whichever the instance: its key is one. */
+/* A configured peer of a route server, or a neighbor of a gateway, whichever the instance: its key is one. */
 struct live_neighbor {
-    const struct fabric_bgp_peer *model;
+    const struct fabric_bgp_peer *model; /* of a gateway's: `made` */
+    struct fabric_bgp_peer made;
     struct live_key key; /* length 0: none */
 };
 
@@ -107,10 +108,13 @@ struct live {
     unsigned signal_count;
     struct live_plane plane;
     struct live_neighbor *neighbors; /* of the route servers one after the other */
+    struct live_neighbor *gateway_neighbors;
     struct live_listener *listeners;
     unsigned listener_count;
-    struct live_peer *peers;
+    struct live_peer *peers; /* as controller_peer() has them */
     size_t peer_count;
+    struct live_peer *gateway_peers; /* of gateways with neighbors that have an address */
+    size_t gateway_peer_count;
     struct live_peer *work;
     struct live_table_dump *table_dump; /* NULL: none is wanted */
     struct live_control *control;       /* NULL: the file has no control socket */

@@ -39,15 +39,21 @@ static json_t *show_events(struct live *live, const json_t *request)
     return answer(json_pack("{s:o}", "events", live_events_last(live, (unsigned)n)));
 }
 
-static size_t prefixes_held(const struct live *live)
+static size_t held_by(const struct live_peer *peers, size_t count)
 {
     size_t n = 0;
-    for (size_t i = 0; i < live->peer_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct speaker_peer_counters counters;
-        speaker_peer_counters(live->peers[i].peer->peer, &counters);
+        speaker_peer_counters(peers[i].peer->peer, &counters);
         n += counters.held;
     }
     return n;
+}
+
+static size_t prefixes_held(const struct live *live)
+{
+    return held_by(live->peers, live->peer_count) +
+           held_by(live->gateway_peers, live->gateway_peer_count);
 }
 
 static json_t *show_routes(struct live *live, const json_t *request)
@@ -68,31 +74,67 @@ static json_t *show_routes(struct live *live, const json_t *request)
     return answer(document);
 }
 
+#define INSTANCES FABRIC_GATEWAY_INSTANCES_MAX
+
+/* What is asked about one neighbour. */
+struct session_question {
+    struct program_question question;
+    uint32_t route_server, gateway; /* one of them; FABRIC_NONE */
+    const char *peer;
+    json_t *instances[INSTANCES];
+};
+
+static void take_session(struct session_question *asked, const struct controller_peer *session)
+{
+    bool is_of = asked->gateway != FABRIC_NONE ? session->gateway == asked->gateway
+                                               : session->gateway == FABRIC_NONE &&
+                                                     session->route_server == asked->route_server;
+    if (!is_of || session->instance >= INSTANCES ||
+        strcmp(speaker_peer_config(session->peer)->name, asked->peer) != 0)
+        return;
+    json_t **rows = &asked->instances[session->instance];
+    *rows = *rows ? *rows : json_array();
+    program_session_rows(&asked->question, session->speaker, session->peer, *rows);
+}
+
+/* The first two instances are said, there or not. */
+static json_t *instances_json(const struct session_question *asked)
+{
+    json_t *document = json_object();
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "RouteServiceRole_IN_%u", i);
+        if (asked->instances[i] || i < 2)
+            json_object_set_new(document, key,
+                                asked->instances[i] ? asked->instances[i] : json_array());
+    }
+    return document;
+}
+
 static json_t *show_session(struct live *live, const json_t *request, bool advertised)
 {
     const char *server = json_string_value(json_object_get(request, "route_server"));
-    const char *name = json_string_value(json_object_get(request, "peer"));
-    const struct program_question question = {.advertised = advertised};
-    uint32_t index = server ? fabric_find_route_server(live->fabric, server) : FABRIC_NONE;
-    json_t *instances[2] = {NULL, NULL};
-    if (index == FABRIC_NONE || !name)
-        return wrong("'route_server' and 'peer' are the names of a route server and its peer");
+    struct session_question asked = {
+        .question = {.advertised = advertised},
+        .route_server = server ? fabric_find_route_server(live->fabric, server) : FABRIC_NONE,
+        .gateway = server ? fabric_find_gateway(live->fabric, server) : FABRIC_NONE,
+        .peer = json_string_value(json_object_get(request, "peer")),
+    };
+    bool any = false;
+    if ((asked.route_server == FABRIC_NONE && asked.gateway == FABRIC_NONE) || !asked.peer)
+        return wrong("'route_server' and 'peer' are the names of a route server, or a gateway, and "
+                     "its peer");
+    if (asked.route_server != FABRIC_NONE)
+        asked.gateway = FABRIC_NONE;
     if (prefixes_held(live) > PREFIXES_MOST)
         return wrong("more than 20,000 prefixes are held, too many to show at once");
-    for (size_t i = 0; i < live->peer_count; i++) {
-        const struct controller_peer *session = live->peers[i].peer;
-        if (session->route_server != index || session->instance > 1 ||
-            strcmp(speaker_peer_config(session->peer)->name, name) != 0)
-            continue;
-        json_t **rows = &instances[session->instance];
-        *rows = *rows ? *rows : json_array();
-        program_session_rows(&question, session->speaker, session->peer, *rows);
-    }
-    if (!instances[0] && !instances[1])
-        return wrong("the route server has no such peer");
-    return answer(json_pack("{s:o, s:o}", "RouteServiceRole_IN_0",
-                            instances[0] ? instances[0] : json_array(), "RouteServiceRole_IN_1",
-                            instances[1] ? instances[1] : json_array()));
+    for (size_t i = 0; i < live->peer_count; i++)
+        take_session(&asked, live->peers[i].peer);
+    for (size_t i = 0; i < live->gateway_peer_count; i++)
+        take_session(&asked, live->gateway_peers[i].peer);
+    for (unsigned i = 0; i < INSTANCES; i++)
+        any |= asked.instances[i] != NULL;
+    return any ? answer(instances_json(&asked)) : wrong("it has no such peer");
 }
 
 /* error without words: memory was out. */
@@ -175,7 +217,8 @@ static json_t *shut_down(struct live *live, const json_t *request)
         return wrong("'message' is a text of at most 255 octets (RFC 9003)");
     memcpy(live->shutdown_message, n > 0 ? json_string_value(message) : "", n + 1);
     live->stop_asked = true;
-    return answer(json_pack("{s:I}", "sessions", (json_int_t)live->peer_count));
+    return answer(
+        json_pack("{s:I}", "sessions", (json_int_t)(live->peer_count + live->gateway_peer_count)));
 }
 
 static json_t *set(struct live *live, const json_t *request)

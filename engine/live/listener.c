@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/fabric/gateway.h"
 #include "engine/fabric/route_server.h"
 #include "engine/live/candidate.h"
 #include "engine/live/connection.h"
@@ -27,16 +28,25 @@
 
 /* The session of this listener with that source. Linear: a few hundred comparisons cost less than
  * the accept. */
-static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
-                                   const struct lpm_address *source)
+static struct live_peer *find_among(struct live_peer *peers, size_t n,
+                                    const struct live_listener *listener,
+                                    const struct lpm_address *source)
 {
-    for (size_t i = 0; i < live->peer_count; i++) {
-        struct live_peer *peer = &live->peers[i];
+    for (size_t i = 0; i < n; i++) {
+        struct live_peer *peer = &peers[i];
         if (peer->listener == listener && !peer->peer->accepted &&
             lpm_address_equal(live_peer_address(peer), source))
             return peer;
     }
     return NULL;
+}
+
+static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
+                                   const struct lpm_address *source)
+{
+    struct live_peer *peer = find_among(live->peers, live->peer_count, listener, source);
+    return peer ? peer
+                : find_among(live->gateway_peers, live->gateway_peer_count, listener, source);
 }
 
 /* Why a connection for this neighbour, or one by its template, is not wanted; NULL: it is. */
@@ -61,7 +71,7 @@ void live_listener_refused(struct live_listener *listener, const struct lpm_addr
         return;
     char text[LPM_ADDRESS_TEXT];
     live_log("%s/%u refused a connection from %s: %s (%llu refused since the last such line)",
-             listener->route_server, listener->instance, lpm_address_format(source, text), why,
+             listener->owner, listener->instance, lpm_address_format(source, text), why,
              (unsigned long long)listener->refused);
     listener->refused = 0;
     listener->refused_line_ms = now_ms;
@@ -151,9 +161,9 @@ static void explain(const struct live_listener *listener, int status, char error
         snprintf(why, sizeof(why), "%s", strerror(-status));
         break;
     }
-    snprintf(error, LIVE_ERROR_TEXT, "%s:%u: route server %s cannot listen on %s port %u: %s",
+    snprintf(error, LIVE_ERROR_TEXT, "%s:%u: %s %s cannot listen on %s port %u: %s",
              listener->place->file ? listener->place->file : "fabric", listener->place->line,
-             listener->route_server, address, local->port, why);
+             listener->kind, listener->owner, address, local->port, why);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -200,10 +210,11 @@ void live_listener_rekey(struct live_listener *listener, const struct live_peer 
         live_log("%s the new key cannot be used: %s", peer->label, strerror(-status));
 }
 
+#define ROUTE_SERVER "route server"
+
 /* Lists the endpoint unless it is listed. */
-static void add(struct live *live, const struct live_endpoint *local,
-                const struct fabric_route_server *server, unsigned instance,
-                const struct fabric_place *place)
+static void add(struct live *live, const struct live_endpoint *local, const char *kind,
+                const char *owner, unsigned instance, const struct fabric_place *place)
 {
     if (live_listener_find(live, local))
         return;
@@ -212,7 +223,8 @@ static void add(struct live *live, const struct live_endpoint *local,
         .fd = -1,
         .local = *local,
         .place = place,
-        .route_server = server->name,
+        .kind = kind,
+        .owner = owner,
         .instance = instance,
     };
 }
@@ -229,11 +241,25 @@ static void add_server(struct live *live, uint32_t index)
                                     server->listen_port ? server->listen_port
                                                         : live->options.bgp_port,
                                     server->listen_interface};
-        add(live, &own, server, instance, &server->place);
+        add(live, &own, ROUTE_SERVER, server->name, instance, &server->place);
         for (uint32_t i = 0; i < server->peer_count; i++) {
             struct live_endpoint local = live_neighbor_listens(live, index, instance, i);
-            add(live, &local, server, instance, &server->peers[i].place);
+            add(live, &local, ROUTE_SERVER, server->name, instance, &server->peers[i].place);
         }
+    }
+}
+
+/* A gateway listens where it has somebody to listen for: its own addresses may be the data plane's alone. */
+static void add_gateway(struct live *live, uint32_t index)
+{
+    const struct fabric_gateway *gateway = &live->fabric->gateways[index];
+    bool is_called = false;
+    for (uint32_t i = 0; i < fabric_gateway_neighbor_count(live->fabric, index); i++)
+        is_called |= fabric_gateway_neighbor_is_real(live->fabric, index, i);
+    for (unsigned instance = 0; is_called && instance < gateway->addresses.n; instance++) {
+        struct live_endpoint own = {.address = gateway->addresses.items[instance],
+                                    .port = live->options.bgp_port};
+        add(live, &own, "gateway", gateway->name, instance, &gateway->place);
     }
 }
 
@@ -294,6 +320,8 @@ int live_listeners_open(struct live *live, char error[LIVE_ERROR_TEXT])
     for (uint32_t i = 0; i < fabric->route_servers_count; i++)
         n += fabric->route_servers[i].instance_count *
              ((size_t)fabric->route_servers[i].peer_count + 1);
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        n += fabric->gateways[i].addresses.n;
     live->listeners = calloc(n + 1, sizeof(*live->listeners));
     if (!live->listeners) {
         snprintf(error, LIVE_ERROR_TEXT, "not enough memory for %zu listening sockets", n);
@@ -301,6 +329,8 @@ int live_listeners_open(struct live *live, char error[LIVE_ERROR_TEXT])
     }
     for (uint32_t i = 0; i < fabric->route_servers_count; i++)
         add_server(live, i);
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        add_gateway(live, i);
     for (unsigned i = 0; i < live->listener_count; i++) {
         int status = open_one(&live->listeners[i], error);
         if (status)

@@ -219,7 +219,8 @@ static void print_status(const struct live *live, bool json)
 static void begin_stop(struct live *live, const char *cause)
 {
     uint64_t now_ms = live_now();
-    live_log("%s: telling %zu sessions that we stop", cause, live->peer_count);
+    live_log("%s: telling %zu sessions that we stop", cause,
+             live->peer_count + live->gateway_peer_count);
     /* Before the sessions end: afterwards every one is Idle, and no route is left to count. */
     live->state_at_stop = live_report_state(live);
     live->stopping = true;
@@ -257,7 +258,8 @@ static void reload_policies(struct live *live)
 static void request_refresh(struct live *live)
 {
     size_t asked = controller_request_refresh(live->plane.controller, live_now());
-    live_log("asked %zu of %zu sessions for their routes again", asked, live->peer_count);
+    live_log("asked %zu of %zu sessions for their routes again", asked,
+             live->peer_count + live->gateway_peer_count);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -391,7 +393,7 @@ static void run(struct live *live)
                    LIVE_HOUSEKEEPING_MS);
     live_log("running: NICs %u, ports %u, workers %u, BGP addresses %u, sessions %zu",
              live->fabric->nics_count, live->fabric->ports_count, live->plane.workers,
-             live->listener_count, live->peer_count);
+             live->listener_count, live->peer_count + live->gateway_peer_count);
     if (live->options.restarted)
         controller_begin_restart(live->plane.controller, live->started_ms + RESTART_WAIT_MS);
     controller_tick_groups(live->plane.controller, live->started_ms);
@@ -446,6 +448,7 @@ static void finish(struct live *live)
     live_neighbors_destroy(live);
     free(live->listeners);
     free(live->peers);
+    free(live->gateway_peers);
     live_bfd_free(live->bfd);
     live_probes_free(live);
     live_candidates_free(live);

@@ -10,10 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/fabric/gateway.h"
 #include "engine/fabric/route_server.h"
 #include "engine/live/connection.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
+
+/* Boxes on-premises may be any number of hops away. */
+#define GATEWAY_TTL 255u
 
 static size_t neighbor_count(const struct fabric *fabric)
 {
@@ -29,6 +33,39 @@ struct live_neighbor *live_neighbor(struct live *live, uint32_t route_server, ui
     for (uint32_t i = 0; i < route_server; i++)
         first += live->fabric->route_servers[i].peer_count;
     return &live->neighbors[first + index];
+}
+
+static size_t gateway_neighbor_count(const struct fabric *fabric)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        n += fabric_gateway_neighbor_count(fabric, i);
+    return n;
+}
+
+struct live_neighbor *live_neighbor_of(struct live *live, const struct controller_peer *session)
+{
+    size_t first = 0;
+    if (session->gateway == FABRIC_NONE)
+        return live_neighbor(live, session->route_server, session->index);
+    for (uint32_t i = 0; i < session->gateway; i++)
+        first += fabric_gateway_neighbor_count(live->fabric, i);
+    return &live->gateway_neighbors[first + session->index];
+}
+
+/* A gateway's neighbor as a peer like any other: what the file cannot say of it has its default. */
+static void make_gateway_neighbor(struct live_neighbor *neighbor, const struct fabric *fabric,
+                                  uint32_t gateway, uint32_t index)
+{
+    const struct speaker_peer_config config = fabric_gateway_peer(fabric, gateway, 0, index);
+    neighbor->made = (struct fabric_bgp_peer){
+        .name = config.name,
+        .place = fabric->gateways[gateway].place,
+        .address = config.peer_address,
+        .asn = config.asn,
+        .transport = {.ttl = GATEWAY_TTL},
+    };
+    neighbor->model = &neighbor->made;
 }
 
 /* --- Endpoints -------------------------------------------------------------------------------- */
@@ -47,11 +84,26 @@ struct live_endpoint live_neighbor_listens(const struct live *live, uint32_t rou
     };
 }
 
-const char *live_neighbor_interface(const struct live *live, uint32_t route_server, uint32_t index)
+/* A gateway's sockets are bound to its own addresses, and to no interface. */
+const char *live_neighbor_interface(const struct live *live, const struct controller_peer *session)
 {
-    const struct fabric_route_server *server = &live->fabric->route_servers[route_server];
-    const char *interface = server->peers[index].transport.interface;
+    if (session->gateway != FABRIC_NONE)
+        return NULL;
+    const struct fabric_route_server *server = &live->fabric->route_servers[session->route_server];
+    const char *interface = server->peers[session->index].transport.interface;
     return interface ? interface : server->listen_interface;
+}
+
+struct live_endpoint live_neighbor_listens_of(const struct live *live,
+                                              const struct controller_peer *session)
+{
+    if (session->gateway == FABRIC_NONE)
+        return live_neighbor_listens(live, session->route_server, session->instance,
+                                     session->index);
+    return (struct live_endpoint){
+        .address = live->fabric->gateways[session->gateway].addresses.items[session->instance],
+        .port = live->options.bgp_port,
+    };
 }
 
 struct live_socket_options live_neighbor_options(const struct live_neighbor *neighbor)
@@ -103,7 +155,9 @@ int live_neighbors_create(struct live *live, char *error, size_t error_size)
 {
     const struct fabric *fabric = live->fabric;
     live->neighbors = calloc(neighbor_count(fabric) + 1, sizeof(*live->neighbors));
-    if (!live->neighbors) {
+    live->gateway_neighbors =
+        calloc(gateway_neighbor_count(fabric) + 1, sizeof(*live->gateway_neighbors));
+    if (!live->neighbors || !live->gateway_neighbors) {
         snprintf(error, error_size, "not enough memory for the keys of peers");
         return -ENOMEM;
     }
@@ -116,6 +170,10 @@ int live_neighbors_create(struct live *live, char *error, size_t error_size)
                 return status;
         }
     }
+    struct live_neighbor *next = live->gateway_neighbors;
+    for (uint32_t i = 0; i < fabric->gateways_count; i++)
+        for (uint32_t j = 0; j < fabric_gateway_neighbor_count(fabric, i); j++)
+            make_gateway_neighbor(next++, fabric, i, j);
     return 0;
 }
 
@@ -125,7 +183,8 @@ void live_neighbors_destroy(struct live *live)
     for (size_t i = 0; i < n; i++)
         live_key_forget(&live->neighbors[i].key);
     free(live->neighbors);
-    live->neighbors = NULL;
+    free(live->gateway_neighbors);
+    live->neighbors = live->gateway_neighbors = NULL;
 }
 
 static void rekey_peer(struct live_peer *peer)

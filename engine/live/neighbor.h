@@ -16,12 +16,16 @@ int live_neighbors_create(struct live *live, char *error, size_t error_size);
 void live_neighbors_destroy(struct live *live);
 
 struct live_neighbor *live_neighbor(struct live *live, uint32_t route_server, uint32_t index);
+/* Of any session, a gateway's too; and where that listens. */
+struct live_neighbor *live_neighbor_of(struct live *live, const struct controller_peer *session);
+struct live_endpoint live_neighbor_listens_of(const struct live *live,
+                                              const struct controller_peer *session);
 
 /* Where the session of this instance listens. */
 struct live_endpoint live_neighbor_listens(const struct live *live, uint32_t route_server,
                                            unsigned instance, uint32_t index);
 /* The device that this neighbour's connections are bound to, or NULL. */
-const char *live_neighbor_interface(const struct live *live, uint32_t route_server, uint32_t index);
+const char *live_neighbor_interface(const struct live *live, const struct controller_peer *session);
 struct live_socket_options live_neighbor_options(const struct live_neighbor *neighbor);
 
 /* Reads every key_file again. A key that changed is set on listening sockets and on the open

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/fabric/gateway.h"
 #include "engine/live/bfd.h"
 #include "engine/live/connection.h"
 #include "engine/live/listener.h"
@@ -140,7 +141,7 @@ static int open_connection(const struct live_peer *peer)
     const struct live_socket_options options = live_neighbor_options(peer->neighbor);
     struct live_endpoint local = peer->listener->local;
     local.port = 0;
-    local.interface = live_neighbor_interface(live, peer->peer->route_server, peer->peer->index);
+    local.interface = live_neighbor_interface(live, peer->peer);
     const struct live_endpoint remote = {
         model->address, model->transport.port ? model->transport.port : live->options.bgp_port,
         local.interface};
@@ -186,42 +187,62 @@ void live_peers_work(struct live *live)
     }
 }
 
+static void cut(struct live_peer *peer, uint64_t now_ms, bool all)
+{
+    for (unsigned direction = 0; direction < 2; direction++) {
+        if (peer->parting[direction])
+            live_connection_cut(peer->parting[direction], now_ms, all);
+        if (all && peer->connections[direction])
+            live_connection_cut(peer->connections[direction], now_ms, all);
+    }
+}
+
 void live_peers_cut(struct live *live, uint64_t now_ms, bool all)
 {
-    for (size_t i = 0; i < live->peer_count; i++) {
-        for (unsigned direction = 0; direction < 2; direction++) {
-            struct live_peer *peer = &live->peers[i];
-            if (peer->parting[direction])
-                live_connection_cut(peer->parting[direction], now_ms, all);
-            if (all && peer->connections[direction])
-                live_connection_cut(peer->connections[direction], now_ms, all);
-        }
-    }
+    for (size_t i = 0; i < live->peer_count; i++)
+        cut(&live->peers[i], now_ms, all);
+    for (size_t i = 0; i < live->gateway_peer_count; i++)
+        cut(&live->gateway_peers[i], now_ms, all);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-static void make_label(struct live_peer *peer, const struct fabric *fabric)
+const char *live_session_owner(const struct live *live, const struct controller_peer *session)
+{
+    return session->gateway == FABRIC_NONE ? live->fabric->route_servers[session->route_server].name
+                                           : live->fabric->gateways[session->gateway].name;
+}
+
+static void make_label(struct live_peer *peer)
 {
     const struct controller_peer *session = peer->peer;
     const struct speaker_peer_config *config = speaker_peer_config(session->peer);
     char address[LPM_ADDRESS_TEXT];
     snprintf(peer->label, sizeof(peer->label), "%s/%u %s %s",
-             fabric->route_servers[session->route_server].name, session->instance, config->name,
+             live_session_owner(peer->live, session), session->instance, config->name,
              lpm_address_format(&config->peer_address, address));
 }
 
-static void attach(struct live *live, size_t i)
+static void attach(struct live *live, struct live_peer *peer, struct controller_peer *session)
 {
-    struct live_peer *peer = &live->peers[i];
     peer->live = live;
-    peer->peer = controller_peer(live->plane.controller, i);
-    peer->neighbor = live_neighbor(live, peer->peer->route_server, peer->peer->index);
-    struct live_endpoint local = live_neighbor_listens(live, peer->peer->route_server,
-                                                       peer->peer->instance, peer->peer->index);
+    peer->peer = session;
+    peer->neighbor = live_neighbor_of(live, session);
+    struct live_endpoint local = live_neighbor_listens_of(live, session);
     peer->listener = live_listener_find(live, &local);
-    peer->peer->shell = peer;
-    make_label(peer, live->fabric);
+    session->shell = peer;
+    make_label(peer);
+}
+
+/* A session whose neighbor has no address keeps no shell, and so is not started. */
+static void attach_gateways(struct live *live)
+{
+    struct controller *controller = live->plane.controller;
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++) {
+        struct controller_peer *session = controller_gateway_peer(controller, i);
+        if (fabric_gateway_neighbor_is_real(live->fabric, session->gateway, session->index))
+            attach(live, &live->gateway_peers[live->gateway_peer_count++], session);
+    }
 }
 
 int live_peers_create(struct live *live)
@@ -229,11 +250,14 @@ int live_peers_create(struct live *live)
     struct controller *controller = live->plane.controller;
     size_t n = controller_peer_count(controller);
     live->peers = calloc(controller_peer_capacity(controller) + 1, sizeof(*live->peers));
-    if (!live->peers)
+    live->gateway_peers =
+        calloc(controller_gateway_peer_count(controller) + 1, sizeof(*live->gateway_peers));
+    if (!live->peers || !live->gateway_peers)
         return -ENOMEM;
     live->peer_count = n;
     for (size_t i = 0; i < n; i++)
-        attach(live, i);
+        attach(live, &live->peers[i], controller_peer(controller, i));
+    attach_gateways(live);
     return 0;
 }
 
@@ -255,7 +279,7 @@ void live_peers_accept(struct live *live, size_t first, uint64_t now_ms)
     for (size_t i = first; i < end; i++) {
         struct controller_peer *session = controller_peer(controller, i);
         renew(&live->peers[i]);
-        attach(live, i);
+        attach(live, &live->peers[i], session);
         speaker_peer_start(session->speaker, session->peer, now_ms);
     }
 }

@@ -7,11 +7,13 @@
 
 #include "engine/live/context.h"
 
-/* One struct live_peer per session of the controller. */
+/* One struct live_peer per session of the controller; of gateways', those whose neighbor has an address. */
 int live_peers_create(struct live *live);
 /* The same for the sessions of a neighbour that the controller has just accepted, the first of which is
  * at that index; starts them. */
 void live_peers_accept(struct live *live, size_t first, uint64_t now_ms);
+/* The name of the route server or gateway whose session it is. */
+const char *live_session_owner(const struct live *live, const struct controller_peer *session);
 /* The other end. */
 const struct lpm_address *live_peer_address(const struct live_peer *peer);
 /* Fills the transport part of shell. */

@@ -27,6 +27,8 @@ json_t *live_report_sessions(const struct live *live)
     json_t *rows = json_array();
     for (size_t i = 0; i < live->peer_count; i++)
         json_array_append_new(rows, live_report_session(live, &live->peers[i], now_ms));
+    for (size_t i = 0; i < live->gateway_peer_count; i++)
+        json_array_append_new(rows, live_report_session(live, &live->gateway_peers[i], now_ms));
     return rows;
 }
 
@@ -226,12 +228,13 @@ static void print_sessions(FILE *file, const json_t *rows)
 {
     size_t i;
     json_t *row;
-    fprintf(file, "%-20s %-16s %-16s %8s %-12s %8s %10s\n", "ROUTE SERVER", "PEER", "ADDRESS",
-            "ASN", "STATE", "LEARNED", "ADVERTISED");
+    fprintf(file, "%-20s %-16s %-16s %8s %-12s %8s %10s\n", "SERVER", "PEER", "ADDRESS", "ASN",
+            "STATE", "LEARNED", "ADVERTISED");
     json_array_foreach(rows, i, row)
     {
         char instance[64];
-        snprintf(instance, sizeof(instance), "%s/%lld", text_of(row, "route_server"),
+        const char *owner = json_object_get(row, "gateway") ? "gateway" : "route_server";
+        snprintf(instance, sizeof(instance), "%s/%lld", text_of(row, owner),
                  count_of(row, "instance"));
         fprintf(file, "%-20s %-16s %-16s %8lld %-12s %8lld %10lld\n", instance,
                 text_of(row, "peer"), text_of(row, "address"), count_of(row, "asn"),

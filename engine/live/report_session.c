@@ -5,6 +5,7 @@
 
 #include "engine/bgp/session.h"
 #include "engine/live/bfd.h"
+#include "engine/live/peer.h"
 
 static json_t *number(uint64_t value)
 {
@@ -51,8 +52,8 @@ static void add_identity(json_t *row, const struct live *live, const struct live
     const struct controller_peer *session = peer->peer;
     const struct speaker_peer_config *config = speaker_peer_config(session->peer);
     char address[LPM_ADDRESS_TEXT];
-    json_object_set_new(row, "route_server",
-                        json_string(live->fabric->route_servers[session->route_server].name));
+    json_object_set_new(row, session->gateway == FABRIC_NONE ? "route_server" : "gateway",
+                        json_string(live_session_owner(live, session)));
     json_object_set_new(row, "instance", number(session->instance));
     json_object_set_new(row, "peer", json_string(config->name));
     json_object_set_new(row, "address",

@@ -72,6 +72,9 @@ static void name_table(struct live *live, const struct speaker *speaker, char vi
                  peer->instance);
         return;
     }
+    for (uint32_t i = 0; i < live->fabric->gateways_count; i++)
+        if (controller_gateway_speaker(live->plane.controller, i) == speaker)
+            snprintf(view, 200, "%s", live->fabric->gateways[i].name);
 }
 
 static int next_table(struct live *live)

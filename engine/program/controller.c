@@ -458,7 +458,21 @@ size_t controller_request_refresh(struct controller *controller, uint64_t now_ms
     for (size_t i = 0; i < controller->peer_count; i++)
         asked += speaker_peer_request_refresh(controller->peers[i].speaker,
                                               controller->peers[i].peer, now_ms) == 0;
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++) {
+        struct controller_peer *peer = controller_gateway_peer(controller, i);
+        asked += speaker_peer_request_refresh(peer->speaker, peer->peer, now_ms) == 0;
+    }
     return asked;
+}
+
+/* Asks one session, if it is with the neighbour of this name. */
+static void refresh_named(struct controller_peer *peer, const char *name, uint64_t now_ms,
+                          size_t *sessions, size_t *asked)
+{
+    if (strcmp(speaker_peer_config(peer->peer)->name, name) != 0)
+        return;
+    ++*sessions;
+    *asked += speaker_peer_request_refresh(peer->speaker, peer->peer, now_ms) == 0;
 }
 
 size_t controller_refresh_peer(struct controller *controller, const char *name, uint64_t now_ms,
@@ -466,13 +480,10 @@ size_t controller_refresh_peer(struct controller *controller, const char *name, 
 {
     size_t asked = 0;
     *sessions = 0;
-    for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
-        if (strcmp(speaker_peer_config(peer->peer)->name, name) != 0)
-            continue;
-        ++*sessions;
-        asked += speaker_peer_request_refresh(peer->speaker, peer->peer, now_ms) == 0;
-    }
+    for (size_t i = 0; i < controller->peer_count; i++)
+        refresh_named(&controller->peers[i], name, now_ms, sessions, &asked);
+    for (size_t i = 0; i < controller_gateway_peer_count(controller); i++)
+        refresh_named(controller_gateway_peer(controller, i), name, now_ms, sessions, &asked);
     return asked;
 }
 

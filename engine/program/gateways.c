@@ -108,6 +108,14 @@ static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
         gateways->shell->output_ready(gateways->shell->context, peer, direction);
 }
 
+static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
+                           enum bgp_direction direction)
+{
+    const struct controller_shell *shell = ((struct gateways *)context)->shell;
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    return !peer->link && shell->input_waits && shell->input_waits(shell->context, peer, direction);
+}
+
 static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
                             const char *reason)
 {
@@ -207,6 +215,7 @@ static int open_speaker(struct gateways *gateways, uint32_t index)
         .connect = on_connect,
         .close = on_close,
         .output_ready = on_output_ready,
+        .input_waits = on_input_waits,
         .notice = on_notice,
     };
     gateways->speakers[index] = speaker_create(&config);
