@@ -207,3 +207,44 @@ Test(load_problems, what_has_its_harmless_value_is_not_told)
     cr_expect_eq(problems.n, 0);
     fabric_problems_free(&problems);
 }
+
+/* What native mode adds to the rules is refused where it makes no sense, each by its name. */
+Test(load_problems, additions_of_native_mode_are_refused_in_azure_mode)
+{
+    static const char *const wanted[] = {
+        "bgp_overrides: BGP never overrides address space in azure mode",
+        "summaries: address space is not summarised in azure mode",
+        "gateways[vpn].default_route: not in azure mode",
+        "gateways[er].point_to_site_transit: belongs to type Vpn",
+        "routers[cpe2].address: 192.0.2.1 is that of router 'cpe1'",
+        "routers[os].address: is for boxes on-premises",
+        "gateways[er].neighbors: asn is 65001, but router 'cpe1', which has this address, has asn "
+        "65050",
+    };
+    struct fabric_problems problems = files_problems(
+        "mode: azure\n"
+        "vnets: [{name: hub, address_space: [10.0.0.0/16], bgp_overrides: [10.0.0.0/8], subnets: "
+        "[{name: RouteServerSubnet, prefixes: [10.0.0.0/26]}, {name: nva, prefixes: "
+        "[10.0.1.0/24]}, {name: GatewaySubnet, prefixes: [10.0.3.0/26]}]}]\n"
+        "nics: [{name: n, subnet: hub/nva, addresses: [10.0.1.4], ip_forwarding: true}]\n"
+        "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], summaries: [10.0.0.0/8]}]\n"
+        "gateways:\n"
+        "  - {name: er, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
+        "point_to_site_transit: true, neighbors: [{address: 192.0.2.1, asn: 65001}]}\n"
+        "  - {name: vpn, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7], default_route: "
+        "true}\n"
+        "routers:\n"
+        "  - {name: cpe1, asn: 65050, address: 192.0.2.1}\n"
+        "  - {name: cpe2, asn: 65001, address: 192.0.2.1}\n"
+        "  - {name: os, nic: n, asn: 65001, address: 192.0.2.3}\n");
+
+    for (size_t i = 0; i < COUNT(wanted); i++) {
+        bool found = false;
+
+        for (size_t j = 0; j < problems.n; j++)
+            found |= strstr(problems.items[j].message, wanted[i]) != NULL;
+        cr_expect(found, "nobody says: %s", wanted[i]);
+    }
+    cr_expect_eq(problems.errors, COUNT(wanted), "%zu", (size_t)problems.errors);
+    fabric_problems_free(&problems);
+}

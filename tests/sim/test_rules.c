@@ -128,6 +128,23 @@ Test(rules, a_vpn_gateway_tells_default_routes_and_pools_where_it_is_asked_to)
     fixture_close(&fixture);
 }
 
+/* --- Addresses on-premises -------------------------------------------------------------------- */
+
+/* The same file serves the running engine, which calls the real box there. */
+Test(rules, a_neighbor_that_is_an_address_is_the_router_that_has_it)
+{
+    struct fixture fixture;
+    char text[ROWS_TEXT];
+    const struct fixture_edit edits[] = {
+        {"neighbors: [{router: msee1}]", "neighbors: [{address: 192.0.2.1, asn: 12076}]"},
+        {"name: msee1, role: msee,", "name: msee1, address: 192.0.2.1, role: msee,"},
+        {0}};
+    fixture_open_example(&fixture, "express-route-and-vpn", edits);
+    EXPECT("vm", "172.20.0.0/16", "10.0.3.4,10.0.3.5");
+    cr_expect_str_eq(rows_learned(&fixture, "msee1", "10.1.0.0/16", text), "65515", "%s", text);
+    fixture_close(&fixture);
+}
+
 /* --- In every example ------------------------------------------------------------------------- */
 
 static const char *const examples[] = {
