@@ -218,8 +218,7 @@ Test(load_problems, additions_of_native_mode_are_refused_in_azure_mode)
         "gateways[er].point_to_site_transit: belongs to type Vpn",
         "routers[cpe2].address: 192.0.2.1 is that of router 'cpe1'",
         "routers[os].address: is for boxes on-premises",
-        "gateways[er].neighbors: asn is 65001, but router 'cpe1', which has this address, has asn "
-        "65050",
+        "gateways[er].neighbors: asn is 65001, but router 'cpe1', which has this address",
     };
     struct fabric_problems problems = files_problems(
         "mode: azure\n"
