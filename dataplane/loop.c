@@ -61,7 +61,8 @@ int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint
     made->worker.path.counters = dp_worker_counters(forwarding, worker);
     made->worker.path.options.user = worker + 1;
     made->worker.path.limiter = &made->worker.echo;
-    made->worker.path.errors = &made->worker.errors;
+    if (!forwarding->config.silent_drops)
+        made->worker.path.errors = &made->worker.errors;
     dp_limiter_init(&made->worker.errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
     dp_limiter_init(&made->worker.echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
     wire(made, ids, n);

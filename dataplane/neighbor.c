@@ -92,6 +92,18 @@ static void hear(const struct dp_path *path, uint16_t port, const uint8_t *messa
         dp_neighbor_heard(path->forwarding, port, &who, mac);
 }
 
+/* What is asked of us, and what we are told: the rest is between guests of the port and their gateway. */
+static bool is_for_underlay(const struct dp_underlay *underlay, const struct rte_mbuf *mbuf,
+                            const struct dp_packet *packet, bool ours)
+{
+    const unsigned target = DP_ETHERNET_BYTES + packet->header_length + 8;
+
+    if (packet->icmp_type != DP_ICMPV6_NEIGHBOR_SOLICITATION)
+        return ours && underlay->address.family == LPM_IPV6;
+    return rte_pktmbuf_data_len(mbuf) >= target + 16 &&
+           is_own(underlay, rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, target), LPM_IPV6);
+}
+
 /* Its fragments, too: they are told from no other, and nobody here puts them together. */
 static bool is_vxlan(const struct dp_packet *packet)
 {
@@ -123,7 +135,7 @@ enum dp_underlay_taken dp_underlay_take(const struct dp_path *path, struct dp_bu
         dp_drop(burst, i, reason);
         return DP_UNDERLAY_DONE;
     }
-    if (is_discovery(&packet)) {
+    if (is_discovery(&packet) && is_for_underlay(underlay, frame->mbuf, &packet, ours)) {
         frame->stage = DP_STAGE_UNDERLAY;
         return DP_UNDERLAY_DONE;
     }

@@ -45,9 +45,9 @@ enum dp_note_kind {
 };
 struct dp_note {
     uint32_t nic; /* that sent the packet */
-    uint32_t
-        member; /* counters of the chosen member, and of the backend behind it: a frontend's count is */
-    uint32_t backend; /* the sum of its backends' shares */
+    /* Counters of the chosen member, and of the backend behind it: a frontend's count is the sum of its
+     * backends' shares. */
+    uint32_t member, backend;
     uint32_t bytes;
     uint8_t kind; /* enum dp_note_kind */
     bool self_loop;

@@ -51,7 +51,7 @@ void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte
     dp_walk(&worker->path, &worker->burst);
 }
 
-/* Frames whose checksums are to be completed all go the long way. */
+/* All frames go the long way whose checksums are to be completed, or which may be for a tunnel's end. */
 static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
 {
     struct dp_express *express = &worker->express;
@@ -61,7 +61,7 @@ static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
     if (n == 0)
         return 0;
     count_burst(rx, mbufs, n);
-    if (rx->port->partial_checksums) {
+    if (rx->port->partial_checksums || dp_underlay_read(worker->path.forwarding, rx->index)) {
         dp_worker_walk(worker, rx, mbufs, n);
     } else {
         dp_express_admit(&worker->path, express, rx->index, mbufs, n);

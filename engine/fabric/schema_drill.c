@@ -217,6 +217,8 @@ static bool read_routes(struct fabric_loader *loader, const struct fabric_key *k
         !fabric_read_object(loader, &routes_schema, node, event, path))
         return false;
     fabric_blocks_add(loader, event->blocks, event->block_count, &event->prefixes);
+    if (event->prefixes.n == 0 && event->block_count > 0)
+        return false; /* was said of the blocks */
     if (event->prefixes.n == 0) {
         FABRIC_ERROR(loader, &node->place, "%s needs prefixes, or blocks of them", key->name);
         return false;

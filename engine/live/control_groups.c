@@ -41,11 +41,9 @@ static json_t *address_json(const struct lpm_address *address)
 /* Why a member is out; who is in has no reason. */
 static const char *reason_of(const struct program_group *group, const struct program_member *member)
 {
-    if (member->said != PROGRAM_MEMBER_UP)
-        return "set";
-    if (member->up)
-        return NULL;
-    return group->balancer != FABRIC_NONE ? "probe" : "session";
+    if (!member->up)
+        return group->balancer != FABRIC_NONE ? "probe" : "session";
+    return member->said != PROGRAM_MEMBER_UP ? "set" : NULL;
 }
 
 static json_t *member_row(const struct fabric *fabric, const struct program_group *group,

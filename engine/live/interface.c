@@ -4,7 +4,8 @@
  *   fp-rs1   10.0.0.4/32, 10.0.0.5/32     10.0.1.4 via 10.0.0.1 dev fp-rs1 onlink   (each peer)
  *
  * Addresses have full length, so that even neighbours within RouteServerSubnet are behind the gateway,
- * as they are for every guest. Other routes of the machine are left alone.
+ * as they are for every guest. Other routes of the machine are left alone, those to the same prefix
+ * too: ours have a metric of their own interface, and the machine's, with a lower one, stays in force.
  */
 #include "engine/live/interface.h"
 
@@ -21,6 +22,7 @@
 
 #define ATTRIBUTES  160
 #define ANSWER_MOST 4096
+#define METRIC      4096u /* above what others choose without being asked */
 
 /* One request, written from its header on. */
 struct request {
@@ -150,6 +152,7 @@ static int add_route(const struct server_interface *interface, const struct lpm_
 {
     const struct fabric_route_server *server = interface->server;
     const size_t width = width_of(prefix->family);
+    const uint32_t metric = METRIC + interface->index;
     struct request request;
     uint8_t gateway[16];
 
@@ -168,6 +171,7 @@ static int add_route(const struct server_interface *interface, const struct lpm_
     add(&request, RTA_DST, prefix->bytes, width);
     add(&request, RTA_GATEWAY, gateway, width);
     add(&request, RTA_OIF, &interface->index, sizeof(interface->index));
+    add(&request, RTA_PRIORITY, &metric, sizeof(metric));
     if (server->addresses[0].family == prefix->family)
         add(&request, RTA_PREFSRC, server->addresses[0].bytes, width);
     return ask(interface->netlink, &request);

@@ -189,6 +189,7 @@ static void note_leaves(struct program *program, size_t n)
         const struct program_domain *domain = &program->domains[i];
         program->leaves_a_prefix += domain->pick_count / batch;
         program->leaves_a_prefix += domain->alone_count[PROGRAM_IPV4];
+        program->leaves_a_prefix += domain->alone_count[PROGRAM_IPV6];
     }
 }
 

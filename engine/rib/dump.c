@@ -117,7 +117,8 @@ static void write_entry(struct rib_dump *dump, const struct rib_table *table,
         if (paths[i].filter != RIB_CHOSEN || paths[i].peer >= dump->n_peers)
             continue;
         mrt_write_rib_add(dump->writer, paths[i].peer, dump->up_s[paths[i].peer],
-                          rib_path_id(&paths[i]), rib_attributes(&paths[i]), &dump->self[dump->family]);
+                          rib_path_id(&paths[i]), rib_attributes(&paths[i]),
+                          &dump->self[dump->family]);
         any = true;
     }
     mrt_write_rib_end(dump->writer);

@@ -82,10 +82,10 @@ void rib_group_leave(struct speaker_peer *peer)
     if (--group->n_members > 0)
         return;
     rib_batch_forget(group);
-    rib_group_summaries_end(group, speaker);
     while (*link != group)
         link = &(*link)->next;
-    *link = group->next;
+    *link = group->next; /* before its summaries end: who walks the groups finds a member in each */
+    rib_group_summaries_end(group, speaker);
     group->next = speaker->spare_groups;
     speaker->spare_groups = group;
 }

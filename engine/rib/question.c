@@ -322,7 +322,7 @@ static bool is_usable(const struct speaker_peer *peer, enum bgp_family family, u
     if (!rib_bitset_test(&peer->tables[family].learned, id))
         return false;
     entry = rib_table_entry(&peer->speaker->tables[family], id);
-    if (rib_entry_paths_const(entry)->peer == RIB_LOCAL)
+    if (rib_entry_paths_const(entry)->peer == RIB_LOCAL && !rib_entry_paths_const(entry)->summary)
         return false;
     for (unsigned i = 0; i < entry->n_paths; i++) {
         const struct rib_stored_path *path = &rib_entry_paths_const(entry)[i];

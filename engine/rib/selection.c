@@ -76,8 +76,11 @@ static void select_paths(const struct speaker_peer *peer, enum bgp_family family
     const struct rib_stored_path *summary = rib_group_summary(peer->group, family, id);
 
     selection->n = 0;
-    if (summary != NULL && rib_export_allowed(peer, family, summary))
-        selection->paths[selection->n++] = summary;
+    if (summary != NULL) { /* in place of any other route to its prefix */
+        if (rib_export_allowed(peer, family, summary))
+            selection->paths[selection->n++] = summary;
+        return;
+    }
     for (; selection->n < limit; selection->n++) {
         const struct rib_stored_path *next = NULL;
 

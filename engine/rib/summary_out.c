@@ -47,7 +47,7 @@ struct item {
 
 struct rib_group_summaries {
     struct rib_policy *policy; /* one reference held */
-    bool dirty;
+    bool dirty[BGP_FAMILY_COUNT];
     unsigned n;
     unsigned n_peers; /* length of every by_peer */
     struct part *parts[BGP_FAMILY_COUNT];
@@ -128,8 +128,10 @@ void rib_group_summaries_begin(struct rib_group *group)
     for (uint32_t rule = 0; error == 0 && group->summaries->n < n; rule++)
         if (rib_policy_mark(policy, rule) != 0)
             error = fill_item(speaker, group->summaries, rule);
-    if (error < 0)
+    if (error < 0) { /* not with half of its rules: others look for all of them */
+        rib_group_summaries_end(group, speaker);
         fault(group);
+    }
 }
 
 static void free_item(struct speaker *speaker, struct rib_group_summaries *summaries,
@@ -259,7 +261,7 @@ static void enter(struct rib_group_summaries *summaries, const struct part *part
 
     rib_aggregate_add(&item->aggregate, part->attributes, part->stale);
     item->by_peer[part->peer]++;
-    item->dirty = summaries->dirty = true;
+    item->dirty = summaries->dirty[item->family] = true;
 }
 
 static void withdraw(struct rib_group_summaries *summaries, const struct part *part)
@@ -268,7 +270,7 @@ static void withdraw(struct rib_group_summaries *summaries, const struct part *p
 
     rib_aggregate_remove(&item->aggregate, part->attributes, part->stale);
     item->by_peer[part->peer]--;
-    item->dirty = summaries->dirty = true;
+    item->dirty = summaries->dirty[item->family] = true;
 }
 
 static bool same_part(const struct part *a, const struct part *b)
@@ -287,6 +289,7 @@ void rib_summary_note(struct rib_group *group, enum bgp_family family, uint32_t 
         return;
     if (part_of(group, family, id, &now) < 0 || reserve_parts(summaries, family, id) < 0 ||
         reserve_peers(summaries, now.peer + 1u) < 0) {
+        bgp_attributes_release(table, now.attributes);
         fault(group);
         return;
     }
@@ -343,7 +346,10 @@ void rib_group_summaries_settle(struct speaker *speaker, enum bgp_family family)
     for (struct rib_group *group = speaker->groups; group != NULL; group = group->next) {
         struct rib_group_summaries *summaries = group->summaries;
 
-        for (unsigned i = 0; summaries != NULL && summaries->dirty && i < summaries->n; i++)
+        if (summaries == NULL || !summaries->dirty[family])
+            continue;
+        summaries->dirty[family] = false;
+        for (unsigned i = 0; i < summaries->n; i++)
             if (summaries->items[i].dirty && summaries->items[i].family == family)
                 settle(group, &summaries->items[i]);
     }

@@ -140,7 +140,8 @@ static void on_restart(void *context, uint64_t router)
 
 static int restart(struct sim *sim, uint32_t router)
 {
-    if (!sim->routers[router].speaker)
+    const struct condition *is = &sim->conditions[router];
+    if (!sim->routers[router].speaker || (is->stopping && !is->restarting))
         return 0; /* it will start with what the file says by then */
     sim->restarts++;
     int error = sim_router_fail(sim, router, SIM_STOP);

@@ -113,7 +113,6 @@ Test(hash, takes_the_fields_that_it_is_told_and_no_others)
     cr_assert_geq(differ3, 999, "seed %lu", random.seed);
 }
 
-/* Which ports a fragment carries must not matter: the first has them, the others have not. */
 /* RFC 6438: all packets of a flow have its label, whatever else of them can be read. */
 Test(hash, a_flow_label_stands_for_protocol_and_ports)
 {
@@ -142,6 +141,7 @@ Test(hash, a_flow_label_stands_for_protocol_and_ports)
     }
 }
 
+/* Which ports a fragment carries must not matter: the first has them, the others have not. */
 Test(hash, every_fragment_of_a_datagram_hashes_alike)
 {
     struct test_random random = test_random_start();

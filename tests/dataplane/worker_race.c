@@ -115,7 +115,7 @@ int main(void)
 
     options.attachments[LAB_VM] = (struct dp_attachment){DP_ATTACHMENT_PORT, 0, 0};
     options.attachments[LAB_PEER] = (struct dp_attachment){DP_ATTACHMENT_VLAN, 1, 1};
-    options.attachments[LAB_NVA1] = (struct dp_attachment){DP_ATTACHMENT_VLAN, 1, 2};
+    options.attachments[LAB_NVA1] = (struct dp_attachment){DP_ATTACHMENT_MAC, 1, 0};
     options.attachments[LAB_NVA2] = (struct dp_attachment){DP_ATTACHMENT_VLAN, 1, 3};
     lab_open(&lab, &options);
     write_flows(lab_path(&lab, "flows.pcap"));

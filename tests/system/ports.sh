@@ -6,7 +6,6 @@ set -Eeuo pipefail
 
 fingerpost=$1
 prefix=fpp-$$
-run=$(mktemp -d /tmp/fingerpost-ports.XXXXXX)
 names="host1 host2 guest1 guest2"
 pids=()
 
@@ -16,6 +15,7 @@ for program in ip nsenter ping; do command -v $program > /dev/null || skip "$pro
 [ -e /dev/net/tun ] || skip "no tun module here"
 ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
 ip netns del "$prefix-try"
+run=$(mktemp -d /tmp/fingerpost-ports.XXXXXX)
 
 in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
 fail() { echo "ports: $*" >&2; exit 1; }
@@ -71,7 +71,7 @@ END
 
 # false: it ended
 start_host() {
-    local number=$1 tries=400 guest=guest$1 last=$(($1 + 3))
+    local number=$1 tries=1200 guest=guest$1 last=$(($1 + 3))
     : > "$run/h$number.err"
     nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" \
         > "$run/h$number.out" 2> "$run/h$number.err" &
@@ -134,11 +134,11 @@ try_kind af_packet "device: net_af_packet, mtu: 1600, options: {iface: under}" \
     "device: net_af_packet, mtu: 1600, options: {iface: under}" 1472
 in_ns host2 ip link set under down
 wait_for_line 'port under1: link down'
-in_ns guest1 ping -c 1 -W 1 10.1.0.1 > /dev/null || fail "the gateway does not answer while another port is down"
+in_ns guest1 ping -c 10 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "the gateway does not answer while another port is down"
 in_ns host2 ip link set under up
 wait_for_line 'port under1: link up'
 reaches 56
 in_ns host2 ip link del under
 sleep 0.3
-in_ns guest1 ping -c 1 -W 1 10.1.0.1 > /dev/null || fail "the gateway does not answer after another port's interface is gone"
+in_ns guest1 ping -c 10 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "the gateway does not answer after another port's interface is gone"
 end_kind

@@ -135,6 +135,12 @@ def next_hops(folder, prefix, nic="nva2"):
                   if row["addressPrefix"] == [prefix] and row["state"] == "Active" for address in row["nextHopIpAddress"])
 
 
+def networks(folder, what, instance):
+    """Of er1's session with the site."""
+    rows = ask(folder, "show", what, "er1", "198.51.100.1").get(f"RouteServiceRole_IN_{instance}", [])
+    return [row["network"] for row in rows]
+
+
 ALL = {("er1", 0, "198.51.100.1"): "Established", ("er1", 1, "198.51.100.1"): "Established",
        ("vpn1", 0, "cpe"): "Established", ("vpn1", 1, "cpe"): "Established"}
 ER, VPN = ["10.77.3.4", "10.77.3.5"], ["10.77.3.6", "10.77.3.7"]
@@ -147,20 +153,20 @@ def gateways_have_sessions_with_routers_on_premises(folder, site):
         wait_for(lambda: f"sessions: {gateway_sessions(folder)}", lambda: gateway_sessions(folder) == ALL, 60)
         wait_for("routes by ExpressRoute", lambda: next_hops(folder, "172.20.0.0/16") == ER)
         wait_for("routes by VPN", lambda: next_hops(folder, "192.168.8.0/24") == VPN)
-        assert next_hops(folder, "10.50.0.0/16") == ER, "ExpressRoute is preferred"
+        wait_for("ExpressRoute is preferred", lambda: next_hops(folder, "10.50.0.0/16") == ER)
         nva = Peer(4)
         nva.announce(nlri(1))
 
         def told():
             return site.ask("show", "route", "20.0.1.0/24", "protocol", "er_0", "all")
         wait_for(lambda: "the NVA's route at the site: " + told(), lambda: "65515 65001" in told())
-        assert "BGP.as_path: 65515\n" in site.ask("show", "route", "10.77.0.0/16", "protocol", "er_1", "all")
+        wait_for("the hub at the other instance's session", lambda: "BGP.as_path: 65515\n" in
+                 site.ask("show", "route", "10.77.0.0/16", "protocol", "er_1", "all"))
         # What one gateway has learned gets to the other's branches.
         wait_for("transit", lambda: "65515 65050" in site.ask("show", "route", "172.20.0.0/16", "table", "t8", "all"))
-        rows = ask(folder, "show", "learned", "er1", "198.51.100.1")
-        assert [row["network"] for row in rows["RouteServiceRole_IN_1"]] == ["10.50.0.0/16", "172.20.0.0/16"], rows
-        rows = ask(folder, "show", "advertised", "er1", "198.51.100.1")["RouteServiceRole_IN_0"]
-        assert {"10.77.0.0/16", "20.0.1.0/24", "192.168.8.0/24"} <= {row["network"] for row in rows}, rows
+        wait_for("what er1/1 learned", lambda: networks(folder, "learned", 1) == ["10.50.0.0/16", "172.20.0.0/16"])
+        wait_for("what er1/0 advertises", lambda: {"10.77.0.0/16", "20.0.1.0/24", "192.168.8.0/24"} <=
+                 set(networks(folder, "advertised", 0)))
 
 
 @case
@@ -168,6 +174,7 @@ def traffic_goes_by_vpn_while_the_circuit_is_down(folder, site):
     with start(folder):
         wait_for("sessions", lambda: gateway_sessions(folder) == ALL, 60)
         wait_for("routes", lambda: next_hops(folder, "10.50.0.0/16") == ER)
+        wait_for("routes of both instances", lambda: all(len(networks(folder, "learned", i)) == 2 for i in (0, 1)))
         # Instances of a gateway share what they have learned.
         site.ask("disable", "er_0")
         wait_for("the end of a session", lambda: gateway_sessions(folder)["er1", 0, "198.51.100.1"] != "Established")

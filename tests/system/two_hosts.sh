@@ -8,7 +8,6 @@ set -Eeuo pipefail
 
 fingerpost=$1
 prefix=fp2-$$
-run=$(mktemp -d /tmp/fingerpost-two.XXXXXX)
 pids=()
 
 skip() { echo "two hosts: skipped: $1"; exit 77; }
@@ -17,6 +16,7 @@ for program in ip nsenter ping; do command -v $program > /dev/null || skip "$pro
 [ -e /dev/net/tun ] || skip "no tun module here"
 ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
 ip netns del "$prefix-try"
+run=$(mktemp -d /tmp/fingerpost-two.XXXXXX)
 
 in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
 cleanup() {
@@ -91,10 +91,11 @@ END
 
 start_engine() {
     local number=$1
+    : > "$run/h$number.err" # of the round before
     nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" --json \
         > "$run/h$number.json" 2> "$run/h$number.err" &
     pids+=($!)
-    local tries=400
+    local tries=1200
     until grep -q ' running: ' "$run/h$number.err"; do
         kill -0 "${pids[-1]}" 2> /dev/null || fail "engine h$number ended"
         tries=$((tries - 1))
