@@ -297,6 +297,10 @@ void connection_output_ready(struct bgp_session *session, enum bgp_direction dir
         return;
     }
     connection->output_told = true;
+    /* Until now the peer had taken all there was, whatever the clock says of the time since. */
+    if (connection->send_hold_deadline < session->now_ms + HOLD_LATE_MS) {
+        connection->send_hold_deadline = session->now_ms + HOLD_LATE_MS;
+    }
     if (session->handler.output_ready != NULL) {
         session->handler.output_ready(session->handler.context, direction);
     }

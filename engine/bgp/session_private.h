@@ -21,7 +21,7 @@
 /* RFC 4271 10: while we wait for an OPEN. */
 #define OPEN_HOLD_MS 240000u
 /* By which the hold time is prolonged while bytes of the peer wait to be read, and the send hold time where the clock
- * was looked at later than that. */
+ * was looked at later than that; and what is left of that time, at least, when something begins to wait. */
 #define HOLD_LATE_MS 1000u
 /* RFC 9687: the send hold time is at least this, and at least twice the hold time, unless set. */
 #define SEND_HOLD_MIN_MS 480000u

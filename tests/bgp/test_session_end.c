@@ -125,6 +125,29 @@ Test(session_end, time_for_a_peer_that_never_reads_can_be_set)
     solo_close(&solo);
 }
 
+/* An engine that was kept off the processor for the whole send hold time, and finds something to say when it is back. */
+Test(session_end, what_begins_to_wait_when_the_time_is_over_has_a_moment_to_go)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    uint8_t bytes[4096];
+    config.send_hold_time_s = 60;
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    while (solo_output(&solo, BGP_OUTGOING, bytes, sizeof bytes) > 0) {
+    }
+    solo.now_ms += 60000;
+    solo_input_keepalive(&solo, BGP_OUTGOING);
+    bgp_session_updates_pending(solo.session);
+    bgp_session_tick(solo.session, solo.now_ms);
+    cr_assert_eq(state_of(&solo), BGP_ESTABLISHED);
+    solo_input_keepalive(&solo, BGP_OUTGOING);
+    bgp_session_tick(solo.session, solo.now_ms + 1000);
+    cr_assert_eq(state_of(&solo), BGP_IDLE, "and it is still not taken");
+    solo_close(&solo);
+}
+
 Test(session_end, pause_in_idle_doubles_up_to_its_maximum)
 {
     struct solo solo;
