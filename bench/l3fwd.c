@@ -107,7 +107,6 @@ unsigned bench_l3fwd_round(struct bench_l3fwd *l3fwd)
     rewrite(l3fwd, &burst);
     sent =
         rte_eth_tx_burst(l3fwd->feed->ports[BENCH_FEED_OUT], 0, burst.out, (uint16_t)burst.out_n);
-    l3fwd->sent += sent;
     for (unsigned i = sent; i < burst.out_n; i++)
         rte_pktmbuf_free(burst.out[i]);
     l3fwd->dropped += burst.out_n - sent;

@@ -17,7 +17,7 @@ struct bench_l3fwd {
     void *instance;
     const struct bench_feed *feed;
     uint8_t macs[BENCH_L3FWD_HOPS][12]; /* destination and source, by next hop */
-    uint64_t sent, dropped;
+    uint64_t dropped;
 };
 
 /* Everything is borrowed. */

@@ -25,13 +25,6 @@ static uint16_t raw2(const uint8_t *bytes)
     return word;
 }
 
-static uint64_t raw4(const uint8_t *bytes)
-{
-    uint32_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
 /* For the comparison of MACs with bytes behind them: six of eight. */
 static bool same_mac(const uint8_t *a, const uint8_t *b)
 {
@@ -39,13 +32,6 @@ static bool same_mac(const uint8_t *a, const uint8_t *b)
 }
 
 /* --- Admission -------------------------------------------------------------------------------- */
-
-/* The sum of a header with its checksum in it is all ones (RFC 1071), which is to say a multiple of
- * 0xffff; it is never 0, where the version is not. */
-static inline bool checksum_right(const uint8_t *ip)
-{
-    return (raw4(ip) + raw4(ip + 4) + raw4(ip + 8) + raw4(ip + 12) + raw4(ip + 16)) % 0xffff == 0;
-}
 
 /* What of the path every frame of a burst is asked about. */
 struct gate {
@@ -61,7 +47,7 @@ static inline bool is_plain4(const struct gate *gate, const struct dp_nic *nic, 
     if (bytes < IPV4_BYTES || (ip[0] != VERSION_IHL) | (total < IPV4_BYTES) | (total > bytes) |
                                   ((load2(ip + 6) & FRAGMENT_BITS) != 0))
         return false;
-    return checksum_right(ip) &&
+    return dp_ipv4_checksum_right(ip, IPV4_BYTES) &&
            !dp_stands_out4(nic, dp_load4(ip + 12), dp_load4(ip + 16), ip[9], ip[8], gate->ttl_least,
                            gate->check_source && !nic->ip_forwarding);
 }

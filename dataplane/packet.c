@@ -226,30 +226,6 @@ static void read_icmp6(struct dp_packet *packet, const uint8_t *bytes, size_t n)
 
 /* --- Whole packets ---------------------------------------------------------------------------- */
 
-static uint64_t load_word(const uint8_t *bytes)
-{
-    uint32_t word;
-
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
-/* The sum over a header with its checksum in it is all ones (RFC 1071). The five words that every
- * header has need no loop. */
-static inline bool checksum_right(const uint8_t *header, size_t length)
-{
-    uint64_t sum = load_word(header) + load_word(header + 4) + load_word(header + 8) +
-                   load_word(header + 12) + load_word(header + 16);
-
-    for (size_t i = IPV4_HEADER_LEAST; i < length; i += 4)
-        sum += load_word(header + i);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return sum == 0xffff;
-}
-
 /* Options are carried, not obeyed (RFC 7126 advises routers of today to ignore or drop them). */
 static bool parse4(const uint8_t *bytes, size_t captured, size_t wire, struct dp_packet *packet,
                    enum dp_reason *reason)
@@ -265,7 +241,7 @@ static bool parse4(const uint8_t *bytes, size_t captured, size_t wire, struct dp
         return fail(reason, DP_REASON_BAD_HEADER_LENGTH);
     if (header > captured)
         return fail(reason, DP_REASON_TOO_SHORT);
-    if (!checksum_right(bytes, header))
+    if (!dp_ipv4_checksum_right(bytes, header))
         return fail(reason, DP_REASON_BAD_CHECKSUM);
     packet->total_length = load2(bytes + 2);
     if (packet->total_length < header || packet->total_length > wire)

@@ -180,10 +180,6 @@ void dp_neighbors_tick(struct dp_path *path, uint16_t port);
 /* Everything after classification. Consumes the buffers; verdicts and packets stay to be read.
  * Frames for a port may still wait in its dp_tx: dp_egress_flush(). */
 void dp_walk(struct dp_path *path, struct dp_burst *burst);
-/* Its three steps, for who wants to know how long each takes. */
-void dp_parse_burst(struct dp_burst *burst);
-void dp_decide_burst(const struct dp_path *path, struct dp_burst *burst);
-void dp_finish_burst(struct dp_path *path, struct dp_burst *burst);
 
 /* Each makes the answer out of the request, in place: on true mbuf begins with the frame to send;
  * on false *reason says why there is none. The request begins with its network header. */

@@ -44,9 +44,8 @@ static void parse_one(struct dp_burst *burst, unsigned i)
     burst->frame_of[burst->packet_count++] = (uint8_t)i;
 }
 
-void dp_parse_burst(struct dp_burst *burst)
+static void parse(struct dp_burst *burst)
 {
-    strip_ethernet(burst);
     burst->packet_count = 0;
     for (unsigned i = 0; i < burst->n; i++) {
         if (burst->frames[i].stage == DP_STAGE_IP)
@@ -239,22 +238,12 @@ static void finish_others(struct dp_path *path, struct dp_burst *burst)
     }
 }
 
-void dp_decide_burst(const struct dp_path *path, struct dp_burst *burst)
-{
-    dp_decide(path->forwarding, burst->nics, burst->packets, burst->decided, burst->packet_count,
-              &path->options);
-}
-
-/* The others first: what is done is taken for ended there. */
-void dp_finish_burst(struct dp_path *path, struct dp_burst *burst)
-{
-    finish_others(path, burst);
-    finish_packets(path, burst);
-}
-
 void dp_walk(struct dp_path *path, struct dp_burst *burst)
 {
-    dp_parse_burst(burst);
-    dp_decide_burst(path, burst);
-    dp_finish_burst(path, burst);
+    strip_ethernet(burst);
+    parse(burst);
+    finish_others(path, burst);
+    dp_decide(path->forwarding, burst->nics, burst->packets, burst->decided, burst->packet_count,
+              &path->options);
+    finish_packets(path, burst);
 }
