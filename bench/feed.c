@@ -20,7 +20,6 @@
 #define SEED        2026
 #define ETHERNET    14u
 #define FRAME_MAX   (ETHERNET + 1500u)
-#define FRAMES_MAX  (1u << 20) /* of a capture: they are all held in memory */
 #define UDP_PAYLOAD 18u
 #define SPARE_MBUFS 8192u
 #define MBUF_CACHE  256u
@@ -155,7 +154,7 @@ static bool is_of(const uint8_t *frame, const struct pcap_pkthdr *header, enum l
     const unsigned type = (unsigned)frame[12] << 8 | frame[13];
 
     return header->caplen == header->len && header->len <= FRAME_MAX &&
-           header->len > ETHERNET + 20 && type == (family == LPM_IPV4 ? 0x0800 : 0x86dd);
+           header->len >= BENCH_FRAME_LEAST && type == (family == LPM_IPV4 ? 0x0800 : 0x86dd);
 }
 
 static int copy_frames(struct bench_feed *feed, pcap_t *in, pcap_dumper_t *out,
@@ -166,7 +165,7 @@ static int copy_frames(struct bench_feed *feed, pcap_t *in, pcap_dumper_t *out,
     const u_char *bytes;
     int result;
 
-    while ((result = pcap_next_ex(in, &header, &bytes)) == 1 && feed->frames < FRAMES_MAX) {
+    while ((result = pcap_next_ex(in, &header, &bytes)) == 1 && feed->frames < BENCH_FRAMES_MAX) {
         if (header->caplen <= ETHERNET || !is_of(bytes, header, family))
             continue;
         memcpy(frame, bytes, header->len);

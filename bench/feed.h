@@ -20,6 +20,10 @@ struct bench_feed {
     struct rte_mempool *pool;
 };
 
+/* Of a capture's frames: what the shortest has that is taken, and how many are held in memory. */
+#define BENCH_FRAME_LEAST 35u
+#define BENCH_FRAMES_MAX  (1u << 20)
+
 /* Who a frame comes from: its NIC's MAC and address. */
 struct bench_sender {
     uint8_t mac[6];

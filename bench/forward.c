@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <rte_cycles.h>
 
@@ -39,6 +40,8 @@
 #define FRAMES_MANY_NICS 16384u
 #define BUFFER_BYTES     ((size_t)2560)
 #define MEMORY           ((size_t)640 << 20)
+#define FULL_TABLE       ((size_t)1200000) /* routes, with room for years */
+#define ROUTE_BYTES      ((size_t)512)
 
 struct work {
     const char *name;
@@ -49,11 +52,11 @@ struct work {
     bool trace; /* takes a capture of the user's */
 };
 static const struct work works[] = {
-    {"single-fib", LPM_IPV4, 20000, {1, 1, 1, false}, FRAMES, true},
-    {"ecmp8-1000-fibs", LPM_IPV4, 10000, {1000, 1000, 8, false}, FRAMES, false},
-    {"full-table", LPM_IPV4, 0, {1, 1, 1, false}, FRAMES, false},
-    {"ipv6", LPM_IPV6, 20000, {1, 1, 1, false}, FRAMES, true},
-    {"10000-nics", LPM_IPV4, 20000, {10000, 1, 1, false}, FRAMES_MANY_NICS, false},
+    {"single-fib", LPM_IPV4, 20000, {1, 1, 1}, FRAMES, true},
+    {"ecmp8-1000-fibs", LPM_IPV4, 10000, {1000, 1000, 8}, FRAMES, false},
+    {"full-table", LPM_IPV4, 0, {1, 1, 1}, FRAMES, false},
+    {"ipv6", LPM_IPV6, 20000, {1, 1, 1}, FRAMES, true},
+    {"10000-nics", LPM_IPV4, 20000, {10000, 1, 1}, FRAMES_MANY_NICS, false},
 };
 #define WORKS (sizeof(works) / sizeof(works[0]))
 
@@ -124,13 +127,11 @@ static int begin(struct trial *trial, struct bench_error *error)
     struct bench_fabric_shape shape = trial->work->shape;
     int result;
 
-    shape.any_source = shape.any_source || trial->run->options->pcap;
+    shape.any_source = trial->run->options->pcap != NULL;
     result = bench_fabric_create(&trial->run->table, &shape, &trial->fabric);
     if (result < 0)
         return bench_fail(error, result, "%s: %s", trial->work->name, strerror(-result));
     result = fill_feed(trial, error);
-    if (result == 0)
-        result = bench_eal_start(MEMORY + trial->feed.frames * BUFFER_BYTES, error);
     if (result == 0)
         result = bench_feed_open(&trial->feed, error);
     if (result == 0)
@@ -337,6 +338,22 @@ static const struct work *find(const char *name)
     return NULL;
 }
 
+/* EAL is started once, with room for the largest of what is wanted: packet buffers, and the reference's
+ * table (run.c has the figures). A capture's frames take 16 bytes of header each in its file. */
+static size_t memory_of(const struct bench_options *options)
+{
+    const bool all = !options->work || strcmp(options->work, "full-table") == 0;
+    const size_t routes = options->routes ? options->routes : all ? FULL_TABLE : 20000;
+    size_t frames = FRAMES_MANY_NICS;
+    struct stat file;
+
+    if (options->pcap && stat(options->pcap, &file) == 0)
+        frames = (size_t)file.st_size / (16 + BENCH_FRAME_LEAST);
+    if (frames > BENCH_FRAMES_MAX)
+        frames = BENCH_FRAMES_MAX;
+    return MEMORY + frames * BUFFER_BYTES + routes * ROUTE_BYTES;
+}
+
 int bench_forward(const struct bench_options *options, json_t *rows, struct bench_error *error)
 {
     int result = 0;
@@ -344,6 +361,7 @@ int bench_forward(const struct bench_options *options, json_t *rows, struct benc
     if (options->work && !find(options->work))
         return bench_fail(error, -EINVAL, "--work: there is no work '%s' of forward",
                           options->work);
+    result = bench_eal_start(memory_of(options), error);
     for (size_t i = 0; i < WORKS && result == 0; i++)
         if (is_wanted(&works[i], options))
             result = run_work(&works[i], options, rows, error);

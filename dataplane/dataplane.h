@@ -432,7 +432,7 @@ int dp_engine_port_status(const struct dp_engine *engine, unsigned port,
  * Control thread. False also for a port that is not there. */
 bool dp_engine_port_link(struct dp_engine *engine, unsigned port);
 
-/* The same by queue, as the workers count it. */
+/* What struct dp_port_status counts, by queue, as the workers count it. */
 struct dp_queue_status {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
     uint64_t tx_refused; /* frames that the device, or the way to its queue, had no room for */

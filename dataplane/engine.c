@@ -196,7 +196,7 @@ static int make_worker(struct dp_engine *engine, unsigned w)
 
     for (unsigned p = 0; p < engine->port_count; p++)
         queues += engine->ports[p].rx_queues;
-    worker->number = w;
+    dp_worker_prepare(worker, engine->forwarding, w, engine->pool);
     worker->stop = &engine->stop;
     worker->rxs = calloc(queues + 1, sizeof(*worker->rxs));
     worker->inlets = calloc(engine->port_count + 1, sizeof(*worker->inlets));
@@ -204,15 +204,6 @@ static int make_worker(struct dp_engine *engine, unsigned w)
     if (!worker->rxs || !worker->inlets || !worker->path.txs)
         return -ENOMEM;
     worker->path.tx_count = engine->port_count;
-    worker->path.forwarding = engine->forwarding;
-    worker->path.counters = dp_worker_counters(engine->forwarding, w);
-    worker->path.pool = engine->pool;
-    worker->path.limiter = &worker->echo;
-    worker->path.options.user = w + 1;
-    dp_limiter_init(&worker->echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
-    dp_limiter_init(&worker->errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
-    if (!engine->forwarding->config.silent_drops)
-        worker->path.errors = &worker->errors;
     wire_receive(engine, worker);
     wire_send(engine, worker);
     return 0;

@@ -45,26 +45,20 @@ static void wire(struct dp_loop *loop, const uint16_t *ids, unsigned n)
 int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint16_t *ids,
                    unsigned n, struct dp_loop **loop)
 {
-    struct dp_loop *made = calloc(1, sizeof(*made));
-    if (!made)
+    struct rte_mempool *pool = dp_pool_create(2 * DP_FRAGMENT_MAX, FRAME_BYTES);
+    struct dp_loop *made = pool ? calloc(1, sizeof(*made)) : NULL;
+    if (!made) {
+        rte_mempool_free(pool);
         return -ENOMEM;
+    }
+    dp_worker_prepare(&made->worker, forwarding, worker, pool);
     made->ports = calloc(n, sizeof(*made->ports));
     made->worker.rxs = calloc(n, sizeof(*made->worker.rxs));
     made->worker.path.txs = calloc(n, sizeof(*made->worker.path.txs));
-    made->worker.path.pool = dp_pool_create(2 * DP_FRAGMENT_MAX, FRAME_BYTES);
-    if (!made->ports || !made->worker.rxs || !made->worker.path.txs || !made->worker.path.pool) {
+    if (!made->ports || !made->worker.rxs || !made->worker.path.txs) {
         dp_loop_destroy(made);
         return -ENOMEM;
     }
-    made->worker.number = worker;
-    made->worker.path.forwarding = forwarding;
-    made->worker.path.counters = dp_worker_counters(forwarding, worker);
-    made->worker.path.options.user = worker + 1;
-    made->worker.path.limiter = &made->worker.echo;
-    if (!forwarding->config.silent_drops)
-        made->worker.path.errors = &made->worker.errors;
-    dp_limiter_init(&made->worker.errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
-    dp_limiter_init(&made->worker.echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
     wire(made, ids, n);
     *loop = made;
     return 0;

@@ -1,7 +1,7 @@
 /*
  * A worker without a thread: its rounds run on the calling thread, one by one, and say on request
  * how long each stage took. For benchmarks, where forwarders take turns on one core. The stages are
- * the workers' own.
+ * the workers' own, but for timed rounds, which do not count what a queue received.
  */
 #ifndef DATAPLANE_LOOP_H
 #define DATAPLANE_LOOP_H

@@ -168,6 +168,23 @@ static void *run(void *context)
     return NULL;
 }
 
+void dp_worker_prepare(struct dp_worker *worker, struct dp_forwarding *forwarding, unsigned number,
+                       struct rte_mempool *pool)
+{
+    struct dp_path *path = &worker->path;
+
+    worker->number = number;
+    path->forwarding = forwarding;
+    path->counters = dp_worker_counters(forwarding, number);
+    path->pool = pool;
+    path->limiter = &worker->echo;
+    path->options.user = number + 1;
+    dp_limiter_init(&worker->echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
+    dp_limiter_init(&worker->errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
+    if (!forwarding->config.silent_drops)
+        path->errors = &worker->errors;
+}
+
 int dp_worker_start(struct dp_worker *worker)
 {
     sigset_t all, before;

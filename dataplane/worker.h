@@ -41,6 +41,9 @@ struct dp_worker {
     struct dp_burst burst;
 };
 
+/* Fills what every worker has alike: its number, path, counters and limiters. */
+void dp_worker_prepare(struct dp_worker *worker, struct dp_forwarding *forwarding, unsigned number,
+                       struct rte_mempool *pool);
 /* Takes frames that rx received the long way: classify, parse, decide, finish. */
 void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte_mbuf **mbufs,
                     unsigned n);

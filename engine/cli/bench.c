@@ -297,7 +297,7 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_bench = {
     .name = "bench",
-    .summary = "Measure the trie beside DPDK's tables, the route server beside BIRD, convergence",
+    .summary = "Measure the trie, the packet path, the route server beside others, and convergence",
     .usage =
         "bench lookup|update|share [--table FILE] [--updates FILE] [--family 4|6] [--fibs N]\n"
         "                        [--routes N] [--quick] [--json]\n"
@@ -343,7 +343,7 @@ const struct cli_command cli_bench = {
         "and\n"
         "                   fingerpost-1000-fibs: the engine with 1,000 NICs to program\n"
         "  --work NAME      bgp, forward: this work alone\n"
-        "  --pcap FILE      forward: the frames of an Ethernet capture, for works with one FIB\n"
+        "  --pcap FILE      forward: the frames of a capture, for single-fib, ipv6, or the work named\n"
         "  --json           the rows as one JSON document\n\n"
         "Times are CPU time, engines take turns, figures are medians; every answer is checked. "
         "Exit\n"

@@ -157,9 +157,9 @@ static json_t *flow_request(const char *const arguments[3], const struct flow_op
 static json_t *request_of(const char *const arguments[3], const char *group)
 {
     bool of_peer = documents[find(arguments[0])].arguments == 3;
-    return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:o*}", "command", "show", "what", arguments[0],
+    return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*}", "command", "show", "what", arguments[0],
                      "nic", of_peer ? NULL : arguments[1], "route_server",
-                     of_peer ? arguments[1] : NULL, "peer", arguments[2], "group", word(group));
+                     of_peer ? arguments[1] : NULL, "peer", arguments[2], "group", group);
 }
 
 static int run_show(int argc, char **argv)
@@ -204,7 +204,7 @@ const struct cli_command cli_show = {
         "  report          sessions, counters, ports, groups: the document of docs/live.md\n"
         "  peers           BGP sessions only\n"
         "  routes NIC      its effective routes, as 'fingerpost routes' has them of the twin\n"
-        "  learned RS PEER     what a peer announced to a route server, as 'fingerpost learned'\n"
+        "  learned RS PEER     what a peer announced to a route server or gateway, as 'fingerpost learned'\n"
         "  advertised RS PEER  what it was sent\n"
         "  groups          next-hop groups: members, who is in and why not, buckets, packets\n"
         "  ports           ports and their queues\n"

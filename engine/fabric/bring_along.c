@@ -1,8 +1,9 @@
 /*
- * What gateways and route servers bring along. Of a route server with a port: a NIC that has the addresses
- * of both instances, as they are of one kernel. Of gateways: a NIC for each instance, so that it has an address in the data plane and
- * effective routes as any other; and, for a VNet that has gateways but no route server, an implicit
- * one, so that one place chooses among what they learn. Neighbors that are addresses get names.
+ * What gateways and route servers bring along. A route server with a port brings one NIC, which has the
+ * addresses of both instances, as they are of one kernel. A gateway brings a NIC for each instance, so
+ * that it has an address in the data plane and effective routes as any other; and a VNet that has
+ * gateways but no route server gets an implicit one, so that one place chooses among what they learn.
+ * Neighbors that are addresses get names.
  *
  * They stand behind the file's own objects, in room that was left for them (top.c): indices that the
  * file's objects have stay what they are, and no check of what the file says meets them.
@@ -32,7 +33,7 @@ static bool add_nic(struct fabric_loader *loader, uint32_t index, uint32_t insta
         .gateway = index,
     };
     fabric->nics_count++;
-    fabric->gateway_nic_count++;
+    fabric->brought_nic_count++;
     return nic->name != NULL;
 }
 
@@ -81,7 +82,7 @@ static bool add_server_nic(struct fabric_loader *loader, struct fabric_route_ser
         .router = FABRIC_NONE,
         .gateway = FABRIC_NONE,
     };
-    fabric->gateway_nic_count++;
+    fabric->brought_nic_count++;
     return fabric->nics[fabric->nics_count++].name != NULL;
 }
 

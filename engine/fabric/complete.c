@@ -334,6 +334,6 @@ void fabric_settle(struct fabric_loader *loader)
               sizeof(*fabric->load_balancers[i].backends), index_compare);
     settle_reserved(loader);
     fabric_bring_along(loader);
-    if (fabric->gateway_nic_count > 0 && index_owners(loader))
+    if (fabric->brought_nic_count > 0 && index_owners(loader))
         complete_macs(loader);
 }

@@ -5,7 +5,6 @@
 #include "engine/fabric/drill_loader.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- Names ------------------------------------------------------------------------------------ */

@@ -62,7 +62,7 @@ uint32_t fabric_find_subnet(const struct fabric *fabric, uint32_t vnet, const ch
 
 uint32_t fabric_find_nic(const struct fabric *fabric, const char *name)
 {
-    uint32_t written = fabric->nics_count - fabric->gateway_nic_count;
+    uint32_t written = fabric->nics_count - fabric->brought_nic_count;
     uint32_t found = find_by_name(fabric->nics, written, sizeof(*fabric->nics), name);
 
     for (uint32_t i = written; found == FABRIC_NONE && i < fabric->nics_count; i++)
@@ -90,7 +90,7 @@ uint32_t fabric_find_gateway(const struct fabric *fabric, const char *name)
 
 uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic)
 {
-    return nic < fabric->nics_count - fabric->gateway_nic_count ? FABRIC_NONE
+    return nic < fabric->nics_count - fabric->brought_nic_count ? FABRIC_NONE
                                                                 : fabric->nics[nic].gateway;
 }
 

@@ -553,7 +553,7 @@ struct fabric {
     /* Not of the file: hosts[here - 1] is the one that this process is; 0: all are in one. See
      * fabric_stand_on(). */
     uint32_t here;
-    uint32_t gateway_nic_count, implicit_server_count; /* the last of nics and route_servers */
+    uint32_t brought_nic_count, implicit_server_count; /* the last of nics and route_servers */
     /* NULL in a fabric that was put together by hand: then peerings and NICs are scanned. */
     struct fabric_link *links;
     uint32_t link_count;

@@ -8,22 +8,19 @@
 
 static const struct key_without_effect {
     const char *object, *key;
-    const char *harmless; /* the value that asks for nothing, NULL: none */
-    /* Of a key that guards something: what happens without it, and what to do instead. */
-    const char *unguarded, *remedy;
 } without_effect[] = {
-    {"engine", "metrics_listen", NULL},
-    {"internet", "next_hop", NULL},
+    {"engine", "metrics_listen"},
+    {"internet", "next_hop"},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))
 _Static_assert(WITHOUT_EFFECT_COUNT <= 64, "one bit each in no_effect_told");
 
-/* Nothing is asked for: no value, an empty list, or the value that stands for "off". */
-static bool is_harmless(const char *harmless, const struct fabric_node *value)
+/* Nothing is asked for: no value, or an empty list. */
+static bool is_harmless(const struct fabric_node *value)
 {
     if (value->kind != FABRIC_NODE_SCALAR)
         return value->kind == FABRIC_NODE_SEQUENCE && value->n == 0;
-    return fabric_node_is_empty(value) || (harmless && strcmp(value->text, harmless) == 0);
+    return fabric_node_is_empty(value);
 }
 
 /* Once a key, not once a place: a file with a thousand peers would drown what else there is to
@@ -40,15 +37,13 @@ void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
         uint64_t bit = UINT64_C(1) << i;
 
         if ((loader->no_effect_told & bit) || strcmp(row->key, key->text) != 0 ||
-            strcmp(row->object, object) != 0 || is_harmless(row->harmless, value))
+            strcmp(row->object, object) != 0 || is_harmless(value))
             continue;
         loader->no_effect_told |= bit;
         FABRIC_WARNING(loader, FABRIC_LINT_NO_EFFECT, fabric_path_format(&key_path, path_text),
-                       row->remedy ? row->remedy : "Take the key out, or do not count on it.",
-                       &key->place,
-                       "'%s%s%s' is read and checked but has no effect in this version%s%s", object,
-                       object[0] ? "." : "", key->text, row->unguarded ? ": " : "",
-                       row->unguarded ? row->unguarded : "");
+                       "Take the key out, or do not count on it.", &key->place,
+                       "'%s.%s' is read and checked but has no effect in this version", object,
+                       key->text);
         return;
     }
 }

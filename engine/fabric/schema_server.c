@@ -3,7 +3,6 @@
  */
 #include "engine/fabric/schema.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -207,17 +207,6 @@ static bool read_port(const json_t *request, const char *key, uint16_t *port)
     return !value || (json_is_integer(value) && given >= 0 && given <= UINT16_MAX);
 }
 
-/* The NIC's own first address of that family. */
-static bool own_address(const struct fabric_nic *nic, uint8_t family, struct lpm_address *address)
-{
-    for (uint32_t i = 0; i < nic->addresses.n; i++)
-        if (nic->addresses.items[i].family == family) {
-            *address = nic->addresses.items[i];
-            return true;
-        }
-    return false;
-}
-
 static bool read_protocol(const json_t *value, uint8_t family, uint8_t *protocol)
 {
     const struct {
@@ -241,12 +230,15 @@ static const char *read_flow(const struct live *live, const json_t *request, uin
                              struct lpm_address ends[2], struct dp_packet *packet)
 {
     const char *source = text_of(request, "source"), *destination = text_of(request, "destination");
+    const struct lpm_address *own;
     uint8_t protocol;
     if (!destination || lpm_address_parse(destination, &ends[1]) != 0)
         return "'destination' is an IP address";
-    if (source ? lpm_address_parse(source, &ends[0]) != 0
-               : !own_address(&live->fabric->nics[nic], ends[1].family, &ends[0]))
+    own = fabric_nic_address(&live->fabric->nics[nic], ends[1].family);
+    if (source ? lpm_address_parse(source, &ends[0]) != 0 : !own)
         return "'source' is an IP address; the NIC has none of the destination's family";
+    if (!source)
+        ends[0] = *own;
     if (ends[0].family != ends[1].family)
         return "'source' and 'destination' are of one family";
     if (!read_protocol(json_object_get(request, "protocol"), ends[0].family, &protocol))

@@ -106,7 +106,6 @@ static int note_links(struct live_plane *plane, const struct fabric *fabric)
     plane->links = calloc(fabric->ports_count, sizeof(*plane->links));
     for (uint32_t i = 0; plane->links && i < fabric->ports_count; i++)
         plane->links[i] = dp_engine_port_queues(plane->engine, i) > 0;
-    plane->link_count = plane->links ? fabric->ports_count : 0;
     return plane->links ? 0 : -ENOMEM;
 }
 
@@ -126,7 +125,7 @@ int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool
 
 void live_plane_watch(struct live_plane *plane, const struct fabric *fabric)
 {
-    for (uint32_t i = 0; plane->engine && i < plane->link_count && i < fabric->ports_count; i++) {
+    for (uint32_t i = 0; plane->engine && plane->links && i < fabric->ports_count; i++) {
         bool up = dp_engine_port_link(plane->engine, i);
         if (up == plane->links[i])
             continue;

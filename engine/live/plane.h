@@ -21,8 +21,7 @@ struct live_plane {
     struct controller *controller;
     struct dp_engine *engine; /* NULL: the file has no ports */
     unsigned workers;
-    uint32_t link_count;
-    bool *links; /* [link_count], by port: as the log has them */
+    bool *links; /* by port: as the log has them; NULL: none was looked at */
 };
 
 /* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is

@@ -2,7 +2,7 @@
  * What the engine says about itself: one JSON document, and the same document as text for people.
  *
  *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
- *    "sessions":  [{"route_server", "instance", "peer", "address", "asn", "state", "since_seconds",
+ *    "sessions":  [{"route_server" or "gateway", "instance", "peer", "address", "asn", "state", "since_seconds",
  * "learned", "advertised", "updates_in", "updates_out", "established", "reason", "key",
  * "hold_time_s", "keepalive_ms", "capabilities": [], "last_error_sent", "last_error_received", "bfd": {"state",
  * "since_seconds", "diagnostic", "discriminator", "remote_state", "remote_diagnostic",
@@ -13,12 +13,13 @@
  * [{"next_hop", "packets", "bytes"}], "ports":     [{"port", "link_up", "rx_packets", "tx_packets",
  * "rx_missed", "rx_errors", "tx_errors", "queues": [{"queue", "rx_packets", "rx_bytes", "tx_packets",
  * "tx_bytes", "tx_refused"}]}], "programmed": {"scopes", "fibs", "derived_fibs",
- * "groups", "routes"},
+ * "groups", "routes", "damped", "held_down"},
  *    "bmp": [{"collector", "state": "waiting|connecting|connected|ending|closed", "since_seconds", "connections",
  * "messages", "bytes", "waiting_prefixes", "reason"}],
  *    "events": [the last 20, as in the event log]}
  *
- * Both "bfd" are there only with BFD, "bmp" with collectors. Frames that no NIC owns are in the row of "nics" whose "nic" is null.
+ * Both "bfd" are there only with BFD, "bmp" with collectors. Frames that no NIC owns are in the row
+ * of "nics" whose "nic" is null; with --host, those of NICs elsewhere in the row "other hosts".
  */
 #ifndef ENGINE_LIVE_REPORT_H
 #define ENGINE_LIVE_REPORT_H

@@ -60,7 +60,7 @@ static void finish(struct live *live)
     live_log("table dump: %s, %llu bytes", dumping->path, (unsigned long long)dumping->bytes);
 }
 
-/* Whose table it is: "rs1/0". Merged instances have one, the first. */
+/* Whose table it is: "rs1/0", "er1". Merged instances have one, the first. */
 static void name_table(struct live *live, const struct speaker *speaker, char view[200])
 {
     snprintf(view, 200, "table");

@@ -1,6 +1,6 @@
 /*
  * The running engine's BGP tables as MRT files, every engine.mrt.interval_s: the tables of all route
- * servers one after the other, each with its own index of peers. Written in small pieces between two
+ * servers and gateways one after the other, each with its own index of peers. Written in small pieces between two
  * turns of the loop, under another name that becomes the right one when the file is whole.
  */
 #ifndef ENGINE_LIVE_TABLE_DUMP_H

@@ -46,7 +46,7 @@ int program_nics_set(struct program *program, bool with_ports, char error[DP_ERR
 void program_nics_remove(struct program *program);
 
 /* A program whose FIBs are filled, but that no NIC has yet. like: one whose next hops that are out
- * are out here too; NULL: none are. NULL with errno and error. */
+ * are out here too, and whose words about all groups count; NULL: none. NULL with errno and error. */
 struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
                                      struct dp_forwarding *forwarding, const struct program *like,
                                      char error[DP_ERROR_TEXT]);

@@ -22,16 +22,10 @@ enum program_member_state program_said_state(const struct program_said *said, ui
     return word ? word->state : PROGRAM_MEMBER_UP;
 }
 
-/* The defaults of ecmp.sticky. */
-#define IDLE_MS   60000u
-#define FORCED_MS 600000u
-
 struct dp_patience program_patience(const struct fabric *fabric)
 {
     const struct fabric_ecmp *ecmp = &fabric->ecmp;
-    if (!ecmp->sticky)
-        return (struct dp_patience){.idle_ms = IDLE_MS, .forced_ms = FORCED_MS};
-    return (struct dp_patience){true, ecmp->sticky_idle_ms, ecmp->sticky_forced_ms};
+    return (struct dp_patience){ecmp->sticky, ecmp->sticky_idle_ms, ecmp->sticky_forced_ms};
 }
 
 static void remove_word(struct program_said *said, struct program_word *word)

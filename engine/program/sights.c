@@ -4,7 +4,6 @@
 #include "engine/program/sights.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

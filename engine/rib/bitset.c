@@ -150,3 +150,13 @@ void rib_bitset_free(struct rib_bitset *set)
     free(set->chunks);
     memset(set, 0, sizeof(*set));
 }
+
+int rib_bitset_add_all(struct rib_bitset *set, const struct rib_bitset *from)
+{
+    int error = 0;
+
+    for (uint32_t word = rib_bitset_next_word(from, 0); error == 0 && word != RIB_BITSET_END;
+         word = rib_bitset_next_word(from, word + 1))
+        error = rib_bitset_add_word(set, word, rib_bitset_word(from, word));
+    return error;
+}

@@ -47,6 +47,8 @@ void rib_bitset_empty(struct rib_bitset *set);
 
 /* Adds the ids of bits: 0, or -ENOMEM with the set as it was. */
 int rib_bitset_add_word(struct rib_bitset *set, uint32_t word, uint64_t bits);
+/* Adds the ids of another set: 0, or -ENOMEM with some of them added. */
+int rib_bitset_add_all(struct rib_bitset *set, const struct rib_bitset *from);
 void rib_bitset_remove_word(struct rib_bitset *set, uint32_t word, uint64_t bits);
 
 static inline bool rib_bitset_test(const struct rib_bitset *set, uint32_t id)

@@ -10,7 +10,6 @@
  */
 #include "engine/rib/outbound.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* What a peer was, or is to be, told of a prefix, before it is dressed. */

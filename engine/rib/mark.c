@@ -10,7 +10,6 @@
  */
 #include "engine/rib/outbound.h"
 
-#include <stdlib.h>
 
 static void wake(struct speaker_peer *peer)
 {

@@ -3,9 +3,7 @@
  */
 #include "engine/rib/outbound.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

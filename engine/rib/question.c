@@ -179,16 +179,6 @@ static int visit_learned(const struct speaker_peer *peer, enum bgp_family family
     return result;
 }
 
-static int add_all(struct rib_bitset *all, const struct rib_bitset *ids)
-{
-    int error = 0;
-
-    for (uint32_t word = rib_bitset_next_word(ids, 0); error == 0 && word != RIB_BITSET_END;
-         word = rib_bitset_next_word(ids, word + 1))
-        error = rib_bitset_add_word(all, word, rib_bitset_word(ids, word));
-    return error;
-}
-
 /* What the peer said, and the summaries of that; NULL as rib_table_sorted(). */
 static uint32_t *learned_ids(const struct speaker *speaker, const struct speaker_peer *peer,
                              enum bgp_family family, size_t *n)
@@ -201,7 +191,8 @@ static uint32_t *learned_ids(const struct speaker *speaker, const struct speaker
     if (tables->made.count == 0)
         return rib_table_sorted(table, &tables->learned, n);
     *n = 1;
-    if (add_all(&all, &tables->learned) == 0 && add_all(&all, &tables->made) == 0)
+    if (rib_bitset_add_all(&all, &tables->learned) == 0 &&
+        rib_bitset_add_all(&all, &tables->made) == 0)
         ids = rib_table_sorted(table, &all, n);
     rib_bitset_free(&all);
     return ids;

@@ -120,17 +120,6 @@ static void walk_all(struct speaker_peer *peer, unsigned *budget)
             walk(peer, family, budget);
 }
 
-/* Adds the ids of from; -ENOMEM. */
-static int add_all(struct rib_bitset *set, const struct rib_bitset *from)
-{
-    int error = 0;
-
-    for (uint32_t word = rib_bitset_next_word(from, 0); error >= 0 && word != RIB_BITSET_END;
-         word = rib_bitset_next_word(from, word + 1))
-        error = rib_bitset_add_word(set, word, rib_bitset_word(from, word));
-    return error < 0 ? error : 0;
-}
-
 static void remove_all(struct rib_bitset *set, const struct rib_bitset *what)
 {
     for (uint32_t word = rib_bitset_next_word(what, 0); word != RIB_BITSET_END;
@@ -152,7 +141,7 @@ static void doom_stale(struct speaker_peer *peer, enum bgp_family family)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
 
-    if (tables->stale_by_path || add_all(&tables->doomed, &tables->stale) < 0) {
+    if (tables->stale_by_path || rib_bitset_add_all(&tables->doomed, &tables->stale) < 0) {
         remove_all(&tables->doomed, &tables->stale);
         remove_stale_now(peer, family);
         return;
@@ -197,7 +186,7 @@ static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
     tables->stale_by_path = says_paths(peer, family);
     if (tables->stale_by_path)
         tables->generation ^= RIB_PATH_GENERATION;
-    if (add_all(&tables->stale, &tables->learned) == 0) {
+    if (rib_bitset_add_all(&tables->stale, &tables->learned) == 0) {
         remove_all(&tables->stale, &tables->doomed);
         return true;
     }

@@ -7,7 +7,6 @@
  */
 #include "engine/rib/outbound.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 /* Did path, or a twin that it now stands for, have this flag? */

@@ -67,7 +67,8 @@ int sim_settle(struct sim *sim, uint64_t limit_ms)
     uint64_t last_ms = sim_feeds_end_ms(sim), now_ms = sim_now_ms(sim);
     uint64_t end_ms = (last_ms > now_ms ? last_ms : now_ms) + limit_ms;
     while (!run_error(sim)) {
-        /* Asked only when time moves on: everything due now has been done. */
+        /* Asked only when time moves on: everything due now has been done. A window that the start opened
+         * would hold back what the caller does next. */
         if (sim_clock_next_ms(sim->clock) > sim_now_ms(sim) && sim_settled(sim) &&
             !controller_pace(sim->controller).is_damping)
             return 0;

@@ -38,7 +38,8 @@ int sim_watch(struct sim *sim, void (*listener)(void *context, const struct even
               void *context);
 
 /* Runs until every session that can come up has, and nothing more is under way: no bytes, no route
- * to send, nothing to program, no update of a feed to play. Returns 0; -ETIMEDOUT after limit_ms of
+ * to send, nothing to program, no update of a feed to play, no prefix in a damping window, so that what
+ * happens next is not held back by the start. Returns 0; -ETIMEDOUT after limit_ms of
  * virtual time beyond the last update; -errno of what failed. */
 int sim_settle(struct sim *sim, uint64_t limit_ms);
 
@@ -48,7 +49,8 @@ int sim_run(struct sim *sim, uint64_t duration_ms);
 /* The same, an instant at a time: does all that is due at the next one, unless that lies after limit_ms,
  * and returns 1; 0 when there is nothing up to limit_ms, which is then the present; -errno. */
 int sim_step(struct sim *sim, uint64_t limit_ms);
-/* As sim_settle() asks: has everything that can come up come up, and is nothing under way? */
+/* As sim_settle() asks, but for damping windows that hold nothing back: has everything that can come up
+ * come up, and is nothing under way? */
 bool sim_settled(struct sim *sim);
 /* Does action(context, argument) at that time (now, when it has passed). */
 void sim_at(struct sim *sim, uint64_t at_ms, void (*action)(void *context, uint64_t argument),

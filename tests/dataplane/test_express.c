@@ -28,9 +28,9 @@ static struct test_random chance;
 static struct frame frame;
 static unsigned taken; /* by the express way */
 
-static void open_lab(void)
+static void open_lab(bool keep_ttl)
 {
-    struct lab_options options = {.workers = WAYS, .mtu = 200};
+    struct lab_options options = {.workers = WAYS, .mtu = 200, .keep_ttl = keep_ttl};
     const struct dp_eal_request request = {.pool_bytes = dp_pool_bytes(1024, 2048), .quiet = true};
     char error[DP_ERROR_TEXT];
 
@@ -66,7 +66,7 @@ static void close_lab(void)
     lab_close(&lab);
 }
 
-TestSuite(express, .init = open_lab, .fini = close_lab);
+TestSuite(express, .fini = close_lab);
 
 /* --- Frames ----------------------------------------------------------------------------------- */
 
@@ -253,7 +253,7 @@ static void express(struct dp_worker *worker, const struct dp_rx *rx, struct rte
         dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
 }
 
-Test(express, random_bursts_come_out_as_by_the_long_way)
+static void compare_ways(void)
 {
     static const uint32_t nics[PORTS] = {LAB_VM, LAB_PEER, LAB_NVA1, LAB_NVA2};
     struct rte_mbuf *mbufs[WAYS][DP_BURST];
@@ -276,4 +276,16 @@ Test(express, random_bursts_come_out_as_by_the_long_way)
     expect_equal_counters();
     cr_assert_gt(taken, all / 8, "%u of %u took the express way", taken, all);
     cr_assert_eq(rte_mempool_in_use_count(pool), 0);
+}
+
+Test(express, random_bursts_come_out_as_by_the_long_way)
+{
+    open_lab(false);
+    compare_ways();
+}
+
+Test(express, and_so_they_do_where_the_fabric_is_invisible)
+{
+    open_lab(true);
+    compare_ways();
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/forwarding.h"
 #include "tests/dataplane/live.h"
 
 #define GUEST_VNI 7000
@@ -646,10 +647,20 @@ Test(vxlan, many_nics_share_a_vni)
             config.attachment = (struct dp_attachment){.vni = 1 + (round + nic) % 3};
             memcpy(config.mac, (uint8_t[6]){2, 0, 0, 0, (uint8_t)round, (uint8_t)nic}, 6);
             cr_assert_eq(dp_nic_set(lab.forwarding, nic, &config), 0);
+            cr_assert_eq(dp_overlay_find(lab.forwarding, config.attachment.vni, config.mac), nic);
+            if (round > 0)
+                cr_assert_eq(dp_overlay_find(lab.forwarding, 1 + (round - 1 + nic) % 3,
+                                             (uint8_t[6]){2, 0, 0, 0, (uint8_t)(round - 1),
+                                                          (uint8_t)nic}),
+                             0);
         }
     }
-    for (uint32_t nic = 10; nic < 16; nic++)
+    for (uint32_t nic = 10; nic < 16; nic++) {
         cr_assert_eq(dp_nic_remove(lab.forwarding, nic), 0);
+        cr_assert_eq(dp_overlay_find(lab.forwarding, 1 + (199 + nic) % 3,
+                                     (uint8_t[6]){2, 0, 0, 0, 199, (uint8_t)nic}),
+                     0);
+    }
 }
 
 Test(vxlan, an_underlay_must_make_sense)

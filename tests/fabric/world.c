@@ -254,16 +254,17 @@ struct world *world_create(void)
 {
     struct world *world = calloc(1, sizeof(*world));
     assert(world);
-    world->fabric = (struct fabric){.name = "test",
-                                    .vnets = world->vnets,
-                                    .subnets = world->subnets,
-                                    .peerings = world->peerings,
-                                    .route_tables = world->tables,
-                                    .nics = world->nics,
-                                    .route_servers = world->servers,
-                                    .routers = world->routers,
-                                    .service_tags = world->tags,
-                                    .ecmp = {.hash_fields = 5}};
+    world->fabric = (struct fabric){
+        .name = "test",
+        .vnets = world->vnets,
+        .subnets = world->subnets,
+        .peerings = world->peerings,
+        .route_tables = world->tables,
+        .nics = world->nics,
+        .route_servers = world->servers,
+        .routers = world->routers,
+        .service_tags = world->tags,
+        .ecmp = {.hash_fields = 5, .sticky_idle_ms = 60000, .sticky_forced_ms = 600000}};
     world->bgp = (struct fabric_bgp){.context = world,
                                      .choice = bgp_choice,
                                      .each = bgp_each,

@@ -171,7 +171,7 @@ Test(standing, no_prefix_changes_twice_within_the_window_and_all_follow_in_the_e
     }
 }
 
-static int count_member(void *context, const struct rib_path *path, enum rib_verdict verdict)
+static int strike_out(void *context, const struct rib_path *path, enum rib_verdict verdict)
 {
     char *text = context, address[LPM_ADDRESS_TEXT + 1];
     lpm_address_format(&path->next_hop, address);
@@ -189,19 +189,20 @@ Test(standing, hold_down_never_keeps_what_is_gone)
     const struct program_standing_config config = {.failback_ms = 60000};
     for (unsigned start = 1; start <= 4; start++) {
         unsigned seed = 100 + start;
+        size_t held = 0;
         struct setting setting;
         set_up(&setting, &config);
         for (unsigned step = 0; step < STEPS; step++) {
             change(&setting, &seed);
             follow(&setting);
+            held += program_standing_waiting(setting.standing, PROGRAM_WAITS_FAILBACK);
             for (unsigned i = 0; i < PREFIXES; i++) {
                 char text[256], chosen[256];
                 struct lpm_prefix prefix = world_prefix(prefixes[i]);
                 standing_text(&setting, i, text);
                 speaker_text(&setting, i, chosen);
                 cr_assert_eq(text[0] == '\0', chosen[0] == '\0', "seed %u", start);
-                speaker_each_learned_candidate(setting.server->speaker, &prefix, count_member,
-                                               text);
+                speaker_each_learned_candidate(setting.server->speaker, &prefix, strike_out, text);
                 cr_assert_str_empty(text, "seed %u: %s is offered by nobody", start, text);
             }
             world_run(setting.world, (uint64_t)rand_r(&seed) % 20000);
@@ -216,6 +217,7 @@ Test(standing, hold_down_never_keeps_what_is_gone)
             speaker_text(&setting, i, chosen);
             cr_assert_str_eq(stands, chosen, "seed %u: %s", start, prefixes[i]);
         }
+        cr_assert_gt(held, 0, "seed %u: nothing ever waited", start);
         tear_down(&setting);
     }
 }

@@ -22,13 +22,6 @@ static void expect(struct fixture *fixture, const char *nic, const char *prefix,
 }
 #define EXPECT(nic, prefix, want) expect(&fixture, nic, prefix, want, __LINE__)
 
-static void expect_programmed(struct fixture *fixture)
-{
-    char error[DP_ERROR_TEXT] = "";
-    cr_expect(program_validate(controller_program(sim_controller(fixture->sim)), error), "%s",
-              error);
-}
-
 /* --- BGP before address space ----------------------------------------------------------------- */
 
 #define SPOKE1 "{name: spoke1, region: uksouth, address_space: [10.1.0.0/16], "
@@ -61,7 +54,7 @@ Test(rules, bgp_overrides_address_space_only_where_the_vnet_says)
     EXPECT("hubvm", "10.1.5.0/24", "-");
     cr_expect_str_eq(fixture_decide(&fixture, "vm1", "10.1.0.4", "10.1.0.9", 1, 2, text), NVA, "%s",
                      text);
-    expect_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -78,7 +71,7 @@ Test(rules, a_subnet_refuses_prefixes)
     EXPECT("vm1", "10.0.0.0/8", "!");
     EXPECT("vm1", "192.168.0.0/16", NVA);
     EXPECT("vm2", "10.0.0.0/8", NVA);
-    expect_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -103,7 +96,7 @@ Test(rules, summaries_stand_for_the_space_inside_them)
     }
     EXPECT("vm", "10.0.0.0/22", "!");
     EXPECT("vm", "10.0.0.0/12", "-");
-    expect_programmed(&fixture);
+    fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }
 
@@ -192,7 +185,7 @@ Test(rules, what_goes_and_comes_back_leaves_no_trace)
             if (sim_router_fail(fixture.sim, j, j % 2 ? SIM_KILL : SIM_STOP) != 0)
                 continue;
             cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
-            expect_programmed(&fixture);
+            fixture_assert_programmed(&fixture);
             cr_assert_eq(sim_router_restart(fixture.sim, j), 0);
             cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
             char *after = all_rows(&fixture);
@@ -200,7 +193,7 @@ Test(rules, what_goes_and_comes_back_leaves_no_trace)
                              fixture.fabric->routers[j].name);
             free(after);
         }
-        expect_programmed(&fixture);
+        fixture_assert_programmed(&fixture);
         free(before);
         fixture_close(&fixture);
     }
