@@ -67,6 +67,7 @@ struct rib_peer_tables {
     uint8_t
         generation;  /* RIB_PATH_GENERATION or 0: what a path is marked with as it is announced */
     bool stale_goes; /* of a loss: what was stale before is not kept another time */
+    bool said_paths; /* of a loss: the session that went had path identifiers */
     enum speaker_retention_kind retention;
     uint64_t retention_ends_ms; /* UINT64_MAX: not by time */
     uint32_t stale_cursor;      /* how far the walk over stale has come; RIB_BITSET_END: done */
@@ -161,6 +162,7 @@ struct speaker_peer {
     struct speaker_peer_config config;
     size_t as_loop;
     bool own_restart;    /* this end of the session is away, not the peer */
+    bool loss_due;       /* what was foreseen of a lost session has yet to be done (retain.c) */
     uint32_t long_lived; /* families in which the peer knows of stale routes (RFC 9494) */
     struct rib_limit_state limit;
     uint64_t withdrawn; /* usable paths that it withdrew, ever */
@@ -204,8 +206,9 @@ struct speaker {
     uint64_t held_back_until_ms; /* reflected routes wait after a restart; 0: they do not */
     struct rib_table tables[BGP_FAMILY_COUNT];
     struct rib_bitset dirty[BGP_FAMILY_COUNT];
-    struct rib_bitset orphans[BGP_FAMILY_COUNT]; /* entry.waiting may be too high */
+    struct rib_bitset orphans[BGP_FAMILY_COUNT]; /* entry.waiting may be too high (work.c) */
     struct rib_rubbish *rubbish;                 /* to be freed */
+    struct rib_remains *remains;                 /* whose orphans have yet to be found */
     unsigned work_at;                            /* peer whose slice was the last */
     struct rib_monitor *monitors;  /* collectors that are told what happens; NULL: none */
     struct lpm_address *addresses; /* every local address once: no next hop of a learned path */
@@ -322,8 +325,8 @@ void rib_judge_again(struct speaker_peer *peer, enum bgp_family family, uint32_t
 
 /* --- retain.c --------------------------------------------------------------------------------- */
 
-/* The session was Established and is gone: first what that will mean is said, which costs nothing, then
- * it is done. */
+/* The session was Established and is gone: first what that will mean is said, then it is done, or with a
+ * long table left to the next tick. Neither costs more for a longer table. */
 void rib_retain_foresee(struct speaker_peer *peer);
 void rib_retain_on_loss(struct speaker_peer *peer);
 /* It has come up (after the families are known). */
@@ -335,6 +338,8 @@ void rib_retain_nothing(struct speaker_peer *peer);
 /* Times that are over, and the next slice of what is to be walked. */
 void rib_retain_tick(struct speaker *speaker);
 uint64_t rib_retain_deadline(const struct speaker_peer *peer);
+/* Prefixes that are stale, doomed, or will be once the loss is settled. */
+size_t rib_stale_count(const struct speaker_peer *peer, enum bgp_family family);
 
 /* --- refresh.c -------------------------------------------------------------------------------- */
 
@@ -377,8 +382,11 @@ void rib_work_tick(struct speaker *speaker);
 bool rib_has_work(const struct speaker *speaker);
 /* Frees what is left of it; the peers are gone. */
 void rib_work_free(struct speaker *speaker);
-/* Ids of bits waited for a peer that is gone. */
-void rib_orphan_word(struct speaker *speaker, enum bgp_family family, uint32_t word, uint64_t bits);
+/* Takes the marks of a session that is gone, advertised and pending, to go through them in time: the
+ * entries that waited for it to be told wait no longer. */
+void rib_leave_marks(struct speaker_peer *peer, enum bgp_family family);
+/* May the entry's count of waiting peers be too high still? */
+bool rib_may_be_orphan(const struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Takes the records of n ids to free them in time. */
 void rib_discard_sent(struct speaker *speaker, struct rib_sent **sent, uint32_t n);
 

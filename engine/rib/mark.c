@@ -10,7 +10,6 @@
  */
 #include "engine/rib/outbound.h"
 
-
 static void wake(struct speaker_peer *peer)
 {
     if (peer->to_wake)
@@ -235,32 +234,14 @@ void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t 
     rib_entry_release(speaker, family, id);
 }
 
-/* Entries that have no paths are here for the peers that have yet to be told so. */
-static void orphan(struct speaker_peer *peer, enum bgp_family family)
-{
-    const struct rib_peer_tables *tables = &peer->tables[family];
-    const struct rib_bitset *pending = &tables->pending[RIB_FIRST];
-
-    for (uint32_t word = rib_bitset_next_word(pending, 0); word != RIB_BITSET_END;
-         word = rib_bitset_next_word(pending, word + 1)) {
-        uint64_t bits = rib_bitset_word(pending, word) & rib_bitset_word(&tables->advertised, word);
-
-        if (bits != 0)
-            rib_orphan_word(peer->speaker, family, word, bits);
-    }
-}
-
 void rib_forget_advertised(struct speaker_peer *peer)
 {
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
 
-        orphan(peer, family);
-        rib_bitset_free(&tables->advertised);
-        for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++) {
-            rib_bitset_free(&tables->pending[turn]);
+        rib_leave_marks(peer, family);
+        for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             tables->cursor[turn] = 0;
-        }
         tables->end_of_rib_due = false;
         tables->passed = false;
         tables->refresh = RIB_REFRESH_NONE;

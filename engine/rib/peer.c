@@ -290,7 +290,7 @@ void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_
     };
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         counters->held += peer->tables[family].learned.count;
-        counters->stale += peer->tables[family].stale.count + peer->tables[family].doomed.count;
+        counters->stale += rib_stale_count(peer, family);
         counters->advertised += peer->tables[family].advertised.count;
     }
 }

@@ -14,6 +14,8 @@
  * removes what is still stale; LONG_LIVED makes it the last choice. Both walk at most WORK_SLICE ids
  * a call, so that the loss of a full table holds up nobody: speaker_deadline() asks for the rest. What
  * is stale when the next loss comes is doomed: it is removed in the same way while the rest is kept.
+ * At the loss itself a long table is not walked at all, not even to mark it: what will become of it is
+ * foreseen, the loss is due, and the next tick, or the peer's return, makes its routes stale.
  *
  * Of a peer that may say several paths to a prefix each path is stale for itself: each has the generation
  * in which it was said, and a loss begins the next one. A peer that comes back with path identifiers, and
@@ -28,9 +30,9 @@
 
 /* Near a millisecond of removing and deciding. */
 #define WORK_SLICE 2048u
-/* What is done of it in the call that brings the news: the next news may be that the same neighbour's
- * last session is lost, and next-hop groups wait for that. */
-#define FIRST_SLICE 64u
+/* What the call that brings the news does at once. The next news may be that the same neighbour's last
+ * session is lost, and next-hop groups wait for that: longer tables wait for the tick. */
+#define SHORT_TABLE 64u
 /* For a peer that says no End-of-RIB, because it knows nothing of restarts: after our own restart
  * its routes are given this long to come again. */
 #define SILENT_STALE_MS 30000u
@@ -172,9 +174,10 @@ static bool says_paths(const struct speaker_peer *peer, enum bgp_family family)
     return bgp_session_negotiated(peer->session)->add_path.receive & BGP_FAMILY_BIT(family);
 }
 
-/* All that was learned and is not doomed is stale from now on. Without memory for the marks, it all
+/* All that was learned and is not doomed is stale from now on, path by path where several may have been
+ * said. Without memory for the marks, it all
  * goes: false. */
-static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
+static bool make_stale(struct speaker_peer *peer, enum bgp_family family, bool by_path)
 {
     struct rib_peer_tables *tables = &peer->tables[family];
     unsigned all = UINT32_MAX;
@@ -183,7 +186,7 @@ static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
         bury(peer, family, &all); /* the next generation would take some of it for confirmed */
         forget_generations(peer, family);
     }
-    tables->stale_by_path = says_paths(peer, family);
+    tables->stale_by_path = by_path;
     if (tables->stale_by_path)
         tables->generation ^= RIB_PATH_GENERATION;
     if (rib_bitset_add_all(&tables->stale, &tables->learned) == 0) {
@@ -195,6 +198,26 @@ static bool make_stale(struct speaker_peer *peer, enum bgp_family family)
         rib_paths_remove(peer, family, id);
     set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
     return false;
+}
+
+/* Does with the routes of a lost session what was foreseen. */
+static void settle_loss(struct speaker_peer *peer)
+{
+    if (!peer->loss_due)
+        return;
+    peer->loss_due = false;
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
+        struct rib_peer_tables *tables = &peer->tables[family];
+        enum speaker_retention_kind kind = tables->retention;
+        uint64_t ends_ms = tables->retention_ends_ms;
+
+        if (kind == SPEAKER_RETAIN_NONE)
+            continue;
+        if (tables->stale_goes && tables->stale.count > 0)
+            doom_stale(peer, family);
+        if (make_stale(peer, family, tables->said_paths))
+            set_kind(tables, kind, ends_ms);
+    }
 }
 
 static void sweep(struct speaker_peer *peer, enum bgp_family family)
@@ -241,6 +264,7 @@ static void foresee(struct speaker_peer *peer, enum bgp_family family, bool kept
     bool lives_long = kept && tables->retention == SPEAKER_RETAIN_LONG_LIVED;
 
     tables->end_of_rib_received = false;
+    tables->said_paths = says_paths(peer, family);
     tables->stale_goes = kept && !lives_long;
     if (tables->learned.count == 0)
         set_kind(tables, SPEAKER_RETAIN_NONE, UINT64_MAX);
@@ -262,20 +286,15 @@ void rib_retain_foresee(struct speaker_peer *peer)
 
 void rib_retain_on_loss(struct speaker_peer *peer)
 {
-    unsigned budget = FIRST_SLICE;
+    unsigned budget = SHORT_TABLE;
+    size_t learned = 0;
 
-    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
-        struct rib_peer_tables *tables = &peer->tables[family];
-        enum speaker_retention_kind kind = tables->retention;
-        uint64_t ends_ms = tables->retention_ends_ms;
-
-        if (kind == SPEAKER_RETAIN_NONE)
-            continue;
-        if (tables->stale_goes && tables->stale.count > 0)
-            doom_stale(peer, family);
-        if (make_stale(peer, family))
-            set_kind(tables, kind, ends_ms);
-    }
+    for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
+        learned += peer->tables[family].learned.count;
+    peer->loss_due = true;
+    if (learned > SHORT_TABLE)
+        return;
+    settle_loss(peer);
     walk_all(peer, &budget);
 }
 
@@ -285,6 +304,7 @@ void rib_retain_nothing(struct speaker_peer *peer)
     bool was_retained = speaker_peer_retained(peer);
     unsigned budget = WORK_SLICE;
 
+    settle_loss(peer);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         if (peer->tables[family].retention != SPEAKER_RETAIN_NONE)
             sweep(peer, family);
@@ -326,6 +346,7 @@ void rib_retain_on_return(struct speaker_peer *peer)
     uint32_t stale_s = peer->config.stale_time_s > 0 ? peer->config.stale_time_s : DEFAULT_STALE_S;
     unsigned budget = WORK_SLICE;
 
+    settle_loss(peer);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         struct rib_peer_tables *tables = &peer->tables[family];
         bool waits = tables->retention == SPEAKER_RETAIN_RESTART;
@@ -370,7 +391,7 @@ void rib_retain_on_marker(struct speaker_peer *peer, enum bgp_family family, boo
     if (begins) {
         if (tables->retention == SPEAKER_RETAIN_SWEEP)
             doom_stale(peer, family);
-        if (make_stale(peer, family) && tables->stale.count > 0)
+        if (make_stale(peer, family, says_paths(peer, family)) && tables->stale.count > 0)
             set_kind(tables, SPEAKER_RETAIN_REFRESH, after_s(peer, stale_s));
     } else if (tables->retention == SPEAKER_RETAIN_REFRESH) {
         sweep(peer, family);
@@ -419,6 +440,7 @@ void rib_retain_tick(struct speaker *speaker)
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         struct speaker_peer *peer = speaker->peers[i];
 
+        settle_loss(peer);
         for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
             if (peer->tables[family].retention_ends_ms > speaker->now_ms)
                 continue;
@@ -431,7 +453,7 @@ void rib_retain_tick(struct speaker *speaker)
 
 uint64_t rib_retain_deadline(const struct speaker_peer *peer)
 {
-    uint64_t deadline = UINT64_MAX;
+    uint64_t deadline = peer->loss_due ? peer->speaker->now_ms : UINT64_MAX;
 
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++) {
         const struct rib_peer_tables *tables = &peer->tables[family];
@@ -443,6 +465,15 @@ uint64_t rib_retain_deadline(const struct speaker_peer *peer)
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
+
+size_t rib_stale_count(const struct speaker_peer *peer, enum bgp_family family)
+{
+    const struct rib_peer_tables *tables = &peer->tables[family];
+
+    if (peer->loss_due && tables->retention != SPEAKER_RETAIN_NONE)
+        return tables->learned.count;
+    return tables->stale.count + tables->doomed.count;
+}
 
 bool speaker_peer_retained(const struct speaker_peer *peer)
 {
@@ -462,7 +493,7 @@ struct speaker_retention speaker_peer_retention(const struct speaker_peer *peer,
 
     return (struct speaker_retention){
         .kind = tables->retention,
-        .stale = tables->stale.count + tables->doomed.count,
+        .stale = rib_stale_count(peer, family),
         .ends_ms = tables->retention_ends_ms,
         .end_of_rib_received = tables->end_of_rib_received,
     };

@@ -79,7 +79,7 @@ static bool entry_valid(const struct speaker *speaker, enum bgp_family family, u
         waiting += rib_bitset_test(&speaker->peers[i]->tables[family].advertised, id);
     }
     waiting += rib_monitor_holders(speaker, family, id);
-    if (entry->n_paths == 0 && rib_bitset_test(&speaker->orphans[family], id))
+    if (entry->n_paths == 0 && rib_may_be_orphan(speaker, family, id))
         return entry->waiting >= waiting;
     return entry->n_paths > 0 || (waiting > 0 && entry->waiting == waiting);
 }

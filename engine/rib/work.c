@@ -5,7 +5,8 @@
  *   session up, refresh  ─> MARK      every entry, for one peer
  *   new import policy    ─> JUDGE     every path that one peer announced
  *   new export policy    ─> COMPARE   every entry, for one peer: is it told otherwise?
- *   session gone         ─> orphans   entries without paths that waited for it to be told
+ *   session gone         ─> remains   its marks, among which orphans are found
+ *                           orphans   entries without paths that waited for it to be told
  *                           rubbish   records of what it was sent
  *                           rests     entries that collectors were told it has (monitor.c)
  *
@@ -13,7 +14,9 @@
  * doing an id twice is harmless, so nobody has to know which of them came first. The first slice is done
  * at once, so a small table never has work left.
  */
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/rib/outbound.h"
 
@@ -22,6 +25,7 @@
 #define TICK_STEPS   32768
 #define PEER_STEPS   4096
 #define FIRST_STEPS  2048
+#define SHORT_MARKS  64 /* prefixes whose marks are gone through at once */
 #define POLICY_STEPS 16 /* a policy's verdict, or a choice among many paths */
 
 /* Records of one peer and family that await free(). */
@@ -29,6 +33,14 @@ struct rib_rubbish {
     struct rib_rubbish *next;
     struct rib_sent **sent;
     uint32_t n, at;
+};
+
+/* Marks that a session left behind. */
+struct rib_remains {
+    struct rib_remains *next;
+    enum bgp_family family;
+    uint32_t word; /* those below are done */
+    struct rib_bitset advertised, pending[RIB_TURNS];
 };
 
 /* --- Walks ------------------------------------------------------------------------------------ */
@@ -139,12 +151,83 @@ static void recount(struct speaker *speaker, enum bgp_family family, uint32_t id
     rib_entry_release(speaker, family, id);
 }
 
-void rib_orphan_word(struct speaker *speaker, enum bgp_family family, uint32_t word, uint64_t bits)
+static void orphan_word(struct speaker *speaker, enum bgp_family family, uint32_t word,
+                        uint64_t bits)
 {
     if (rib_bitset_add_word(&speaker->orphans[family], word, bits) >= 0)
         return;
     for (; bits != 0; bits &= bits - 1)
         recount(speaker, family, word * 64u + (uint32_t)__builtin_ctzll(bits));
+}
+
+static void free_marks(struct rib_remains *remains)
+{
+    rib_bitset_free(&remains->advertised);
+    for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
+        rib_bitset_free(&remains->pending[turn]);
+}
+
+/* Entries that have no paths are here for the peers that have yet to be told so. Returns what is left
+ * of the budget. */
+static int find_orphans(struct speaker *speaker, struct rib_remains *remains, int budget)
+{
+    const struct rib_bitset *pending = &remains->pending[RIB_FIRST];
+    uint32_t word = rib_bitset_next_word(pending, remains->word);
+
+    for (; word != RIB_BITSET_END && budget > 0; word = rib_bitset_next_word(pending, word + 1)) {
+        uint64_t bits =
+            rib_bitset_word(pending, word) & rib_bitset_word(&remains->advertised, word);
+
+        if (bits != 0)
+            orphan_word(speaker, remains->family, word, bits);
+        budget--;
+    }
+    remains->word = word;
+    return budget;
+}
+
+static int go_through_remains(struct speaker *speaker, int budget)
+{
+    while (speaker->remains != NULL && budget > 0) {
+        struct rib_remains *remains = speaker->remains;
+
+        budget = find_orphans(speaker, remains, budget);
+        if (remains->word != RIB_BITSET_END)
+            break;
+        speaker->remains = remains->next;
+        free_marks(remains);
+        free(remains);
+    }
+    return budget;
+}
+
+void rib_leave_marks(struct speaker_peer *peer, enum bgp_family family)
+{
+    struct rib_peer_tables *tables = &peer->tables[family];
+    struct rib_remains left = {.family = family, .advertised = tables->advertised};
+    bool many = tables->advertised.count > SHORT_MARKS;
+    struct rib_remains *remains = many ? malloc(sizeof(*remains)) : NULL;
+
+    memcpy(left.pending, tables->pending, sizeof(left.pending));
+    memset(&tables->advertised, 0, sizeof(tables->advertised));
+    memset(tables->pending, 0, sizeof(tables->pending));
+    if (remains == NULL) { /* few, or no memory for them: at once */
+        find_orphans(peer->speaker, &left, INT_MAX);
+        free_marks(&left);
+        return;
+    }
+    *remains = left;
+    remains->next = peer->speaker->remains;
+    peer->speaker->remains = remains;
+}
+
+bool rib_may_be_orphan(const struct speaker *speaker, enum bgp_family family, uint32_t id)
+{
+    for (const struct rib_remains *left = speaker->remains; left != NULL; left = left->next)
+        if (left->family == family && rib_bitset_test(&left->advertised, id) &&
+            rib_bitset_test(&left->pending[RIB_FIRST], id))
+            return true;
+    return rib_bitset_test(&speaker->orphans[family], id);
 }
 
 static int recount_some(struct speaker *speaker, enum bgp_family family, int budget)
@@ -201,6 +284,13 @@ void rib_work_free(struct speaker *speaker)
 {
     while (speaker->rubbish != NULL)
         free_some(speaker, TICK_STEPS);
+    while (speaker->remains != NULL) {
+        struct rib_remains *remains = speaker->remains;
+
+        speaker->remains = remains->next;
+        free_marks(remains);
+        free(remains);
+    }
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         rib_bitset_free(&speaker->orphans[family]);
 }
@@ -223,7 +313,7 @@ bool rib_has_work(const struct speaker *speaker)
     for (unsigned i = 1; i < speaker->n_peers; i++)
         if (peer_has_work(speaker->peers[i]))
             return true;
-    return speaker->rubbish != NULL || rib_monitor_has_work(speaker);
+    return speaker->rubbish != NULL || speaker->remains != NULL || rib_monitor_has_work(speaker);
 }
 
 /* Comparing and marking go by what is decided, so what was judged is decided first. */
@@ -246,6 +336,7 @@ void rib_work_tick(struct speaker *speaker)
     int budget = TICK_STEPS;
     unsigned idle = 0;
 
+    budget = go_through_remains(speaker, budget);
     for (enum bgp_family family = 0; family < BGP_FAMILY_COUNT; family++)
         budget = recount_some(speaker, family, budget);
     budget = free_some(speaker, budget);

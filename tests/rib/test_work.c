@@ -204,9 +204,15 @@ Test(work, a_loss_is_told_before_any_route_goes)
     cr_assert(loss.told);
     cr_assert_eq(loss.held, PREFIXES);
     cr_assert_eq(loss.changes, changes, "no choice changed before");
-    cr_assert_gt(counters(server_peer(&scene, 0)).held, PREFIXES - 300u,
-                 "the call takes few of them");
+    cr_assert_eq(scene.server->changes, changes, "nor in the call, however many there are");
+    cr_assert_eq(counters(server_peer(&scene, 0)).held, PREFIXES);
+    cr_assert_eq(counters(server_peer(&scene, 0)).stale, PREFIXES, "but they are on their way");
+    cr_assert_eq(counters(server_peer(&scene, 0)).advertised, 0);
     check(&scene);
+    cr_assert_not(speaker_settled(scene.server->speaker));
+    cr_assert_leq(speaker_deadline(scene.server->speaker), scene.world->now);
+    world_step(scene.world);
+    cr_assert_lt(counters(server_peer(&scene, 0)).held, PREFIXES);
     world_settle(scene.world);
     finish(&scene);
 }
