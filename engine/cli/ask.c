@@ -34,6 +34,16 @@ static int connect_to(const struct cli_command *command, const char *path)
     return -1;
 }
 
+/* As much as is there: jansson's own reader takes one octet at a time. */
+static size_t read_some(void *bytes, size_t n, void *context)
+{
+    ssize_t got;
+    do {
+        got = recv(*(int *)context, bytes, n, 0);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? (size_t)-1 : (size_t)got;
+}
+
 /* The engine's line, as an object; NULL when it gave none. */
 static json_t *converse(int fd, const json_t *request)
 {
@@ -43,7 +53,7 @@ static json_t *converse(int fd, const json_t *request)
     if (line)
         line[n] = '\n'; /* in place of the end: it is not a text any more */
     if (line && send(fd, line, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1))
-        answer = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, NULL);
+        answer = json_load_callback(read_some, &fd, JSON_DISABLE_EOF_CHECK, NULL);
     free(line);
     return answer;
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "engine/live/control_request.h"
-#include "engine/live/log.h"
+#include "engine/live/stream.h"
 
 #define CLIENTS_MOST 16u
 #define LINE_MOST    4096u
@@ -25,8 +25,11 @@ struct client {
     uv_write_t write;
     struct live *live;
     unsigned open_handles;
-    bool answering, closing;
-    char *answer;
+    bool closing;
+    struct live_stream *stream; /* that its answer comes from; NULL: none is being given */
+    bool writing, waiting;      /* for the client to take a piece; for the stream to have one */
+    bool last;                  /* piece of this answer */
+    struct live_text text;      /* the piece */
     size_t used;
     char line[LINE_MOST];
 };
@@ -45,8 +48,15 @@ static void on_handle_closed(uv_handle_t *handle)
     struct client *client = handle->data;
     if (--client->open_handles > 0)
         return;
-    free(client->answer);
+    live_text_free(&client->text);
     free(client);
+}
+
+static void end_stream(struct client *client)
+{
+    if (client->stream)
+        client->stream->end(client->stream);
+    client->stream = NULL;
 }
 
 static void drop(struct client *client)
@@ -55,6 +65,7 @@ static void drop(struct client *client)
         return;
     client->closing = true;
     client->live->control->clients--;
+    end_stream(client);
     uv_close((uv_handle_t *)&client->pipe, on_handle_closed);
     uv_close((uv_handle_t *)&client->patience, on_handle_closed);
 }
@@ -64,38 +75,52 @@ static void on_impatient(uv_timer_t *timer)
     drop(timer->data);
 }
 
+static void be_patient(struct client *client)
+{
+    uv_timer_start(&client->patience, on_impatient, PATIENCE_MS, 0);
+}
+
 static void take_lines(struct client *client);
+static void go_on(struct client *client);
 
 static void on_written(uv_write_t *request, int status)
 {
     struct client *client = request->data;
-    free(client->answer);
-    client->answer = NULL;
-    client->answering = false;
+    client->writing = false;
+    client->text.n = 0;
     if (status < 0)
         drop(client);
-    else if (!client->closing)
-        take_lines(client);
+    if (client->closing)
+        return;
+    if (!client->last) {
+        go_on(client);
+        return;
+    }
+    /* What a long answer took is not kept for the next. */
+    live_text_free(&client->text);
+    take_lines(client);
 }
 
 /* Without memory for an answer there is none: the client sees the end. */
-static void reply(struct client *client, json_t *document)
+static void write_piece(struct client *client)
 {
-    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(13)) : NULL;
-    size_t n = text ? strlen(text) : 0;
-    json_decref(document);
-    client->answer = text ? realloc(text, n + 2) : NULL;
-    if (!client->answer) {
-        free(text);
+    uv_buf_t buffer = uv_buf_init(client->text.bytes, (unsigned)client->text.n);
+    if (client->text.failed) {
         drop(client);
         return;
     }
-    memcpy(client->answer + n, "\n", 2);
-    uv_buf_t buffer = uv_buf_init(client->answer, (unsigned)n + 1);
-    client->answering = true;
-    uv_timer_start(&client->patience, on_impatient, PATIENCE_MS, 0);
+    client->writing = true;
+    be_patient(client);
     if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buffer, 1, on_written) != 0)
         drop(client);
+}
+
+static void reply(struct client *client, json_t *document)
+{
+    client->last = true;
+    live_text_json(&client->text, document);
+    live_text_add(&client->text, "\n", 1);
+    write_piece(client);
 }
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer)
@@ -105,6 +130,8 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer)
     *buffer = uv_buf_init(client->line + client->used, (unsigned)(LINE_MOST - client->used));
 }
 
+/* What comes while an answer is waited for is kept for later; its end is what tells of a client that has
+ * gone. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
     struct client *client = stream->data;
@@ -114,7 +141,51 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
         return;
     }
     client->used += (size_t)n;
-    take_lines(client);
+    if (!client->stream)
+        take_lines(client);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    go_on(timer->data);
+}
+
+/* Also where it does already. */
+static void listen_on(struct client *client)
+{
+    uv_read_stop((uv_stream_t *)&client->pipe);
+    if (uv_read_start((uv_stream_t *)&client->pipe, on_room, on_read))
+        drop(client);
+}
+
+/* One piece; what is waited for costs the client no patience. */
+static void go_on(struct client *client)
+{
+    enum live_stream_state state = client->stream->next(client->stream, &client->text);
+    client->waiting = state == LIVE_STREAM_WAITS;
+    client->last = state == LIVE_STREAM_OVER;
+    if (client->last)
+        end_stream(client);
+    if (client->text.n > 0 || client->text.failed) {
+        uv_read_stop((uv_stream_t *)&client->pipe);
+        write_piece(client);
+    } else if (client->waiting) {
+        uv_timer_stop(&client->patience);
+        listen_on(client);
+    } else if (client->last) {
+        drop(client); /* an answer without an end */
+    } else {
+        uv_timer_start(&client->patience, on_again, 0, 0); /* others first */
+    }
+}
+
+static void on_wake(struct live_stream *stream)
+{
+    struct client *client = stream->client;
+    if (!client->waiting || client->writing)
+        return;
+    client->waiting = false;
+    go_on(client);
 }
 
 /* Answers the first whole line; what stands behind it waits until the answer has gone. */
@@ -122,17 +193,24 @@ static void take_lines(struct client *client)
 {
     char *end = memchr(client->line, '\n', client->used);
     if (!end) {
-        if (client->used == LINE_MOST ||
-            uv_read_start((uv_stream_t *)&client->pipe, on_room, on_read))
+        if (client->used < LINE_MOST)
+            listen_on(client);
+        else
             drop(client);
         return;
     }
     uv_read_stop((uv_stream_t *)&client->pipe);
-    json_t *document =
-        live_control_perform(client->live, client->line, (size_t)(end - client->line));
+    json_t *document = live_control_perform(client->live, client->line,
+                                            (size_t)(end - client->line), &client->stream);
     client->used -= (size_t)(end + 1 - client->line);
     memmove(client->line, end + 1, client->used);
-    reply(client, document);
+    if (!client->stream) {
+        reply(client, document);
+        return;
+    }
+    client->stream->client = client;
+    client->stream->wake = on_wake;
+    go_on(client);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -152,7 +230,7 @@ static void on_connection(uv_stream_t *listener, int status)
         drop(client);
         return;
     }
-    uv_timer_start(&client->patience, on_impatient, PATIENCE_MS, 0);
+    be_patient(client);
     take_lines(client);
 }
 

@@ -2,10 +2,11 @@
  * The control socket of a running engine (engine.control_socket): a UNIX socket of mode 0600 that takes
  * one JSON object a line and answers each with one. What can be asked: control_request.h.
  *
- *   client ──line──> control_perform() ──line──> client
+ *   client ──line──> live_control_perform() ──line──> client
  *
- * A client's next line is not read before its answer has been taken, and a client that takes none is
- * dropped, so each costs one line and one answer. The engine's work goes on meanwhile.
+ * A client's next line is not looked at before its answer has been taken, and a client that takes none is
+ * dropped. A long answer is made a piece a turn, as the client takes it (stream.h). So each client costs one
+ * line and one piece, and the engine's work goes on meanwhile.
  */
 #ifndef ENGINE_LIVE_CONTROL_H
 #define ENGINE_LIVE_CONTROL_H

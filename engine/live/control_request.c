@@ -9,10 +9,9 @@
 #include "engine/live/events.h"
 #include "engine/live/log.h"
 #include "engine/live/report.h"
-#include "engine/program/document.h"
+#include "engine/live/rows.h"
+#include "engine/live/stream.h"
 
-/* An answer is made in one go, and no session is served meanwhile. */
-#define PREFIXES_MOST  20000u
 #define EVENTS_MOST    1000
 #define EVENTS_DEFAULT 100
 /* How long an instance that is restarted stays away: as long as a process takes to start. */
@@ -39,104 +38,6 @@ static json_t *show_events(struct live *live, const json_t *request)
     return answer(json_pack("{s:o}", "events", live_events_last(live, (unsigned)n)));
 }
 
-static size_t held_by(const struct live_peer *peers, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct speaker_peer_counters counters;
-        speaker_peer_counters(peers[i].peer->peer, &counters);
-        n += counters.held;
-    }
-    return n;
-}
-
-static size_t prefixes_held(const struct live *live)
-{
-    return held_by(live->peers, live->peer_count) +
-           held_by(live->gateway_peers, live->gateway_peer_count);
-}
-
-static json_t *show_routes(struct live *live, const json_t *request)
-{
-    const char *name = json_string_value(json_object_get(request, "nic"));
-    uint32_t nic = name ? fabric_find_nic(live->fabric, name) : FABRIC_NONE;
-    struct fabric_row *rows;
-    size_t n;
-    if (nic == FABRIC_NONE)
-        return wrong("'nic' is the name of a NIC");
-    if (prefixes_held(live) > PREFIXES_MOST)
-        return wrong("more than 20,000 prefixes are held, too many to show at once");
-    struct fabric_scope scope = fabric_scope_of(live->fabric, nic);
-    if (fabric_rows(live->fabric, controller_bgp(live->plane.controller), &scope, &rows, &n) != 0)
-        return wrong("not enough memory");
-    json_t *document = program_rows_json(name, rows, n);
-    free(rows);
-    return answer(document);
-}
-
-#define INSTANCES FABRIC_GATEWAY_INSTANCES_MAX
-
-/* What is asked about one neighbour. */
-struct session_question {
-    struct program_question question;
-    uint32_t route_server, gateway; /* one of them; FABRIC_NONE */
-    const char *peer;
-    json_t *instances[INSTANCES];
-};
-
-static void take_session(struct session_question *asked, const struct controller_peer *session)
-{
-    bool is_of = asked->gateway != FABRIC_NONE ? session->gateway == asked->gateway
-                                               : session->gateway == FABRIC_NONE &&
-                                                     session->route_server == asked->route_server;
-    if (!is_of || session->instance >= INSTANCES ||
-        strcmp(speaker_peer_config(session->peer)->name, asked->peer) != 0)
-        return;
-    json_t **rows = &asked->instances[session->instance];
-    *rows = *rows ? *rows : json_array();
-    program_session_rows(&asked->question, session->speaker, session->peer, *rows);
-}
-
-/* The first two instances are said, there or not. */
-static json_t *instances_json(const struct session_question *asked)
-{
-    json_t *document = json_object();
-    for (unsigned i = 0; i < INSTANCES; i++) {
-        char key[32];
-        snprintf(key, sizeof(key), "RouteServiceRole_IN_%u", i);
-        if (asked->instances[i] || i < 2)
-            json_object_set_new(document, key,
-                                asked->instances[i] ? asked->instances[i] : json_array());
-    }
-    return document;
-}
-
-static json_t *show_session(struct live *live, const json_t *request, bool advertised)
-{
-    const char *server = json_string_value(json_object_get(request, "route_server"));
-    struct session_question asked = {
-        .question = {.advertised = advertised},
-        .route_server = server ? fabric_find_route_server(live->fabric, server) : FABRIC_NONE,
-        .gateway = server ? fabric_find_gateway(live->fabric, server) : FABRIC_NONE,
-        .peer = json_string_value(json_object_get(request, "peer")),
-    };
-    bool any = false;
-    if ((asked.route_server == FABRIC_NONE && asked.gateway == FABRIC_NONE) || !asked.peer)
-        return wrong("'route_server' and 'peer' are the names of a route server, or a gateway, and "
-                     "its peer");
-    if (asked.route_server != FABRIC_NONE)
-        asked.gateway = FABRIC_NONE;
-    if (prefixes_held(live) > PREFIXES_MOST)
-        return wrong("more than 20,000 prefixes are held, too many to show at once");
-    for (size_t i = 0; i < live->peer_count; i++)
-        take_session(&asked, live->peers[i].peer);
-    for (size_t i = 0; i < live->gateway_peer_count; i++)
-        take_session(&asked, live->gateway_peers[i].peer);
-    for (unsigned i = 0; i < INSTANCES; i++)
-        any |= asked.instances[i] != NULL;
-    return any ? answer(instances_json(&asked)) : wrong("it has no such peer");
-}
-
 /* error without words: memory was out. */
 static json_t *answer_or(json_t *document, const char *error)
 {
@@ -161,10 +62,6 @@ static json_t *show(struct live *live, const json_t *request)
         }
     if (what && strcmp(what, "peers") == 0)
         return answer(json_pack("{s:o}", "sessions", live_report_sessions(live)));
-    if (what && strcmp(what, "routes") == 0)
-        return show_routes(live, request);
-    if (what && (strcmp(what, "learned") == 0 || strcmp(what, "advertised") == 0))
-        return show_session(live, request, strcmp(what, "advertised") == 0);
     if (what && strcmp(what, "events") == 0)
         return show_events(live, request);
     if (!what || strcmp(what, "report") != 0)
@@ -245,16 +142,49 @@ static json_t *perform(struct live *live, const json_t *request)
     return wrong("'command' is one of: show, set, refresh, restart, shutdown");
 }
 
-json_t *live_control_perform(struct live *live, const char *line, size_t n)
+/* Those that may be long. NULL and no *result: it is one of the others. */
+static struct live_stream *show_rows(struct live *live, const json_t *request, json_t **result)
+{
+    const char *what = json_string_value(json_object_get(request, "what"));
+    bool advertised = what && strcmp(what, "advertised") == 0;
+    if (what && strcmp(what, "routes") == 0)
+        return live_rows_of_nic(live, json_string_value(json_object_get(request, "nic")), result);
+    if (!what || (!advertised && strcmp(what, "learned") != 0))
+        return NULL;
+    return live_rows_of_peer(live, json_string_value(json_object_get(request, "route_server")),
+                             json_string_value(json_object_get(request, "peer")), advertised,
+                             result);
+}
+
+/* What takes longer than a turn. NULL with *result: the answer. */
+static struct live_stream *open_stream(struct live *live, const json_t *request, json_t **result)
+{
+    static const struct {
+        const char *name;
+        struct live_stream *(*open)(struct live *live, const json_t *request, json_t **result);
+    } streams[] = {{"show", show_rows}};
+    const char *name = json_string_value(json_object_get(request, "command"));
+    struct live_stream *stream = NULL;
+    for (size_t i = 0; name && i < sizeof(streams) / sizeof(streams[0]); i++)
+        if (strcmp(streams[i].name, name) == 0)
+            stream = streams[i].open(live, request, result);
+    if (!stream && !*result)
+        *result = perform(live, request);
+    return stream;
+}
+
+json_t *live_control_perform(struct live *live, const char *line, size_t n,
+                             struct live_stream **stream)
 {
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
-    json_t *result;
+    json_t *result = NULL;
+    *stream = NULL;
     if (!json_is_object(request))
         result = wrong("a request is one JSON object on a line of its own");
     else if (live->stopping || live->stop_asked)
         result = wrong("the engine is stopping");
     else
-        result = perform(live, request);
+        *stream = open_stream(live, request, &result);
     json_decref(request);
     return result;
 }

@@ -3,7 +3,7 @@
  *
  *   {"command": "show", "what": "report"}              the document of SIGUSR2 (report.h)
  *   {"command": "show", "what": "peers"}               {"sessions": [...]} of it
- *   {"command": "show", "what": "routes", "nic": "vm1"}   effective routes; not beyond 20,000 prefixes
+ *   {"command": "show", "what": "routes", "nic": "vm1"}   effective routes
  *   {"command": "show", "what": "learned", "route_server": "rs1", "peer": "nva1"}   and "advertised"; as routes
  *   {"command": "show", "what": "events", "last": n}   {"events": [...]}: at most 1,000, 100 by default
  *   {"command": "show", "what": "groups", "group": 12}   {"groups": [...]}; without a group (or the name of a load
@@ -25,8 +25,11 @@
 
 #include "engine/live/context.h"
 
-/* Does what one line asks for; the answer is a new reference, NULL when memory is out. The line may be
- * anything. */
-json_t *live_control_perform(struct live *live, const char *line, size_t n);
+struct live_stream;
+
+/* Does what one line asks for. The answer is a new reference, NULL when memory is out; or it comes from
+ * *stream, which is the caller's to end, and NULL else. The line may be anything. */
+json_t *live_control_perform(struct live *live, const char *line, size_t n,
+                             struct live_stream **stream);
 
 #endif

@@ -24,5 +24,9 @@ struct program_question {
 /* Adds a row for each route of a session: "network", "nextHop", "asPath", "origin", "weight", "verdict", ... */
 void program_session_rows(const struct program_question *question, const struct speaker *speaker,
                           const struct speaker_peer *peer, json_t *rows);
+/* Those at one prefix; what is withheld is not among them. */
+void program_session_rows_at(const struct program_question *question, const struct speaker *speaker,
+                             const struct speaker_peer *peer, const struct lpm_prefix *prefix,
+                             json_t *rows);
 
 #endif

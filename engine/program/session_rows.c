@@ -176,3 +176,14 @@ void program_session_rows(const struct program_question *question, const struct 
     if (question->all)
         speaker_each_withheld(speaker, peer, take_withheld, &asking);
 }
+
+void program_session_rows_at(const struct program_question *question, const struct speaker *speaker,
+                             const struct speaker_peer *peer, const struct lpm_prefix *prefix,
+                             json_t *rows)
+{
+    struct asking asking = {question->all, speaker, peer, rows};
+    if (question->advertised)
+        speaker_advertised_at(speaker, peer, prefix, take_advertised, &asking);
+    else
+        speaker_learned_at(speaker, peer, prefix, take_learned, &asking);
+}

@@ -306,6 +306,69 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
     return result;
 }
 
+int speaker_learned_at(const struct speaker *speaker, const struct speaker_peer *peer,
+                       const struct lpm_prefix *prefix,
+                       int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                    const struct rib_path *path, enum rib_verdict verdict),
+                       void *context)
+{
+    enum bgp_family family = bgp_family_of(prefix);
+    uint32_t id = rib_table_find(&speaker->tables[family], prefix);
+
+    if (id == RIB_NO_ENTRY || !rib_bitset_test(&peer->tables[family].learned, id))
+        return 0;
+    return visit_learned(peer, family, id, visit, context);
+}
+
+int speaker_advertised_at(const struct speaker *speaker, const struct speaker_peer *peer,
+                          const struct lpm_prefix *prefix,
+                          int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                       const struct bgp_attributes *attributes,
+                                       const struct lpm_address *next_hop, uint32_t path_id),
+                          void *context)
+{
+    const struct advertised_visit how = {.visit = visit, .context = context};
+    enum bgp_family family = bgp_family_of(prefix);
+    uint32_t id = rib_table_find(&speaker->tables[family], prefix);
+    int result = 0;
+
+    if (id != RIB_NO_ENTRY && rib_bitset_test(&peer->tables[family].advertised, id))
+        result = visit_advertised(peer, family, id, &how);
+    rib_policy_scratch_clear(speaker->policy, speaker->attributes);
+    return result;
+}
+
+static const struct rib_bitset *set_of(const struct speaker_peer *peer, enum bgp_family family,
+                                       enum speaker_set set)
+{
+    if (set == SPEAKER_HELD)
+        return NULL;
+    return set == SPEAKER_LEARNED ? &peer->tables[family].learned
+                                  : &peer->tables[family].advertised;
+}
+
+size_t speaker_prefixes(const struct speaker *speaker, const struct speaker_peer *peer,
+                        enum speaker_set set, struct speaker_cursor *cursor,
+                        struct lpm_prefix *prefixes, size_t n)
+{
+    size_t filled = 0;
+
+    while (filled < n && cursor->family < BGP_FAMILY_COUNT) {
+        const struct rib_table *table = &speaker->tables[cursor->family];
+        const struct rib_bitset *ids = set_of(peer, (enum bgp_family)cursor->family, set);
+        uint32_t id =
+            ids != NULL ? rib_bitset_next(ids, cursor->id) : rib_table_next(table, cursor->id);
+
+        if (id == (ids != NULL ? RIB_BITSET_END : RIB_NO_ENTRY)) {
+            *cursor = (struct speaker_cursor){.family = cursor->family + 1};
+            continue;
+        }
+        prefixes[filled++] = rib_entry_prefix(table, rib_table_entry(table, id));
+        cursor->id = id + 1;
+    }
+    return filled;
+}
+
 static bool is_usable(const struct speaker_peer *peer, enum bgp_family family, uint32_t id)
 {
     const struct rib_entry *entry;

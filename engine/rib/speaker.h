@@ -350,6 +350,34 @@ int speaker_each_advertised(const struct speaker *speaker, const struct speaker_
                                          const struct lpm_address *next_hop, uint32_t path_id),
                             void *context);
 
+/* The same in pieces, for tables too long for one go. The prefixes of a set in no order: fills up to n and returns how
+ * many; 0 at the end. *cursor begins as all zero; what comes or goes between two calls may be left out. peer is
+ * NULL for SPEAKER_HELD. */
+enum speaker_set {
+    SPEAKER_HELD, /* all that the speaker knows anything about */
+    SPEAKER_LEARNED,
+    SPEAKER_ADVERTISED,
+};
+struct speaker_cursor {
+    unsigned family;
+    uint32_t id;
+};
+size_t speaker_prefixes(const struct speaker *speaker, const struct speaker_peer *peer,
+                        enum speaker_set set, struct speaker_cursor *cursor,
+                        struct lpm_prefix *prefixes, size_t n);
+/* speaker_each_learned() and speaker_each_advertised() at one prefix. */
+int speaker_learned_at(const struct speaker *speaker, const struct speaker_peer *peer,
+                       const struct lpm_prefix *prefix,
+                       int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                    const struct rib_path *path, enum rib_verdict verdict),
+                       void *context);
+int speaker_advertised_at(const struct speaker *speaker, const struct speaker_peer *peer,
+                          const struct lpm_prefix *prefix,
+                          int (*visit)(void *context, const struct lpm_prefix *prefix,
+                                       const struct bgp_attributes *attributes,
+                                       const struct lpm_address *next_hop, uint32_t path_id),
+                          void *context);
+
 /* What policy said of a route. */
 struct rib_policy_verdict {
     bool accepted;

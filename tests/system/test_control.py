@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 from live_engine import Engine, Peer, Skip, enter_namespace, nlri, run_cases, wait_for
 
@@ -204,6 +205,52 @@ def drains_a_member_and_lets_newcomers_wait(folder):
         ask(folder, "set", "member", number, "10.77.1.4", "up")
         wait_for("its share again", lambda: buckets(folder)["10.77.1.4"] > 5000)
         assert "10.77.1.4 is drain in 1" in ask(folder, "set", "member", number, "10.77.1.4", "drain", plain=True)
+        engine.stop()
+
+
+@case
+def tables_of_any_length_are_shown_a_piece_at_a_time(folder):
+    number = 30000
+    with start(folder) as engine:
+        peer = Peer(4)
+        peer.announce(*(nlri(i) for i in reversed(range(number))))
+        wait_for("all routes", lambda: session(folder)["learned"] == number, 60)
+        rows = [row["network"] for row in ask(folder, "show", "learned", "rs1", "nva1")["RouteServiceRole_IN_0"]]
+        wanted = [f"20.{i >> 8}.{i & 255}.0/24" for i in range(number)]
+        assert rows == wanted, (len(rows), rows[:3])
+        value = ask(folder, "show", "routes", "nva2")["value"]
+        routes = [row["addressPrefix"][0] for row in value if row["source"] == "VirtualNetworkGateway"]
+        assert routes == wanted, (len(routes), routes[:3])
+        assert {row["addressPrefix"][0] for row in value} >= {"10.77.0.0/16", "0.0.0.0/0"}, value[:3]
+        slow = socket.socket(socket.AF_UNIX)
+        slow.connect(f"{folder}/sock")
+        slow.sendall(b'{"command": "show", "what": "routes", "nic": "nva2"}\n')
+        assert slow.recv(10) == b'{"answer":'  # and stops there
+        assert session(folder)["state"] == "Established" and "20.117.47.0/24" in ask(
+            folder, "show", "learned", "rs1", "nva1", plain=True)
+        for first in range(0, number, 1000):
+            peer.withdraw(*(nlri(i) for i in range(first, first + 1000, 2)))
+        wait_for("fewer", lambda: session(folder)["learned"] == number // 2, 60)
+        rest, ended = b"", False
+        while not ended:
+            piece = slow.recv(1 << 20)
+            rest, ended = rest + piece, piece.endswith(b"\n") or not piece
+        left = [row["addressPrefix"][0] for row in json.loads(b'{"answer":' + rest)["answer"]["value"]]
+        assert left and set(left) <= {row["addressPrefix"][0] for row in value}, left[:3]
+        slow.close()
+        engine.stop()
+
+
+@case
+def a_line_may_come_in_pieces(folder):
+    with start(folder) as engine:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(f"{folder}/sock")
+            for piece in (b'{"command": "show",', b' "what": "pe', b'ers"}\n'):
+                client.sendall(piece)
+                time.sleep(0.05)
+            assert client.recv(10) == b'{"answer":'
         engine.stop()
 
 
