@@ -16,22 +16,9 @@
 
 #include <rte_prefetch.h>
 
-#define ETHERTYPE_VLAN    0x8100u
-#define ETHERTYPE_SERVICE 0x88a8u /* 802.1ad */
-#define ETHERTYPE_STACKED 0x9100u /* what stacks of tags had before 802.1ad */
+#include "dataplane/plain.h"
 
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-static uint16_t load16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static bool is_tag(uint16_t ethertype)
-{
-    return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_SERVICE ||
-           ethertype == ETHERTYPE_STACKED;
-}
 
 /* Walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no VLAN.
  * false: the frame ends within its own header. */
@@ -45,13 +32,13 @@ static bool read_ethernet(struct dp_frame *frame, uint16_t *vlan)
     if (captured < at)
         return false;
     memcpy(frame->source_mac, bytes + 6, sizeof(frame->source_mac));
-    frame->ethertype = load16(bytes + 12);
-    for (unsigned tag = 0; tag < DP_VLAN_TAG_MAX && is_tag(frame->ethertype); tag++) {
+    frame->ethertype = dp_load2(bytes + 12);
+    for (unsigned tag = 0; tag < DP_VLAN_TAG_MAX && dp_ethertype_is_tag(frame->ethertype); tag++) {
         if (captured < at + DP_VLAN_TAG_BYTES)
             return false;
         if (tag == 0)
-            *vlan = load16(bytes + at) & 0x0fff;
-        frame->ethertype = load16(bytes + at + 2);
+            *vlan = dp_load2(bytes + at) & 0x0fff;
+        frame->ethertype = dp_load2(bytes + at + 2);
         at += DP_VLAN_TAG_BYTES;
     }
     frame->l2_bytes = (uint8_t)at;

@@ -81,6 +81,7 @@ const char *dp_reason_help(enum dp_reason reason);
 
 struct dp_forwarding;
 
+#define DP_HASH_INNER 8u
 struct dp_forwarding_config {
     unsigned workers;        /* counter sets; at least 1 */
     uint32_t nic_capacity;   /* NIC ids are 1 .. nic_capacity; with groups <= LPM_LEAF_MAX */
@@ -88,8 +89,10 @@ struct dp_forwarding_config {
     uint32_t group_capacity; /* group ids are 1 .. group_capacity (<= LPM_LEAF_MAX) */
     /* native: TTL decremented and checked, symmetric hash; azure: TTL untouched, see hash_salt. */
     bool decrement_ttl;
-    unsigned hash_fields; /* 5, 3 or 2: what of the tuple the flow hash takes; 6: IPv6's flow label */
-    bool silent_drops;    /* azure: no ICMP error says why a packet was dropped */
+    /* 5, 3 or 2: what of the tuple the flow hash takes; 6: IPv6's flow label. With | DP_HASH_INNER: of
+     * VXLAN in transit, the tuple of what it carries. */
+    unsigned hash_fields;
+    bool silent_drops; /* azure: no ICMP error says why a packet was dropped */
 };
 
 /* NULL with errno; EINVAL: a capacity of 0 or above LPM_LEAF_MAX, NICs and groups together above it,
@@ -136,8 +139,8 @@ struct dp_attachment {
  *
  * MACs of the underlay are learned: ARP and neighbour discovery are asked and answered for `address`,
  * and echo requests to it are answered. The port's other frames belong to NICs as on any port. */
-#define DP_VXLAN_PORT          4789u
-#define DP_VXLAN_OVERHEAD_IPV4 50u /* of the port's MTU: inner Ethernet, VXLAN, UDP, IP */
+#define DP_VXLAN_PORT          4789u /* of VXLAN in transit, too */
+#define DP_VXLAN_OVERHEAD_IPV4 50u   /* of the port's MTU: inner Ethernet, VXLAN, UDP, IP */
 #define DP_VXLAN_OVERHEAD_IPV6 70u
 struct dp_underlay_config {
     struct lpm_address address;  /* own tunnel end point */
@@ -295,7 +298,15 @@ int dp_group_bucket(const struct dp_forwarding *forwarding, uint32_t group, unsi
 
 /* --- The decision ----------------------------------------------------------------------------- */
 
-/* The parsed headers of one IP packet. Addresses in network order, numbers in host order. */
+/* What names a flow, in one of its directions. Addresses in network order, numbers in host order. */
+struct dp_flow {
+    uint8_t family; /* enum lpm_family; 0: there is none */
+    uint8_t protocol;
+    uint16_t source_port, destination_port; /* 0 where they are not known */
+    uint32_t flow_label;
+    uint8_t source[16], destination[16];
+};
+/* The parsed headers of one IP packet. Addresses and numbers as above. */
 struct dp_packet {
     uint8_t family;   /* enum lpm_family */
     uint8_t protocol; /* after IPv6 extension headers */
@@ -313,6 +324,11 @@ struct dp_packet {
     bool icmp_error;
     uint8_t error_protocol;
     uint8_t error_peer[16];
+    /* What VXLAN (UDP to port 4789, RFC 7348) carries, where all of its headers are at hand: both
+     * directions of it are one flow, while those of the tunnel have a source port each. Of an ICMP
+     * error about such a packet as well. A fragment of the tunnel's packets has none. */
+    struct dp_flow inner;
+    bool in_tunnel; /* is such an inner packet: its own tunnels are not looked into */
 };
 /* Parses an IP packet of `ethertype` (0x0800 or 0x86dd) with RFC 1812 5.2.2 / RFC 8200 checks in
  * their order; captured bytes may end after the headers. true: *packet is filled; false: *reason
@@ -320,7 +336,10 @@ struct dp_packet {
 bool dp_packet_parse(const uint8_t *bytes, size_t n, uint16_t ethertype, struct dp_packet *packet,
                      enum dp_reason *reason);
 
-/* Symmetric: the same for both directions of a flow. */
+/* Makes packet one of VXLAN that carries inner: for packets that never were bytes. */
+void dp_packet_carry(struct dp_packet *packet, const struct dp_packet *inner);
+
+/* Symmetric: the same for both directions of a flow. hash_fields as in dp_forwarding_config. */
 uint32_t dp_flow_hash(const struct dp_packet *packet, unsigned hash_fields, uint32_t salt);
 
 enum dp_action {

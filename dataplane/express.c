@@ -13,11 +13,6 @@
 #define ETHERTYPE4    RTE_BE16(DP_ETHERTYPE_IPV4)
 #define ETHERTYPE6    RTE_BE16(DP_ETHERTYPE_IPV6)
 
-static uint16_t load2(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
 static uint16_t raw2(const uint8_t *bytes)
 {
     uint16_t word;
@@ -42,10 +37,10 @@ struct gate {
 static inline bool is_plain4(const struct gate *gate, const struct dp_nic *nic, const uint8_t *ip,
                              unsigned bytes)
 {
-    const unsigned total = load2(ip + 2);
+    const unsigned total = dp_load2(ip + 2);
 
     if (bytes < IPV4_BYTES || (ip[0] != VERSION_IHL) | (total < IPV4_BYTES) | (total > bytes) |
-                                  ((load2(ip + 6) & FRAGMENT_BITS) != 0))
+                                  ((dp_load2(ip + 6) & FRAGMENT_BITS) != 0))
         return false;
     return dp_ipv4_checksum_right(ip, IPV4_BYTES) &&
            !dp_stands_out4(nic, dp_load4(ip + 12), dp_load4(ip + 16), ip[9], ip[8], gate->ttl_least,
@@ -56,7 +51,7 @@ static inline bool is_plain4(const struct gate *gate, const struct dp_nic *nic, 
 static inline bool is_plain6(const struct gate *gate, const struct dp_nic *nic, const uint8_t *ip,
                              unsigned bytes)
 {
-    if (bytes < IPV6_BYTES || (ip[0] >> 4 != 6) | (IPV6_BYTES + load2(ip + 4) > bytes) ||
+    if (bytes < IPV6_BYTES || (ip[0] >> 4 != 6) | (IPV6_BYTES + dp_load2(ip + 4) > bytes) ||
         !dp_protocol_has_ports(ip[6]))
         return false;
     return !dp_stands_out6(nic, ip + 8, ip + 24, ip[6], ip[7], gate->ttl_least,
@@ -187,23 +182,28 @@ static const struct dp_group *find_group(const struct dp_forwarding *forwarding,
     return lpm_rcu_dereference(&forwarding->groups[index]);
 }
 
-static inline uint32_t hash_of(const struct dp_path *path, const struct dp_nic *sender,
-                               const uint8_t *ip, uint8_t family)
+/* false: VXLAN in transit, whose flow is inside, for the long way to find. */
+static inline bool hash_of(const struct dp_path *path, const struct dp_nic *sender,
+                           const uint8_t *ip, uint8_t family, uint32_t *hash)
 {
+    const unsigned fields = path->forwarding->config.hash_fields;
     const bool four = family == LPM_IPV4;
     const uint8_t *source = ip + (four ? 12 : 8), *destination = ip + (four ? 16 : 24);
     const uint8_t *payload = ip + (four ? IPV4_BYTES : IPV6_BYTES);
-    const unsigned payload_bytes = four ? load2(ip + 2) - IPV4_BYTES : load2(ip + 4);
+    const unsigned payload_bytes = four ? dp_load2(ip + 2) - IPV4_BYTES : dp_load2(ip + 4);
     const uint8_t protocol = four ? ip[9] : ip[6];
     const uint32_t label = four ? 0 : dp_load4(ip) & 0xfffff;
     uint16_t ports[2] = {0, 0};
 
     if (dp_protocol_has_ports(protocol) && payload_bytes >= 4) {
-        ports[0] = load2(payload);
-        ports[1] = load2(payload + 2);
+        ports[0] = dp_load2(payload);
+        ports[1] = dp_load2(payload + 2);
     }
-    return dp_flow_hash_fields(family, source, destination, ports[0], ports[1], protocol, label,
-                               path->forwarding->config.hash_fields, sender->hash_salt);
+    if ((protocol == DP_PROTOCOL_UDP) & (ports[1] == DP_VXLAN_PORT) && (fields & DP_HASH_INNER))
+        return false;
+    *hash = dp_flow_hash_fields(family, source, destination, ports[0], ports[1], protocol, label,
+                                fields & ~DP_HASH_INNER, sender->hash_salt);
+    return true;
 }
 
 /* NULL: not a choice among NICs, or of a NIC that the long way has to look at. */
@@ -217,8 +217,8 @@ static inline const struct dp_group_member *choose(const struct dp_path *path,
 
     if (!group || group->kind != DP_GROUP_MEMBERS || group->member_count == 0)
         return NULL;
-    if (group->bucket_mask > 0)
-        hash = hash_of(path, sender, ip, family);
+    if (group->bucket_mask > 0 && !hash_of(path, sender, ip, family, &hash))
+        return NULL;
     member = dp_group_take(group, hash & group->bucket_mask, path->options.user,
                            atomic_load_explicit(&path->forwarding->tick, memory_order_relaxed));
     return member->frontend || member->peering != 0 ? NULL : member;
@@ -284,7 +284,7 @@ struct exit {
 
 static inline unsigned total_length(const uint8_t *ip, uint8_t family)
 {
-    return family == LPM_IPV4 ? load2(ip + 2) : IPV6_BYTES + (unsigned)load2(ip + 4);
+    return family == LPM_IPV4 ? dp_load2(ip + 2) : IPV6_BYTES + (unsigned)dp_load2(ip + 4);
 }
 
 static inline bool forward_one(struct dp_path *path, struct received *received,

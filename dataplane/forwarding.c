@@ -53,8 +53,9 @@ static bool config_valid(const struct dp_forwarding_config *config)
     /* Both kinds of ids are leaves of the address maps. */
     if (config->nic_capacity > LPM_LEAF_MAX - config->group_capacity)
         return false;
-    return config->hash_fields == 5 || config->hash_fields == 3 || config->hash_fields == 2 ||
-           config->hash_fields == DP_HASH_FLOW_LABEL;
+    const unsigned fields = config->hash_fields & ~DP_HASH_INNER;
+
+    return fields == 5 || fields == 3 || fields == 2 || fields == DP_HASH_FLOW_LABEL;
 }
 
 static struct dp_vnet *vnet_absent(const struct dp_forwarding *forwarding)

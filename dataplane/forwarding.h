@@ -38,6 +38,7 @@
 #define DP_ETHERTYPE_IPV4               0x0800u
 #define DP_ETHERTYPE_IPV6               0x86ddu
 #define DP_PROTOCOL_ICMP                1u
+#define DP_PROTOCOL_UDP                 17u
 #define DP_PROTOCOL_ICMPV6              58u
 #define DP_ICMP_ECHO_REQUEST            8u
 #define DP_ICMPV6_ECHO_REQUEST          128u
@@ -289,6 +290,18 @@ static inline uint32_t dp_classify(const struct dp_forwarding *forwarding,
  * bad-total-length; headers beyond captured but within wire are too-short. */
 bool dp_packet_parse_wire(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
                           struct dp_packet *packet, enum dp_reason *reason);
+
+/* Numbers in network order. */
+static inline uint16_t dp_load2(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static inline void dp_store2(uint8_t *bytes, uint32_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
 
 static inline uint32_t dp_load4(const uint8_t bytes[4])
 {

@@ -6,7 +6,8 @@
  * as quick, but linear: flows that differ in few bits land more evenly than chance, or less.)
  *
  * Symmetric: a flow is named by its two (address, port) ends in sorted order. All fragments of a
- * datagram, the first included, leave the ports out; so does a packet whose ports are not known.
+ * datagram, the first included, leave the ports out; so does a packet whose ports are not known. With
+ * DP_HASH_INNER, the flow of a VXLAN packet is that of what it carries.
  */
 #ifndef DATAPLANE_HASH_H
 #define DATAPLANE_HASH_H
@@ -119,7 +120,8 @@ static inline uint32_t dp_flow_hash6(const uint8_t *source, const uint8_t *desti
  * direction has a label of its own. Packets without one are hashed by the 5-tuple. */
 #define DP_HASH_FLOW_LABEL 6u
 
-/* Of a packet's fields: hash_fields as in dp_forwarding_config; ports are 0 where it has none. */
+/* Of a packet's fields: hash_fields as in dp_forwarding_config, without DP_HASH_INNER; ports are 0 where
+ * it has none. */
 static inline uint32_t dp_flow_hash_fields(uint8_t family, const uint8_t *source,
                                            const uint8_t *destination, uint16_t source_port,
                                            uint16_t destination_port, uint8_t protocol,
@@ -138,25 +140,39 @@ static inline uint32_t dp_flow_hash_fields(uint8_t family, const uint8_t *source
     return dp_flow_hash6(source, destination, source_port, destination_port, protocol, salt);
 }
 
+/* Whose flow a packet belongs to. An error travels to the embedded packet's source, so that address is
+ * here already; its ports are those of the packet it is about, hence the other way round. */
+struct dp_flow_parts {
+    const uint8_t *source;
+    uint16_t source_port, destination_port;
+    uint8_t protocol;
+};
+static inline struct dp_flow_parts dp_packet_flow(const struct dp_packet *packet)
+{
+    const bool ports = packet->has_ports, error = packet->icmp_error;
+    const uint16_t from = ports ? packet->source_port : 0;
+    const uint16_t to = ports ? packet->destination_port : 0;
+
+    return (struct dp_flow_parts){.source = error ? packet->error_peer : packet->source,
+                                  .source_port = error ? to : from,
+                                  .destination_port = error ? from : to,
+                                  .protocol = error ? packet->error_protocol : packet->protocol};
+}
+
 static inline uint32_t dp_flow_hash_inline(const struct dp_packet *packet, unsigned hash_fields,
                                            uint32_t salt)
 {
-    const bool ports = packet->has_ports;
-    const uint8_t *source = packet->source;
-    uint16_t source_port = ports ? packet->source_port : 0;
-    uint16_t destination_port = ports ? packet->destination_port : 0;
-    uint8_t protocol = packet->protocol;
+    const struct dp_flow *inner = &packet->inner;
+    struct dp_flow_parts parts;
 
-    /* The error travels to the embedded packet's source, so that address is here already. Its ports
-     * are those of the packet it is about, hence the other way round. */
-    if (packet->icmp_error) {
-        source = packet->error_peer;
-        protocol = packet->error_protocol;
-        source_port = ports ? packet->destination_port : 0;
-        destination_port = ports ? packet->source_port : 0;
-    }
-    return dp_flow_hash_fields(packet->family, source, packet->destination, source_port,
-                               destination_port, protocol, packet->flow_label, hash_fields, salt);
+    if ((hash_fields & DP_HASH_INNER) && inner->family != 0)
+        return dp_flow_hash_fields(inner->family, inner->source, inner->destination,
+                                   inner->source_port, inner->destination_port, inner->protocol,
+                                   inner->flow_label, hash_fields & ~DP_HASH_INNER, salt);
+    parts = dp_packet_flow(packet);
+    return dp_flow_hash_fields(packet->family, parts.source, packet->destination, parts.source_port,
+                               parts.destination_port, parts.protocol, packet->flow_label,
+                               hash_fields & ~DP_HASH_INNER, salt);
 }
 
 #endif

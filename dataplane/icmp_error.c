@@ -51,12 +51,6 @@ static const struct error_kind kinds[DP_REASON_COUNT] = {
     [DP_REASON_PORT_DOWN] = NOBODY_THERE,
 };
 
-static void store16(uint8_t *bytes, uint32_t value)
-{
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
-
 /* --- May it be answered? ---------------------------------------------------------------------- */
 
 static bool is_icmp_error(const struct dp_packet *packet)
@@ -105,8 +99,8 @@ static bool gateway_of(const struct dp_nic *nic, uint8_t family, uint8_t address
             memcpy(address, nic->gateway6_all[0], 16);
         return nic->gateway6_count > 0;
     }
-    store16(address, nic->subnet4.gateway >> 16);
-    store16(address + 2, nic->subnet4.gateway);
+    dp_store2(address, nic->subnet4.gateway >> 16);
+    dp_store2(address + 2, nic->subnet4.gateway);
     return nic->subnet4.gateway != 0;
 }
 
@@ -135,7 +129,7 @@ static void write_ipv4(uint8_t *ip, const uint8_t *from, const struct dp_packet 
     memset(ip, 0, IPV4_BYTES);
     ip[0] = 0x45;
     ip[1] = CLASS_CONTROL;
-    store16(ip + 2, IPV4_BYTES + message);
+    dp_store2(ip + 2, IPV4_BYTES + message);
     ip[8] = ANSWER_TTL;
     ip[9] = DP_PROTOCOL_ICMP;
     memcpy(ip + 12, from, 4);
@@ -153,7 +147,7 @@ static void write_ipv6(uint8_t *ip, const uint8_t *from, const struct dp_packet 
 
     memset(ip, 0, IPV6_BYTES);
     ip[0] = 0x60;
-    store16(ip + 4, message);
+    dp_store2(ip + 4, message);
     ip[6] = DP_PROTOCOL_ICMPV6;
     ip[7] = ANSWER_TTL;
     memcpy(ip + 8, from, 16);
@@ -170,7 +164,7 @@ static void write_error(uint8_t *message, const struct error_kind *kind, uint8_t
     message[0] = family == LPM_IPV6 ? kind->type6 : kind->type4;
     message[1] = family == LPM_IPV6 ? kind->code6 : kind->code4;
     if (reason == DP_REASON_MTU)
-        store16(message + 6, mtu);
+        dp_store2(message + 6, mtu);
 }
 
 bool dp_icmp_error(struct dp_path *path, struct dp_frame *frame, const struct dp_packet *packet,

@@ -18,7 +18,6 @@
 #define TYPE_ADVERTISEMENT 136
 #define OPTION_SOURCE_LINK 1
 #define OPTION_TARGET_LINK 2
-#define PROTOCOL_UDP       17
 
 static bool is_own(const struct dp_underlay *underlay, const uint8_t *address, uint8_t family)
 {
@@ -107,7 +106,7 @@ static bool is_for_underlay(const struct dp_underlay *underlay, const struct rte
 /* Its fragments, too: they are told from no other, and nobody here puts them together. */
 static bool is_vxlan(const struct dp_packet *packet)
 {
-    return packet->protocol == PROTOCOL_UDP &&
+    return packet->protocol == DP_PROTOCOL_UDP &&
            (packet->fragment || (packet->has_ports && packet->destination_port == DP_VXLAN_PORT));
 }
 

@@ -15,7 +15,10 @@
  * IPv6: extension headers are walked by hop (RFC 8200 4): at most EXTENSION_HEADERS_MAX of them, a
  * hop-by-hop header first or not at all and no longer than RFC 8504 5.3 lets a node ask. A real
  * fragment ends the walk, so that all fragments of a datagram name the same protocol.
+ *
+ * VXLAN in transit: the headers of the inner packet are read by the same code, one tunnel deep.
  */
+#include "dataplane/hash.h"
 #include "dataplane/plain.h"
 
 #define IPV4_HEADER_LEAST 20
@@ -24,9 +27,16 @@
 #define EXTENSION_HEADERS_MAX 8
 #define HOP_BY_HOP_BYTES_MAX  64
 
+/* UDP and VXLAN headers; then the inner frame. */
+#define VXLAN_FLAGS    8
+#define VXLAN_HEADERS  16
+#define VXLAN_HAS_VNI  0x08
+#define ETHERNET_BYTES 14
+#define TAG_BYTES      4
+#define INNER_TAGS_MAX 2
+
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
-    PROTOCOL_UDP = 17,
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_AUTHENTICATION = 51,
@@ -36,11 +46,6 @@ enum {
     PROTOCOL_SHIM6 = 140,
 };
 
-static uint16_t load2(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
 static bool fail(enum dp_reason *reason, enum dp_reason why)
 {
     *reason = why;
@@ -49,14 +54,66 @@ static bool fail(enum dp_reason *reason, enum dp_reason why)
 
 /* --- Upper layers ----------------------------------------------------------------------------- */
 
+static bool parse_ip(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
+                     struct dp_packet *packet, enum dp_reason *reason);
+
+/* The IP packet in an inner frame. RFC 7348 6.1 has tags removed, but not everybody does. NULL: there
+ * is none. */
+static const uint8_t *find_inner(const uint8_t *frame, size_t n, uint16_t *ethertype)
+{
+    size_t at = ETHERNET_BYTES;
+
+    if (n < at)
+        return NULL;
+    *ethertype = dp_load2(frame + 12);
+    for (unsigned tag = 0; tag < INNER_TAGS_MAX && dp_ethertype_is_tag(*ethertype); tag++) {
+        if (n < at + TAG_BYTES)
+            return NULL;
+        *ethertype = dp_load2(frame + at + 2);
+        at += TAG_BYTES;
+    }
+    return frame + at;
+}
+
+/* Lenient: whatever is wrong in there, or not at hand, only leaves the tunnel's own flow. */
+static void read_vxlan(struct dp_packet *packet, const uint8_t *udp, size_t n)
+{
+    struct dp_packet inner = {.in_tunnel = true};
+    enum dp_reason ignored;
+    const uint8_t *ip;
+    uint16_t ethertype;
+
+    if (packet->in_tunnel || n < VXLAN_HEADERS || !(udp[VXLAN_FLAGS] & VXLAN_HAS_VNI))
+        return;
+    ip = find_inner(udp + VXLAN_HEADERS, n - VXLAN_HEADERS, &ethertype);
+    if (ip && parse_ip(ip, (size_t)(udp + n - ip), SIZE_MAX, ethertype, &inner, &ignored))
+        dp_packet_carry(packet, &inner);
+}
+
+void dp_packet_carry(struct dp_packet *packet, const struct dp_packet *inner)
+{
+    const struct dp_flow_parts parts = dp_packet_flow(inner);
+    struct dp_flow *flow = &packet->inner;
+
+    *flow = (struct dp_flow){.family = inner->family,
+                             .protocol = parts.protocol,
+                             .source_port = parts.source_port,
+                             .destination_port = parts.destination_port,
+                             .flow_label = inner->flow_label};
+    memcpy(flow->source, parts.source, sizeof(flow->source));
+    memcpy(flow->destination, inner->destination, sizeof(flow->destination));
+}
+
 /* Both ports or none: half a tuple would split a flow. */
 static void read_ports(struct dp_packet *packet, uint8_t protocol, const uint8_t *bytes, size_t n)
 {
     if (!dp_protocol_has_ports(protocol) || n < 4)
         return;
-    packet->source_port = load2(bytes);
-    packet->destination_port = load2(bytes + 2);
+    packet->source_port = dp_load2(bytes);
+    packet->destination_port = dp_load2(bytes + 2);
     packet->has_ports = true;
+    if (protocol == DP_PROTOCOL_UDP && packet->destination_port == DP_VXLAN_PORT)
+        read_vxlan(packet, bytes, n);
 }
 
 /* In both ends, so that request and reply are one flow. */
@@ -64,7 +121,7 @@ static void read_echo_identifier(struct dp_packet *packet, const uint8_t *bytes,
 {
     if (n < 6)
         return;
-    packet->source_port = load2(bytes + 4);
+    packet->source_port = dp_load2(bytes + 4);
     packet->destination_port = packet->source_port;
     packet->has_ports = true;
 }
@@ -89,7 +146,7 @@ static void read_embedded4(struct dp_packet *packet, const uint8_t *bytes, size_
     packet->icmp_error = true;
     packet->error_protocol = bytes[9];
     memcpy(packet->error_peer, bytes + 16, 4);
-    if ((load2(bytes + 6) & 0x3fff) != 0 || n < header)
+    if ((dp_load2(bytes + 6) & 0x3fff) != 0 || n < header)
         return;
     if (bytes[9] == DP_PROTOCOL_ICMP)
         read_echo_identifier(packet, bytes + header, n - header);
@@ -173,7 +230,7 @@ static bool walk_one(struct walk *walk, enum dp_reason *reason)
     if (walk->offset + length > walk->captured)
         return fail(reason, DP_REASON_TOO_SHORT);
     /* Offset 0 and no more to come is a whole datagram (RFC 6946). */
-    walk->fragment = walk->next == PROTOCOL_FRAGMENT && (load2(header + 2) & 0xfff9) != 0;
+    walk->fragment = walk->next == PROTOCOL_FRAGMENT && (dp_load2(header + 2) & 0xfff9) != 0;
     walk->next = header[0];
     walk->offset += length;
     return true;
@@ -243,14 +300,14 @@ static bool parse4(const uint8_t *bytes, size_t captured, size_t wire, struct dp
         return fail(reason, DP_REASON_TOO_SHORT);
     if (!dp_ipv4_checksum_right(bytes, header))
         return fail(reason, DP_REASON_BAD_CHECKSUM);
-    packet->total_length = load2(bytes + 2);
+    packet->total_length = dp_load2(bytes + 2);
     if (packet->total_length < header || packet->total_length > wire)
         return fail(reason, DP_REASON_BAD_TOTAL_LENGTH);
     packet->header_length = (uint16_t)header;
     packet->family = LPM_IPV4;
     packet->ttl = bytes[8];
     packet->protocol = bytes[9];
-    packet->fragment = (load2(bytes + 6) & 0x3fff) != 0;
+    packet->fragment = (dp_load2(bytes + 6) & 0x3fff) != 0;
     memcpy(packet->source, bytes + 12, 4);
     memcpy(packet->destination, bytes + 16, 4);
     if (packet->fragment)
@@ -274,7 +331,7 @@ static bool parse6(const uint8_t *bytes, size_t captured, size_t wire, struct dp
         return fail(reason, DP_REASON_TOO_SHORT);
     if (bytes[0] >> 4 != 6)
         return fail(reason, DP_REASON_BAD_VERSION);
-    packet->total_length = (uint32_t)IPV6_HEADER + load2(bytes + 4);
+    packet->total_length = (uint32_t)IPV6_HEADER + dp_load2(bytes + 4);
     if (packet->total_length > wire)
         return fail(reason, DP_REASON_BAD_TOTAL_LENGTH);
     packet->family = LPM_IPV6;
@@ -299,15 +356,21 @@ static bool parse6(const uint8_t *bytes, size_t captured, size_t wire, struct dp
     return true;
 }
 
-bool dp_packet_parse_wire(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
-                          struct dp_packet *packet, enum dp_reason *reason)
+static bool parse_ip(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
+                     struct dp_packet *packet, enum dp_reason *reason)
 {
-    *packet = (struct dp_packet){0};
     if (ethertype == DP_ETHERTYPE_IPV4)
         return parse4(bytes, captured, wire, packet, reason);
     if (ethertype == DP_ETHERTYPE_IPV6)
         return parse6(bytes, captured, wire, packet, reason);
     return fail(reason, DP_REASON_UNKNOWN_ETHERTYPE);
+}
+
+bool dp_packet_parse_wire(const uint8_t *bytes, size_t captured, size_t wire, uint16_t ethertype,
+                          struct dp_packet *packet, enum dp_reason *reason)
+{
+    *packet = (struct dp_packet){0};
+    return parse_ip(bytes, captured, wire, ethertype, packet, reason);
 }
 
 bool dp_packet_parse(const uint8_t *bytes, size_t n, uint16_t ethertype, struct dp_packet *packet,

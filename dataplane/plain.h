@@ -52,6 +52,12 @@ static inline bool dp_ipv4_checksum_right(const uint8_t *header, size_t length)
     return sum % 0xffff == 0;
 }
 
+/* 802.1Q, 802.1ad, and what stacks of tags had before that. */
+static inline bool dp_ethertype_is_tag(uint16_t ethertype)
+{
+    return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
+}
+
 /* TCP, UDP, SCTP, UDP-Lite and DCCP begin with source and destination port. */
 static inline bool dp_protocol_has_ports(uint8_t protocol)
 {

@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-static void store16(uint8_t *bytes, uint16_t value)
-{
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
-
 bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uint8_t destination[6],
                       uint16_t ethertype)
 {
@@ -23,10 +17,10 @@ bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uin
     memcpy(header, destination, 6);
     memcpy(header + 6, nic->gateway_mac, 6);
     if (tagged) {
-        store16(header + 12, 0x8100);
-        store16(header + 14, nic->vlan);
+        dp_store2(header + 12, 0x8100);
+        dp_store2(header + 14, nic->vlan);
     }
-    store16(header + bytes - 2, ethertype);
+    dp_store2(header + bytes - 2, ethertype);
     return true;
 }
 

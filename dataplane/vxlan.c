@@ -16,29 +16,18 @@
 
 #include "dataplane/checksum.h"
 #include "dataplane/hash.h"
+#include "dataplane/plain.h"
 #include "dataplane/stages.h"
 
 #define IPV4_BYTES   20u
 #define IPV6_BYTES   40u
 #define UDP_BYTES    8u
 #define VXLAN_BYTES  8u
-#define PROTOCOL_UDP 17
 #define TUNNEL_TTL   64
 #define FLAG_VNI     0x08 /* the only one that means anything; others are ignored (section 5) */
 #define ECN_MASK     0x3
 #define ECN_MARKED   0x3
 #define SOURCE_PORTS 49152u /* and above: the dynamic ports (section 5) */
-
-static uint16_t load16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static void store16(uint8_t *bytes, uint32_t value)
-{
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
 
 /* --- Into the tunnel -------------------------------------------------------------------------- */
 
@@ -47,7 +36,7 @@ static uint8_t traffic_class(const uint8_t *frame)
 {
     const uint8_t *packet = frame + DP_ETHERNET_BYTES;
 
-    switch (load16(frame + DP_ETHERNET_BYTES - 2)) {
+    switch (dp_load2(frame + DP_ETHERNET_BYTES - 2)) {
     case DP_ETHERTYPE_IPV4:
         return packet[1];
     case DP_ETHERTYPE_IPV6:
@@ -65,10 +54,10 @@ static void write_ipv4(uint8_t *ip, const struct dp_underlay *underlay,
     memset(ip, 0, IPV4_BYTES);
     ip[0] = 0x45;
     ip[1] = class;
-    store16(ip + 2, IPV4_BYTES + udp_bytes);
+    dp_store2(ip + 2, IPV4_BYTES + udp_bytes);
     ip[6] = 0x40; /* DF, hence no identification (RFC 6864) */
     ip[8] = TUNNEL_TTL;
-    ip[9] = PROTOCOL_UDP;
+    ip[9] = DP_PROTOCOL_UDP;
     memcpy(ip + 12, underlay->address.bytes, 4);
     memcpy(ip + 16, remote->bytes, 4);
     checksum = dp_checksum(ip, IPV4_BYTES);
@@ -81,8 +70,8 @@ static void write_ipv6(uint8_t *ip, const struct dp_underlay *underlay,
     memset(ip, 0, 8);
     ip[0] = (uint8_t)(0x60 | class >> 4);
     ip[1] = (uint8_t)(class << 4);
-    store16(ip + 4, udp_bytes);
-    ip[6] = PROTOCOL_UDP;
+    dp_store2(ip + 4, udp_bytes);
+    ip[6] = DP_PROTOCOL_UDP;
     ip[7] = TUNNEL_TTL;
     memcpy(ip + 8, underlay->address.bytes, 16);
     memcpy(ip + 24, remote->bytes, 16);
@@ -92,14 +81,14 @@ static void write_vxlan(uint8_t *udp, uint32_t vni, uint32_t flow, uint32_t udp_
 {
     uint8_t *vxlan = udp + UDP_BYTES;
 
-    store16(udp, SOURCE_PORTS | ((flow ^ flow >> 16) & ~SOURCE_PORTS & UINT16_MAX));
-    store16(udp + 2, DP_VXLAN_PORT);
-    store16(udp + 4, udp_bytes);
-    store16(udp + 6, 0);
+    dp_store2(udp, SOURCE_PORTS | ((flow ^ flow >> 16) & ~SOURCE_PORTS & UINT16_MAX));
+    dp_store2(udp + 2, DP_VXLAN_PORT);
+    dp_store2(udp + 4, udp_bytes);
+    dp_store2(udp + 6, 0);
     memset(vxlan, 0, VXLAN_BYTES);
     vxlan[0] = FLAG_VNI;
     vxlan[4] = (uint8_t)(vni >> 16);
-    store16(vxlan + 5, vni);
+    dp_store2(vxlan + 5, vni);
 }
 
 /* The MAC of whoever is next on the way. In a replay nobody is, and the file shows one all the
@@ -137,7 +126,7 @@ bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct 
         return false;
     memcpy(header, mac, 6);
     memcpy(header + 6, underlay->self->gateway_mac, 6);
-    store16(header + 12, six ? DP_ETHERTYPE_IPV6 : DP_ETHERTYPE_IPV4);
+    dp_store2(header + 12, six ? DP_ETHERTYPE_IPV6 : DP_ETHERTYPE_IPV4);
     ip = header + DP_ETHERNET_BYTES;
     write_vxlan(ip + ip_bytes, nic->vni, flow, udp_bytes);
     if (six) {
@@ -168,15 +157,10 @@ static bool is_sound(const struct dp_burst *burst, const struct rte_mbuf *mbuf,
     if (bytes < UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES ||
         rte_pktmbuf_data_len(mbuf) < at + UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES)
         return false;
-    if (load16(udp + 4) != bytes || !(udp[UDP_BYTES] & FLAG_VNI))
+    if (dp_load2(udp + 4) != bytes || !(udp[UDP_BYTES] & FLAG_VNI))
         return false;
-    return load16(udp + 6) == 0 || burst->partial_checksums ||
+    return dp_load2(udp + 6) == 0 || burst->partial_checksums ||
            dp_udp_checksum_good(mbuf, DP_ETHERNET_BYTES, outer);
-}
-
-static bool has_tag(uint16_t ethertype)
-{
-    return ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100;
 }
 
 /* From here on the frame is the inner one. */
@@ -191,7 +175,7 @@ static void uncover(struct dp_frame *frame, const struct dp_packet *outer)
         rte_pktmbuf_trim(frame->mbuf, (uint16_t)padding);
     frame->bytes = bytes;
     memcpy(frame->source_mac, inner + 6, sizeof(frame->source_mac));
-    frame->ethertype = load16(inner + 12);
+    frame->ethertype = dp_load2(inner + 12);
     frame->l2_bytes = DP_ETHERNET_BYTES;
 }
 
@@ -252,7 +236,7 @@ enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst
     frame->congested = (class & ECN_MASK) == ECN_MARKED;
     vni = dp_load4(ip + outer->header_length + UDP_BYTES + 4) >> 8;
     uncover(frame, outer);
-    if (has_tag(frame->ethertype)) /* section 6.1 */
+    if (dp_ethertype_is_tag(frame->ethertype)) /* section 6.1 */
         return drop(burst, i, DP_REASON_VXLAN_BAD);
     nic = find_sender(path, frame, port, vni, &remote);
     if (nic) {
@@ -280,12 +264,12 @@ bool dp_vxlan_mark(uint8_t *ip, uint8_t family)
     if (((*at >> shift) & ECN_MASK) == 0)
         return false;
     if (family == LPM_IPV4) {
-        sum = (uint16_t)~load16(ip + 10);
-        sum += (uint16_t)~load16(ip);
-        sum += (uint16_t)(load16(ip) | ECN_MARKED);
+        sum = (uint16_t)~dp_load2(ip + 10);
+        sum += (uint16_t)~dp_load2(ip);
+        sum += (uint16_t)(dp_load2(ip) | ECN_MARKED);
         sum = (sum & 0xffff) + (sum >> 16);
         sum = (sum & 0xffff) + (sum >> 16);
-        store16(ip + 10, (uint16_t)~sum);
+        dp_store2(ip + 10, (uint16_t)~sum);
     }
     *at |= (uint8_t)(ECN_MARKED << shift);
     return true;

@@ -131,7 +131,7 @@ static size_t find(const char *what)
 
 /* Of a flow. NULL: not given. */
 struct flow_options {
-    const char *source, *protocol, *source_port, *destination_port;
+    const char *source, *protocol, *source_port, *destination_port, *inner;
 };
 
 /* A number, or the text as it is: the engine says what is wrong with it. */
@@ -144,13 +144,30 @@ static json_t *word(const char *text)
     return text ? json_string(text) : NULL;
 }
 
+/* "SOURCE,DESTINATION,PROTOCOL,SPORT,DPORT", as much of it as there is. */
+static json_t *inner_of(const char *text)
+{
+    static const char *const keys[] = {"source", "destination", "protocol", "source_port",
+                                       "destination_port"};
+    json_t *inner = text ? json_pack("{s:s}", "protocol", "tcp") : NULL;
+    char part[64];
+    for (size_t i = 0; text && *text && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        size_t n = strcspn(text, ",");
+        snprintf(part, sizeof(part), "%.*s", (int)(n < sizeof(part) ? n : sizeof(part)), text);
+        json_object_set_new(inner, keys[i], word(part));
+        text += n + (text[n] == ',');
+    }
+    return inner;
+}
+
 static json_t *flow_request(const char *const arguments[3], const struct flow_options *flow)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o*, s:o*, s:o*}", "command", "show", "what",
-                     "flow", "nic", arguments[1], "destination", arguments[2], "source",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o*, s:o*, s:o*, s:o*}", "command", "show",
+                     "what", "flow", "nic", arguments[1], "destination", arguments[2], "source",
                      flow->source, "protocol", word(flow->protocol ? flow->protocol : "tcp"),
                      "source_port", word(flow->source_port), "destination_port",
-                     word(flow->destination_port ? flow->destination_port : "443"));
+                     word(flow->destination_port ? flow->destination_port : "443"), "inner",
+                     inner_of(flow->inner));
 }
 
 /* Takes "what" and what follows it. */
@@ -174,6 +191,7 @@ static int run_show(int argc, char **argv)
                                          {.name = "proto", .value = &flow.protocol},
                                          {.name = "sport", .value = &flow.source_port},
                                          {.name = "dport", .value = &flow.destination_port},
+                                         {.name = "inner", .value = &flow.inner},
                                          {0}};
     size_t document = find(argc > 1 ? argv[1] : "");
     int code =
@@ -204,7 +222,8 @@ const struct cli_command cli_show = {
         "  report          sessions, counters, ports, groups: the document of docs/live.md\n"
         "  peers           BGP sessions only\n"
         "  routes NIC      its effective routes, as 'fingerpost routes' has them of the twin\n"
-        "  learned RS PEER     what a peer announced to a route server or gateway, as 'fingerpost learned'\n"
+        "  learned RS PEER     what a peer announced to a route server or gateway, as 'fingerpost "
+        "learned'\n"
         "  advertised RS PEER  what it was sent\n"
         "  groups          next-hop groups: members, who is in and why not, buckets, packets\n"
         "  ports           ports and their queues\n"
@@ -215,8 +234,10 @@ const struct cli_command cli_show = {
         "  --group G       of 'groups': this number, or load balancer, only\n"
         "  --source A      of 'flow': source address (default: the NIC's own)\n"
         "  --proto P       of 'flow': tcp (default), udp, sctp, icmp or a number up to 255\n"
-        "  --sport N       of 'flow': source port (default 0)\n"
+        "  --sport N       of 'flow': source port (default 0), or identifier of an echo request\n"
         "  --dport N       of 'flow': destination port (default 443)\n"
+        "  --inner SRC,DST[,P[,SPORT[,DPORT]]]\n"
+        "                  of 'flow': what a VXLAN packet (--proto udp --dport 4789) carries\n"
         "  --socket PATH   engine.control_socket of the engine (default /run/fingerpost.sock)\n"
         "  --json          the same as one JSON document\n\n"
         "Example: sudo fingerpost show peers --socket /run/fingerpost.sock\n",

@@ -43,7 +43,8 @@ enum fabric_nva_reflect { FABRIC_REFLECT_ALWAYS, FABRIC_REFLECT_B2B, FABRIC_REFL
  * says otherwise. */
 struct fabric_quirks {
     bool peer_limit, count_mode, damping, half_programming, own_route_to_originator, single_er_path,
-        independent_hash, transparent_ttl, silent_drops, two_octet_asn, no_ipv6, no_md5, no_bfd;
+        independent_hash, transparent_ttl, silent_drops, two_octet_asn, no_ipv6, no_md5, no_bfd,
+        outer_hash;
     enum fabric_nva_reflect nva_reflect;
 };
 
@@ -87,8 +88,8 @@ struct fabric_vnet {
     const char *region;
     struct fabric_prefixes space;
     struct fabric_prefixes bgp_overrides; /* in which BGP comes before address space */
-    uint32_t first_subnet, subnet_count; /* in fabric.subnets */
-    uint32_t route_server;               /* that stands in this VNet, or FABRIC_NONE */
+    uint32_t first_subnet, subnet_count;  /* in fabric.subnets */
+    uint32_t route_server;                /* that stands in this VNet, or FABRIC_NONE */
 };
 
 /* Options of one side, the side of `vnets[i]`: what that VNet allows, or uses, of the other. */
@@ -285,7 +286,7 @@ struct fabric_route_server {
     struct lpm_address cluster_id; /* IPv4; family 0: the identifier of each instance */
     uint32_t peer_limit, prefix_limit;
     struct fabric_prefixes summaries; /* told instead of the address space inside them */
-    uint32_t failback_hold_down_s; /* UINT32_MAX: NICs never go back by themselves */
+    uint32_t failback_hold_down_s;    /* UINT32_MAX: NICs never go back by themselves */
     struct fabric_bgp_peer *peers;
     uint32_t peer_count;
     struct fabric_dynamic_peers *dynamic_peers;

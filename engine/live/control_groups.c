@@ -14,6 +14,7 @@
 /* Of a packet that nobody sent: any that routers let pass. */
 #define FLOW_TTL   64
 #define FLOW_BYTES 60
+enum { ICMP_ECHO_REQUEST = 8, ICMPV6_ECHO_REQUEST = 128 }; /* RFC 792, RFC 4443 */
 
 static const char *text_of(const json_t *request, const char *key)
 {
@@ -226,21 +227,44 @@ static bool read_protocol(const json_t *value, uint8_t family, uint8_t *protocol
     return json_is_integer(value) && given >= 0 && given <= UINT8_MAX;
 }
 
-static const char *read_flow(const struct live *live, const json_t *request, uint32_t nic,
-                             struct lpm_address ends[2], struct dp_packet *packet)
+/* An echo request has its identifier in both ports' place. */
+static void set_ports(struct dp_packet *packet)
+{
+    const uint8_t protocol = packet->protocol;
+    const bool echo = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+    packet->has_ports =
+        protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP || echo;
+    if (!echo)
+        return;
+    packet->icmp_type = packet->family == LPM_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+    packet->destination_port = packet->source_port;
+}
+
+/* own gives the source where the request does not: NULL, or a NIC. */
+static const char *read_ends(const json_t *request, const struct fabric_nic *own,
+                             struct lpm_address ends[2])
 {
     const char *source = text_of(request, "source"), *destination = text_of(request, "destination");
-    const struct lpm_address *own;
-    uint8_t protocol;
+    const struct lpm_address *given = NULL;
     if (!destination || lpm_address_parse(destination, &ends[1]) != 0)
         return "'destination' is an IP address";
-    own = fabric_nic_address(&live->fabric->nics[nic], ends[1].family);
-    if (source ? lpm_address_parse(source, &ends[0]) != 0 : !own)
-        return "'source' is an IP address; the NIC has none of the destination's family";
-    if (!source)
-        ends[0] = *own;
-    if (ends[0].family != ends[1].family)
-        return "'source' and 'destination' are of one family";
+    if (!source && own)
+        given = fabric_nic_address(own, ends[1].family);
+    if (source ? lpm_address_parse(source, &ends[0]) != 0 : !given)
+        return own ? "'source' is an IP address; the NIC has none of the destination's family"
+                   : "'source' is an IP address";
+    if (given)
+        ends[0] = *given;
+    return ends[0].family == ends[1].family ? NULL : "'source' and 'destination' are of one family";
+}
+
+static const char *read_packet(const json_t *request, const struct fabric_nic *own,
+                               struct lpm_address ends[2], struct dp_packet *packet)
+{
+    const char *error = read_ends(request, own, ends);
+    uint8_t protocol;
+    if (error)
+        return error;
     if (!read_protocol(json_object_get(request, "protocol"), ends[0].family, &protocol))
         return "'protocol' is tcp, udp, sctp, icmp or a number up to 255";
     *packet = (struct dp_packet){.family = ends[0].family,
@@ -250,11 +274,28 @@ static const char *read_flow(const struct live *live, const json_t *request, uin
     if (!read_port(request, "source_port", &packet->source_port) ||
         !read_port(request, "destination_port", &packet->destination_port))
         return "'source_port' and 'destination_port' are numbers up to 65535";
-    packet->has_ports =
-        protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+    set_ports(packet);
     memcpy(packet->source, ends[0].bytes, sizeof(packet->source));
     memcpy(packet->destination, ends[1].bytes, sizeof(packet->destination));
     return NULL;
+}
+
+static const char *read_flow(const struct live *live, const json_t *request, uint32_t nic,
+                             struct lpm_address ends[2], struct dp_packet *packet)
+{
+    const json_t *inside = json_object_get(request, "inner");
+    const char *error = read_packet(request, &live->fabric->nics[nic], ends, packet);
+    struct lpm_address inner_ends[2];
+    struct dp_packet inner;
+    if (error || !inside)
+        return error;
+    if (packet->protocol != IPPROTO_UDP || packet->destination_port != DP_VXLAN_PORT)
+        return "'inner' is what VXLAN carries: protocol udp, destination_port 4789";
+    error = json_is_object(inside) ? read_packet(inside, NULL, inner_ends, &inner)
+                                   : "'inner' is an object";
+    if (!error)
+        dp_packet_carry(packet, &inner);
+    return error;
 }
 
 static json_t *next_hop_json(const struct live *live, uint32_t next_hop)
@@ -323,6 +364,8 @@ json_t *live_show_flow(struct live *live, const json_t *request, const char **er
     json_object_set_new(document, "protocol", number(packet.protocol));
     json_object_set_new(document, "source_port", number(packet.source_port));
     json_object_set_new(document, "destination_port", number(packet.destination_port));
+    if (packet.inner.family != 0)
+        json_object_set(document, "inner", json_object_get(request, "inner"));
     json_object_set_new(document, "matched",
                         matched ? json_string(lpm_prefix_format(&route.prefix, text))
                                 : json_null());

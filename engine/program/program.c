@@ -29,7 +29,8 @@ struct dp_forwarding_config program_forwarding_config(const struct fabric *fabri
             GROUP_CAPACITY_BASE + 4 * fabric->vnets_count + fabric->load_balancers_count,
         .decrement_ttl = !fabric->quirks.transparent_ttl,
         .silent_drops = fabric->quirks.silent_drops,
-        .hash_fields = fabric->ecmp.hash_fields ? fabric->ecmp.hash_fields : 5,
+        .hash_fields = (fabric->ecmp.hash_fields ? fabric->ecmp.hash_fields : 5) |
+                       (fabric->quirks.outer_hash ? 0 : DP_HASH_INNER),
     };
 }
 

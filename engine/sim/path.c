@@ -108,6 +108,8 @@ void walk_packet(struct walk *walk, const struct path_flow *flow)
     };
     memcpy(packet->source, flow->source.bytes, sizeof(packet->source));
     memcpy(packet->destination, flow->destination.bytes, sizeof(packet->destination));
+    if (flow->inner)
+        dp_packet_carry(packet, flow->inner);
 }
 
 /* --- The fabric's step -------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ struct path_flow {
     uint8_t protocol;
     uint16_t source_port, destination_port;
     uint8_t ttl;
+    const struct dp_packet *inner; /* that a tunnel carries in it, for all to see; NULL: none */
 };
 
 enum path_verdict { PATH_DELIVERED, PATH_DROPPED, PATH_LOOP };

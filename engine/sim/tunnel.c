@@ -46,6 +46,7 @@ static struct path_flow outer_flow(const struct walk *walk, const struct sim_cir
     flow.protocol = PROTOCOL_UDP;
     flow.destination_port = PORT_VXLAN;
     flow.source_port = (uint16_t)(PORT_FIRST + (dp_flow_hash(&walk->packet, 5, 0) & PORT_MASK));
+    flow.inner = &walk->packet;
     return flow;
 }
 

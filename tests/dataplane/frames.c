@@ -130,6 +130,21 @@ void frame_udp6(struct frame *frame, const char *source, const char *destination
     add_udp(frame, port, payload);
 }
 
+void frame_vxlan(struct frame *frame, const char *source, const char *destination, uint16_t port,
+                 const struct frame *inner)
+{
+    static const uint8_t vxlan[8] = {0x08, [4] = 0, 0, 100};
+    const uint16_t n = (uint16_t)(sizeof(vxlan) + inner->captured);
+    const bool six = strchr(source, ':') != NULL;
+    uint8_t *udp;
+
+    (six ? frame_udp6 : frame_udp4)(frame, source, destination, port, n);
+    udp = frame->bytes + 14 + (six ? 40 : 20);
+    store16(udp + 2, 4789);
+    memcpy(udp + 8, vxlan, sizeof(vxlan));
+    memcpy(udp + 16, inner->bytes, inner->captured);
+}
+
 void frame_echo4(struct frame *frame, const char *source, const char *destination, uint16_t payload)
 {
     uint8_t echo[8] = {8, 0, 0, 0, 0x12, 0x34, 0, 1};

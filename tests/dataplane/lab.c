@@ -156,7 +156,7 @@ void lab_open(struct lab *lab, const struct lab_options *options)
         .vnet_capacity = 4,
         .group_capacity = 16,
         .decrement_ttl = !options->keep_ttl,
-        .hash_fields = 5,
+        .hash_fields = 5 | DP_HASH_INNER,
     };
 
     *lab = (struct lab){.options = *options};

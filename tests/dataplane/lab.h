@@ -65,6 +65,9 @@ void frame_udp4(struct frame *frame, const char *source, const char *destination
                 uint16_t payload);
 void frame_udp6(struct frame *frame, const char *source, const char *destination, uint16_t port,
                 uint16_t payload);
+/* A guest's own tunnel, VNI 100: `inner` in UDP to port 4789. */
+void frame_vxlan(struct frame *frame, const char *source, const char *destination, uint16_t port,
+                 const struct frame *inner);
 void frame_echo4(struct frame *frame, const char *source, const char *destination,
                  uint16_t payload);
 void frame_echo6(struct frame *frame, const char *source, const char *destination,

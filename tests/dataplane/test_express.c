@@ -25,7 +25,7 @@ static struct dp_tx txs[WAYS][PORTS];
 static struct dp_worker workers[WAYS];
 static struct rte_mempool *pool;
 static struct test_random chance;
-static struct frame frame;
+static struct frame frame, inner;
 static unsigned taken; /* by the express way */
 
 static void open_lab(bool keep_ttl)
@@ -99,7 +99,7 @@ static void draw_packet(const char *own4, const char *own6)
     const uint16_t payload =
         (uint16_t)test_random_below(&chance, test_random_one_in(&chance, 4) ? 300 : 100);
 
-    switch (test_random_below(&chance, 12)) {
+    switch (test_random_below(&chance, 14)) {
     case 0:
         frame_echo4(&frame, pick(from4, 5), pick(to4, 11), payload);
         break;
@@ -120,6 +120,14 @@ static void draw_packet(const char *own4, const char *own6)
         break;
     case 8:
         frame_udp6(&frame, own6, "2001:db8::9", port, payload);
+        break;
+    case 12: /* a guest's tunnel */
+        frame_udp4(&inner, pick(from4, 5), pick(to4, 11), port, payload / 2);
+        frame_vxlan(&frame, own4, "192.0.2.1", (uint16_t)test_random_next(&chance), &inner);
+        break;
+    case 13:
+        frame_udp6(&inner, pick(from6, 5), pick(to6, 7), port, payload / 2);
+        frame_vxlan(&frame, own6, "2001:db8::9", (uint16_t)test_random_next(&chance), &inner);
         break;
     default:
         frame_udp4(&frame, pick(from4, 5), pick(to4, 11), port, payload);

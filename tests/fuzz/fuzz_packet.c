@@ -88,7 +88,7 @@ static void set_up(void)
                                                 .vnet_capacity = 1,
                                                 .group_capacity = 4,
                                                 .decrement_ttl = true,
-                                                .hash_fields = 5};
+                                                .hash_fields = 5 | DP_HASH_INNER};
     const struct lpm_prefix space[] = {prefix("10.1.0.0/16"), prefix("fd00:1::/48")};
     struct lpm_route routes4[] = {{.prefix = prefix("10.1.0.0/16")},
                                   {.prefix = prefix("10.0.0.0/8")},
@@ -141,7 +141,11 @@ static void check_packet(const struct dp_packet *packet, size_t captured, size_t
     memcpy(reverse.destination, packet->source, 16);
     reverse.source_port = packet->destination_port;
     reverse.destination_port = packet->source_port;
-    for (unsigned fields = 2; fields <= 5; fields++)
+    memcpy(reverse.inner.source, packet->inner.destination, 16);
+    memcpy(reverse.inner.destination, packet->inner.source, 16);
+    reverse.inner.source_port = packet->inner.destination_port;
+    reverse.inner.destination_port = packet->inner.source_port;
+    for (unsigned fields = 2; fields <= (5 | DP_HASH_INNER); fields++)
         REQUIRE(dp_flow_hash(packet, fields, 0) == dp_flow_hash(&reverse, fields, 0));
 }
 

@@ -128,6 +128,18 @@ def takes_members_out_of_groups_and_lets_them_in(folder):
         assert flow["verdict"] == "forwarded" and flow["matched"] == "20.0.1.0/24", flow
         assert flow["group"]["group"] == row["group"] and flow["to_nic"] in ("nva1", "nva2"), flow
         chosen = flow["next_hop"]
+
+        # A tunnel's two directions have source ports of their own, and meet the same next hop all the same.
+        def tunnel(port, inner):
+            return ask(folder, "show", "flow", "vm", "20.0.1.9", "--proto", "udp", "--dport", "4789", "--sport", port,
+                       "--inner", inner)
+
+        there = tunnel("50000", "172.16.0.4,172.16.9.9,tcp,4000,443")
+        back = tunnel("61111", "172.16.9.9,172.16.0.4,tcp,443,4000")
+        inner = ask(folder, "show", "flow", "vm", "20.0.1.9", "--source", "172.16.0.4", "--sport", "4000")
+        assert there["hash"] == back["hash"] and there["next_hop"] == back["next_hop"], (there, back)
+        assert there["inner"]["source"] == "172.16.0.4" and "inner" not in inner, there
+        assert there["hash"] != tunnel("50000", "172.16.0.4,172.16.9.9,tcp,4001,443")["hash"], there
         other = "10.77.1.4" if chosen == "10.77.1.5" else "10.77.1.5"
 
         assert ask(folder, "set", "member", number, chosen, "down") == {"groups": 1}
@@ -176,7 +188,10 @@ def takes_members_out_of_groups_and_lets_them_in(folder):
         assert {"received", "nics", "members", "ports"} <= set(ask(folder, "show", "counters"))
         assert ask(folder, "show", "ports") == {"ports": []}
         for wrong in (("vm9", "20.0.2.9"), ("vm", "x"), ("vm", "20.0.2.9", "--source", "::1"),
-                      ("vm", "20.0.2.9", "--sport", "65536"), ("vm", "20.0.2.9", "--proto", "256")):
+                      ("vm", "20.0.2.9", "--sport", "65536"), ("vm", "20.0.2.9", "--proto", "256"),
+                      ("vm", "20.0.2.9", "--inner", "172.16.0.4,172.16.9.9"),
+                      ("vm", "20.0.2.9", "--proto", "udp", "--dport", "4789", "--inner", "172.16.0.4"),
+                      ("vm", "20.0.2.9", "--proto", "udp", "--dport", "4789", "--inner", "172.16.0.4,::1")):
             ask(folder, "show", "flow", *wrong, code=2)
         assert "number of a group" in ask(folder, "show", "groups", "--group", "9999", code=2)
         engine.stop()
