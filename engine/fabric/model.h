@@ -499,7 +499,9 @@ struct fabric_bmp {
 struct fabric_engine {
     unsigned *cores;
     unsigned core_count;                         /* 0: default */
-    const char *control_socket, *metrics_listen; /* or NULL */
+    const char *control_socket; /* or NULL */
+    const char *metrics_listen; /* address:port, see fabric_socket_parse(); or NULL */
+    struct fabric_place metrics_place;
     struct fabric_bmp *bmp;
     uint32_t bmp_count;
     struct fabric_events events;

@@ -9,7 +9,6 @@
 static const struct key_without_effect {
     const char *object, *key;
 } without_effect[] = {
-    {"engine", "metrics_listen"},
     {"internet", "next_hop"},
 };
 #define WITHOUT_EFFECT_COUNT (sizeof(without_effect) / sizeof(*without_effect))

@@ -36,8 +36,19 @@ static void check_collectors(struct fabric_loader *loader)
     }
 }
 
+/* For what only the running engine finds: that the port is taken. */
+static void place_metrics(struct fabric_loader *loader)
+{
+    struct fabric_engine *engine = &loader->fabric->engine;
+    const struct fabric_place *place = fabric_noted(loader, &engine->metrics_listen);
+
+    if (place)
+        engine->metrics_place = *place;
+}
+
 void fabric_validate_engine(struct fabric_loader *loader)
 {
+    place_metrics(loader);
     check_cores(loader);
     check_collectors(loader);
 }

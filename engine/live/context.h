@@ -7,6 +7,7 @@
  *                ├─ listeners[]   one per local address          listener.c
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
  *                ├─ control       the control socket and its clients               control.c
+ *                ├─ metrics       HTTP for whoever scrapes them                    metrics.c
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
  *                ├─ probes        of load balancers' backends    probe.c
@@ -54,6 +55,7 @@ struct live_candidates;
 struct live_collectors;
 struct live_control;
 struct live_events;
+struct live_metrics;
 struct live_probes;
 struct live_table_dump;
 struct live_connection;
@@ -97,6 +99,12 @@ struct live_peer {
     char last_line[200]; /* the last thing said about it in the log: not said twice in a row */
 };
 
+/* How late the control thread was at housekeeping, which is due ten times a second: what else it did, and
+ * what the machine gave others. */
+struct live_lateness {
+    uint64_t due_ns, looks, sum_ns, most_ns;
+};
+
 struct live {
     const struct fabric *fabric;
     struct live_options options;
@@ -120,6 +128,7 @@ struct live {
     struct live_control *control;       /* NULL: the file has no control socket */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
+    struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */
     struct live_bfd *bfd;               /* NULL: no peer has BFD */
     struct live_probes *probes;         /* NULL: no load balancer */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
@@ -129,7 +138,8 @@ struct live {
     bool flush_fails;
     uint64_t slice_began_ns;   /* CPU time of this thread at the last look at timers */
     uint64_t slice_longest_ns; /* what it ever worked between two such looks */
-    uint64_t tick_due_ms;      /* what the timer is set to */
+    struct live_lateness late;
+    uint64_t tick_due_ms; /* what the timer is set to */
     uint64_t started_ms;
     bool stopping;
     bool stop_asked; /* over the control socket: at the end of the turn */

@@ -29,6 +29,7 @@
 #include "engine/live/interface.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
+#include "engine/live/metrics.h"
 #include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
 #include "engine/live/probe.h"
@@ -184,12 +185,26 @@ static void live_settle(uv_prepare_t *prepare)
         uv_stop(&live->loop);
 }
 
+/* libuv sets a timer that repeats by the time at which the turn began. */
+static void note_lateness(struct live *live)
+{
+    struct live_lateness *late = &live->late;
+    uint64_t now_ns = uv_hrtime();
+    uint64_t late_ns = now_ns > late->due_ns ? now_ns - late->due_ns : 0;
+    late->looks++;
+    late->sum_ns += late_ns;
+    late->most_ns = late_ns > late->most_ns ? late_ns : late->most_ns;
+    late->due_ns = (uv_now(&live->loop) + LIVE_HOUSEKEEPING_MS) * 1000000u;
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
     struct live *live = timer->data;
     uint64_t now_ms = live_now();
+    note_lateness(live);
     live_listeners_housekeeping(live);
     live_candidates_housekeeping(live, now_ms);
+    live_metrics_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     controller_tick_groups(live->plane.controller, now_ms);
     live_plane_watch(&live->plane, live->fabric);
@@ -356,6 +371,8 @@ static int start(struct live *live, char error[LIVE_ERROR_TEXT])
     char plane_error[DP_ERROR_TEXT] = "";
     int status = open_loop(live, error);
     if (!status)
+        status = live_metrics_open(live, error, LIVE_ERROR_TEXT);
+    if (!status)
         status = live_neighbors_create(live, error, LIVE_ERROR_TEXT);
     if (!status)
         status = live_candidates_create(live, error, LIVE_ERROR_TEXT);
@@ -391,6 +408,7 @@ static void run(struct live *live)
     uv_prepare_start(&live->prepare, live_settle);
     uv_timer_start(&live->housekeeping, on_housekeeping, LIVE_HOUSEKEEPING_MS,
                    LIVE_HOUSEKEEPING_MS);
+    live->late.due_ns = (uv_now(&live->loop) + LIVE_HOUSEKEEPING_MS) * 1000000u;
     live_log("running: NICs %u, ports %u, workers %u, BGP addresses %u, sessions %zu",
              live->fabric->nics_count, live->fabric->ports_count, live->plane.workers,
              live->listener_count, live->peer_count + live->gateway_peer_count);
@@ -430,6 +448,7 @@ static void finish(struct live *live)
     live_table_dump_close(live);
     live_collectors_close(live);
     live_control_close(live);
+    live_metrics_close(live);
     live_listeners_close(live);
     live_candidates_close(live);
     live_bfd_close(live->bfd);
@@ -442,6 +461,7 @@ static void finish(struct live *live)
     live_table_dump_free(live);
     live_collectors_free(live);
     live_control_free(live);
+    live_metrics_free(live);
     live_events_close(live);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);

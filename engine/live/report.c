@@ -194,6 +194,7 @@ json_t *live_report(const struct live *live, json_t *state)
                         json_real((double)(live_now() - live->started_ms) / 1000.0));
     json_object_set_new(report, "longest_slice_ms",
                         json_real((double)live->slice_longest_ns / 1e6));
+    json_object_set_new(report, "late_ms_most", json_real((double)live->late.most_ns / 1e6));
     json_object_update(report, counters);
     json_decref(counters);
     json_object_set_new(report, "next_hops", next_hop_rows(live));

@@ -1,7 +1,7 @@
 /*
  * What the engine says about itself: one JSON document, and the same document as text for people.
  *
- *   {"fabric", "seconds", "received", "forwarded", "answered", "dropped": {reason: n},
+ *   {"fabric", "seconds", "longest_slice_ms", "late_ms_most", "received", "forwarded", "answered", "dropped": {reason: n},
  *    "sessions":  [{"route_server" or "gateway", "instance", "peer", "address", "asn", "state", "since_seconds",
  * "learned", "advertised", "updates_in", "updates_out", "established", "reason", "key",
  * "hold_time_s", "keepalive_ms", "capabilities": [], "last_error_sent", "last_error_received", "bfd": {"state",

@@ -152,9 +152,7 @@ Test(load_text, keys_and_types)
         {{{"fabric: base", "fabric: base\n"
                            "engine: {metrics_listen: 127.0.0.1}"}},
          "base.yaml:2: error: engine.metrics_listen: '127.0.0.1' is not an address and port like "
-         "127.0.0.1:9460 or [::1]:9460\n"
-         "base.yaml:2: warning no-effect: 'engine.metrics_listen' is read and checked but has no "
-         "effect in this version\n"},
+         "127.0.0.1:9460 or [::1]:9460\n"},
         {{{"fabric: base", "fabric: base\n"
                            "engine: {cores: [1, 2048]}"}},
          "base.yaml:2: error: engine.cores: '2048' is not a whole number from 0 to 1023\n"},
