@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/fabric/effective.h"
+#include "engine/fabric/placement.h"
 #include "engine/fabric/route_server.h"
 
 #define CONNECT_RETRY_S 10
@@ -24,6 +25,13 @@ enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway)
 uint32_t fabric_gateway_server(const struct fabric *fabric, uint32_t gateway)
 {
     return fabric->vnets[fabric->gateways[gateway].vnet].route_server;
+}
+
+/* Above all that people number by hand. */
+uint32_t fabric_gateway_kernel_table(const struct fabric_gateway *gateway)
+{
+    return gateway->kernel_table ? gateway->kernel_table
+                                 : 0x1000000u + fabric_name_vni(gateway->name);
 }
 
 /* --- Routes of GatewaySubnet ------------------------------------------------------------------ */

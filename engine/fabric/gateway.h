@@ -30,6 +30,9 @@ enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway);
 /* The route server of its VNet. */
 uint32_t fabric_gateway_server(const struct fabric *fabric, uint32_t gateway);
 
+/* The kernel's routing table for what comes through its port: of the file, or made from its name. */
+uint32_t fabric_gateway_kernel_table(const struct fabric_gateway *gateway);
+
 /* The user's route of GatewaySubnet that takes packets for an instance of the route server somewhere else;
  * NULL: none does. */
 const struct fabric_udr *fabric_gateway_captor(const struct fabric *fabric, uint32_t gateway);

@@ -94,6 +94,14 @@ uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic)
                                                                 : fabric->nics[nic].gateway;
 }
 
+uint32_t fabric_nic_attached(const struct fabric *fabric, uint32_t nic)
+{
+    uint32_t gateway = fabric_nic_gateway(fabric, nic);
+    bool shared = gateway != FABRIC_NONE && fabric->gateways[gateway].port != FABRIC_NONE;
+
+    return shared ? fabric->gateways[gateway].first_nic : nic;
+}
+
 /* --- Peerings --------------------------------------------------------------------------------- */
 
 /* The first entry of vnet in the index that is not before `other`. */

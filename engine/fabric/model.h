@@ -331,6 +331,7 @@ struct fabric_gateway {
     struct fabric_prefixes point_to_site;
     bool default_route, point_to_site_transit; /* VPN: told its branches; told ExpressRoute ones */
     uint32_t port;
+    uint32_t kernel_table; /* 0: fabric_gateway_kernel_table() makes one */
     const char *import_policy,
         *export_policy; /* what the VNet's route server takes from it, tells it */
     uint32_t first_nic; /* of instance 0; the others follow */
@@ -576,6 +577,9 @@ const struct lpm_address *fabric_nic_address(const struct fabric_nic *nic, uint8
 bool fabric_nic_has(const struct fabric_nic *nic, const struct lpm_address *address);
 /* The gateway of which nic is an instance, or FABRIC_NONE. */
 uint32_t fabric_nic_gateway(const struct fabric *fabric, uint32_t nic);
+/* The NIC whose attachment has nic's frames: its own, or that of instance 0 where the instances of a gateway share a
+ * port, as they are one machine behind it. */
+uint32_t fabric_nic_attached(const struct fabric *fabric, uint32_t nic);
 
 /* The peering of two VNets and which side `vnet` is, or false. */
 bool fabric_peering_between(const struct fabric *fabric, uint32_t vnet, uint32_t other,

@@ -153,6 +153,23 @@ static void check_switches(struct fabric_loader *loader, const struct fabric_gat
                      key);
 }
 
+/* What one gateway is to send on must not go to another's branches. */
+static void check_kernel_table(struct fabric_loader *loader, const struct fabric_gateway *gateway)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_place *place =
+        fabric_place_of(loader, &gateway->kernel_table, &gateway->place);
+
+    if (gateway->port == FABRIC_NONE)
+        FABRIC_ERROR(loader, place, "gateways[%s].kernel_table: needs a port", gateway->name);
+    for (const struct fabric_gateway *other = fabric->gateways; other < gateway; other++)
+        if (fabric_gateway_kernel_table(other) == gateway->kernel_table)
+            FABRIC_ERROR(loader, place,
+                         "gateways[%s].kernel_table: %u is that of gateway '%s' (%s:%u)",
+                         gateway->name, gateway->kernel_table, other->name, other->place.file,
+                         other->place.line);
+}
+
 /* Sorted by VNet and type, the one before is the only one that can clash. */
 static void check_gateway(struct fabric_loader *loader, const struct fabric_gateway *gateway,
                           const struct fabric_gateway *before)
@@ -172,6 +189,8 @@ static void check_gateway(struct fabric_loader *loader, const struct fabric_gate
                      gateway->name);
     if (gateway->default_route || gateway->point_to_site_transit)
         check_switches(loader, gateway);
+    if (gateway->kernel_table)
+        check_kernel_table(loader, gateway);
     if (gateway->addresses.n > FABRIC_GATEWAY_INSTANCES_MAX)
         FABRIC_ERROR(loader, &gateway->place, "gateways[%s].addresses: at most %u, one an instance",
                      gateway->name, FABRIC_GATEWAY_INSTANCES_MAX);

@@ -133,6 +133,7 @@ struct live {
     struct live_probes *probes;         /* NULL: no load balancer */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
     unsigned connection_count;          /* open sockets of peers, parting ones included */
+    bool interfaces_open; /* what they leave behind is ours to take away */
     bool flush_wanted;
     uint64_t flush_since_ns;
     bool flush_fails;

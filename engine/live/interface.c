@@ -1,225 +1,224 @@
 /*
- * See interface.h. Speaks rtnetlink: ioctl() knows one IPv4 address an interface.
+ * See interface.h.
  *
- *   fp-rs1   10.0.0.4/32, 10.0.0.5/32     10.0.1.4 via 10.0.0.1 dev fp-rs1 onlink   (each peer)
+ *   main table                          table of er1 (fabric_gateway_kernel_table())
+ *     10.0.1.4 via 10.0.0.1 dev fp-rs1    10.0.0.0/16 via 10.0.3.1 dev fp-er1
  *
- * Addresses have full length, so that even neighbours within RouteServerSubnet are behind the gateway,
- * as they are for every guest. Other routes of the machine are left alone, those to the same prefix
- * too: ours have a metric of their own interface, and the machine's, with a lower one, stays in force.
+ *   rules   from 10.0.3.4: table of er1;  from 10.0.3.5: the same;  came in by fp-er1: the same
+ *
+ * Addresses have full length, so that even neighbours within the subnet are behind the gateway, as they
+ * are for every guest. Other routes of the machine are left alone, those to the same prefix too: ours have a
+ * metric of their own interface, and the machine's, with a lower one, stays in force. A gateway forwards, so its
+ * prefixes must not lead others of the machine into the fabric, nor what came from its NIC to another
+ * gateway's branches: hence the table of its own. A rule that outlives a killed engine leads to an empty table
+ * (its routes went with the interface) and is taken over by the next one.
  */
 #include "engine/live/interface.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/fabric/effective.h"
+#include "engine/fabric/gateway.h"
 #include "engine/fabric/placement.h"
+#include "engine/live/netlink.h"
 
-#define ATTRIBUTES  160
-#define ANSWER_MOST 4096
-#define METRIC      4096u /* above what others choose without being asked */
+#define METRIC        4096u  /* above what others choose without being asked */
+#define RULE_PRIORITY 17900u /* before the main table, after the local one */
 
-/* One request, written from its header on. */
-struct request {
-    struct nlmsghdr header;
-    union {
-        struct ifinfomsg link;
-        struct ifaddrmsg address;
-        struct rtmsg route;
-    } body;
-    uint8_t attributes[ATTRIBUTES];
-};
-
-struct server_interface {
+/* The kernel's end of one port. */
+struct kernel_end {
+    const struct fabric *fabric;
+    const char *kind, *owner; /* "route server", "rs1" */
+    uint32_t port;
+    const struct fabric_nic *nic; /* the first, if several share the port */
+    const struct lpm_address *addresses;
+    uint32_t address_count;
+    uint32_t table;
     int netlink;
     unsigned index; /* the kernel's, of the interface */
-    const struct fabric *fabric;
-    const struct fabric_route_server *server;
-    const struct fabric_nic *nic;
+    char name[IF_NAMESIZE];
 };
 
-/* --- Netlink ---------------------------------------------------------------------------------- */
-
-static void begin(struct request *request, uint16_t type, uint16_t flags, size_t body)
-{
-    memset(request, 0, sizeof(*request));
-    request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-    request->header.nlmsg_type = type;
-    request->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-}
-
-/* Fits: requests here have a handful of addresses. */
-static void add(struct request *request, uint16_t type, const void *bytes, size_t n)
-{
-    struct rtattr *attribute =
-        (void *)((uint8_t *)request + NLMSG_ALIGN(request->header.nlmsg_len));
-
-    attribute->rta_type = type;
-    attribute->rta_len = (uint16_t)RTA_LENGTH(n);
-    memcpy(RTA_DATA(attribute), bytes, n);
-    request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + attribute->rta_len;
-}
-
-/* 0 or -errno, as the kernel answers. */
-static int ask(int netlink, const struct request *request)
-{
-    union {
-        struct nlmsghdr header;
-        uint8_t bytes[ANSWER_MOST];
-    } answer;
-    struct nlmsgerr error;
-    ssize_t n;
-
-    if (send(netlink, request, request->header.nlmsg_len, 0) < 0)
-        return -errno;
-    do
-        n = recv(netlink, &answer, sizeof(answer), 0);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
-    if ((size_t)n < NLMSG_LENGTH(sizeof(error)) || answer.header.nlmsg_type != NLMSG_ERROR)
-        return -EPROTO;
-    memcpy(&error, NLMSG_DATA(&answer.header), sizeof(error));
-    return error.error;
-}
-
-static size_t width_of(uint8_t family)
-{
-    return family == LPM_IPV4 ? 4 : 16;
-}
-
-static uint8_t kernel_family(uint8_t family)
-{
-    return family == LPM_IPV4 ? AF_INET : AF_INET6;
-}
-
-/* --- What the interface gets ------------------------------------------------------------------ */
-
-static int set_link(const struct server_interface *interface)
-{
-    struct request request;
-
-    begin(&request, RTM_NEWLINK, 0, sizeof(request.body.link));
-    request.body.link.ifi_index = (int)interface->index;
-    request.body.link.ifi_flags = request.body.link.ifi_change = IFF_UP;
-    add(&request, IFLA_ADDRESS, interface->nic->mac, sizeof(interface->nic->mac));
-    return ask(interface->netlink, &request);
-}
-
-/* Nobody else can have the address, so nobody is asked (IFA_F_NODAD): sockets are bound at once. */
-static int add_address(const struct server_interface *interface, const struct lpm_address *address)
-{
-    const size_t width = width_of(address->family);
-    struct request request;
-
-    begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(request.body.address));
-    request.body.address.ifa_family = kernel_family(address->family);
-    request.body.address.ifa_prefixlen = (uint8_t)(8 * width);
-    request.body.address.ifa_index = interface->index;
-    if (address->family == LPM_IPV6)
-        request.body.address.ifa_flags = IFA_F_NODAD;
-    add(&request, IFA_LOCAL, address->bytes, width);
-    add(&request, IFA_ADDRESS, address->bytes, width);
-    return ask(interface->netlink, &request);
-}
+/* --- What an interface gets ------------------------------------------------------------------- */
 
 /* The first address after the network's own, of the subnet's first prefix of that family. */
-static bool gateway_of(const struct server_interface *interface, uint8_t family,
-                       uint8_t gateway[16])
+static bool gateway_of(const struct kernel_end *end, uint8_t family, struct lpm_address *gateway)
 {
-    const struct fabric_subnet *subnet = &interface->fabric->subnets[interface->nic->subnet];
+    const struct fabric_subnet *subnet = &end->fabric->subnets[end->nic->subnet];
 
     for (uint32_t i = 0; i < subnet->prefixes.n; i++) {
         const struct lpm_prefix *prefix = &subnet->prefixes.items[i];
 
         if (prefix->family != family)
             continue;
-        memcpy(gateway, prefix->bytes, 16);
-        gateway[width_of(family) - 1] |= 1;
+        gateway->family = family;
+        memcpy(gateway->bytes, prefix->bytes, sizeof(gateway->bytes));
+        gateway->bytes[family == LPM_IPV4 ? 3 : 15] |= 1;
         return true;
     }
     return false;
 }
 
-/* A peer of a family that the subnet has not is reached otherwise, or not at all: that is the
- * file's to say. */
-static int add_route(const struct server_interface *interface, const struct lpm_prefix *prefix)
+static struct lpm_address source_of(const struct kernel_end *end, uint8_t family)
 {
-    const struct fabric_route_server *server = interface->server;
-    const size_t width = width_of(prefix->family);
-    const uint32_t metric = METRIC + interface->index;
-    struct request request;
-    uint8_t gateway[16];
-
-    if (!gateway_of(interface, prefix->family, gateway))
-        return 0;
-    begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(request.body.route));
-    request.body.route = (struct rtmsg){
-        .rtm_family = kernel_family(prefix->family),
-        .rtm_dst_len = prefix->length,
-        .rtm_table = RT_TABLE_MAIN,
-        .rtm_protocol = RTPROT_STATIC,
-        .rtm_scope = RT_SCOPE_UNIVERSE,
-        .rtm_type = RTN_UNICAST,
-        .rtm_flags = RTNH_F_ONLINK,
-    };
-    add(&request, RTA_DST, prefix->bytes, width);
-    add(&request, RTA_GATEWAY, gateway, width);
-    add(&request, RTA_OIF, &interface->index, sizeof(interface->index));
-    add(&request, RTA_PRIORITY, &metric, sizeof(metric));
-    if (server->addresses[0].family == prefix->family)
-        add(&request, RTA_PREFSRC, server->addresses[0].bytes, width);
-    return ask(interface->netlink, &request);
+    for (uint32_t i = 0; i < end->address_count; i++)
+        if (end->addresses[i].family == family)
+            return end->addresses[i];
+    return (struct lpm_address){0};
 }
 
-static int add_routes(const struct server_interface *interface)
+/* A prefix of a family that the subnet has not is reached otherwise, or not at all: that is the
+ * file's to say. */
+static int add_route(const struct kernel_end *end, const struct lpm_prefix *prefix)
 {
-    const struct fabric_route_server *server = interface->server;
+    struct live_netlink_route route = {
+        .prefix = *prefix,
+        .source = source_of(end, prefix->family),
+        .interface = end->index,
+        .table = end->table,
+        .metric = METRIC + end->index,
+    };
+
+    if (!gateway_of(end, prefix->family, &route.gateway))
+        return 0;
+    return live_netlink_add_route(end->netlink, &route);
+}
+
+static int add_peer_routes(const struct kernel_end *end, const struct fabric_route_server *server)
+{
     int status = 0;
 
     for (uint32_t i = 0; !status && i < server->peer_count; i++) {
         const struct lpm_address *peer = &server->peers[i].address;
         struct lpm_prefix prefix = {.family = peer->family,
-                                    .length = (uint8_t)(8 * width_of(peer->family))};
+                                    .length = peer->family == LPM_IPV4 ? 32 : 128};
 
         memcpy(prefix.bytes, peer->bytes, sizeof(prefix.bytes));
-        status = add_route(interface, &prefix);
+        status = add_route(end, &prefix);
     }
     for (uint32_t i = 0; !status && i < server->dynamic_peer_count; i++)
-        status = add_route(interface, &server->dynamic_peers[i].prefix);
+        status = add_route(end, &server->dynamic_peers[i].prefix);
     return status;
 }
 
-static int set_up(const struct server_interface *interface)
+static int add_fabric_routes(const struct kernel_end *end, uint32_t gateway)
 {
-    int status = set_link(interface);
+    struct lpm_prefix *prefixes = NULL;
+    size_t n = 0;
+    int status =
+        fabric_originated(end->fabric, fabric_gateway_server(end->fabric, gateway), &prefixes, &n);
 
-    for (uint32_t i = 0; !status && i < interface->server->instance_count; i++)
-        status = add_address(interface, &interface->server->addresses[i]);
-    return status ? status : add_routes(interface);
+    for (size_t i = 0; !status && i < n; i++)
+        status = add_route(end, &prefixes[i]);
+    free(prefixes);
+    return status;
+}
+
+static int each_rule(const struct kernel_end *end,
+                     int (*act)(int netlink, const struct live_netlink_rule *rule))
+{
+    const uint8_t families[] = {LPM_IPV4, LPM_IPV6};
+    int status = 0;
+
+    for (uint32_t i = 0; !status && i < end->address_count; i++) {
+        const struct live_netlink_rule rule = {.family = end->addresses[i].family,
+                                               .source = end->addresses[i],
+                                               .table = end->table,
+                                               .priority = RULE_PRIORITY};
+        status = act(end->netlink, &rule);
+    }
+    for (unsigned i = 0; !status && i < 2; i++) {
+        const struct live_netlink_rule rule = {.family = families[i],
+                                               .interface = end->name,
+                                               .table = end->table,
+                                               .priority = RULE_PRIORITY};
+        status = act(end->netlink, &rule);
+        /* A kernel without IPv6. */
+        if (status == -EAFNOSUPPORT || status == -EOPNOTSUPP)
+            status = 0;
+    }
+    return status;
 }
 
 /* --- Which interface -------------------------------------------------------------------------- */
 
-/* Of "iface=NAME" among a port's options. */
-static unsigned interface_of(const struct fabric_port *port, char name[IF_NAMESIZE])
+/* Value of "key=value" among a port's options. */
+static bool option_of(const struct fabric_port *port, const char *key, char *value, size_t room)
 {
-    const char *options = port->options ? port->options : "";
-    const char *at = strncmp(options, "iface=", 6) == 0 ? options : strstr(options, ",iface=");
+    const size_t n = strlen(key);
 
-    if (!at)
-        return 0;
-    at = strchr(at, '=') + 1;
-    snprintf(name, IF_NAMESIZE, "%.*s", (int)strcspn(at, ","), at);
-    return if_nametoindex(name);
+    for (const char *at = port->options; at && *at; at += *at == ',') {
+        const size_t length = strcspn(at, ",");
+
+        if (length > n && strncmp(at, key, n) == 0 && at[n] == '=') {
+            snprintf(value, room, "%.*s", (int)(length - n - 1), at + n + 1);
+            return true;
+        }
+        at += length;
+    }
+    return false;
 }
 
-static const struct fabric_nic *nic_of(const struct fabric *fabric, uint32_t port)
+/* Of another kind of port the far end is not the engine's: its owner sets it up. */
+static bool is_own(const struct fabric_port *port)
+{
+    char path[32];
+
+    if (strncmp(port->device, "net_tap", strlen("net_tap")) == 0)
+        return true;
+    return (strncmp(port->device, "virtio_user", strlen("virtio_user")) == 0 ||
+            strncmp(port->device, "net_virtio_user", strlen("net_virtio_user")) == 0) &&
+           option_of(port, "path", path, sizeof(path)) && strcmp(path, "/dev/vhost-net") == 0;
+}
+
+/* What goes wrong is the caller's to say. */
+static int find_interface(struct kernel_end *end)
+{
+    const struct fabric_port *port = &end->fabric->ports[end->port];
+
+    if (option_of(port, "iface", end->name, sizeof(end->name)))
+        end->index = if_nametoindex(end->name);
+    return end->index ? 0 : -ENODEV;
+}
+
+static int set_up(const struct kernel_end *end)
+{
+    int status = live_netlink_set_up(end->netlink, end->index, end->nic->mac);
+
+    for (uint32_t i = 0; !status && i < end->address_count; i++)
+        status = live_netlink_add_address(end->netlink, end->index, &end->addresses[i]);
+    return status;
+}
+
+static int explain(const struct kernel_end *end, int status, char error[DP_ERROR_TEXT])
+{
+    if (status == -ENODEV)
+        snprintf(error, DP_ERROR_TEXT,
+                 "%s %s: its port %s has no interface of this machine: give it options: "
+                 "{iface: NAME}",
+                 end->kind, end->owner, end->fabric->ports[end->port].name);
+    else if (status)
+        snprintf(error, DP_ERROR_TEXT, "%s %s: cannot set up interface %s: %s", end->kind,
+                 end->owner, end->name, strerror(-status));
+    return status;
+}
+
+static bool is_ours(const struct fabric_placement *placement, const struct fabric *fabric,
+                    uint32_t port)
+{
+    return port != FABRIC_NONE && fabric_placement_has_port(placement, port) &&
+           is_own(&fabric->ports[port]);
+}
+
+/* --- Route servers and gateways --------------------------------------------------------------- */
+
+static const struct fabric_nic *nic_of_server(const struct fabric *fabric, uint32_t port)
 {
     for (uint32_t i = fabric->nics_count; i-- > 0;)
         if (fabric->nics[i].port == port)
@@ -228,47 +227,104 @@ static const struct fabric_nic *nic_of(const struct fabric *fabric, uint32_t por
 }
 
 static int open_server(const struct fabric *fabric, const struct fabric_route_server *server,
-                       char error[DP_ERROR_TEXT])
+                       int netlink, char error[DP_ERROR_TEXT])
 {
-    const struct fabric_port *port = &fabric->ports[server->port];
-    char name[IF_NAMESIZE] = "";
-    struct server_interface interface = {.fabric = fabric,
-                                         .server = server,
-                                         .nic = nic_of(fabric, server->port),
-                                         .index = interface_of(port, name)};
+    struct kernel_end end = {
+        .fabric = fabric,
+        .kind = "route server",
+        .owner = server->name,
+        .port = server->port,
+        .nic = nic_of_server(fabric, server->port),
+        .addresses = server->addresses,
+        .address_count = server->instance_count,
+        .table = RT_TABLE_MAIN,
+        .netlink = netlink,
+    };
+    int status = end.nic ? find_interface(&end) : -ENODEV;
+
+    if (!status)
+        status = set_up(&end);
+    if (!status)
+        status = add_peer_routes(&end, server);
+    return explain(&end, status, error);
+}
+
+static struct kernel_end gateway_end(const struct fabric *fabric, uint32_t index, int netlink)
+{
+    const struct fabric_gateway *gateway = &fabric->gateways[index];
+
+    return (struct kernel_end){
+        .fabric = fabric,
+        .kind = "gateway",
+        .owner = gateway->name,
+        .port = gateway->port,
+        .nic = &fabric->nics[gateway->first_nic],
+        .addresses = gateway->addresses.items,
+        .address_count = gateway->addresses.n,
+        .table = fabric_gateway_kernel_table(gateway),
+        .netlink = netlink,
+    };
+}
+
+static int open_gateway(const struct fabric *fabric, uint32_t index, int netlink,
+                        char error[DP_ERROR_TEXT])
+{
+    struct kernel_end end = gateway_end(fabric, index, netlink);
+    int status = find_interface(&end);
+
+    if (!status)
+        status = set_up(&end);
+    if (!status)
+        status = add_fabric_routes(&end, index);
+    if (!status)
+        status = each_rule(&end, live_netlink_add_rule);
+    return explain(&end, status, error);
+}
+
+static int open_all(const struct fabric *fabric, const struct fabric_placement *placement,
+                    int netlink, char error[DP_ERROR_TEXT])
+{
     int status = 0;
 
-    if (!interface.nic || interface.index == 0) {
-        snprintf(error, DP_ERROR_TEXT,
-                 "route server %s: its port %s has no interface of this machine: give it options: "
-                 "{iface: NAME}",
-                 server->name, port->name);
-        return -ENODEV;
-    }
-    interface.netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    status = interface.netlink < 0 ? -errno : set_up(&interface);
-    if (status)
-        snprintf(error, DP_ERROR_TEXT, "route server %s: cannot set up interface %s: %s",
-                 server->name, name, strerror(-status));
-    if (interface.netlink >= 0)
-        close(interface.netlink);
+    for (uint32_t i = 0; !status && i < fabric->route_servers_count; i++)
+        if (is_ours(placement, fabric, fabric->route_servers[i].port))
+            status = open_server(fabric, &fabric->route_servers[i], netlink, error);
+    for (uint32_t i = 0; !status && i < fabric->gateways_count; i++)
+        if (is_ours(placement, fabric, fabric->gateways[i].port))
+            status = open_gateway(fabric, i, netlink, error);
     return status;
 }
 
 int live_interfaces_open(const struct fabric *fabric, char error[DP_ERROR_TEXT])
 {
     struct fabric_placement placement;
-    int status = fabric_placement_open(&placement, fabric);
+    int netlink = live_netlink_open(), status = fabric_placement_open(&placement, fabric);
 
-    for (uint32_t i = 0; !status && i < fabric->route_servers_count; i++) {
-        const struct fabric_route_server *server = &fabric->route_servers[i];
-
-        /* Of another kind of port the far end is not the engine's: its owner sets it up. */
-        if (server->port != FABRIC_NONE && fabric_placement_has_port(&placement, server->port) &&
-            strncmp(fabric->ports[server->port].device, "net_tap", strlen("net_tap")) == 0)
-            status = open_server(fabric, server, error);
-    }
+    if (!status && netlink < 0)
+        status = netlink;
+    if (!status)
+        status = open_all(fabric, &placement, netlink, error);
+    if (netlink >= 0)
+        close(netlink);
     if (placement.port_host)
         fabric_placement_close(&placement);
     return status;
+}
+
+void live_interfaces_close(const struct fabric *fabric)
+{
+    struct fabric_placement placement;
+    int netlink = live_netlink_open(), status = fabric_placement_open(&placement, fabric);
+
+    for (uint32_t i = 0; !status && netlink >= 0 && i < fabric->gateways_count; i++) {
+        struct kernel_end end = gateway_end(fabric, i, netlink);
+
+        if (is_ours(&placement, fabric, end.port) &&
+            option_of(&fabric->ports[end.port], "iface", end.name, sizeof(end.name)))
+            each_rule(&end, live_netlink_remove_rule);
+    }
+    if (netlink >= 0)
+        close(netlink);
+    if (placement.port_host)
+        fabric_placement_close(&placement);
 }

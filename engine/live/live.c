@@ -354,8 +354,10 @@ static int open_plane(struct live *live, const struct controller_shell *shell,
     int status = live_plane_create(&live->plane, live->fabric, shell, live->options.verbose, why);
     if (!status)
         status = live_plane_start(&live->plane, live->fabric, live->options.verbose, why);
-    if (!status)
+    if (!status) {
+        live->interfaces_open = true;
         status = live_interfaces_open(live->fabric, why);
+    }
     if (status)
         snprintf(error, LIVE_ERROR_TEXT, "%s", why[0] ? why : strerror(-status));
     return status;
@@ -463,6 +465,8 @@ static void finish(struct live *live)
     live_control_free(live);
     live_metrics_free(live);
     live_events_close(live);
+    if (live->interfaces_open)
+        live_interfaces_close(live->fabric);
     live_plane_destroy(&live->plane);
     json_decref(live->state_at_stop);
     live_neighbors_destroy(live);

@@ -6,6 +6,9 @@
  * returns packets that are sent to it as they are ("floating IP", direct server return), so a backend
  * takes packets to it and answers from it.
  *
+ * The instances of a gateway with a port are one machine behind it, as the kernel's end of a tap has one MAC: the NIC
+ * of instance 0 hangs there and has the addresses of all, and the others' NICs hang on nothing.
+ *
  * Where the fabric spreads over hosts (fabric/placement.h), each host programs all NICs: its own on their
  * ports, and those of the others behind tunnels, so that every host decides alike.
  */
@@ -43,7 +46,8 @@ static int count_untagged(struct setting *setting)
     if (fabric->internet.present && fabric->internet.port != FABRIC_NONE)
         setting->untagged[fabric->internet.port]++;
     for (uint32_t i = 0; i < fabric->nics_count; i++)
-        if (fabric->nics[i].port != FABRIC_NONE && fabric->nics[i].vlan == 0)
+        if (fabric->nics[i].port != FABRIC_NONE && fabric->nics[i].vlan == 0 &&
+            fabric_nic_attached(fabric, i) == i)
             setting->untagged[fabric->nics[i].port]++;
     return 0;
 }
@@ -93,11 +97,20 @@ static uint32_t salt_of(const struct fabric *fabric, uint32_t nic)
     return fabric->quirks.independent_hash ? XXH32(&nic, sizeof(nic), 0) | 1 : 0;
 }
 
+/* Those that find it: of a gateway with a port, of all instances. */
+static struct fabric_addresses own_addresses(const struct fabric *fabric, uint32_t index)
+{
+    uint32_t gateway = fabric_nic_gateway(fabric, index);
+    bool for_all = gateway != FABRIC_NONE && fabric->gateways[gateway].first_nic == index &&
+                   fabric->gateways[gateway].port != FABRIC_NONE;
+    return for_all ? fabric->gateways[gateway].addresses : fabric->nics[index].addresses;
+}
+
 /* Its own, and the frontends that it stands behind. *addresses is malloc'ed. */
 static int list_addresses(const struct fabric *fabric, uint32_t index,
                           struct lpm_address **addresses, unsigned *n)
 {
-    const struct fabric_addresses *own = &fabric->nics[index].addresses;
+    const struct fabric_addresses all = own_addresses(fabric, index), *own = &all;
     *addresses =
         calloc((size_t)own->n + fabric->load_balancers_count + 1, sizeof(struct lpm_address));
     if (!*addresses)
@@ -116,7 +129,9 @@ static void place_nic(const struct setting *setting, uint32_t index, struct dp_n
     const struct fabric_nic *nic = &fabric->nics[index];
     const struct fabric_placement *placement = &setting->placement;
     uint32_t vni = fabric_nic_vni(fabric, index), port = nic->port;
-    if (fabric_placement_has_nic(placement, index)) {
+    if (fabric_nic_attached(fabric, index) != index) {
+        config->attachment = (struct dp_attachment){.kind = DP_ATTACHMENT_NONE};
+    } else if (fabric_placement_has_nic(placement, index)) {
         config->attachment = attach(setting, port, nic->vlan, vni);
     } else {
         port = fabric_placement_way(placement, index);
@@ -218,8 +233,9 @@ static int set_addresses(const struct program *program, uint32_t vnet,
     for (size_t i = 0; i < scope->nic_count; i++) {
         const struct fabric_addresses *own = &program->fabric->nics[scope->nics[i]].addresses;
         for (uint32_t j = 0; j < own->n; j++)
-            addresses[n++] = (struct dp_vnet_address){.address = own->items[j],
-                                                      .nic = PROGRAM_FIRST_NIC + scope->nics[i]};
+            addresses[n++] = (struct dp_vnet_address){
+                .address = own->items[j],
+                .nic = PROGRAM_FIRST_NIC + fabric_nic_attached(program->fabric, scope->nics[i])};
     }
     int error = dp_vnet_set_addresses(program->forwarding, PROGRAM_FIRST_VNET + vnet, addresses, n);
     free(addresses);

@@ -49,7 +49,7 @@ static struct dp_member resolve_member(const struct fabric *fabric,
     if (!reaches(fabric, vnet, home))
         return member;
     if (nic != FABRIC_NONE)
-        member.nic = PROGRAM_FIRST_NIC + nic;
+        member.nic = PROGRAM_FIRST_NIC + fabric_nic_attached(fabric, nic);
     else
         member.group = program_balancers_group(balancers, balancer);
     member.peering = peering_bits(fabric, vnet, home);

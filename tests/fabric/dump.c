@@ -333,6 +333,7 @@ static void put_gateways(FILE *out, const struct fabric *fabric)
         put(out, " transit=%d default=%d", gateway->point_to_site_transit, gateway->default_route);
         put_index(out, "port", gateway->port);
         put_index(out, "first_nic", gateway->first_nic);
+        put(out, " table=%u", gateway->kernel_table);
         put(out, " import=%s export=%s\n", text_or_dash(gateway->import_policy),
             text_or_dash(gateway->export_policy));
         put_neighbors(out, gateway->neighbors, gateway->neighbor_count);

@@ -284,6 +284,19 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "(base.yaml:41)\n"
          "base.yaml:42: error: gateways[g2]: VNet 'hub' has a gateway of this type already, 'g1' "
          "(base.yaml:41)\n"},
+        {{{"ports:\n", "ports:\n  - {name: g1, device: net_tap, options: {iface: g1}}\n"
+                       "  - {name: g2, device: net_tap, options: {iface: g2}}\n"},
+          {NULL, "gateways:\n"
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], port: g1, "
+                 "kernel_table: 1001}\n"
+                 "  - {name: g2, type: Vpn, vnet: hub, addresses: [10.0.3.6, 10.0.3.7], port: "
+                 "g2, kernel_table: 1001}\n"}},
+         "base.yaml:44: error: gateways[g2].kernel_table: 1001 is that of gateway 'g1' "
+         "(base.yaml:43)\n"},
+        {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], "
+                 "kernel_table: 1001}\n"}},
+         "base.yaml:41: error: gateways[g1].kernel_table: needs a port\n"},
         {{{NULL, "gateways:\n"
                  "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], neighbors: "
                  "[{route_server: rs1}]}\n"}},

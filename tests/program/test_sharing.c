@@ -256,3 +256,71 @@ Test(sharing, attachments_that_cannot_be_told_apart_are_refused_by_name)
     lpm_destroy(lpm);
     world_destroy(base.world);
 }
+
+/* vm2 and a further NIC are both instances of a gateway; port: FABRIC_NONE, or the gateway's. */
+static void make_gateway(struct base_h *base, struct fabric_gateway *gateway, uint32_t port)
+{
+    struct fabric *fabric = &base->world->fabric;
+    uint32_t second = world_add_nic(base->world, base->nva_subnet, "er1/1", "10.0.1.9");
+    static struct lpm_address addresses[2];
+    addresses[0] = world_address("10.2.0.4");
+    addresses[1] = world_address("10.0.1.9");
+    *gateway = (struct fabric_gateway){.name = "er1",
+                                       .first_nic = base->vm2,
+                                       .addresses = {.items = addresses, .n = 2},
+                                       .port = port};
+    fabric->gateways = gateway;
+    fabric->gateways_count = 1;
+    fabric->brought_nic_count = fabric->nics_count - base->vm2;
+    for (uint32_t i = base->vm2; i <= second; i++) {
+        base->world->nics[i].port = port;
+        base->world->nics[i].gateway = 0;
+    }
+}
+
+static void no_gateway(struct base_h *base)
+{
+    base->world->fabric.gateways = NULL;
+    base->world->fabric.gateways_count = 0;
+}
+
+Test(sharing, instances_of_a_gateway_with_a_port_are_one_machine_behind_it)
+{
+    static struct fabric_port port = {.name = "p-er1"};
+    struct fabric_gateway gateway;
+    struct base_h base = world_base_h();
+    struct lab lab;
+    base.world->fabric.ports = &port;
+    base.world->fabric.ports_count = 1;
+    make_gateway(&base, &gateway, 0);
+    lab_open(&lab, base.world, 0);
+    lab_announce(&lab, base.server, "10.0.1.9", "192.168.7.0/24");
+    lab_flush(&lab);
+    uint32_t first = program_nic_id(lab.program, base.vm2);
+    /* To an address of its own, and as next hop. */
+    struct dp_verdict verdict = lab_send(&lab, base.nva1, "10.0.1.4", "10.0.1.9", 1);
+    cr_assert_eq(verdict.action, DP_FORWARD);
+    cr_assert_eq(verdict.nic, first);
+    verdict = lab_send(&lab, base.hubvm, "10.0.2.4", "192.168.7.1", 1);
+    struct lpm_address next_hop, wanted = world_address("10.0.1.9");
+    cr_assert(dp_next_hop_address(lab.forwarding, verdict.next_hop, &next_hop));
+    cr_assert(lpm_address_equal(&next_hop, &wanted), "the next hop stays the instance's address");
+    cr_assert_eq(verdict.nic, first);
+    lab_close(&lab);
+    no_gateway(&base);
+    world_destroy(base.world);
+}
+
+Test(sharing, instances_of_a_gateway_without_a_port_are_two)
+{
+    struct fabric_gateway gateway;
+    struct base_h base = world_base_h();
+    struct lab lab;
+    make_gateway(&base, &gateway, FABRIC_NONE);
+    lab_open(&lab, base.world, 0);
+    struct dp_verdict verdict = lab_send(&lab, base.nva1, "10.0.1.4", "10.0.1.9", 1);
+    cr_assert_neq(verdict.nic, program_nic_id(lab.program, base.vm2));
+    lab_close(&lab);
+    no_gateway(&base);
+    world_destroy(base.world);
+}
