@@ -80,10 +80,13 @@ static void sum_nic(const struct dp_forwarding *forwarding, uint32_t nic,
         const struct dp_nic_counters *from = &forwarding->workers[i].nics[nic];
         const struct dp_nic_drops *drops = &forwarding->workers[i].drops[nic];
 
-        counters->received += counter_read(&from->received);
-        counters->received_bytes += counter_read(&from->received_bytes);
-        counters->forwarded += counter_read(&from->forwarded);
-        counters->forwarded_bytes += counter_read(&from->forwarded_bytes);
+        const uint64_t express = counter_read(&from->express);
+        const uint64_t express_bytes = counter_read(&from->express_bytes);
+
+        counters->received += express + counter_read(&from->received);
+        counters->received_bytes += express_bytes + counter_read(&from->received_bytes);
+        counters->forwarded += express + counter_read(&from->forwarded);
+        counters->forwarded_bytes += express_bytes + counter_read(&from->forwarded_bytes);
         counters->answered += counter_read(&from->answered);
         counters->self_loop += counter_read(&from->self_loop);
         for (unsigned reason = 0; reason < DP_REASON_COUNT; reason++)

@@ -18,28 +18,33 @@
 
 /* --- Accounting ------------------------------------------------------------------------------- */
 
-/* What a NIC sent in a row: frames of one NIC often follow each other, and its counters are added to
- * once for all of them. */
+/* What a NIC sent in a row by one way: frames of one NIC often follow each other, and its counters are
+ * added to once for all of them. */
 struct run {
     uint32_t nic, packets, self_loops;
+    uint8_t kind;
     uint64_t bytes;
 };
 
-static void end_run(const struct dp_path *path, const struct run *run)
+static inline void end_run(const struct dp_path *path, const struct run *run)
 {
-    dp_count_forwarded(path->counters, run->nic, run->packets, run->bytes, run->self_loops);
+    if (run->kind == DP_NOTE_EXPRESS)
+        dp_count_express(path->counters, run->nic, run->packets, run->bytes, run->self_loops);
+    else
+        dp_count_forwarded(path->counters, run->nic, run->packets, run->bytes, run->self_loops);
 }
 
 static inline void count_sent(const struct dp_path *path, const struct dp_note *note,
                               struct run *run)
 {
-    if (note->kind == DP_NOTE_ANSWERED)
-        dp_count_answered(path->counters, note->nic);
-    if (note->kind != DP_NOTE_FORWARDED)
+    if (note->kind != DP_NOTE_EXPRESS && note->kind != DP_NOTE_FORWARDED) {
+        if (note->kind == DP_NOTE_ANSWERED)
+            dp_count_answered(path->counters, note->nic);
         return;
-    if (note->nic != run->nic) {
+    }
+    if ((note->nic != run->nic) | (note->kind != run->kind)) {
         end_run(path, run);
-        *run = (struct run){.nic = note->nic};
+        *run = (struct run){.nic = note->nic, .kind = note->kind};
     }
     run->packets++;
     run->bytes += note->bytes;
@@ -59,10 +64,12 @@ static void count_all_sent(const struct dp_path *path, const struct dp_note *not
     end_run(path, &run);
 }
 
-static void count_unsent(const struct dp_path *path, const struct dp_note *note)
+void dp_count_unsent(const struct dp_path *path, const struct dp_note *note, enum dp_reason reason)
 {
+    if (note->kind == DP_NOTE_EXPRESS)
+        dp_count_received(path->counters, note->nic, 1, note->bytes);
     if (note->kind != DP_NOTE_NOTHING)
-        dp_count_dropped(path->counters, note->nic, DP_REASON_TX_FULL);
+        dp_count_dropped(path->counters, note->nic, reason);
 }
 
 /* --- Transmit buffers ------------------------------------------------------------------------- */
@@ -107,7 +114,7 @@ void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
         count_all_sent(path, tx->notes, tx->port ? sent : tx->n);
     for (uint16_t i = sent; i < tx->n; i++) {
         if (tx->port)
-            count_unsent(path, &tx->notes[i]);
+            dp_count_unsent(path, &tx->notes[i], DP_REASON_TX_FULL);
         rte_pktmbuf_free(tx->mbufs[i]);
     }
     if (tx->port && sent < tx->n)

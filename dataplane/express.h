@@ -8,8 +8,8 @@
  *
  * It takes a frame only when the long way would forward it to the same NIC as the same bytes and
  * count it the same; whatever it is not sure of it leaves as it came. So it has no drop reasons and
- * no answers. Frames that it takes may overtake frames of the same burst that it leaves; both keep
- * their order among themselves.
+ * no answers. Frames that it takes may overtake frames of the same burst that it leaves, and IPv4 goes
+ * before IPv6; frames of one family that go the same way keep their order.
  */
 #ifndef DATAPLANE_EXPRESS_H
 #define DATAPLANE_EXPRESS_H
@@ -19,16 +19,17 @@
 /* Frames of one family that wait for a leaf. */
 struct dp_express_lane {
     unsigned n;
+    uint8_t places[DP_BURST]; /* in the burst */
     struct rte_mbuf *mbufs[DP_BURST];
+    uint8_t *ips[DP_BURST]; /* their IP headers */
     const struct dp_nic *senders[DP_BURST];
     const struct lpm_fib *fibs[DP_BURST];
     uint32_t leaves[DP_BURST];
 };
-enum dp_express_place { DP_EXPRESS_REST, DP_EXPRESS_FOUR, DP_EXPRESS_SIX };
 struct dp_express {
     unsigned n;
     struct rte_mbuf *mbufs[DP_BURST]; /* as they came */
-    uint8_t places[DP_BURST];         /* enum dp_express_place */
+    uint64_t taken;                   /* a bit for each of them */
     struct dp_express_lane four, six;
     uint32_t addresses4[DP_BURST];
     uint8_t addresses6[DP_BURST][16];

@@ -52,8 +52,8 @@ struct dp_subnet4 {
     uint32_t gateway, broadcast;
 };
 
-/* The first line is what the decision reads of senders and receivers that have one IPv4 address in
- * one subnet, the common case; the arrays behind it hold all of them, the first included. */
+/* The first line is all that the packet path reads of senders and receivers that have one IPv4 address
+ * in one subnet, the common case; the arrays behind it hold all of them, the first included. */
 struct dp_nic {
     const struct lpm_fib *_Atomic fib4, *_Atomic fib6; /* never NULL: an empty FIB stands in */
     uint32_t id;
@@ -61,17 +61,19 @@ struct dp_nic {
     uint32_t hash_salt;
     uint32_t own4; /* host byte order; 0: none */
     struct dp_subnet4 subnet4;
-    uint16_t own4_count, own6_count;
-    uint16_t subnet4_count, gateway6_count;
-    uint16_t port; /* of the attachment, as vlan */
+    uint8_t mac[6], gateway_mac[6]; /* as they begin a frame towards the guest */
+    uint16_t port;                  /* of the attachment, as vlan */
     uint16_t vlan;
-    uint16_t mtu;       /* of the IP packet; never 0 */
+    uint16_t mtu; /* of the IP packet; never 0 */
+    uint16_t
+        plain_mtu; /* of untagged frames at a port here, which the express way sends; 0: none */
     uint8_t attachment; /* enum dp_attachment_kind */
     bool ip_forwarding;
-    bool takes_plain; /* untagged frames at a port here: what the express way sends */
+    bool many_subnets4;
 
     uint8_t own6[16] __attribute__((aligned(DP_CACHE_LINE))); /* first of own6_all; ::: none */
-    uint8_t mac[6], gateway_mac[6]; /* as they begin a frame towards the guest */
+    uint16_t own4_count, own6_count;
+    uint16_t subnet4_count, gateway6_count;
     uint8_t gateway_link_local[16]; /* fe80::/64 with the modified EUI-64 of gateway_mac */
     const uint32_t *own4_all;
     const uint8_t (*own6_all)[16];
@@ -123,19 +125,20 @@ struct dp_group_member {
     bool frontend;
 };
 struct dp_group {
-    uint8_t kind; /* enum dp_group_kind */
-    uint8_t peering;
-    uint16_t member_count;
-    uint32_t vnet;
-    uint32_t bucket_mask;     /* number of buckets - 1 */
-    const uint8_t *buckets;   /* of table; of a DP_GROUP_MEMBERS group with members */
-    _Atomic uint32_t *stamps; /* of its history: [worker][bucket]; NULL: it has none */
-    /* The writer's, from here to head. */
+    /* The writer's, on a line of their own. */
     struct dp_bucket_table *table;
     struct dp_forwarding *forwarding;
     uint32_t id;
     bool destroyed; /* given up, its slot not yet */
     struct lpm_rcu_head head;
+    /* The packet path's: on one line with the first two members. */
+    uint8_t kind __attribute__((aligned(DP_CACHE_LINE))); /* enum dp_group_kind */
+    uint8_t peering;
+    uint16_t member_count;
+    uint32_t vnet;
+    uint32_t bucket_mask;             /* number of buckets - 1 */
+    const uint8_t *buckets;           /* of table; of a DP_GROUP_MEMBERS group with members */
+    _Atomic uint32_t *stamps;         /* of its history: [worker][bucket]; NULL: it has none */
     struct dp_group_member members[]; /* sorted by next hop address */
 };
 
@@ -181,8 +184,9 @@ struct dp_port_table {
 
 /* Written by one worker, read by anyone: relaxed loads and stores, no read-modify-write. */
 struct dp_nic_counters {
+    _Atomic uint64_t express, express_bytes; /* received and forwarded */
     _Atomic uint64_t received, received_bytes;
-    _Atomic uint64_t forwarded, forwarded_bytes;
+    _Atomic uint64_t forwarded, forwarded_bytes; /* as received without the former */
     _Atomic uint64_t answered;
     _Atomic uint64_t self_loop;
 } __attribute__((aligned(DP_CACHE_LINE)));
@@ -352,6 +356,16 @@ static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_
 {
     dp_counter_add(&worker->nics[nic].forwarded, packets);
     dp_counter_add(&worker->nics[nic].forwarded_bytes, bytes);
+    if (self_loops > 0)
+        dp_counter_add(&worker->nics[nic].self_loop, self_loops);
+}
+
+/* Received and forwarded. */
+static inline void dp_count_express(struct dp_worker_counters *worker, uint32_t nic,
+                                    uint64_t packets, uint64_t bytes, uint64_t self_loops)
+{
+    dp_counter_add(&worker->nics[nic].express, packets);
+    dp_counter_add(&worker->nics[nic].express_bytes, bytes);
     if (self_loops > 0)
         dp_counter_add(&worker->nics[nic].self_loop, self_loops);
 }

@@ -143,6 +143,18 @@ static int fill_buckets(struct dp_forwarding *forwarding, struct dp_group *group
     return 0;
 }
 
+/* Cache line aligned, all 0. */
+static struct dp_group *group_alloc(unsigned members)
+{
+    const size_t size = sizeof(struct dp_group) + members * sizeof(struct dp_group_member);
+    const size_t lines = (size + DP_CACHE_LINE - 1) / DP_CACHE_LINE;
+    struct dp_group *group = aligned_alloc(DP_CACHE_LINE, lines * DP_CACHE_LINE);
+
+    if (group)
+        memset(group, 0, lines * DP_CACHE_LINE);
+    return group;
+}
+
 /* old: what the group replaces, or NULL. */
 static int group_make(struct dp_forwarding *forwarding, uint32_t id,
                       const struct dp_group_config *config, const struct dp_group *old,
@@ -157,7 +169,7 @@ static int group_make(struct dp_forwarding *forwarding, uint32_t id,
         return -EINVAL;
     if (count > 0 && sort_members(config, sorted) < 0)
         return -EINVAL;
-    group = calloc(1, sizeof(*group) + count * sizeof(group->members[0]));
+    group = group_alloc(count);
     if (!group)
         return -ENOMEM;
     group->kind = (uint8_t)config->kind;

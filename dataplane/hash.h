@@ -48,10 +48,12 @@ static inline uint64_t dp_load8(const uint8_t *bytes)
  * of slots. vni is 0 for a port's own table. */
 static inline uint32_t dp_mac_hash(uint32_t vni, const uint8_t mac[6])
 {
-    uint8_t padded[8] = {0};
+    uint32_t first;
+    uint16_t last;
 
-    memcpy(padded, mac, 6);
-    return (uint32_t)dp_hash_mix(dp_load8(padded) ^ dp_hash_mix(vni));
+    memcpy(&first, mac, sizeof(first));
+    memcpy(&last, mac + sizeof(first), sizeof(last));
+    return (uint32_t)dp_hash_mix((first | (uint64_t)last << 32) ^ dp_hash_mix(vni));
 }
 
 static inline uint64_t dp_hash_address(const struct lpm_address *address)

@@ -230,8 +230,10 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     nic->ip_forwarding = config->ip_forwarding;
     memcpy(nic->mac, config->mac, 6);
     memcpy(nic->gateway_mac, config->gateway_mac, 6);
-    nic->takes_plain = config->attachment.kind == DP_ATTACHMENT_PORT ||
-                       config->attachment.kind == DP_ATTACHMENT_MAC;
+    if (config->attachment.kind == DP_ATTACHMENT_PORT ||
+        config->attachment.kind == DP_ATTACHMENT_MAC)
+        nic->plain_mtu = nic->mtu;
+    nic->many_subnets4 = nic->subnet4_count > 1;
     fill_link_local(nic);
 }
 

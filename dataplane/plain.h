@@ -21,7 +21,7 @@ static inline bool dp_stands_out4(const struct dp_nic *nic, uint32_t source, uin
 {
     return dp_special4[destination >> 24] | dp_special4[source >> 24] |
            (protocol == DP_PROTOCOL_ICMP) | (destination == nic->subnet4.broadcast) |
-           (nic->subnet4_count > 1) | (ttl < ttl_least) | ((source != nic->own4) & must_own_source);
+           nic->many_subnets4 | (ttl < ttl_least) | ((source != nic->own4) & must_own_source);
 }
 
 static inline bool dp_stands_out6(const struct dp_nic *nic, const uint8_t *source,

@@ -41,6 +41,7 @@
 enum dp_note_kind {
     DP_NOTE_NOTHING, /* a fragment whose datagram is counted with its last one */
     DP_NOTE_FORWARDED,
+    DP_NOTE_EXPRESS, /* forwarded, and not yet counted as received */
     DP_NOTE_ANSWERED,
 };
 struct dp_note {
@@ -238,6 +239,8 @@ bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte
                  uint16_t mtu, uint32_t flow, struct rte_mbuf *pieces[DP_FRAGMENT_MAX], unsigned *n,
                  enum dp_reason *reason);
 void dp_tx_flush(struct dp_path *path, struct dp_tx *tx);
+/* Counts a frame that was to be sent, and for reason was not. */
+void dp_count_unsent(const struct dp_path *path, const struct dp_note *note, enum dp_reason reason);
 /* Queues one frame; a full buffer is flushed. Returns where its note is to be written, before the
  * next call. */
 static inline struct dp_note *dp_tx_slot(struct dp_path *path, struct dp_tx *tx,

@@ -218,10 +218,7 @@ void dp_worker_join(struct dp_worker *worker)
     worker->started = false;
     for (unsigned i = 0; i < worker->inlet_count; i++) {
         while (rte_ring_dequeue(worker->inlets[i].ring, (void **)&mbuf) == 0) {
-            const struct dp_note *note = dp_mbuf_note(mbuf);
-
-            if (note->kind != DP_NOTE_NOTHING)
-                dp_count_dropped(worker->path.counters, note->nic, DP_REASON_PORT_DOWN);
+            dp_count_unsent(&worker->path, dp_mbuf_note(mbuf), DP_REASON_PORT_DOWN);
             rte_pktmbuf_free(mbuf);
         }
     }
