@@ -18,7 +18,7 @@ struct program_balancers {
     const struct fabric *fabric;
     struct dp_forwarding *forwarding;
     struct balancer *items;          /* as fabric.load_balancers */
-    const struct program_said *said; /* the program's; NULL: not yet */
+    const struct program_said *said; /* the program's */
 };
 
 static bool is_in(const struct program_balancers *balancers, uint32_t balancer, uint32_t backend,
@@ -26,15 +26,14 @@ static bool is_in(const struct program_balancers *balancers, uint32_t balancer, 
 {
     const struct balancer *item = &balancers->items[balancer];
     return item->up[backend] &&
-           (!balancers->said ||
-            program_said_state(balancers->said, item->group, identity) != PROGRAM_MEMBER_DOWN);
+           program_said_state(balancers->said, item->group, identity) != PROGRAM_MEMBER_DOWN;
 }
 
 static bool is_draining(const struct program_balancers *balancers, uint32_t balancer,
                         const struct lpm_address *identity)
 {
-    return balancers->said && program_said_state(balancers->said, balancers->items[balancer].group,
-                                                 identity) == PROGRAM_MEMBER_DRAIN;
+    return program_said_state(balancers->said, balancers->items[balancer].group, identity) ==
+           PROGRAM_MEMBER_DRAIN;
 }
 
 /* Those that are up, each by an address of the frontend's family (the validated file gives every one such); members is the caller's room. Backends beyond that room are refused by the
@@ -78,13 +77,15 @@ static int open_balancer(struct program_balancers *balancers, uint32_t index)
 }
 
 struct program_balancers *program_balancers_create(const struct fabric *fabric,
-                                                   struct dp_forwarding *forwarding)
+                                                   struct dp_forwarding *forwarding,
+                                                   const struct program_said *said)
 {
     struct program_balancers *balancers = calloc(1, sizeof(*balancers));
     if (!balancers)
         return NULL;
     balancers->fabric = fabric;
     balancers->forwarding = forwarding;
+    balancers->said = said;
     balancers->items = calloc((size_t)fabric->load_balancers_count + 1, sizeof(*balancers->items));
     int error = balancers->items ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < fabric->load_balancers_count && !error; i++)
@@ -213,13 +214,4 @@ int program_balancers_said(struct program_balancers *balancers, uint32_t group,
         swapped++;
     }
     return error ? error : swapped;
-}
-
-int program_balancers_obey(struct program_balancers *balancers, const struct program_said *said)
-{
-    int error = 0;
-    balancers->said = said;
-    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count && said->n > 0 && !error; i++)
-        error = swap(balancers, i);
-    return error;
 }

@@ -15,16 +15,15 @@
 #include "engine/fabric/model.h"
 
 struct program_balancers;
+struct program_said;
 
-/* Makes the groups; fabric and forwarding are borrowed. NULL with errno. */
+/* Makes the groups, of what operators said of backends by then; all three are borrowed. NULL with errno. */
 struct program_balancers *program_balancers_create(const struct fabric *fabric,
-                                                   struct dp_forwarding *forwarding);
+                                                   struct dp_forwarding *forwarding,
+                                                   const struct program_said *said);
 /* Nothing may refer to the groups any more. NULL is allowed. */
 void program_balancers_destroy(struct program_balancers *balancers);
 
-struct program_said;
-/* What operators said of backends counts from now on. 0 or -errno. */
-int program_balancers_obey(struct program_balancers *balancers, const struct program_said *said);
 /* Something else was said of a backend by this address, in this group; 0: in every one. Returns how many
  * groups have it, or -errno; -ENOENT: no load balancer has the group, -ESRCH: no backend of it has the
  * address. */

@@ -409,7 +409,8 @@ const struct program_target *program_groups_target(const struct program_groups *
 
 struct program_groups *program_groups_create(const struct fabric *fabric,
                                              const struct program_balancers *balancers,
-                                             struct dp_forwarding *forwarding)
+                                             struct dp_forwarding *forwarding,
+                                             struct program_said *said)
 {
     struct program_groups *groups = calloc(1, sizeof(*groups));
     if (!groups)
@@ -417,16 +418,12 @@ struct program_groups *program_groups_create(const struct fabric *fabric,
     groups->fabric = fabric;
     groups->balancers = balancers;
     groups->forwarding = forwarding;
+    groups->said = said;
     groups->sights = program_sights_create(fabric, balancers);
     if (groups->sights)
         return groups;
     free(groups);
     return NULL;
-}
-
-void program_groups_obey(struct program_groups *groups, struct program_said *said)
-{
-    groups->said = said;
 }
 
 void program_groups_destroy(struct program_groups *groups)

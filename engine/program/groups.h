@@ -21,10 +21,11 @@ struct program_groups;
 struct program_said;
 struct program_target;
 
-/* All three are borrowed. */
+/* All four are borrowed. said: what operators said of members; it is told there when a group goes. */
 struct program_groups *program_groups_create(const struct fabric *fabric,
                                              const struct program_balancers *balancers,
-                                             struct dp_forwarding *forwarding);
+                                             struct dp_forwarding *forwarding,
+                                             struct program_said *said);
 /* No FIB may hold a group any more. NULL is allowed. */
 void program_groups_destroy(struct program_groups *groups);
 
@@ -40,8 +41,6 @@ void program_groups_release(struct program_groups *groups, uint32_t group);
 int program_groups_deviating(struct program_groups *groups, uint32_t group, const uint32_t **vnets,
                              size_t *n);
 
-/* What operators said from now on; it is told there when a group goes. Before the first group. */
-void program_groups_obey(struct program_groups *groups, struct program_said *said);
 /* Something else was said of a member of this group, 0: of every one. Returns how many have it, or -errno. */
 int program_groups_said(struct program_groups *groups, uint32_t group,
                         const struct lpm_address *next_hop);

@@ -328,14 +328,17 @@ static int note_followed(struct program *program)
     return 0;
 }
 
-/* like: whose words about all groups count here too; NULL: nobody's. */
-static int obey(struct program *program, const struct program *like)
+/* What groups are made by. like: whose words about all groups count here too; NULL: nobody's. */
+static int open_groups(struct program *program, const struct program *like)
 {
     program->said = program_said_create(like ? like->said : NULL);
-    if (!program->said)
-        return -ENOMEM;
-    program_groups_obey(program->groups, program->said);
-    return program_balancers_obey(program->balancers, program->said);
+    if (program->said)
+        program->balancers =
+            program_balancers_create(program->fabric, program->forwarding, program->said);
+    if (program->balancers)
+        program->groups = program_groups_create(program->fabric, program->balancers,
+                                                program->forwarding, program->said);
+    return program->groups ? 0 : -ENOMEM;
 }
 
 struct program *program_create_aside(const struct fabric *fabric, const struct fabric_bgp *bgp,
@@ -350,10 +353,7 @@ struct program *program_create_aside(const struct fabric *fabric, const struct f
     program->fabric = fabric;
     program->bgp = bgp;
     program->forwarding = forwarding;
-    program->balancers = program_balancers_create(fabric, forwarding);
-    if (program->balancers)
-        program->groups = program_groups_create(fabric, program->balancers, forwarding);
-    int failed = program->groups ? obey(program, like) : -ENOMEM;
+    int failed = open_groups(program, like);
     if (!failed)
         failed = program_scopes_open(program);
     if (!failed && like)
