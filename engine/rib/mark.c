@@ -215,7 +215,6 @@ void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t 
     const struct rib_stored_path *best = rib_export_best(peer, family, id);
     uint64_t bit = UINT64_C(1) << (id % 64u);
 
-    rib_summary_note(peer->group, family, id);
     if (!rib_export_allowed(peer, family, best))
         remind_withheld(peer, family, id);
     else

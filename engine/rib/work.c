@@ -73,6 +73,7 @@ static void do_one(struct speaker_peer *peer, enum bgp_family family, enum rib_w
         break;
     default:
         rib_selection_repeat(peer, family, id);
+        rib_summary_note(peer->group, family, id);
         rib_mark_entry(peer, family, id);
     }
 }
