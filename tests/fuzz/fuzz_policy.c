@@ -5,7 +5,8 @@
  * all together as the policies of a fabric file. What must hold: a word is understood or refused with a
  * reason; what the loader takes compiles; a policy gives every route one verdict, the same when it is
  * asked again, and no set of attributes is left over; a rule for a word decides about the routes that the word matches;
- * what it removes is gone, what it adds is there, what it sets is all there is.
+ * what it removes is gone, what it adds is there, what it sets is all there is; a rule that makes a summary has all routes
+ * inside it as parts, and no others, and its changes can be made to it.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -63,6 +64,24 @@ static void make_routes(struct bench *bench)
     }
 }
 
+/* A part is accepted, lies inside the summary of the rule that decided, and on the way in says which that is. */
+static void check_part(const struct rib_policy *policy, const struct rib_policy_route *route,
+                       const struct rib_policy_outcome *outcome)
+{
+    const struct rib_policy_rule *rule =
+        outcome->rule == RIB_POLICY_NO_RULE ? NULL : rib_policy_rule(policy, outcome->rule);
+    bool summarises = rule && rule->summary.family != 0;
+
+    REQUIRE(outcome->contributes == (outcome->accepted && summarises));
+    REQUIRE(outcome->suppressed == (outcome->contributes && !rule->keep_contributors));
+    if (!outcome->contributes)
+        return;
+    REQUIRE(lpm_prefix_covers(&rule->summary, route->prefix));
+    REQUIRE(rib_policy_mark(policy, outcome->rule) != 0);
+    REQUIRE(!route->import ||
+            bgp_attributes_mark(outcome->attributes) == rib_policy_mark(policy, outcome->rule));
+}
+
 static void apply(struct bench *bench, const struct rib_policy *policy, unsigned which)
 {
     const struct rib_policy_route route = {.prefix = &bench->prefixes[which % 2],
@@ -78,6 +97,7 @@ static void apply(struct bench *bench, const struct rib_policy *policy, unsigned
                              &second) == 0);
     REQUIRE(first.accepted == second.accepted && first.rule == second.rule);
     REQUIRE(first.attributes == second.attributes && first.accepted == (first.attributes != NULL));
+    check_part(policy, &route, &first);
     if (first.accepted && route.import)
         REQUIRE(bgp_attributes_received(first.attributes) == route.attributes);
     bgp_attributes_release(bench->table, first.attributes);
@@ -180,6 +200,53 @@ static void try_community(struct bench *bench, const struct bgp_community *commu
     }
 }
 
+/* What a rule makes of the summary that it is about. */
+static void change_summary(struct bench *bench, const struct rib_policy_rule *rule)
+{
+    const struct bgp_attributes *made = NULL;
+
+    bgp_builder_originate(bench->builder, BGP_ORIGIN_IGP);
+    rib_policy_change(rule, rule->summary.family, bench->builder);
+    if (bgp_builder_intern(bench->builder, bench->table, &made) == 0)
+        bgp_attributes_release(bench->table, made);
+}
+
+static void change_summaries(struct bench *bench, const struct rib_policy *policy)
+{
+    unsigned n = rib_policy_summaries(policy);
+
+    for (uint32_t rule = 0; n > 0; rule++)
+        if (rib_policy_mark(policy, rule) != 0) {
+            change_summary(bench, rib_policy_rule(policy, rule));
+            n--;
+        }
+}
+
+/* Every route inside the prefix is part of its summary, and no other is. */
+static void try_summary(struct bench *bench, const struct lpm_prefix *prefix, bool keep)
+{
+    const struct rib_policy_rule rule = {.summary = *prefix, .keep_contributors = keep};
+    struct rib_policy *policy;
+
+    REQUIRE(rib_policy_create("summary", &rule, 1, &policy) == 0);
+    REQUIRE(rib_policy_summaries(policy) == 1);
+    for (unsigned which = 0; which < 12; which++) {
+        const struct rib_policy_route route = {.prefix = &bench->prefixes[which % 2],
+                                               .attributes = bench->routes[which % ROUTES],
+                                               .import = which / 6};
+        struct rib_policy_outcome outcome;
+
+        REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
+                                 &outcome) == 0);
+        REQUIRE(outcome.contributes == lpm_prefix_covers(prefix, route.prefix));
+        REQUIRE(outcome.accepted);
+        check_part(policy, &route, &outcome);
+        bgp_attributes_release(bench->table, outcome.attributes);
+    }
+    change_summaries(bench, policy);
+    rib_policy_release(policy);
+}
+
 /* --- Words ------------------------------------------------------------------------------------ */
 
 static void try_expression(struct bench *bench, const char *text)
@@ -262,6 +329,7 @@ static void try_word(struct bench *bench, const char *text)
                 prefixes.most <= 128);
         try_rule(bench, &(struct rib_policy_rule){
                             .prefixes = &prefixes, .prefix_count = 1, .then = RIB_POLICY_REJECT});
+        try_summary(bench, &prefixes.prefix, prefixes.least % 2);
     }
     if (rib_number_range_parse(text, &numbers, reason) == 0)
         try_numbers(bench, &numbers);
@@ -298,9 +366,13 @@ static void try_file(struct bench *bench, char *text)
 
     if (fabric)
         REQUIRE(fabric_policies_create(fabric, &policies) == 0);
-    for (uint32_t i = 0; fabric && i < fabric->policies_count; i++)
+    for (uint32_t i = 0; fabric && i < fabric->policies_count; i++) {
+        struct rib_policy *policy = fabric_policy_named(policies, fabric->policies[i].name);
+
         for (unsigned which = 0; which < 12; which++)
-            apply(bench, fabric_policy_named(policies, fabric->policies[i].name), which);
+            apply(bench, policy, which);
+        change_summaries(bench, policy);
+    }
     fabric_policies_destroy(policies);
     fabric_problems_free(&problems);
     fabric_free(fabric);
