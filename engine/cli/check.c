@@ -47,10 +47,10 @@ static void take_sessions(struct checking *checking, struct twin *twin)
         const struct fabric_route_server *server = &twin->fabric->route_servers[peer->route_server];
         const struct fabric_bgp_peer *neighbor = &server->peers[peer->index];
         char message[256], object[160];
-        if (peer->established || neighbor->router == FABRIC_NONE)
+        if (peer->established || controller_peer_router(twin->fabric, peer) == FABRIC_NONE)
             continue;
         snprintf(object, sizeof(object), "route_servers[%s].peers[%s]", server->name,
-                 neighbor->name);
+                 speaker_peer_config(peer->peer)->name);
         snprintf(message, sizeof(message), "%s: the session with instance %u does not come up: %s",
                  object, peer->instance,
                  sim_session_keys_differ(twin->sim, i)

@@ -28,7 +28,8 @@ static const char *peer_object(const struct lint *lint, const struct controller_
                                char object[OBJECT_TEXT])
 {
     snprintf(object, OBJECT_TEXT, "route_servers[%s].peers[%s]",
-             lint->fabric->route_servers[peer->route_server].name, model_of(lint, peer)->name);
+             lint->fabric->route_servers[peer->route_server].name,
+             speaker_peer_config(peer->peer)->name);
     return object;
 }
 
@@ -60,7 +61,7 @@ static void check_all_instances(const struct lint *lint)
             const struct controller_peer *other = controller_peer(lint->controller, j);
             if (one->gateway == FABRIC_NONE && other->gateway == FABRIC_NONE &&
                 other->route_server == one->route_server && other->neighbor == one->neighbor &&
-                other->instance != 0 && model_of(lint, one)->router != FABRIC_NONE)
+                other->instance != 0 && controller_peer_router(lint->fabric, one) != FABRIC_NONE)
                 check_instances(lint, one, other);
         }
     }

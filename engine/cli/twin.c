@@ -18,10 +18,11 @@ static void say_sessions_down(const struct cli_command *command, struct twin *tw
         const struct controller_peer *peer = controller_peer(controller, i);
         const struct fabric_route_server *server = &twin->fabric->route_servers[peer->route_server];
         const struct fabric_bgp_peer *neighbor = &server->peers[peer->index];
-        if (!peer->established && neighbor->router != FABRIC_NONE)
+        if (!peer->established && controller_peer_router(twin->fabric, peer) != FABRIC_NONE)
             cli_error(command, "%s:%u: the session of %s/%u with %s is not up: %s",
                       neighbor->place.file, neighbor->place.line, server->name, peer->instance,
-                      neighbor->name, bgp_session_last_reason(speaker_peer_session(peer->peer)));
+                      speaker_peer_config(peer->peer)->name,
+                      bgp_session_last_reason(speaker_peer_session(peer->peer)));
     }
 }
 

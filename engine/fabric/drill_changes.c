@@ -3,6 +3,7 @@
  */
 #include "engine/fabric/drill_loader.h"
 #include "engine/fabric/gateway.h"
+#include "engine/fabric/route_server.h"
 
 #include <string.h>
 
@@ -89,6 +90,17 @@ static bool same_addresses(const struct fabric_nic *a, const struct fabric_nic *
     return true;
 }
 
+/* Is router another neighbour of the route server, or none, in the other reading? */
+static bool moved_in_range(const struct fabric *a, const struct fabric *b, uint32_t server,
+                           uint32_t router)
+{
+    struct fabric_dynamic_peer before, after;
+    bool was = fabric_dynamic_peers_find(a, server, router, &before);
+    return was != fabric_dynamic_peers_find(b, server, router, &after) ||
+           (was &&
+            (before.range != after.range || !lpm_address_equal(&before.address, &after.address)));
+}
+
 /* Who speaks BGP, from where: routers by their NICs, route servers and gateways by their VNets. */
 static const char *moved_speaker(const struct fabric *a, const struct fabric *b)
 {
@@ -102,6 +114,10 @@ static const char *moved_speaker(const struct fabric *a, const struct fabric *b)
                 (a->route_servers[i].peers[j].nic == FABRIC_NONE) !=
                     (b->route_servers[i].peers[j].nic == FABRIC_NONE))
                 return a->route_servers[i].peers[j].name;
+    for (uint32_t i = 0; i < a->route_servers_count; i++)
+        for (uint32_t j = 0; j < a->routers_count; j++)
+            if (moved_in_range(a, b, i, j))
+                return a->routers[j].name;
     for (uint32_t i = 0; i < a->gateways_count; i++)
         if (fabric_gateway_is_cut_off(a, i) != fabric_gateway_is_cut_off(b, i))
             return a->gateways[i].name;

@@ -3,6 +3,7 @@
  * event, which may follow changes of the fabric.
  */
 #include "engine/fabric/drill_loader.h"
+#include "engine/fabric/route_server.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,14 +69,6 @@ static void tell_unknown(struct fabric_loader *loader, const struct fabric_place
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static bool answers_for(const struct fabric *fabric, uint32_t router, uint32_t server)
-{
-    for (uint32_t i = 0; i < fabric->route_servers[server].peer_count; i++)
-        if (fabric->route_servers[server].peers[i].router == router)
-            return true;
-    return false;
-}
-
 /* Which routers have a session with each other is more than their names say; the drill tells. */
 static void check_link(struct fabric_loader *loader, const struct fabric *fabric,
                        const struct fabric_drill_event *event)
@@ -91,7 +84,7 @@ static void check_link(struct fabric_loader *loader, const struct fabric *fabric
     if (server == FABRIC_NONE)
         tell_unknown(loader, &event->place, fabric, ROUTE_SERVERS, "route server",
                      event->route_server);
-    else if (router != FABRIC_NONE && !answers_for(fabric, router, server))
+    else if (router != FABRIC_NONE && !fabric_route_server_has_router(fabric, server, router))
         FABRIC_ERROR(loader, &event->place,
                      "the route server '%s' has no peer that the router '%s' answers for",
                      event->route_server, event->router);

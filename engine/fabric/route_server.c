@@ -223,72 +223,7 @@ int fabric_originate_prefixes(struct speaker *speaker, const struct lpm_prefix *
     return error;
 }
 
-/* --- Neighbours that the file does not name --------------------------------------------------- */
-
-uint32_t fabric_route_server_neighbors(const struct fabric *fabric, uint32_t route_server)
-{
-    const struct fabric_route_server *server = &fabric->route_servers[route_server];
-    bool more = server->dynamic_peer_count > 0 && server->peer_limit > server->peer_count;
-    return more ? server->peer_limit : server->peer_count;
-}
-
-uint32_t fabric_dynamic_peers_of(const struct fabric *fabric, uint32_t route_server,
-                                 const struct lpm_address *address)
-{
-    const struct fabric_route_server *server = &fabric->route_servers[route_server];
-    uint32_t best = FABRIC_NONE;
-    for (uint32_t i = 0; i < server->instance_count; i++)
-        if (lpm_address_equal(&server->addresses[i], address))
-            return FABRIC_NONE;
-    for (uint32_t i = 0; i < server->peer_count; i++)
-        if (lpm_address_equal(&server->peers[i].address, address))
-            return FABRIC_NONE;
-    for (uint32_t i = 0; i < server->dynamic_peer_count; i++) {
-        const struct lpm_prefix *prefix = &server->dynamic_peers[i].prefix;
-        if (lpm_prefix_contains(prefix, address) &&
-            (best == FABRIC_NONE || prefix->length > server->dynamic_peers[best].prefix.length))
-            best = i;
-    }
-    return best;
-}
-
-bool fabric_dynamic_peers_take(const struct fabric *fabric, uint32_t route_server, uint32_t range,
-                               uint32_t asn)
-{
-    const struct fabric_dynamic_peers *peers =
-        &fabric->route_servers[route_server].dynamic_peers[range];
-    char text[FABRIC_ASN_TEXT];
-    bool listed = false;
-    for (uint32_t i = 0; i < peers->range_count; i++)
-        listed |= asn >= peers->asn_first[i] && asn <= peers->asn_last[i];
-    return listed && !fabric_asn_refused(fabric, asn, text);
-}
-
-uint32_t fabric_dynamic_peers_template(const struct fabric *fabric, uint32_t route_server,
-                                       uint32_t range)
-{
-    const struct fabric_route_server *server = &fabric->route_servers[route_server];
-    uint32_t i = 0;
-    while (strcmp(server->peers[i].name, server->dynamic_peers[range].template_peer) != 0)
-        i++; /* there is one: a file without it is not taken */
-    return i;
-}
-
-struct speaker_peer_config fabric_route_server_dynamic_peer(
-    const struct fabric *fabric, uint32_t route_server, unsigned instance, uint32_t range,
-    const struct lpm_address *address, uint32_t asn, char name[FABRIC_DYNAMIC_NAME])
-{
-    char text[LPM_ADDRESS_TEXT];
-    struct speaker_peer_config config = fabric_route_server_peer(
-        fabric, route_server, instance, fabric_dynamic_peers_template(fabric, route_server, range));
-    snprintf(name, FABRIC_DYNAMIC_NAME, "%.120s@%s", config.name,
-             lpm_address_format(address, text));
-    config.name = name;
-    config.peer_address = *address;
-    config.asn = asn;
-    config.passive = true;
-    return config;
-}
+/* --- AS numbers ------------------------------------------------------------------------------- */
 
 /* What the original refuses: its own, documentation and reserved numbers. */
 static bool asn_refused_by_azure(uint32_t asn)

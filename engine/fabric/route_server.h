@@ -54,6 +54,26 @@ struct speaker_peer_config fabric_route_server_dynamic_peer(
     const struct fabric *fabric, uint32_t route_server, unsigned instance, uint32_t range,
     const struct lpm_address *address, uint32_t asn, char name[FABRIC_DYNAMIC_NAME]);
 
+/* By which of its addresses a modelled router is in a range. */
+struct fabric_dynamic_peer {
+    uint32_t range;
+    struct lpm_address address;
+};
+/* The first of the router's addresses that is in dynamic_peers of the route server, which can see its NIC;
+ * whatever the router's AS number. False: none, or it is a configured peer. */
+bool fabric_dynamic_peers_find(const struct fabric *fabric, uint32_t route_server, uint32_t router,
+                               struct fabric_dynamic_peer *found);
+/* The modelled router with this address, as the route server sees it; FABRIC_NONE: no NIC, or no model. */
+uint32_t fabric_dynamic_peer_router(const struct fabric *fabric, uint32_t route_server,
+                                    const struct lpm_address *address);
+/* Does the modelled router ask for a session by dynamic_peers, and do these take it? They take routers in the
+ * order of the file, while fabric_route_server_neighbors() has room. */
+bool fabric_dynamic_peers_apply(const struct fabric *fabric, uint32_t route_server, uint32_t router,
+                                struct fabric_dynamic_peer *found);
+/* May the modelled router have a session with it: as a configured peer, or one that dynamic_peers take? */
+bool fabric_route_server_has_router(const struct fabric *fabric, uint32_t route_server,
+                                    uint32_t router);
+
 /* AS numbers that peers cannot have: AS_TRANS, and by the switches of azure mode. NULL: it can; else
  * text, which then says what is wrong with it. */
 #define FABRIC_ASN_TEXT 80

@@ -7,20 +7,14 @@
 
 #include <stdio.h>
 
+#include "engine/fabric/route_server.h"
+
 #define OBJECT_TEXT 200
 
 static bool router_has_neighbor(const struct fabric_router *router, uint32_t server)
 {
     for (uint32_t i = 0; i < router->neighbor_count; i++)
         if (router->neighbors[i].route_server == server)
-            return true;
-    return false;
-}
-
-static bool server_has_peer(const struct fabric_route_server *server, uint32_t router)
-{
-    for (uint32_t i = 0; i < server->peer_count; i++)
-        if (server->peers[i].router == router)
             return true;
     return false;
 }
@@ -48,17 +42,38 @@ static void check_server(struct fabric_loader *loader, uint32_t index)
     }
 }
 
+/* It is in a range, whose neighbours have other numbers. */
+static void tell_other_asn(struct fabric_loader *loader, const char *object,
+                           const struct fabric_neighbor *neighbor, uint32_t range, uint32_t asn)
+{
+    const struct fabric_route_server *server =
+        &loader->fabric->route_servers[neighbor->route_server];
+    char prefix[LPM_PREFIX_TEXT];
+
+    FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+                   "Add the AS number to asns, or take the neighbor out.", &neighbor->place,
+                   "%s.neighbors: route server '%s' takes no AS %u from dynamic_peers[%s]; no "
+                   "session comes up",
+                   object, server->name, asn,
+                   lpm_prefix_format(&server->dynamic_peers[range].prefix, prefix));
+}
+
 static void check_router(struct fabric_loader *loader, uint32_t index)
 {
     const struct fabric *fabric = loader->fabric;
     const struct fabric_router *router = &fabric->routers[index];
+    struct fabric_dynamic_peer found;
     char object[OBJECT_TEXT];
 
     snprintf(object, sizeof(object), "routers[%s]", router->name);
     for (uint32_t i = 0; i < router->neighbor_count; i++) {
         uint32_t server = router->neighbors[i].route_server;
 
-        if (server != FABRIC_NONE && !server_has_peer(&fabric->route_servers[server], index))
+        if (server == FABRIC_NONE || fabric_route_server_has_router(fabric, server, index))
+            continue;
+        if (fabric_dynamic_peers_find(fabric, server, index, &found))
+            tell_other_asn(loader, object, &router->neighbors[i], found.range, router->asn);
+        else
             FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
                            "Add a peer at an address of the router's NICs to the route server, or "
                            "take the neighbor out.",
@@ -66,6 +81,31 @@ static void check_router(struct fabric_loader *loader, uint32_t index)
                            "%s.neighbors: route server '%s' has no peer at an address of "
                            "this router's NICs; no session comes up",
                            object, fabric->route_servers[server].name);
+    }
+}
+
+/* Routers beyond the last for which limits.peers has room. */
+static void check_room(struct fabric_loader *loader, uint32_t server)
+{
+    const struct fabric *fabric = loader->fabric;
+    const struct fabric_route_server *model = &fabric->route_servers[server];
+    uint32_t room = fabric_route_server_neighbors(fabric, server) - model->peer_count;
+    struct fabric_dynamic_peer found;
+    char object[OBJECT_TEXT];
+
+    for (uint32_t i = 0; i < fabric->routers_count && model->dynamic_peer_count > 0; i++) {
+        if (!fabric_dynamic_peers_apply(fabric, server, i, &found))
+            continue;
+        if (room > 0) {
+            room--;
+            continue;
+        }
+        snprintf(object, sizeof(object), "routers[%s]", fabric->routers[i].name);
+        FABRIC_WARNING(loader, FABRIC_LINT_ONE_SIDED_SESSION, object,
+                       "Raise limits.peers of the route server.", &fabric->routers[i].place,
+                       "%s: route server '%s' has no room for it in dynamic_peers, as limits.peers "
+                       "is %u; no session comes up",
+                       object, model->name, model->peer_limit);
     }
 }
 
@@ -132,8 +172,10 @@ static void check_between_routers(struct fabric_loader *loader, uint32_t index)
 
 void fabric_validate_sessions(struct fabric_loader *loader)
 {
-    for (uint32_t i = 0; i < loader->fabric->route_servers_count; i++)
+    for (uint32_t i = 0; i < loader->fabric->route_servers_count; i++) {
         check_server(loader, i);
+        check_room(loader, i);
+    }
     for (uint32_t i = 0; i < loader->fabric->routers_count; i++)
         check_router(loader, i);
     for (uint32_t i = 0; i < loader->fabric->routers_count; i++)

@@ -173,6 +173,14 @@ static int replace(struct controller *controller, struct controller_peer *first,
     return error;
 }
 
+uint32_t controller_peer_router(const struct fabric *fabric, const struct controller_peer *peer)
+{
+    if (peer->accepted)
+        return fabric_dynamic_peer_router(fabric, peer->route_server,
+                                          &speaker_peer_config(peer->peer)->peer_address);
+    return fabric->route_servers[peer->route_server].peers[peer->index].router;
+}
+
 static bool has_room(const struct controller *controller, uint32_t route_server)
 {
     const struct server *server = &controller->servers[route_server];

@@ -172,6 +172,9 @@ size_t controller_peer_count(const struct controller *controller);
 /* The most that there will ever be. */
 size_t controller_peer_capacity(const struct controller *controller);
 struct controller_peer *controller_peer(struct controller *controller, size_t i);
+/* The modelled router of fabric (the controller's, or another reading) that a route server's session is with;
+ * FABRIC_NONE: none. */
+uint32_t controller_peer_router(const struct fabric *fabric, const struct controller_peer *peer);
 /* Sessions of gateways with their neighbors: neighbor by neighbor, of each its instances. Those whose
  * `shell` is set before controller_start() are started. */
 size_t controller_gateway_peer_count(const struct controller *controller);

@@ -91,7 +91,9 @@ int sim_follow_routers(struct sim *sim, const struct fabric *with);
 /* keys.c: cuts the links whose ends have different keys. */
 void sim_compare_keys(struct sim *sim);
 
-/* sessions.c: links, and who is at their ends. Routers come before their sessions. */
+/* sessions.c: links, and who is at their ends. Neighbours that dynamic_peers take come before links, and routers
+ * before their sessions. */
+int sim_accept_routers(struct sim *sim);
 int sim_make_links(struct sim *sim);
 void sim_destroy_links(struct sim *sim);
 int sim_make_sessions(struct sim *sim);

@@ -61,8 +61,10 @@ static struct speaker_peer_config server_config(const struct sim_router_session 
     const struct fabric *fabric = session->router->fabric;
     const struct fabric_router *model = &fabric->routers[session->router->index];
     const struct controller_peer *remote = session->remote;
-    struct speaker_peer_config mirror =
-        fabric_route_server_peer(fabric, remote->route_server, remote->instance, remote->index);
+    const struct speaker_peer_config mirror =
+        remote->accepted ? *speaker_peer_config(remote->peer)
+                         : fabric_route_server_peer(fabric, remote->route_server, remote->instance,
+                                                    remote->index);
     const struct fabric_route_server *server = &fabric->route_servers[remote->route_server];
     struct speaker_peer_config config = {
         .name = server->name,

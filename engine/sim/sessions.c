@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/fabric/route_server.h"
 #include "engine/sim/internal.h"
 
 static bool takes_instance(const struct fabric_neighbor *neighbor, unsigned instance)
@@ -27,11 +28,42 @@ static const struct fabric_neighbor *neighbor_of(const struct fabric_router *rou
 const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
                                             const struct controller_peer *peer, uint32_t *router)
 {
-    *router = fabric->route_servers[peer->route_server].peers[peer->index].router;
+    *router = controller_peer_router(fabric, peer);
     if (*router == FABRIC_NONE)
         return NULL;
     return neighbor_of(&fabric->routers[*router], peer->route_server, peer->instance);
 }
+
+/* --- Routers in dynamic_peers ----------------------------------------------------------------- */
+
+/* Those of one route server, in the order of the file: as though they had connected in that order. */
+static int accept_routers(struct sim *sim, uint32_t server)
+{
+    uint32_t room = fabric_route_server_neighbors(sim->fabric, server) -
+                    sim->fabric->route_servers[server].peer_count;
+    int error = 0;
+    for (uint32_t i = 0; i < sim->fabric->routers_count && room > 0 && !error; i++) {
+        struct fabric_dynamic_peer found;
+        size_t first;
+        bool known;
+        if (!fabric_dynamic_peers_apply(sim->fabric, server, i, &found))
+            continue;
+        error = controller_accept(sim->controller, server, found.range, &found.address,
+                                  sim->fabric->routers[i].asn, 0, &first, &known);
+        room--;
+    }
+    return error;
+}
+
+int sim_accept_routers(struct sim *sim)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < sim->fabric->route_servers_count && !error; i++)
+        error = accept_routers(sim, i);
+    return error;
+}
+
+/* --- Links ------------------------------------------------------------------------------------ */
 
 static struct sim_link *make_link(struct sim *sim)
 {

@@ -266,6 +266,8 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
         failed = sim->controller ? 0 : -errno;
     }
     if (!failed)
+        failed = sim_accept_routers(sim);
+    if (!failed)
         failed = sim_make_links(sim);
     if (!failed)
         failed = sim_make_gateway_links(sim);

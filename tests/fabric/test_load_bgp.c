@@ -205,6 +205,40 @@ Test(load_bgp, route_servers)
     files_expect(cases, COUNT(cases));
 }
 
+/* r2 has no peer of its own, and is in a range. */
+#define IN_RANGE(keys)                                                                             \
+    {                                                                                              \
+        {"      - {name: nva2, address: 10.0.1.5, asn: 65001}\n", ""},                             \
+        {                                                                                          \
+            "    peers:\n",                                                                        \
+                "    dynamic_peers: [{prefix: 10.0.1.5/32, template: nva1, " keys "    peers:\n"   \
+        }                                                                                          \
+    }
+
+Test(load_bgp, routers_in_dynamic_peers)
+{
+    static const struct files_case cases[] = {
+        {IN_RANGE("asns: [65001]}]\n"), ""},
+        {IN_RANGE("asns: [65100-65199]}]\n"),
+         "base.yaml:39: warning one-sided-session: routers[r2].neighbors: route server 'rs1' takes "
+         "no AS 65001 from dynamic_peers[10.0.1.5/32]; no session comes up\n"},
+        {{{"      - {name: nva2, address: 10.0.1.5, asn: 65001}\n", ""},
+          {"    peers:\n",
+           "    limits: {peers: 2}\n"
+           "    dynamic_peers: [{prefix: 10.0.1.0/24, asns: [65001], template: nva1}]\n"
+           "    peers:\n"},
+          {"  - {name: vm1, subnet: spoke/vms",
+           "  - {name: nva3, subnet: hub/nva, addresses: [10.0.1.6], ip_forwarding: true}\n"
+           "  - {name: vm1, subnet: spoke/vms"},
+          {"routers:\n", "routers:\n  - {name: r3, nic: nva3, asn: 65001, neighbors: "
+                         "[{route_server: rs1}]}\n"}},
+         "base.yaml:40: warning one-sided-session: routers[r3]: route server 'rs1' has no room for "
+         "it in dynamic_peers, as limits.peers is 2; no session comes up\n"},
+    };
+
+    files_expect(cases, COUNT(cases));
+}
+
 Test(load_bgp, routers_gateways_and_the_rest)
 {
     static const struct files_case cases[] = {
