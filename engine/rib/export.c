@@ -85,8 +85,7 @@ bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_
     if (path->peer == RIB_LOCAL && path->summary)
         return rib_group_summary_is_own(peer, path);
 
-    return origin != NULL &&
-           lpm_address_equal(&origin->config.peer_address, &peer->config.peer_address);
+    return origin != NULL && rib_same_horizon(origin, peer);
 }
 
 /* RFC 9234 section 5, egress: what is for customers only goes to nobody else. */

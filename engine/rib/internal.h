@@ -169,7 +169,7 @@ struct speaker_peer {
     struct rib_peer_tables tables[BGP_FAMILY_COUNT];
     struct rib_group *group; /* NULL unless Established */
     struct speaker_peer *next_member;
-    struct speaker_peer *sibling; /* ring of the sessions with this neighbour */
+    struct speaker_peer *sibling; /* ring of the sessions within its horizon */
     struct rib_batch *batch;      /* NULL while nothing is pending */
     unsigned at;                  /* ids of the batch below this are done */
     unsigned message;             /* of the batch: the first that has not been copied */
@@ -429,6 +429,8 @@ struct rib_path rib_public_path(const struct speaker *speaker, const struct rib_
 /* --- peer.c ----------------------------------------------------------------------------------- */
 
 void rib_peer_destroy(struct speaker_peer *peer);
+/* Are the two, sessions with one neighbour as a rule, told nothing of what the other one says? */
+bool rib_same_horizon(const struct speaker_peer *a, const struct speaker_peer *b);
 
 /* --- peer_session.c --------------------------------------------------------------------------- */
 

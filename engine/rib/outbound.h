@@ -25,7 +25,7 @@ bool rib_discards(const struct speaker_peer *peer, const struct bgp_attributes *
  * Whatever else in this file asks of a peer has to be compared there. */
 bool rib_export_same(const struct speaker_peer *a, const struct speaker_peer *b);
 /* May the peers of member's group be sent this path (NULL: of course not)? All but one whose own it
- * is: split horizon is by neighbour, both instances' sessions with it count as one. */
+ * is: split horizon is by neighbour, all sessions with it count as one (rib_same_horizon()). */
 bool rib_export_group_allowed(const struct speaker_peer *member, enum bgp_family family,
                               const struct rib_stored_path *path);
 bool rib_export_is_own(const struct speaker_peer *peer, const struct rib_stored_path *path);

@@ -43,14 +43,19 @@ static void add_address(struct speaker *speaker, const struct lpm_address *addre
     speaker->addresses[speaker->n_addresses++] = *address;
 }
 
+bool rib_same_horizon(const struct speaker_peer *a, const struct speaker_peer *b)
+{
+    return lpm_address_equal(&a->config.peer_address, &b->config.peer_address) ||
+           (a->config.horizon != 0 && a->config.horizon == b->config.horizon);
+}
+
 /* Puts the peer into the ring of the sessions with its neighbour. */
 static void join_siblings(struct speaker *speaker, struct speaker_peer *peer)
 {
     for (unsigned i = 1; i < speaker->n_peers; i++) {
         struct speaker_peer *other = speaker->peers[i];
 
-        if (other == peer ||
-            !lpm_address_equal(&other->config.peer_address, &peer->config.peer_address))
+        if (other == peer || !rib_same_horizon(other, peer))
             continue;
         peer->sibling = other->sibling;
         other->sibling = peer;

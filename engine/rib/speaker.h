@@ -171,6 +171,8 @@ struct speaker_peer_config {
     struct lpm_address local_address6; /* next hop for IPv6 NLRI; family 0: derived from
                                           local_address when that is IPv6 */
     struct lpm_address peer_address;   /* the other end */
+    uint32_t horizon;                  /* what a session says goes to none of the same address, nor
+                                          of the same horizon (split horizon); 0: of its own */
     uint32_t identifier;               /* this end's BGP identifier, host order, not 0 */
     uint32_t asn;                      /* the peer's */
     bool passive;                      /* never connect, only accept */

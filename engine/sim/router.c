@@ -55,7 +55,8 @@ static struct lpm_address own_address(const struct fabric *fabric,
 }
 
 /* Towards a route server. The IPv6 next hop is the peering address itself, or the first IPv6 address
- * that the router owns. */
+ * that the router owns. What one instance says the other one is not told: it would be dropped there as a
+ * loop, or where AS paths are left alone, come back as though it were the router's own. */
 static struct speaker_peer_config server_config(const struct sim_router_session *session)
 {
     const struct fabric *fabric = session->router->fabric;
@@ -75,6 +76,7 @@ static struct speaker_peer_config server_config(const struct sim_router_session 
                               ? mirror.peer_address
                               : own_address(fabric, model, LPM_IPV6),
         .peer_address = mirror.local_address,
+        .horizon = remote->route_server + 1,
         .asn = server->asn,
         .hold_time_s = mirror.hold_time_s,
         .keepalive_s = mirror.keepalive_s,

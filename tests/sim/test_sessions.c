@@ -103,3 +103,40 @@ Test(sessions, add_path_and_roles_are_agreed_on_in_the_twin)
     assert_rows(&fixture, "vm1", "10.0.0.0/8", "10.0.1.4,10.0.1.5");
     fixture_close(&fixture);
 }
+
+/* What each session has of its NVA. */
+static void expect_held(struct fixture *fixture, size_t nva1, size_t nva2)
+{
+    struct controller *controller = sim_controller(fixture->sim);
+    for (size_t i = 0; i < controller_peer_count(controller); i++) {
+        const struct controller_peer *peer = controller_peer(controller, i);
+        struct speaker_peer_counters counters;
+        speaker_peer_counters(peer->peer, &counters);
+        cr_assert_eq(counters.held, peer->index == 0 ? nva1 : nva2, "instance %u, peer %u: %zu",
+                     peer->instance, peer->index, counters.held);
+    }
+}
+
+/* Networks and summaries of the route server's own, and what it passes on: none of it comes back by the
+ * other instance, where an AS path that is left alone would not show it. */
+Test(sessions, no_instance_is_told_by_a_router_what_the_other_one_said)
+{
+    static const char *const ways[] = {", export: sum", ", export: sum, bgp: {transparent: true}",
+                                       ", import: sum, bgp: {transparent: true}",
+                                       ", bgp: {transparent: true, allow_own_as: 3}"};
+    for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        struct fixture fixture;
+        fixture_open(&fixture,
+                     &(struct fixture_text){
+                         .top = "policies:\n  - {name: sum, rules: [\n"
+                                "      {match: {prefixes: [11.0.0.0/8 le 32]},\n"
+                                "       set: {summarise: 11.0.0.0/8}}, {then: accept}]}\n",
+                         .peers = ways[i],
+                         .nva1 = ", bgp: {allow_own_as: 3}",
+                         .nva2 = ", bgp: {allow_own_as: 3}",
+                         .nva1_originates = ", 11.1.0.0/16"});
+        expect_held(&fixture, 4, 3);
+        fixture_assert_programmed(&fixture);
+        fixture_close(&fixture);
+    }
+}
