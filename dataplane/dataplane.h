@@ -463,11 +463,12 @@ int dp_engine_queue_status(const struct dp_engine *engine, unsigned port, unsign
 
 /* --- Replay ----------------------------------------------------------------------------------- */
 
-/* What became of one frame of the trace, 32 bytes. */
+/* What became of one frame of the trace. */
 struct dp_replay_record {
     uint64_t flow; /* hash of the 5-tuple in its direction: names the flow; 0: no IP flow */
     uint32_t next_hop, backend, group, nic;
     uint32_t bytes;
+    uint32_t times; /* it came, once a round */
     uint8_t action, reason;
     bool self_loop;
 };
@@ -480,8 +481,13 @@ struct dp_replay_config {
     const char *in;    /* pcap or pcapng, Ethernet */
     const char *out;   /* pcap; NULL: forwarded frames are freed */
     bool source_check; /* off: the trace was taken elsewhere */
+    uint64_t rounds;   /* the trace again and again, so many times; 0: once */
+    /* When packets enter: at so many a second; or as far apart as they were recorded; neither: as fast
+     * as possible. What becomes of them is the same. */
+    double packets_per_second;
+    bool as_recorded;
     /* Called on the calling thread between two packets, just before packet number pause_at (from
-     * 0) enters: the place to change forwarding state at an exact point of the trace. NULL: never.
+     * 0, over all rounds) enters: the place to change forwarding state at an exact point of the trace. NULL: never.
      */
     uint64_t pause_at;
     void (*on_pause)(void *context);
@@ -489,8 +495,10 @@ struct dp_replay_config {
 };
 struct dp_replay_report {
     struct dp_counters counters;
-    double seconds;                   /* spent forwarding, pauses left out */
-    struct dp_replay_record *records; /* counters.received of them, in order; free() them */
+    double seconds;                   /* spent forwarding, pauses left out, waiting included */
+    struct dp_replay_record *records; /* in order, those of one frame together; free() them */
+    uint64_t record_count;
+    uint64_t split; /* index of the first record from the pause on */
 };
 /* Forwards a trace through the real stages and DPDK's pcap device on the calling thread, which it
  * registers as a reader. Checks the whole file first: a file that is missing, truncated, no capture

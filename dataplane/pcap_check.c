@@ -64,7 +64,7 @@ static int open_stream(const char *path, int file, pcap_t **pcap, char error[DP_
             close(copy);
         return refuse_errno(path, code, error);
     }
-    *pcap = pcap_fopen_offline(stream, reason);
+    *pcap = pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, reason);
     if (*pcap)
         return 0;
     fclose(stream);
@@ -74,20 +74,50 @@ static int open_stream(const char *path, int file, pcap_t **pcap, char error[DP_
                    reason);
 }
 
-/* Only a later frame tells whether the lengths are needed at all, so the list grows from the first
- * frame on. */
-static int note_wire_length(struct dp_capture *capture, uint64_t *room, uint32_t wire)
+/* Makes room for one frame more in a list of items of `size` bytes. */
+static int grow(void **list, size_t size, uint64_t room)
 {
-    if (capture->frames == *room) {
-        uint64_t wanted = *room ? *room * 2 : 1024;
-        uint32_t *grown = realloc(capture->wire_lengths, wanted * sizeof(*grown));
+    void *grown = realloc(*list, room * size);
 
-        if (!grown)
-            return -ENOMEM;
-        capture->wire_lengths = grown;
-        *room = wanted;
-    }
-    capture->wire_lengths[capture->frames] = wire;
+    if (!grown)
+        return -ENOMEM;
+    *list = grown;
+    return 0;
+}
+
+static int make_room(struct dp_capture *capture, bool with_times, uint64_t *room)
+{
+    void *lengths = capture->wire_lengths, *times = capture->times;
+    int result;
+
+    if (capture->frames < *room)
+        return 0;
+    *room = *room ? *room * 2 : 1024;
+    result = grow(&lengths, sizeof(*capture->wire_lengths), *room);
+    if (!result && with_times)
+        result = grow(&times, sizeof(*capture->times), *room);
+    capture->wire_lengths = lengths;
+    capture->times = times;
+    return result;
+}
+
+/* Only a later frame tells whether the lengths are needed at all, so the list grows from the first
+ * frame on. Clocks are set back, and files are merged: a frame is never due before the one in front. */
+static int note_frame(struct dp_capture *capture, bool with_times, uint64_t *room,
+                      const struct pcap_pkthdr *header, uint32_t wire)
+{
+    const uint64_t frame = capture->frames;
+    uint64_t time;
+
+    if (make_room(capture, with_times, room))
+        return -ENOMEM;
+    capture->wire_lengths[frame] = wire;
+    if (!with_times)
+        return 0;
+    time = (uint64_t)header->ts.tv_sec * 1000000000u + (uint64_t)header->ts.tv_usec;
+    if (frame > 0 && time < capture->times[frame - 1])
+        time = capture->times[frame - 1];
+    capture->times[frame] = time;
     return 0;
 }
 
@@ -102,7 +132,7 @@ static int check_record(const char *path, const struct pcap_pkthdr *header, uint
                    path, (unsigned long long)number, header->caplen, DP_FRAME_MAX);
 }
 
-static int read_records(const char *path, pcap_t *pcap, struct dp_capture *capture,
+static int read_records(const char *path, pcap_t *pcap, bool with_times, struct dp_capture *capture,
                         char error[DP_ERROR_TEXT])
 {
     const u_char *bytes;
@@ -118,7 +148,7 @@ static int read_records(const char *path, pcap_t *pcap, struct dp_capture *captu
 
         if (result)
             return result;
-        if (note_wire_length(capture, &room, wire))
+        if (note_frame(capture, with_times, &room, header, wire))
             return refuse_errno(path, ENOMEM, error);
         cut |= wire != header->caplen;
         if (header->caplen > capture->captured_max)
@@ -166,7 +196,8 @@ static int open_regular(const char *path, int *file, char error[DP_ERROR_TEXT])
                    path);
 }
 
-int dp_capture_open(const char *path, struct dp_capture *capture, char error[DP_ERROR_TEXT])
+int dp_capture_open(const char *path, bool with_times, struct dp_capture *capture,
+                    char error[DP_ERROR_TEXT])
 {
     pcap_t *pcap = NULL;
     int result;
@@ -178,7 +209,7 @@ int dp_capture_open(const char *path, struct dp_capture *capture, char error[DP_
     if (!result)
         result = check_link_type(path, pcap, error);
     if (!result)
-        result = read_records(path, pcap, capture, error);
+        result = read_records(path, pcap, with_times, capture, error);
     if (pcap)
         pcap_close(pcap);
     if (result)
@@ -191,5 +222,6 @@ void dp_capture_close(struct dp_capture *capture)
     if (capture->file >= 0)
         close(capture->file);
     free(capture->wire_lengths);
+    free(capture->times);
     *capture = (struct dp_capture){.file = -1};
 }

@@ -11,18 +11,17 @@
  * The pcap device takes file names as options of a comma-separated list; the files are opened here
  * and named /proc/self/fd/N, so that any name works and the file checked is the file read.
  *
- * A frame that the capture cut counts with its length on the wire and leaves as short as it came.
- * It is not fragmented: when it is above the MTU it is dropped as mtu.
+ * A frame that the capture cut counts with its length on the wire and leaves as short as it came, its
+ * record with the length that it would have. It is not fragmented: when it is above the MTU it is dropped
+ * as mtu.
+ *
+ * Rounds. The reading device is started over for each. What becomes of a frame is the same in every one,
+ * but for the change that on_pause() makes: so records need no more room than two rounds.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
@@ -30,97 +29,30 @@
 #include "dataplane/eal.h"
 #include "dataplane/error.h"
 #include "dataplane/pcap_check.h"
+#include "dataplane/replay_output.h"
+#include "dataplane/replay_pace.h"
 #include "dataplane/stages.h"
 
 #define REPLAY_BUFFERS 1024u /* a burst, its fragments, the transmit buffer, the thread's cache */
 #define FRAME_FLOOR    2048u
-#define FILE_HEADER    24u /* of a pcap file; each record has 16 bytes more than its frame */
-#define RECORD_HEADER  16u
-#define NULL_DEVICE    makedev(1, 3) /* /dev/null */
 
 struct replay {
     const struct dp_replay_config *config;
     struct dp_forwarding *forwarding;
     struct dp_capture capture;
-    int out; /* open for writing; -1: none */
-    bool out_is_new;
+    struct dp_output out;
+    struct dp_pace pace;
     struct rte_mempool *pool;
-    struct dp_port port;
+    struct dp_port in_port, out_port;
     struct dp_tx sink;
     struct dp_path path;
     struct dp_burst burst;
     struct dp_counters before;
-    uint64_t done;
+    uint64_t done, total; /* frames, of all rounds together */
     uint64_t nanoseconds;
     struct dp_replay_report *report;
     char *error;
 };
-
-/* --- Output file ------------------------------------------------------------------------------ */
-
-static int refuse_output(struct replay *replay, int code)
-{
-    return dp_fail(replay->error, -code, "%s: %s; a file that can be written is expected",
-                   replay->config->out, strerror(code));
-}
-
-/* Where writing cannot fail for want of room, or can be checked afterwards by its size. */
-static bool can_be_trusted(const struct stat *out)
-{
-    return S_ISREG(out->st_mode) || (S_ISCHR(out->st_mode) && out->st_rdev == NULL_DEVICE);
-}
-
-/* The device truncates the file when it opens it: too late to notice that it is the input. */
-static int check_other_file(struct replay *replay)
-{
-    struct stat in, out;
-
-    if (fstat(replay->capture.file, &in) || fstat(replay->out, &out))
-        return refuse_output(replay, errno);
-    if (!can_be_trusted(&out))
-        return dp_fail(replay->error, -EINVAL, "%s: not a regular file; a file is expected",
-                       replay->config->out);
-    if (in.st_dev != out.st_dev || in.st_ino != out.st_ino)
-        return 0;
-    return dp_fail(replay->error, -EINVAL, "%s: is the input; another file is expected",
-                   replay->config->out);
-}
-
-static int open_output(struct replay *replay)
-{
-    const char *path = replay->config->out;
-
-    if (!path)
-        return 0;
-    replay->out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NONBLOCK, 0666);
-    replay->out_is_new = replay->out >= 0;
-    if (replay->out < 0 && errno == EEXIST)
-        replay->out = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-    if (replay->out < 0)
-        return refuse_output(replay, errno);
-    return check_other_file(replay);
-}
-
-/* libpcap does not tell the device, nor the device us, that a disk is full; the size does. */
-static int check_output(struct replay *replay, const struct rte_eth_stats *stats)
-{
-    struct stat status;
-    uint64_t wanted = FILE_HEADER + stats->opackets * RECORD_HEADER + stats->obytes;
-
-    if (replay->out < 0)
-        return 0;
-    if (stats->oerrors || replay->sink.unsent) {
-        return dp_fail(replay->error, -EIO, "%s: %llu packets could not be written",
-                       replay->config->out,
-                       (unsigned long long)(stats->oerrors + replay->sink.unsent));
-    }
-    if (fstat(replay->out, &status) || !S_ISREG(status.st_mode) ||
-        (uint64_t)status.st_size == wanted)
-        return 0;
-    return dp_fail(replay->error, -ENOSPC, "%s: only %llu of %llu bytes were written; disk full?",
-                   replay->config->out, (unsigned long long)status.st_size,
-                   (unsigned long long)wanted);
-}
 
 /* --- Device ----------------------------------------------------------------------------------- */
 
@@ -148,33 +80,41 @@ static int start_eal(struct replay *replay)
                    REPLAY_BUFFERS, buffer_bytes(replay));
 }
 
-/* Without an output the device is given none, and the sink counts and frees. */
-static int open_device(struct replay *replay)
+/* Two devices, so that the one that reads can be started over for another round. */
+static int open_device(struct replay *replay, struct dp_port *port, const char *way, int file)
 {
     char options[128];
-    struct dp_port_config port = {
+    const struct dp_port_config config = {
         .name = "replay", .device = "net_pcap", .options = options, .queues = 1};
-    int n = snprintf(options, sizeof(options), "rx_pcap=/proc/self/fd/%d", replay->capture.file);
-    int result;
 
-    if (replay->out >= 0)
-        snprintf(options + n, sizeof(options) - (size_t)n, ",tx_pcap=/proc/self/fd/%d",
-                 replay->out);
-    result = dp_port_open(&replay->port, &port, 1, replay->pool, replay->error);
-    if (!result && replay->out >= 0)
-        replay->sink.port = &replay->port;
-    return result;
+    snprintf(options, sizeof(options), "%s_pcap=/proc/self/fd/%d", way, file);
+    return dp_port_open(port, &config, 1, replay->pool, replay->error);
+}
+
+/* Without an output there is no device, and the sink counts and frees. */
+static int open_devices(struct replay *replay)
+{
+    int result = open_device(replay, &replay->in_port, "rx", replay->capture.file);
+
+    if (result || replay->out.file < 0)
+        return result;
+    replay->sink.port = &replay->out_port;
+    return open_device(replay, &replay->out_port, "tx", replay->out.file);
+}
+
+/* The device opens its file anew. */
+static int begin_again(struct replay *replay)
+{
+    int result = rte_eth_dev_stop(replay->in_port.id);
+
+    if (!result)
+        result = rte_eth_dev_start(replay->in_port.id);
+    return result
+               ? dp_fail(replay->error, result, "%s: cannot be read once more", replay->config->in)
+               : 0;
 }
 
 /* --- Forwarding ------------------------------------------------------------------------------- */
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t mix(uint64_t hash, const uint8_t *bytes, size_t n)
 {
@@ -201,41 +141,55 @@ static uint64_t flow_name(const struct dp_packet *packet)
     return hash ? hash : 1;
 }
 
+/* Where the record of a frame is. Each frame of the trace has one; and once more, from the pause on, as
+ * far as they differ from those before it. */
+static struct dp_replay_record *record_of(const struct replay *replay, uint64_t frame)
+{
+    const uint64_t frames = replay->capture.frames, split = replay->report->split;
+    const uint64_t pause_at = replay->config->pause_at;
+
+    if (!replay->config->on_pause || frame < pause_at)
+        return &replay->report->records[frame % frames];
+    return &replay->report->records[split + (frame - pause_at) % frames];
+}
+
 static void record_burst(struct replay *replay)
 {
     const struct dp_burst *burst = &replay->burst;
-    struct dp_replay_record *records = replay->report->records + replay->done;
 
     for (unsigned i = 0; i < burst->n; i++) {
         const struct dp_verdict *verdict = &burst->verdicts[i];
+        struct dp_replay_record *record = record_of(replay, replay->done + i);
 
-        records[i] = (struct dp_replay_record){.next_hop = verdict->next_hop,
-                                               .backend = verdict->backend,
-                                               .group = verdict->group,
-                                               .nic = verdict->nic,
-                                               .bytes = burst->frames[i].bytes,
-                                               .action = verdict->action,
-                                               .reason = verdict->reason,
-                                               .self_loop = verdict->self_loop};
+        *record = (struct dp_replay_record){.times = record->times + 1,
+                                            .next_hop = verdict->next_hop,
+                                            .backend = verdict->backend,
+                                            .group = verdict->group,
+                                            .nic = verdict->nic,
+                                            .bytes = burst->frames[i].bytes,
+                                            .action = verdict->action,
+                                            .reason = verdict->reason,
+                                            .self_loop = verdict->self_loop};
     }
     for (unsigned p = 0; p < burst->packet_count; p++)
-        records[burst->frame_of[p]].flow = flow_name(&burst->packets[p]);
+        record_of(replay, replay->done + burst->frame_of[p])->flow = flow_name(&burst->packets[p]);
 }
 
 static int forward_burst(struct replay *replay, uint64_t until)
 {
     struct rte_mbuf *mbufs[DP_BURST];
-    uint64_t room = until - replay->done;
+    const uint64_t room = until - replay->done, at = replay->done % replay->capture.frames;
     const uint32_t *wire = replay->capture.wire_lengths;
-    uint16_t n = rte_eth_rx_burst(replay->port.id, 0, mbufs,
-                                  room < DP_BURST ? (uint16_t)room : (uint16_t)DP_BURST);
+    const unsigned most =
+        dp_pace_wait(&replay->pace, replay->done, room < DP_BURST ? (unsigned)room : DP_BURST);
+    const uint16_t n = rte_eth_rx_burst(replay->in_port.id, 0, mbufs, (uint16_t)most);
 
     if (n == 0) {
         return dp_fail(replay->error, -EIO, "%s: changed while it was read: packet %llu is gone",
-                       replay->config->in, (unsigned long long)replay->done + 1);
+                       replay->config->in, (unsigned long long)at + 1);
     }
-    dp_classify_trace(&replay->path, &replay->burst, replay->config, mbufs,
-                      wire ? wire + replay->done : NULL, n);
+    dp_classify_trace(&replay->path, &replay->burst, replay->config, mbufs, wire ? wire + at : NULL,
+                      n);
     dp_walk(&replay->path, &replay->burst);
     dp_egress_flush(&replay->path);
     lpm_rcu_quiescent();
@@ -244,17 +198,31 @@ static int forward_burst(struct replay *replay, uint64_t until)
     return 0;
 }
 
-/* How far to go before the next pause, after taking the one that is due. */
-static uint64_t pause_and_plan(struct replay *replay)
+/* What is due between two packets: another round, the pause. The trace's time stands still for it. */
+static int between(struct replay *replay)
 {
     const struct dp_replay_config *config = replay->config;
+    const uint64_t began = dp_pace_now();
+    int result = 0;
 
-    if (config->on_pause && replay->done == config->pause_at)
+    if (replay->done > 0 && replay->done % replay->capture.frames == 0)
+        result = begin_again(replay);
+    if (!result && config->on_pause && replay->done == config->pause_at)
         config->on_pause(config->context);
-    if (config->on_pause && replay->done < config->pause_at &&
-        config->pause_at < replay->capture.frames)
+    replay->pace.began += dp_pace_now() - began;
+    return result;
+}
+
+/* How far to go before the next of these. */
+static uint64_t plan(const struct replay *replay)
+{
+    const struct dp_replay_config *config = replay->config;
+    const uint64_t frames = replay->capture.frames;
+    const uint64_t end = (replay->done / frames + 1) * frames;
+
+    if (config->on_pause && replay->done < config->pause_at && config->pause_at < end)
         return config->pause_at;
-    return replay->capture.frames;
+    return end;
 }
 
 static int forward_all(struct replay *replay)
@@ -262,13 +230,14 @@ static int forward_all(struct replay *replay)
     int result = 0;
 
     lpm_rcu_register_thread();
-    while (!result && replay->done < replay->capture.frames) {
-        uint64_t until = pause_and_plan(replay);
-        uint64_t started = now_ns();
+    replay->pace.began = dp_pace_now();
+    while (!result && replay->done < replay->total) {
+        result = between(replay);
+        const uint64_t until = plan(replay), started = dp_pace_now();
 
         while (!result && replay->done < until)
             result = forward_burst(replay, until);
-        replay->nanoseconds += now_ns() - started;
+        replay->nanoseconds += dp_pace_now() - started;
     }
     lpm_rcu_unregister_thread();
     return result;
@@ -307,56 +276,88 @@ static void prepare_path(struct replay *replay)
     dp_counters_total(replay->forwarding, &replay->before);
 }
 
+/* Those from the pause on may differ from those before it, so they have records of their own. */
 static int allocate_records(struct replay *replay)
 {
+    const struct dp_replay_config *config = replay->config;
     struct dp_replay_report *report = replay->report;
+    const uint64_t frames = replay->capture.frames;
+    const uint64_t rounds = config->rounds ? config->rounds : 1;
+    uint64_t before, after;
 
-    report->records = calloc(replay->capture.frames + 1, sizeof(*report->records));
+    if (frames > 0 && rounds > UINT32_MAX)
+        return dp_fail(replay->error, -EINVAL, "at most %u rounds are possible", UINT32_MAX);
+    replay->total = frames * rounds;
+    before =
+        config->on_pause && config->pause_at < replay->total ? config->pause_at : replay->total;
+    after = replay->total - before;
+    report->split = before < frames ? before : frames;
+    report->record_count = report->split + (after < frames ? after : frames);
+    report->records = calloc(report->record_count + 1, sizeof(*report->records));
     if (report->records)
         return 0;
-    return dp_fail(replay->error, -ENOMEM, "%s: out of memory for %llu packets", replay->config->in,
-                   (unsigned long long)replay->capture.frames);
+    return dp_fail(replay->error, -ENOMEM, "%s: out of memory for %llu packets", config->in,
+                   (unsigned long long)report->record_count);
+}
+
+static void set_pace(struct replay *replay)
+{
+    replay->pace = (struct dp_pace){.rate = replay->config->packets_per_second,
+                                    .times = replay->capture.times,
+                                    .frames = replay->capture.frames};
 }
 
 /* --- Interface -------------------------------------------------------------------------------- */
 
-static int run(struct replay *replay)
+static int prepare(struct replay *replay)
 {
-    struct rte_eth_stats stats = {0};
-    int result = dp_capture_open(replay->config->in, &replay->capture, replay->error);
+    const struct dp_replay_config *config = replay->config;
+    int result = dp_capture_open(config->in, config->as_recorded, &replay->capture, replay->error);
 
     if (!result)
         result = allocate_records(replay);
     if (!result)
         result = start_eal(replay);
     if (!result)
-        result = open_output(replay);
+        result = dp_output_open(&replay->out, config->out, replay->capture.file, replay->error);
     if (!result)
-        result = open_device(replay);
+        result = open_devices(replay);
+    return result;
+}
+
+static int run(struct replay *replay)
+{
+    struct rte_eth_stats stats = {0};
+    int result = prepare(replay);
+
     if (result)
         return result;
     prepare_path(replay);
+    set_pace(replay);
     result = forward_all(replay);
     finish_report(replay);
-    rte_eth_stats_get(replay->port.id, &stats);
-    dp_port_close(&replay->port);
+    if (replay->out_port.started)
+        rte_eth_stats_get(replay->out_port.id, &stats);
+    dp_port_close(&replay->in_port);
+    dp_port_close(&replay->out_port);
     if (!result)
-        result = check_output(replay, &stats);
+        result = dp_output_check(&replay->out, stats.opackets, stats.obytes,
+                                 stats.oerrors + replay->sink.unsent, replay->error);
+    if (!result && replay->capture.wire_lengths)
+        result = dp_output_restore_lengths(&replay->out, replay->error);
     return result;
 }
 
 static void clean_up(struct replay *replay, bool failed)
 {
-    dp_port_close(&replay->port);
+    dp_port_close(&replay->in_port);
+    dp_port_close(&replay->out_port);
     rte_mempool_free(replay->pool);
     dp_capture_close(&replay->capture);
-    if (replay->out >= 0)
-        close(replay->out);
-    if (failed && replay->out_is_new)
-        unlink(replay->config->out);
+    dp_output_close(&replay->out, failed);
     if (failed) {
         free(replay->report->records);
-        replay->report->records = NULL;
+        *replay->report = (struct dp_replay_report){0};
     }
 }
 
@@ -374,8 +375,7 @@ int dp_replay(struct dp_forwarding *forwarding, const struct dp_replay_config *c
     replay->forwarding = forwarding;
     replay->report = report;
     replay->error = error;
-    replay->out = -1;
-    replay->capture.file = -1;
+    replay->out.file = replay->capture.file = -1;
     result = run(replay);
     clean_up(replay, result != 0);
     free(replay);

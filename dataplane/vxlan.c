@@ -91,6 +91,21 @@ static void write_vxlan(uint8_t *udp, uint32_t vni, uint32_t flow, uint32_t udp_
     dp_store2(vxlan + 5, vni);
 }
 
+/* Of a frame that goes into the tunnel. One of a trace may have been cut, and says itself how long it
+ * was. */
+static uint32_t whole_length(const struct dp_path *path, const struct rte_mbuf *mbuf)
+{
+    const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    const uint32_t have = rte_pktmbuf_pkt_len(mbuf);
+    uint32_t said = 0;
+
+    if (path->sink && dp_load2(frame + 12) == DP_ETHERTYPE_IPV4)
+        said = DP_ETHERNET_BYTES + dp_load2(frame + DP_ETHERNET_BYTES + 2);
+    else if (path->sink)
+        said = DP_ETHERNET_BYTES + IPV6_BYTES + dp_load2(frame + DP_ETHERNET_BYTES + 4);
+    return said > have ? said : have;
+}
+
 /* The MAC of whoever is next on the way. In a replay nobody is, and the file shows one all the
  * same. */
 static bool next_hop_mac(const struct dp_underlay *underlay, const struct dp_neighbor *remote,
@@ -109,7 +124,9 @@ bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct 
     const struct lpm_address *remote = &nic->neighbor->address;
     const bool six = remote->family == LPM_IPV6;
     const uint32_t ip_bytes = six ? IPV6_BYTES : IPV4_BYTES;
-    const uint32_t udp_bytes = UDP_BYTES + VXLAN_BYTES + rte_pktmbuf_pkt_len(mbuf);
+    const uint32_t whole = whole_length(path, mbuf);
+    const bool cut = whole > rte_pktmbuf_pkt_len(mbuf);
+    const uint32_t udp_bytes = UDP_BYTES + VXLAN_BYTES + whole;
     const uint8_t class = traffic_class(rte_pktmbuf_mtod(mbuf, const uint8_t *));
     uint8_t mac[6], *header, *ip;
 
@@ -131,7 +148,8 @@ bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct 
     write_vxlan(ip + ip_bytes, nic->vni, flow, udp_bytes);
     if (six) {
         write_ipv6(ip, underlay, remote, class, udp_bytes);
-        dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+        if (!cut) /* else nobody knows it: none (RFC 6935) */
+            dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
     } else {
         write_ipv4(ip, underlay, remote, class, udp_bytes);
     }

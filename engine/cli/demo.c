@@ -162,7 +162,7 @@ static int print_outcome(const struct demo *demo)
            counters->received, accounted);
     if (print_shares(demo, "before the failure", 0, demo->failing.at_packet) ||
         print_shares(demo, "after it", demo->failing.at_packet, counters->received) ||
-        flow_moves(demo->report.records, counters->received, demo->failing.at_packet, lost,
+        flow_moves(demo->report.records, demo->report.record_count, demo->report.split, lost,
                    failing_next_hops(&demo->failing, lost), &moves))
         return CLI_BAD_USE;
     printf("\n   %" PRIu64 " flows went through an NVA on both sides of the failure, %" PRIu64

@@ -5,12 +5,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct step {
     uint64_t flow;
     size_t place;
     uint32_t next_hop, backend;
-    uint32_t bytes;
+    uint32_t bytes, times;
 };
 
 static int by_flow_then_place(const void *left, const void *right)
@@ -31,8 +32,19 @@ static int by_next_hop_then_flow(const void *left, const void *right)
     return by_flow_then_place(left, right);
 }
 
-/* Forwarded packets of flows, in the given order. *steps is malloc'ed. */
+static bool is_forwarded(const struct dp_replay_record *record)
+{
+    return record->action == DP_FORWARD;
+}
+
+static bool is_of_flow(const struct dp_replay_record *record)
+{
+    return record->flow != 0;
+}
+
+/* The packets that are wanted, in the given order. *steps is malloc'ed. */
 static int collect(const struct dp_replay_record *records, size_t n,
+                   bool (*is_wanted)(const struct dp_replay_record *),
                    int (*order)(const void *, const void *), struct step **steps, size_t *count)
 {
     *count = 0;
@@ -40,12 +52,13 @@ static int collect(const struct dp_replay_record *records, size_t n,
     if (!*steps)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
-        if (records[i].action == DP_FORWARD)
+        if (is_wanted(&records[i]))
             (*steps)[(*count)++] = (struct step){.flow = records[i].flow,
                                                  .place = i,
                                                  .next_hop = records[i].next_hop,
                                                  .backend = records[i].backend,
-                                                 .bytes = records[i].bytes};
+                                                 .bytes = records[i].bytes,
+                                                 .times = records[i].times};
     qsort(*steps, *count, sizeof(**steps), order);
     return 0;
 }
@@ -60,7 +73,7 @@ int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_sh
 {
     struct step *steps;
     size_t count;
-    int error = collect(records, n, by_next_hop_then_flow, &steps, &count);
+    int error = collect(records, n, is_forwarded, by_next_hop_then_flow, &steps, &count);
     if (error)
         return error;
     size_t groups = 0;
@@ -76,8 +89,8 @@ int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_sh
             (*shares)[(*share_count)++] =
                 (struct flow_share){.next_hop = steps[i].next_hop, .backend = steps[i].backend};
         struct flow_share *share = &(*shares)[*share_count - 1];
-        share->packets++;
-        share->bytes += steps[i].bytes;
+        share->packets += steps[i].times;
+        share->bytes += (uint64_t)steps[i].bytes * steps[i].times;
         share->flows += new_hop || steps[i].flow != steps[i - 1].flow;
     }
     free(steps);
@@ -114,13 +127,45 @@ int flow_moves(const struct dp_replay_record *records, size_t n, size_t at, cons
     struct step *steps;
     size_t count;
     *moves = (struct flow_moves){0};
-    int error = collect(records, n, by_flow_then_place, &steps, &count);
+    int error = collect(records, n, is_forwarded, by_flow_then_place, &steps, &count);
     if (error)
         return error;
     for (size_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && steps[end].flow == steps[i].flow;)
             end++;
         compare(&steps[i], end - i, at, lost, lost_count, moves);
+    }
+    free(steps);
+    return 0;
+}
+
+static unsigned power_below(uint64_t n)
+{
+    unsigned power = 0;
+    while (n >>= 1)
+        power++;
+    return power;
+}
+
+int flow_sizes(const struct dp_replay_record *records, size_t n, struct flow_size sizes[FLOW_SIZES])
+{
+    struct step *steps;
+    size_t count;
+    int error = collect(records, n, is_of_flow, by_flow_then_place, &steps, &count);
+    memset(sizes, 0, FLOW_SIZES * sizeof(*sizes));
+    if (error)
+        return error;
+    for (size_t i = 0; i < count;) {
+        struct flow_size flow = {.flows = 1};
+        uint64_t name = steps[i].flow;
+        for (; i < count && steps[i].flow == name; i++) {
+            flow.packets += steps[i].times;
+            flow.bytes += (uint64_t)steps[i].bytes * steps[i].times;
+        }
+        struct flow_size *size = &sizes[power_below(flow.packets)];
+        size->flows++;
+        size->packets += flow.packets;
+        size->bytes += flow.bytes;
     }
     free(steps);
     return 0;

@@ -18,6 +18,15 @@ struct flow_share {
 int flow_shares(const struct dp_replay_record *records, size_t n, struct flow_share **shares,
                 size_t *share_count);
 
+/* Flows by how many packets they have: of flow_sizes()[i], from 2^i on and below 2^(i + 1). */
+#define FLOW_SIZES 64
+struct flow_size {
+    uint64_t flows, packets, bytes;
+};
+/* Of all IP packets of records[0..n), whatever became of them. 0 or -ENOMEM. */
+int flow_sizes(const struct dp_replay_record *records, size_t n,
+               struct flow_size sizes[FLOW_SIZES]);
+
 /* Flows seen on both sides of a change at record `at`. */
 struct flow_moves {
     uint64_t seen;  /* on both sides, by way of a next hop before */

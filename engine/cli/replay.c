@@ -16,9 +16,46 @@
 #include "engine/fabric/placement.h"
 
 struct replaying {
-    const char *nic, *map, *host, *in, *out, *router, *at, *how;
+    const char *nic, *map, *host, *in, *out, *rounds, *rate, *router, *at, *how;
     bool source_check, json;
 };
+
+static int parse_rounds(const char *text, uint64_t *rounds)
+{
+    char *end;
+    errno = 0;
+    *rounds = strtoull(text, &end, 10);
+    if (errno || *end != '\0' || *text < '0' || *text > '9' || *rounds == 0 || *rounds > UINT32_MAX)
+        return cli_error(&cli_replay, "--loop: '%s' is not a number from 1 to %u", text,
+                         UINT32_MAX);
+    return 0;
+}
+
+/* "recorded", or packets a second: 5000, 250k, 1.5M. */
+static int parse_rate(const char *text, struct dp_replay_config *config)
+{
+    char *end;
+    config->as_recorded = strcmp(text, "recorded") == 0;
+    if (config->as_recorded)
+        return 0;
+    double rate = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
+    if (rate > 0 && (*end == 'k' || *end == 'M'))
+        rate *= *end++ == 'k' ? 1e3 : 1e6;
+    if (!(rate >= 0.001 && rate <= 1e10) || *end != '\0')
+        return cli_error(
+            &cli_replay,
+            "--rate: '%s' is not recorded, nor packets a second such as 5000, 250k or 1.5M", text);
+    config->packets_per_second = rate;
+    return 0;
+}
+
+static int parse_pace(const struct replaying *replaying, struct dp_replay_config *config)
+{
+    int code = replaying->rounds ? parse_rounds(replaying->rounds, &config->rounds) : 0;
+    if (code == 0 && replaying->rate)
+        code = parse_rate(replaying->rate, config);
+    return code;
+}
 
 static int parse_packet(const char *text, uint64_t *packet)
 {
@@ -35,7 +72,7 @@ static void print_moves(const struct failing *failing, const struct dp_replay_re
 {
     uint32_t lost[FAILING_NEXT_HOPS];
     struct flow_moves moves;
-    if (flow_moves(report->records, report->counters.received, failing->at_packet, lost,
+    if (flow_moves(report->records, report->record_count, report->split, lost,
                    failing_next_hops(failing, lost), &moves))
         return;
     printf("  %s failed before packet %llu; converged in %llu ms of virtual time\n"
@@ -50,16 +87,20 @@ static int print_report(const struct replaying *replaying, const struct failing 
                         const struct dp_replay_report *report)
 {
     const struct dp_forwarding *forwarding = failing->twin->forwarding;
+    struct flow_size sizes[FLOW_SIZES];
     struct flow_share *shares;
     size_t n;
-    int error = flow_shares(report->records, report->counters.received, &shares, &n);
+    int error = flow_sizes(report->records, report->record_count, sizes);
+    if (!error)
+        error = flow_shares(report->records, report->record_count, &shares, &n);
     if (error)
         return cli_error(&cli_replay, "%s", strerror(-error));
     if (replaying->json) {
-        report_json(report_replay_json(forwarding, report, shares, n));
+        report_json(report_replay_json(forwarding, report, shares, n, sizes));
     } else {
         report_counters(report, 2);
         report_members(forwarding, shares, n, 2);
+        report_flow_sizes(sizes, 2);
         if (failing->failed)
             print_moves(failing, report);
     }
@@ -109,6 +150,8 @@ static int replay(const struct replaying *replaying, struct twin *twin)
     struct dp_replay_report report = {0};
     struct senders senders = {0};
     int code = plan_failure(replaying, &failing);
+    if (code == 0)
+        code = parse_pace(replaying, &config);
     if (code == 0)
         code = plan_senders(replaying, twin, &senders, &config);
     if (code == 0)
@@ -163,6 +206,8 @@ static int run(int argc, char **argv)
                                          {.name = "in", .value = &replaying.in},
                                          {.name = "out", .value = &replaying.out},
                                          {.name = "source-check", .flag = &replaying.source_check},
+                                         {.name = "loop", .value = &replaying.rounds},
+                                         {.name = "rate", .value = &replaying.rate},
                                          {.name = "fail", .value = &replaying.router},
                                          {.name = "fail-at", .value = &replaying.at},
                                          {.name = "fail-how", .value = &replaying.how},
@@ -187,9 +232,9 @@ static int run(int argc, char **argv)
 const struct cli_command cli_replay = {
     .name = "replay",
     .summary = "Forward a packet trace by the FIB of a NIC, and report",
-    .usage =
-        "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
-        "                  [--host NAME] [--fail ROUTER [--fail-at N] [--fail-how HOW]] [--json]",
+    .usage = "replay FABRIC --nic NIC --in FILE [--out FILE] [--map FILE] [--source-check]\n"
+             "                  [--host NAME] [--loop N] [--rate RATE]\n"
+             "                  [--fail ROUTER [--fail-at N] [--fail-how HOW]] [--json]",
     .help =
         "FABRIC   a fabric file, or a directory of them\n\n"
         "  --nic NIC        whose packets the trace holds: every frame counts as sent by it,\n"
@@ -202,15 +247,19 @@ const struct cli_command cli_replay = {
         "  --in FILE        pcap or pcapng of Ethernet frames\n"
         "  --out FILE       pcap of what is forwarded, in order, as it would leave\n"
         "  --source-check   drop packets whose source is not the NIC's own\n"
+        "  --loop N         the trace N times over (default 1)\n"
+        "  --rate RATE      packets a second, such as 5000, 250k or 1.5M; or 'recorded': as far\n"
+        "                   apart as they were captured (default: as fast as possible)\n"
         "  --fail ROUTER    fail this modelled router ...\n"
-        "  --fail-at N      ... just before packet number N, from 0 (default 0)\n"
+        "  --fail-at N      ... just before packet number N, from 0, of all loops (default 0)\n"
         "  --fail-how HOW   kill: its daemon dies and its kernel closes the sessions (default);\n"
         "                   stop: the daemon takes its leave; silence: nothing gets through to it\n"
         "                   or from it, which BFD or else the hold time notices\n"
         "  --json           the report as one JSON document\n\n"
         "The fabric is run in the twin until BGP has converged; no port of the file is opened.\n"
         "received = forwarded + answered + every drop reason. Two runs give equal files but for\n"
-        "the time stamps.\n\n"
+        "the time stamps. A frame that its capture cut is written as short as it came, with the\n"
+        "length that it would have; bytes are counted as on the wire.\n\n"
         "Example: fingerpost replay docs/examples/hub-spoke.yaml --nic vm1 --in a.pcap --out "
         "b.pcap\n",
     .run = run,

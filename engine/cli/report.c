@@ -145,6 +145,40 @@ void report_members(const struct dp_forwarding *forwarding, const struct flow_sh
     table_end(&table, stdout, indent);
 }
 
+static uint64_t size_least(unsigned power)
+{
+    return UINT64_C(1) << power;
+}
+
+void report_flow_sizes(const struct flow_size sizes[FLOW_SIZES], unsigned indent)
+{
+    struct table table;
+    if (table_begin(&table, ">Packets a flow|>flows|>packets|>bytes"))
+        return;
+    for (unsigned i = 0; i < FLOW_SIZES; i++)
+        if (sizes[i].flows && i == 0)
+            table_row(&table, "1|%" PRIu64 "|%" PRIu64 "|%" PRIu64, sizes[i].flows,
+                      sizes[i].packets, sizes[i].bytes);
+        else if (sizes[i].flows)
+            table_row(&table, "%" PRIu64 "-%" PRIu64 "|%" PRIu64 "|%" PRIu64 "|%" PRIu64,
+                      size_least(i), 2 * (size_least(i) - 1) + 1, sizes[i].flows, sizes[i].packets,
+                      sizes[i].bytes);
+    table_end(&table, stdout, indent);
+}
+
+static json_t *flow_sizes_json(const struct flow_size sizes[FLOW_SIZES])
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < FLOW_SIZES; i++)
+        if (sizes[i].flows)
+            json_array_append_new(
+                list, json_pack("{s:I, s:I, s:I, s:I, s:I}", "least", (json_int_t)size_least(i),
+                                "most", (json_int_t)(2 * (size_least(i) - 1) + 1), "flows",
+                                (json_int_t)sizes[i].flows, "packets", (json_int_t)sizes[i].packets,
+                                "bytes", (json_int_t)sizes[i].bytes));
+    return list;
+}
+
 static json_t *members_json(const struct dp_forwarding *forwarding, const struct flow_share *shares,
                             size_t n)
 {
@@ -167,7 +201,7 @@ static json_t *members_json(const struct dp_forwarding *forwarding, const struct
 
 json_t *report_replay_json(const struct dp_forwarding *forwarding,
                            const struct dp_replay_report *report, const struct flow_share *shares,
-                           size_t n)
+                           size_t n, const struct flow_size sizes[FLOW_SIZES])
 {
     const struct dp_counters *counters = &report->counters;
     json_t *dropped = json_object();
@@ -175,11 +209,12 @@ json_t *report_replay_json(const struct dp_forwarding *forwarding,
         if (counters->dropped[i])
             json_object_set_new(dropped, dp_reason_name(i),
                                 json_integer((json_int_t)counters->dropped[i]));
-    return json_pack(
-        "{s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:o}", "received", (json_int_t)counters->received,
-        "forwarded", (json_int_t)counters->forwarded, "answered", (json_int_t)counters->answered,
-        "self_loop", (json_int_t)counters->self_loop, "dropped", dropped, "seconds",
-        report->seconds, "mpps", mpps(report), "members", members_json(forwarding, shares, n));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:o, s:o}", "received",
+                     (json_int_t)counters->received, "forwarded", (json_int_t)counters->forwarded,
+                     "answered", (json_int_t)counters->answered, "self_loop",
+                     (json_int_t)counters->self_loop, "dropped", dropped, "seconds",
+                     report->seconds, "mpps", mpps(report), "members",
+                     members_json(forwarding, shares, n), "flow_sizes", flow_sizes_json(sizes));
 }
 
 /* --- Communities ------------------------------------------------------------------------------ */

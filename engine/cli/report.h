@@ -30,8 +30,10 @@ void report_counters(const struct dp_replay_report *report, unsigned indent);
 /* Packets, bytes and flows by next hop. */
 void report_members(const struct dp_forwarding *forwarding, const struct flow_share *shares,
                     size_t n, unsigned indent);
+/* Flows by how many packets they have. */
+void report_flow_sizes(const struct flow_size sizes[FLOW_SIZES], unsigned indent);
 json_t *report_replay_json(const struct dp_forwarding *forwarding,
                            const struct dp_replay_report *report, const struct flow_share *shares,
-                           size_t n);
+                           size_t n, const struct flow_size sizes[FLOW_SIZES]);
 
 #endif

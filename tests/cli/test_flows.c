@@ -16,6 +16,7 @@ static void random_records(struct dp_replay_record *records, unsigned seed)
             .flow = 1 + (unsigned)rand() % FLOWS,
             .next_hop = (unsigned)rand() % HOPS,
             .bytes = 60 + (unsigned)rand() % 1400,
+            .times = 1 + (unsigned)rand() % 3,
             .action = rand() % 10 ? DP_FORWARD : DP_DROP,
         };
 }
@@ -33,8 +34,8 @@ Test(flows, shares_are_those_of_the_slow_count)
             const struct dp_replay_record *record = &records[i];
             if (record->action != DP_FORWARD)
                 continue;
-            packets[record->next_hop]++;
-            bytes[record->next_hop] += record->bytes;
+            packets[record->next_hop] += record->times;
+            bytes[record->next_hop] += record->bytes * record->times;
             flows[record->next_hop] += !seen[record->next_hop][record->flow];
             seen[record->next_hop][record->flow] = true;
         }
@@ -94,4 +95,34 @@ Test(flows, an_empty_trace_has_none)
     free(shares);
     cr_assert_eq(flow_moves(NULL, 0, 0, NULL, 0, &moves), 0);
     cr_assert_eq(moves.seen, 0);
+}
+
+Test(flows, sizes_are_those_of_the_slow_count)
+{
+    static struct dp_replay_record records[RECORDS];
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        struct flow_size sizes[FLOW_SIZES], expected[FLOW_SIZES] = {{0}};
+        random_records(records, seed);
+        for (unsigned i = 0; i < RECORDS; i += 7)
+            records[i].flow = 0; /* no IP packet */
+        for (uint64_t flow = 1; flow <= FLOWS; flow++) {
+            uint64_t packets = 0, bytes = 0;
+            unsigned power = 0;
+            for (unsigned i = 0; i < RECORDS; i++) {
+                packets += records[i].flow == flow ? records[i].times : 0;
+                bytes += records[i].flow == flow ? records[i].bytes * records[i].times : 0;
+            }
+            while (packets >> (power + 1))
+                power++;
+            expected[power].flows += packets > 0;
+            expected[power].packets += packets;
+            expected[power].bytes += bytes;
+        }
+        cr_assert_eq(flow_sizes(records, RECORDS, sizes), 0);
+        for (unsigned i = 0; i < FLOW_SIZES; i++) {
+            cr_assert_eq(sizes[i].flows, expected[i].flows, "seed %u, %u", seed, i);
+            cr_assert_eq(sizes[i].packets, expected[i].packets, "seed %u, %u", seed, i);
+            cr_assert_eq(sizes[i].bytes, expected[i].bytes, "seed %u, %u", seed, i);
+        }
+    }
 }

@@ -233,12 +233,19 @@ struct trace *trace_create(const char *path, int link_type)
     return trace;
 }
 
-void trace_add(struct trace *trace, const struct frame *frame)
+void trace_add_at(struct trace *trace, const struct frame *frame, uint64_t microseconds)
 {
-    struct pcap_pkthdr header = {
-        .ts.tv_sec = 1700000000 + trace->n++, .caplen = frame->captured, .len = frame->wire};
+    struct pcap_pkthdr header = {.ts.tv_sec = 1700000000 + (time_t)(microseconds / 1000000),
+                                 .ts.tv_usec = (suseconds_t)(microseconds % 1000000),
+                                 .caplen = frame->captured,
+                                 .len = frame->wire};
 
     pcap_dump((u_char *)trace->dumper, &header, frame->bytes);
+}
+
+void trace_add(struct trace *trace, const struct frame *frame)
+{
+    trace_add_at(trace, frame, (uint64_t)trace->n++ * 1000000);
 }
 
 void trace_close(struct trace *trace)

@@ -84,7 +84,8 @@ bool icmpv6_good(const uint8_t *ip);
 
 struct trace;
 struct trace *trace_create(const char *path, int link_type);
-void trace_add(struct trace *trace, const struct frame *frame);
+void trace_add(struct trace *trace, const struct frame *frame); /* a second after the last one */
+void trace_add_at(struct trace *trace, const struct frame *frame, uint64_t microseconds);
 void trace_close(struct trace *trace);
 
 struct frames {

@@ -395,6 +395,7 @@ Test(replay, parses_by_captured_bytes_and_measures_by_the_wire)
     cr_assert_eq(report.counters.received_bytes, 1042);
     cr_assert_eq(report.records[0].bytes, 1042);
     cr_assert_eq(frames.frames[0].captured, 96);
+    cr_assert_eq(frames.frames[0].wire, 1042);
     frames_free(&frames);
     free(report.records);
     /* Whole on its wire, but the packet claims more than the wire had. */

@@ -341,6 +341,22 @@ def replay_accounts_for_every_packet():
         first, second = frames_of(outs[0]), frames_of(outs[1])
         assert first == second and len(first) == 501
         assert first[0][14 + 8] == 63 and checksum(first[0][14:34]) == 0
+        assert report["flow_sizes"] == [{"least": 1, "most": 1, "flows": 503, "packets": 503, "bytes": 503 * 62}], report
+
+        looped = document("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--out", outs[1], "--loop", "3",
+                          "--rate", "200k")
+        for key in ("received", "forwarded", "answered"):
+            assert looped[key] == 3 * report[key], looped
+        assert looped["dropped"] == {reason: 3 * n for reason, n in report["dropped"].items()}
+        assert frames_of(outs[1]) == 3 * first
+        for member in looped["members"]:
+            once = members[member["next_hop"]]
+            assert (member["flows"], member["packets"]) == (once["flows"], 3 * once["packets"]), looped
+        assert [(size["least"], size["most"], size["flows"]) for size in looped["flow_sizes"]] == [(2, 3, 503)], looped
+        assert "Packets a flow" in run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, "--rate", "recorded").stdout
+        for wrong in (("--loop", "0"), ("--loop", "-1"), ("--loop", "x"), ("--rate", "0"), ("--rate", "-5"),
+                      ("--rate", "5G"), ("--rate", "nan"), ("--rate", "1e99")):
+            assert wrong[0] in run("replay", EXAMPLE, "--nic", "vm1", "--in", trace, *wrong, code=2).stderr, wrong
 
 
 @case
