@@ -103,6 +103,9 @@ struct dp_forwarding *dp_forwarding_create(const struct dp_forwarding_config *co
 /* Workers must have stopped. Waits for a grace period. FIBs given by callers stay theirs. */
 void dp_forwarding_destroy(struct dp_forwarding *forwarding);
 struct lpm *dp_forwarding_lpm(const struct dp_forwarding *forwarding);
+/* What it was made with. */
+const struct dp_forwarding_config *
+dp_forwarding_configuration(const struct dp_forwarding *forwarding);
 
 /* How a frame is known to come from a NIC, and how one leaves towards it. The nearest wins: a
  * tagged frame belongs to the NIC of its VLAN, an untagged one to that of its source MAC, any other

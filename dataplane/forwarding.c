@@ -159,3 +159,9 @@ struct lpm *dp_forwarding_lpm(const struct dp_forwarding *forwarding)
 {
     return forwarding->lpm;
 }
+
+const struct dp_forwarding_config *
+dp_forwarding_configuration(const struct dp_forwarding *forwarding)
+{
+    return &forwarding->config;
+}

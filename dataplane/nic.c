@@ -327,14 +327,25 @@ static struct dp_nic *nic_current(const struct dp_forwarding *forwarding, uint32
     return atomic_load_explicit(&forwarding->nics[nic], memory_order_relaxed);
 }
 
+/* Having a port alone, or sharing it and being known by the MAC: another NIC came or went there. */
+static bool shares_otherwise(const struct dp_nic *old, const struct dp_nic *new)
+{
+    return old && old->port == new->port && old->attachment != new->attachment && old->vni == 0 &&
+           new->vni == 0 &&
+           (old->attachment == DP_ATTACHMENT_PORT || old->attachment == DP_ATTACHMENT_MAC) &&
+           (new->attachment == DP_ATTACHMENT_PORT || new->attachment == DP_ATTACHMENT_MAC);
+}
+
 /* An attachment that moves is taken down before the record changes and put up after: a frame finds
- * the NIC where it was, or where it will be, or meanwhile nowhere, and never another's record. */
+ * the NIC where it was, or where it will be, or meanwhile nowhere, and never another's record. But
+ * where the NIC only comes to share its port, or has it alone again, the new slot is put up first and
+ * the old one goes last: either leads to it whatever its record says, so no frame finds nothing. */
 int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_nic_config *config)
 {
     struct dp_nic *old = nic_current(forwarding, nic);
     struct nic_counts counts;
     struct dp_nic *new;
-    bool moves;
+    bool moves, shares;
     int error;
 
     if (nic == 0 || nic > forwarding->config.nic_capacity)
@@ -358,10 +369,15 @@ int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_n
         free(new);
         return error;
     }
-    if (old && moves)
+    shares = shares_otherwise(old, new);
+    if (shares)
+        dp_attachment_claim(forwarding, new);
+    if (old && moves && !shares)
         dp_attachment_release(forwarding, old);
     lpm_rcu_publish(&forwarding->nics[nic], new);
-    if (moves)
+    if (shares)
+        dp_attachment_release(forwarding, old);
+    else if (moves)
         dp_attachment_claim(forwarding, new);
     if (nic > forwarding->writer->nic_highest)
         atomic_store_explicit(&forwarding->writer->nic_highest, nic, memory_order_relaxed);

@@ -11,6 +11,7 @@
 
 #include "engine/fabric/edit.h"
 #include "engine/fabric/loader.h"
+#include "engine/fabric/outline_private.h"
 #include "engine/fabric/schema.h"
 
 #include <errno.h>
@@ -330,7 +331,7 @@ static struct fabric_node *edit(struct fabric_loader *loader, struct fabric_node
 /* Nothing is read into the model when a file failed: what is missing there would look like
  * mistakes elsewhere. */
 static void load_all(struct fabric_loader *loader, const char *path,
-                     const struct fabric_edits *edits)
+                     const struct fabric_edits *edits, struct fabric_outline **outline)
 {
     struct files files = {.loader = loader};
     char simple[FABRIC_FILE_NAME_BYTES_MAX];
@@ -352,15 +353,19 @@ static void load_all(struct fabric_loader *loader, const char *path,
             "there is nothing in it; a fabric file begins with 'fabric: NAME' and has 'vnets:'");
     if (top && loader->problems->errors == 0)
         fabric_read_top(loader, top);
+    if (top && loader->problems->errors == 0 && outline) {
+        *outline = fabric_outline_make(top);
+        loader->out_of_memory |= *outline == NULL;
+    }
     free(files.items);
     free(files.roots);
 }
 
 /* Each step runs only when those before it found nothing wrong, and relies on that. Only errors
  * stop it; warnings are collected on the way. */
-struct fabric *fabric_load_edited(const char *path, const struct fabric_reader *reader,
-                                  const struct fabric_edits *edits,
-                                  struct fabric_problems *problems)
+static struct fabric *load(const char *path, const struct fabric_reader *reader,
+                           const struct fabric_edits *edits, struct fabric_outline **outline,
+                           struct fabric_problems *problems)
 {
     struct owned_fabric *owned = calloc(1, sizeof(*owned));
     struct fabric_loader loader = {.reader = reader, .problems = problems};
@@ -370,7 +375,7 @@ struct fabric *fabric_load_edited(const char *path, const struct fabric_reader *
     if (owned) {
         loader.fabric = &owned->fabric;
         loader.arena = &owned->arena;
-        load_all(&loader, path, edits);
+        load_all(&loader, path, edits, outline);
         if (problems->errors == 0 && !loader.out_of_memory)
             fabric_complete(&loader);
         if (problems->errors == 0 && !loader.out_of_memory)
@@ -389,8 +394,28 @@ struct fabric *fabric_load_edited(const char *path, const struct fabric_reader *
     return NULL;
 }
 
+struct fabric *fabric_load_edited(const char *path, const struct fabric_reader *reader,
+                                  const struct fabric_edits *edits,
+                                  struct fabric_problems *problems)
+{
+    return load(path, reader, edits, NULL, problems);
+}
+
+struct fabric *fabric_load_outlined(const char *path, const struct fabric_reader *reader,
+                                    struct fabric_outline **outline,
+                                    struct fabric_problems *problems)
+{
+    *outline = NULL;
+    struct fabric *fabric = load(path, reader, &(const struct fabric_edits){0}, outline, problems);
+    if (fabric)
+        return fabric;
+    fabric_outline_free(*outline);
+    *outline = NULL;
+    return NULL;
+}
+
 struct fabric *fabric_load(const char *path, const struct fabric_reader *reader,
                            struct fabric_problems *problems)
 {
-    return fabric_load_edited(path, reader, &(const struct fabric_edits){0}, problems);
+    return load(path, reader, &(const struct fabric_edits){0}, NULL, problems);
 }

@@ -167,7 +167,7 @@ static int replace(struct controller *controller, struct controller_peer *first,
         error = take(controller, &first[i], applicant, now_ms);
     /* That it is gone need not be remembered, or a range would fill the memory, one by one. */
     if (controller->program && !is_known(controller, &former)) {
-        int swapped = program_next_hop_state(controller->program, &former, true);
+        int swapped = controller_next_hop_state(controller, &former, true);
         error = error || swapped >= 0 ? error : swapped;
     }
     return error;

@@ -1,7 +1,7 @@
 /*
  * Another reading of the fabric in place of the one that runs.
  *
- *   new program, aside ──> NICs and VNets swapped ──> old FIBs and groups go
+ *   new program, aside, filled slice by slice ──> NICs and VNets replaced ──> old FIBs and groups go
  *   own prefixes of route servers and gateways: what is gone is withdrawn, the rest originated
  */
 #include <errno.h>
@@ -24,14 +24,18 @@ static void exchange(struct program *a, struct program *b)
     *b = kept;
 }
 
-/* Load balancers stay as they are in what may be applied, so their backends have the same places. */
-static int take_health(struct program *made, const struct program *program)
+/* Filled FIBs in place of those in force, or everything as it was. made is discarded. */
+static int take_over(struct program *program, struct program *made, char error[DP_ERROR_TEXT])
 {
-    int error = 0;
-    for (uint32_t i = 0; i < made->fabric->load_balancers_count && error >= 0; i++)
-        for (uint32_t j = 0; j < made->fabric->load_balancers[i].backend_count && error >= 0; j++)
-            error = program_backend_state(made, i, j, program_backend_is_up(program, i, j));
-    return error < 0 ? error : 0;
+    int failed = program_nics_replace(program, made, false, error);
+    if (failed) {
+        char ignored[DP_ERROR_TEXT];
+        program_nics_replace(made, program, true, ignored);
+    } else {
+        exchange(program, made);
+    }
+    program_discard(made);
+    return failed;
 }
 
 int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT])
@@ -40,23 +44,11 @@ int program_apply(struct program *program, const struct fabric *with, char error
         program_create_aside(with, program->bgp, program->forwarding, program, error);
     if (!made)
         return -errno;
-    int failed = take_health(made, program);
-    if (failed) {
-        program_discard(made);
-        return failed;
-    }
-    program_nics_remove(program);
-    failed = program_nics_set(made, false, error);
-    if (failed) {
-        char ignored[DP_ERROR_TEXT];
-        program_nics_remove(made);
-        program_nics_set(program, false, ignored);
-        program_discard(made);
-        return failed;
-    }
-    exchange(program, made);
+    int failed = program_flush_all(made);
+    if (!failed)
+        return take_over(program, made, error);
     program_discard(made);
-    return 0;
+    return failed;
 }
 
 /* --- Own prefixes ----------------------------------------------------------------------------- */
@@ -134,13 +126,85 @@ static int announce(struct controller *controller, const struct fabric *with)
 
 /* --- The controller --------------------------------------------------------------------------- */
 
-int controller_apply(struct controller *controller, const struct fabric *with,
-                     char error[DP_ERROR_TEXT])
+/* What a session was made with stays: the addresses of our end, which IPv6 prefixes of a subnet may change. */
+static int check_sessions(const struct controller *controller, const struct fabric *with,
+                          char error[DP_ERROR_TEXT])
 {
-    int failed = program_apply(controller->program, with, error);
-    if (failed)
-        return failed;
-    failed = announce(controller, with);
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        const struct controller_peer *peer = &controller->peers[i];
+        if (peer->accepted)
+            continue;
+        struct speaker_peer_config was = fabric_route_server_peer(
+            controller->fabric, peer->route_server, peer->instance, peer->index);
+        struct speaker_peer_config is =
+            fabric_route_server_peer(with, peer->route_server, peer->instance, peer->index);
+        if (lpm_address_equal(&was.local_address, &is.local_address) &&
+            lpm_address_equal(&was.local_address6, &is.local_address6))
+            continue;
+        snprintf(error, DP_ERROR_TEXT,
+                 "the next hop that route server '%s' announces to '%s' would be another: restart",
+                 with->route_servers[peer->route_server].name, was.name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Neighbors of gateways are known by their places, which routers that name the gateway may change. */
+static bool same_neighbor(const struct fabric *was, const struct fabric *is, uint32_t gateway,
+                          uint32_t i)
+{
+    struct speaker_peer_config before = fabric_gateway_peer(was, gateway, 0, i);
+    struct speaker_peer_config after = fabric_gateway_peer(is, gateway, 0, i);
+    bool real = fabric_gateway_neighbor_is_real(was, gateway, i);
+    return strcmp(before.name, after.name) == 0 &&
+           real == fabric_gateway_neighbor_is_real(is, gateway, i) &&
+           (!real || (lpm_address_equal(&before.peer_address, &after.peer_address) &&
+                      before.asn == after.asn));
+}
+
+static int check_gateways(const struct fabric *was, const struct fabric *is,
+                          char error[DP_ERROR_TEXT])
+{
+    for (uint32_t i = 0; i < was->gateways_count; i++) {
+        uint32_t n = fabric_gateway_neighbor_count(was, i);
+        bool same = fabric_gateway_neighbor_count(is, i) == n;
+        for (uint32_t j = 0; j < n && same; j++)
+            same = same_neighbor(was, is, i, j);
+        if (same)
+            continue;
+        snprintf(error, DP_ERROR_TEXT, "gateway '%s' would have other neighbors: restart",
+                 was->gateways[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int controller_apply_begin(struct controller *controller, const struct fabric *with,
+                           char error[DP_ERROR_TEXT])
+{
+    struct program *program = controller->program;
+    if (controller->next) {
+        snprintf(error, DP_ERROR_TEXT, "another reading of the fabric is being applied");
+        return -EBUSY;
+    }
+    int wrong = check_sessions(controller, with, error);
+    if (!wrong)
+        wrong = check_gateways(controller->fabric, with, error);
+    if (wrong)
+        return wrong;
+    controller->next =
+        program_create_aside(with, program->bgp, program->forwarding, program, error);
+    if (!controller->next)
+        return -errno;
+    controller->next_fabric = with;
+    return 0;
+}
+
+/* A reading that is in force cannot fail any more but for memory; then peers hear of it late. */
+static int follow(struct controller *controller, const struct fabric *with,
+                  char error[DP_ERROR_TEXT])
+{
+    int failed = announce(controller, with);
     if (failed)
         snprintf(error, DP_ERROR_TEXT, "what the route servers announce cannot be changed: %s",
                  strerror(-failed));
@@ -148,4 +212,38 @@ int controller_apply(struct controller *controller, const struct fabric *with,
     gateways_follow(controller->gateways, with);
     watch_follow(controller->watch, with);
     return failed;
+}
+
+int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT])
+{
+    struct program *next = controller->next;
+    int failed = program_flush(next);
+    if (failed >= 0 && program_flush_due(next))
+        return 1;
+    controller->next = NULL;
+    if (failed < 0) {
+        snprintf(error, DP_ERROR_TEXT, "routes cannot be programmed: %s", strerror(-failed));
+        program_discard(next);
+        return failed;
+    }
+    failed = take_over(controller->program, next, error);
+    return failed ? failed : follow(controller, controller->next_fabric, error);
+}
+
+void controller_apply_cancel(struct controller *controller)
+{
+    program_discard(controller->next);
+    controller->next = NULL;
+}
+
+int controller_apply(struct controller *controller, const struct fabric *with,
+                     char error[DP_ERROR_TEXT])
+{
+    int more = controller_apply_begin(controller, with, error);
+    if (more)
+        return more;
+    do {
+        more = controller_apply_step(controller, error);
+    } while (more > 0);
+    return more;
 }

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "engine/program/resolve.h"
 #include "engine/program/said.h"
 
 struct balancer {
@@ -15,10 +15,11 @@ struct balancer {
 };
 
 struct program_balancers {
-    const struct fabric *fabric;
+    const struct program_ids *ids;
     struct dp_forwarding *forwarding;
     struct balancer *items;          /* as fabric.load_balancers */
-    const struct program_said *said; /* the program's */
+    struct program_said *said;       /* the program's */
+    struct program_balancers *other; /* whose place it takes, or who takes its own; NULL: none */
 };
 
 static bool is_in(const struct program_balancers *balancers, uint32_t balancer, uint32_t backend,
@@ -42,7 +43,7 @@ static struct dp_group_config configure(const struct program_balancers *balancer
                                         uint32_t balancer,
                                         struct dp_member members[DP_GROUP_MEMBER_MAX])
 {
-    const struct fabric *fabric = balancers->fabric;
+    const struct fabric *fabric = balancers->ids->fabric;
     const struct fabric_load_balancer *model = &fabric->load_balancers[balancer];
     unsigned n = 0;
     for (uint32_t i = 0; i < model->backend_count && n < DP_GROUP_MEMBER_MAX; i++) {
@@ -51,7 +52,7 @@ static struct dp_group_config configure(const struct program_balancers *balancer
         if (identity && is_in(balancers, balancer, i, identity))
             members[n++] =
                 (struct dp_member){.next_hop = *identity,
-                                   .nic = PROGRAM_FIRST_NIC + model->backends[i],
+                                   .nic = balancers->ids->nics[model->backends[i]],
                                    .weight = 1,
                                    .draining = is_draining(balancers, balancer, identity)};
     }
@@ -62,9 +63,61 @@ static struct dp_group_config configure(const struct program_balancers *balancer
                                     .patience = program_patience(fabric)};
 }
 
+/* The load balancer of this name among the others; NULL: none. */
+static const struct balancer *find_other(const struct program_balancers *balancers, uint32_t index,
+                                         const struct fabric_load_balancer **model)
+{
+    const struct program_balancers *other = balancers->other;
+    const struct fabric *fabric = other ? other->ids->fabric : NULL;
+    const char *name = balancers->ids->fabric->load_balancers[index].name;
+    for (uint32_t i = 0; fabric && i < fabric->load_balancers_count; i++)
+        if (strcmp(fabric->load_balancers[i].name, name) == 0) {
+            *model = &fabric->load_balancers[i];
+            return &other->items[i];
+        }
+    return NULL;
+}
+
+/* Which of the other's backends is this one? FABRIC_NONE: none. */
+static uint32_t find_backend(const struct program_balancers *balancers,
+                             const struct fabric_load_balancer *model, uint32_t nic_id)
+{
+    const struct program_ids *ids = balancers->other->ids;
+    for (uint32_t i = 0; i < model->backend_count; i++)
+        if (ids->nics[model->backends[i]] == nic_id)
+            return i;
+    return FABRIC_NONE;
+}
+
+/* What is known of the backends, and the group itself where they are the same, by the same addresses. */
+static void take_after(struct program_balancers *balancers, uint32_t index)
+{
+    const struct program_ids *ids = balancers->ids;
+    const struct fabric_load_balancer *model = &ids->fabric->load_balancers[index], *was;
+    const struct balancer *other = find_other(balancers, index, &was);
+    if (!other)
+        return;
+    bool same = was->backend_count == model->backend_count;
+    for (uint32_t i = 0; i < model->backend_count; i++) {
+        uint32_t at = find_backend(balancers, was, ids->nics[model->backends[i]]);
+        if (at != FABRIC_NONE)
+            balancers->items[index].up[i] = other->up[at];
+        const struct lpm_address *now =
+            fabric_nic_address(&ids->fabric->nics[model->backends[i]], model->frontend.family);
+        const struct lpm_address *before =
+            at == FABRIC_NONE
+                ? NULL
+                : fabric_nic_address(&balancers->other->ids->fabric->nics[was->backends[at]],
+                                     was->frontend.family);
+        same &= now && before && lpm_address_equal(now, before);
+    }
+    if (same)
+        balancers->items[index].group = other->group;
+}
+
 static int open_balancer(struct program_balancers *balancers, uint32_t index)
 {
-    const struct fabric_load_balancer *model = &balancers->fabric->load_balancers[index];
+    const struct fabric_load_balancer *model = &balancers->ids->fabric->load_balancers[index];
     struct balancer *balancer = &balancers->items[index];
     struct dp_member members[DP_GROUP_MEMBER_MAX];
     balancer->up = calloc((size_t)model->backend_count + 1, sizeof(*balancer->up));
@@ -72,20 +125,29 @@ static int open_balancer(struct program_balancers *balancers, uint32_t index)
         return -ENOMEM;
     for (uint32_t i = 0; i < model->backend_count; i++)
         balancer->up[i] = true;
+    if (balancers->other)
+        take_after(balancers, index);
+    if (balancer->group != LPM_NO_ROUTE)
+        return 0;
     struct dp_group_config config = configure(balancers, index, members);
     return dp_group_create(balancers->forwarding, &config, &balancer->group);
 }
 
-struct program_balancers *program_balancers_create(const struct fabric *fabric,
+struct program_balancers *program_balancers_create(const struct program_ids *ids,
                                                    struct dp_forwarding *forwarding,
-                                                   const struct program_said *said)
+                                                   struct program_said *said,
+                                                   struct program_balancers *other)
 {
+    const struct fabric *fabric = ids->fabric;
     struct program_balancers *balancers = calloc(1, sizeof(*balancers));
     if (!balancers)
         return NULL;
-    balancers->fabric = fabric;
+    balancers->ids = ids;
     balancers->forwarding = forwarding;
     balancers->said = said;
+    balancers->other = other;
+    if (other)
+        other->other = balancers;
     balancers->items = calloc((size_t)fabric->load_balancers_count + 1, sizeof(*balancers->items));
     int error = balancers->items ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < fabric->load_balancers_count && !error; i++)
@@ -97,15 +159,26 @@ struct program_balancers *program_balancers_create(const struct fabric *fabric,
     return NULL;
 }
 
+static void give_group_back(const struct program_balancers *balancers, uint32_t group)
+{
+    if (group == LPM_NO_ROUTE ||
+        (balancers->other && program_balancers_find(balancers->other, group) != FABRIC_NONE))
+        return;
+    program_said_forget(balancers->said, group);
+    dp_group_destroy(balancers->forwarding, group);
+}
+
 void program_balancers_destroy(struct program_balancers *balancers)
 {
     if (!balancers)
         return;
-    for (uint32_t i = 0; balancers->items && i < balancers->fabric->load_balancers_count; i++) {
-        if (balancers->items[i].group != LPM_NO_ROUTE)
-            dp_group_destroy(balancers->forwarding, balancers->items[i].group);
+    for (uint32_t i = 0; balancers->items && i < balancers->ids->fabric->load_balancers_count;
+         i++) {
+        give_group_back(balancers, balancers->items[i].group);
         free(balancers->items[i].up);
     }
+    if (balancers->other)
+        balancers->other->other = NULL;
     free(balancers->items);
     free(balancers);
 }
@@ -163,14 +236,14 @@ bool program_balancers_match(const struct program_balancers *balancers, uint32_t
 const struct lpm_address *program_balancers_address(const struct program_balancers *balancers,
                                                     uint32_t balancer, uint32_t backend)
 {
-    const struct fabric_load_balancer *model = &balancers->fabric->load_balancers[balancer];
-    return fabric_nic_address(&balancers->fabric->nics[model->backends[backend]],
+    const struct fabric_load_balancer *model = &balancers->ids->fabric->load_balancers[balancer];
+    return fabric_nic_address(&balancers->ids->fabric->nics[model->backends[backend]],
                               model->frontend.family);
 }
 
 uint32_t program_balancers_find(const struct program_balancers *balancers, uint32_t group)
 {
-    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count; i++)
+    for (uint32_t i = 0; i < balancers->ids->fabric->load_balancers_count; i++)
         if (balancers->items[i].group == group)
             return i;
     return FABRIC_NONE;
@@ -179,7 +252,7 @@ uint32_t program_balancers_find(const struct program_balancers *balancers, uint3
 static bool has_backend(const struct program_balancers *balancers, uint32_t balancer,
                         const struct lpm_address *next_hop)
 {
-    for (uint32_t i = 0; i < balancers->fabric->load_balancers[balancer].backend_count; i++) {
+    for (uint32_t i = 0; i < balancers->ids->fabric->load_balancers[balancer].backend_count; i++) {
         const struct lpm_address *identity = program_balancers_address(balancers, balancer, i);
         if (identity && lpm_address_equal(identity, next_hop))
             return true;
@@ -207,7 +280,7 @@ int program_balancers_said(struct program_balancers *balancers, uint32_t group,
         error = swap(balancers, balancer);
         return error ? error : 1;
     }
-    for (uint32_t i = 0; i < balancers->fabric->load_balancers_count && !error; i++) {
+    for (uint32_t i = 0; i < balancers->ids->fabric->load_balancers_count && !error; i++) {
         if (!has_backend(balancers, i, next_hop))
             continue;
         error = swap(balancers, i);

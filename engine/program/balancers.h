@@ -7,20 +7,26 @@
  * What leads to a frontend refers to its group and never sees who is in it, so a backend's loss is
  * one swap, whatever the number of prefixes, next-hop sets and NICs that lead there. Every backend
  * is in until it is said to be down.
+ *
+ * Where another reading of the fabric takes the place of one, a load balancer that stays as it is stays one
+ * group of the data plane (groups.h).
  */
 #ifndef ENGINE_PROGRAM_BALANCERS_H
 #define ENGINE_PROGRAM_BALANCERS_H
 
 #include "dataplane/dataplane.h"
-#include "engine/fabric/model.h"
+#include "engine/program/ids.h"
 
 struct program_balancers;
 struct program_said;
 
-/* Makes the groups, of what operators said of backends by then; all three are borrowed. NULL with errno. */
-struct program_balancers *program_balancers_create(const struct fabric *fabric,
+/* Makes the groups, of what operators said of backends by then; it is told there when a group goes. All four are
+ * borrowed. other: those whose place these are to take, with the same `said`, or NULL; backends that are down there
+ * are down here. Either may go first. NULL with errno. */
+struct program_balancers *program_balancers_create(const struct program_ids *ids,
                                                    struct dp_forwarding *forwarding,
-                                                   const struct program_said *said);
+                                                   struct program_said *said,
+                                                   struct program_balancers *other);
 /* Nothing may refer to the groups any more. NULL is allowed. */
 void program_balancers_destroy(struct program_balancers *balancers);
 

@@ -33,6 +33,16 @@ void controller_note_flush(struct controller *controller)
     controller->shell.flush_wanted(controller->shell.context);
 }
 
+void controller_prefix_changed(struct controller *controller, uint32_t route_server,
+                               const struct lpm_prefix *prefix)
+{
+    int error = program_prefix_changed(controller->program, route_server, prefix);
+    if (controller->next && !error)
+        error = program_prefix_changed(controller->next, route_server, prefix);
+    if (error)
+        controller->error = error;
+}
+
 static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
 {
     struct server *server = ((const struct place *)context)->server;
@@ -40,9 +50,7 @@ static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
     if (!controller->program)
         return; /* still being made: program_create() reads every choice */
     controller_pace_note(server, ((const struct place *)context)->speaker, prefix);
-    int error = program_prefix_changed(controller->program, server->index, prefix);
-    if (error)
-        controller->error = error;
+    controller_prefix_changed(controller, server->index, prefix);
     if (controller->watch)
         watch_route(controller->watch, server->index, ((const struct place *)context)->speaker,
                     prefix);
@@ -70,6 +78,14 @@ static bool neighbor_reachable(const struct controller_peer *peer)
     return false;
 }
 
+int controller_next_hop_state(struct controller *controller, const struct lpm_address *next_hop,
+                              bool up)
+{
+    int swapped = program_next_hop_state(controller->program, next_hop, up);
+    int made = controller->next ? program_next_hop_state(controller->next, next_hop, up) : 0;
+    return swapped < 0 || made >= 0 ? swapped : made;
+}
+
 /* Swaps the groups when the neighbour came or went. */
 static void note_reachability(const struct controller_peer *peer, bool was_reachable)
 {
@@ -80,7 +96,7 @@ static void note_reachability(const struct controller_peer *peer, bool was_reach
     /* Nothing is faster than damping: what may not change yet goes on into the dark. */
     if (controller->fabric->quirks.damping)
         return;
-    int error = program_next_hop_state(controller->program, address_of(peer), is_reachable);
+    int error = controller_next_hop_state(controller, address_of(peer), is_reachable);
     if (error < 0)
         controller->error = error;
     controller_note_flush(controller);
@@ -144,6 +160,10 @@ static int on_backend(void *context, uint32_t balancer, uint32_t backend, bool u
     struct controller *controller = context;
     uint32_t nic = controller->fabric->load_balancers[balancer].backends[backend];
     int swapped = program_backend_state(controller->program, balancer, backend, up);
+    if (swapped >= 0 && controller->next) {
+        int made = program_backend_state(controller->next, balancer, backend, up);
+        swapped = made < 0 ? made : swapped;
+    }
     if (swapped < 0) {
         controller->error = swapped;
         controller_note_flush(controller);
@@ -422,6 +442,7 @@ void controller_destroy(struct controller *controller)
 {
     if (!controller)
         return;
+    controller_apply_cancel(controller);
     program_destroy(controller->program);
     program_bgp_view_destroy(controller->view);
     controller_pace_close(controller);
@@ -568,6 +589,11 @@ int controller_set_member(struct controller *controller, uint32_t group,
                           uint64_t now_ms)
 {
     int swapped = program_set_member(controller->program, group, next_hop, state);
+    /* What is said is said there, too, and groups that stay are the same; those that are new follow here. */
+    if (swapped >= 0 && group == 0 && controller->next) {
+        int made = program_set_member(controller->next, group, next_hop, state);
+        swapped = made < 0 && made != -ESRCH ? made : swapped;
+    }
     if (swapped >= 0 && controller->watch)
         watch_member(controller->watch, group, next_hop, state, now_ms);
     return swapped;
@@ -651,6 +677,11 @@ struct speaker *controller_speaker(struct controller *controller, size_t i)
 struct probes *controller_probes(struct controller *controller)
 {
     return controller->probes;
+}
+
+const struct fabric *controller_fabric(const struct controller *controller)
+{
+    return controller->fabric;
 }
 
 struct program *controller_program(struct controller *controller)

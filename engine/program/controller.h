@@ -188,9 +188,22 @@ struct speaker *controller_gateway_speaker(struct controller *controller, uint32
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 
-/* Follows another reading of the fabric, as program_apply(): sessions stay, and peers are told what the
- * route servers and gateways announce otherwise. Moves deadlines of speakers. `with` must outlive the
- * controller. All or nothing but for -ENOMEM while peers are told. 0 or -errno with error. */
+/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes may be others; route
+ * servers, gateways, load balancers and routers are the same, with the same NICs. Sessions stay, and peers are
+ * told what the route servers and gateways announce otherwise. `with` must outlive the controller or the next
+ * apply; the reading before need not once this is done.
+ *
+ * begin() makes FIBs and groups aside; each step() is a slice of work, near two milliseconds, and what happens
+ * meanwhile reaches both what is in force and what is made. The last one swaps. begin(): 0 or -errno with
+ * error: -EBUSY: one is under way; -EINVAL: a session would have another address; -ENOSPC: the forwarding has no
+ * room. step(): 1: call again; 0: done;
+ * -errno with error: over, and everything is as it was, but for -ENOMEM while peers are told. Moves deadlines
+ * of speakers. */
+int controller_apply_begin(struct controller *controller, const struct fabric *with,
+                           char error[DP_ERROR_TEXT]);
+int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT]);
+void controller_apply_cancel(struct controller *controller); /* no effect when none is under way */
+/* All of it at once. */
 int controller_apply(struct controller *controller, const struct fabric *with,
                      char error[DP_ERROR_TEXT]);
 
@@ -202,6 +215,8 @@ int controller_apply(struct controller *controller, const struct fabric *with,
 int controller_set_policies(struct controller *controller, const struct fabric *with,
                             uint64_t now_ms, unsigned *missing);
 
+/* The reading that is in force. */
+const struct fabric *controller_fabric(const struct controller *controller);
 struct program *controller_program(struct controller *controller);
 const struct fabric_bgp *controller_bgp(struct controller *controller);
 

@@ -34,6 +34,9 @@ struct controller {
     struct gateways *gateways;
     struct program_bgp_view *view;
     struct program *program;
+    struct program
+        *next; /* that is made to take its place (controller_apply_begin()); NULL: none */
+    const struct fabric *next_fabric;
     struct bfd_table *bfd;
     bool bfd_close_due;    /* of any peer */
     struct probes *probes; /* NULL: no load balancer */
@@ -52,6 +55,12 @@ void controller_pace_close(struct controller *controller);
 void controller_pace_note(const struct server *server, const struct speaker *speaker,
                           const struct lpm_prefix *prefix);
 
+/* program_prefix_changed() of what is in force and of what is made to take its place. */
+void controller_prefix_changed(struct controller *controller, uint32_t route_server,
+                               const struct lpm_prefix *prefix);
+/* program_next_hop_state() of what is in force and of what is made to take its place. */
+int controller_next_hop_state(struct controller *controller, const struct lpm_address *next_hop,
+                              bool up);
 /* An instance that is away may have all that it had: to be asked when it has learned something. */
 void controller_instance_check(struct controller *controller, uint32_t route_server,
                                unsigned instance);

@@ -100,7 +100,7 @@ static void add_backend(json_t *object, const struct fabric *fabric, const struc
 {
     json_object_set_new(object, "load_balancer",
                         json_string(fabric->load_balancers[event->balancer].name));
-    json_object_set_new(object, "nic", json_string(fabric->nics[event->backend].name));
+    json_object_set_new(object, "nic", json_string(event->nic));
 }
 
 static void add_member(json_t *object, const struct event *event)

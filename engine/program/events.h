@@ -49,9 +49,10 @@ struct event {
     uint64_t number;  /* from 1 on, without gaps */
     uint64_t time_ms; /* as the control plane's */
     enum event_kind kind;
-    uint32_t route_server;      /* FABRIC_NONE: a load balancer's event */
-    uint32_t balancer, backend; /* of such a one: load balancer, and NIC */
-    uint32_t group;             /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
+    uint32_t route_server; /* FABRIC_NONE: a load balancer's event */
+    uint32_t balancer;     /* whose event it is then */
+    char nic[EVENT_NAME];  /* and of which of its backends */
+    uint32_t group;        /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
     char peer_name[EVENT_NAME];

@@ -29,7 +29,7 @@ struct group {
 };
 
 struct program_groups {
-    const struct fabric *fabric;
+    const struct program_ids *ids;
     const struct program_balancers *balancers;
     struct dp_forwarding *forwarding;
     struct program_sights *sights;
@@ -39,7 +39,8 @@ struct program_groups {
     size_t count;
     struct lpm_address *down;
     size_t down_count;
-    struct program_said *said; /* the program's */
+    struct program_said *said;    /* the program's */
+    struct program_groups *other; /* that it takes the place of, or that take its own; NULL: none */
     /* The last question and its answer (id 0: none): neighbouring prefixes mostly have one next-hop
      * set, and resolving one is a search for every member. */
     struct {
@@ -90,8 +91,8 @@ static struct dp_group_config configure(const struct program_groups *groups, uin
         .peering = target->peering,
         .members = members,
         .member_count = n,
-        .strict_balance = groups->fabric->ecmp.strict,
-        .patience = program_patience(groups->fabric),
+        .strict_balance = groups->ids->fabric->ecmp.strict,
+        .patience = program_patience(groups->ids->fabric),
     };
 }
 
@@ -123,20 +124,41 @@ static int reserve_id(struct program_groups *groups, uint32_t id)
     return 0;
 }
 
+/* The id of the group of the data plane: that which the others have for the same target, or a new one. Who is down
+ * and what was said is alike in both, and so is what the group would be made of. */
+static int take_id(const struct program_groups *groups, const struct program_target *target,
+                   uint32_t hash, uint32_t *id)
+{
+    const struct group *same = groups->other ? find(groups->other, target, hash) : NULL;
+    struct dp_member members[DP_GROUP_MEMBER_MAX];
+    if (same) {
+        *id = same->id;
+        return 0;
+    }
+    struct dp_group_config config = configure(groups, 0, target, members);
+    return dp_group_create(groups->forwarding, &config, id);
+}
+
+static void give_id_back(struct program_groups *groups, uint32_t id)
+{
+    if (groups->other && program_groups_target(groups->other, id))
+        return;
+    program_said_forget(groups->said, id);
+    dp_group_destroy(groups->forwarding, id);
+}
+
 static int make(struct program_groups *groups, const struct program_target *target, uint32_t hash,
                 struct group **made)
 {
-    struct dp_member members[DP_GROUP_MEMBER_MAX];
-    struct dp_group_config config = configure(groups, 0, target, members);
     struct group *group = calloc(1, sizeof(*group));
     if (!group)
         return -ENOMEM;
-    int error = dp_group_create(groups->forwarding, &config, &group->id);
+    int error = take_id(groups, target, hash, &group->id);
     if (error)
         goto fail;
     error = reserve_id(groups, group->id);
     if (error) {
-        dp_group_destroy(groups->forwarding, group->id);
+        give_id_back(groups, group->id);
         goto fail;
     }
     group->target = *target;
@@ -168,8 +190,7 @@ static void discard(struct program_groups *groups, struct group *group)
     groups->count--;
     if (groups->last.id == group->id)
         groups->last.id = LPM_NO_ROUTE;
-    program_said_forget(groups->said, group->id);
-    dp_group_destroy(groups->forwarding, group->id);
+    give_id_back(groups, group->id);
     release_sights(groups, group, group->compared ? group->target.member_count : 0);
     free(group->deviating);
     free(group);
@@ -197,7 +218,7 @@ static int find_or_make(struct program_groups *groups, uint32_t vnet, const stru
                         struct group **group)
 {
     struct program_target target;
-    program_resolve(groups->fabric, groups->balancers, vnet, row, &target);
+    program_resolve(groups->ids, groups->balancers, vnet, row, &target);
     uint32_t hash = program_target_hash(&target);
     *group = find(groups, &target, hash);
     return *group ? 0 : make(groups, &target, hash, group);
@@ -350,14 +371,6 @@ static int set_down(struct program_groups *groups, const struct lpm_address *nex
     return 0;
 }
 
-int program_groups_take_down(struct program_groups *groups, const struct program_groups *like)
-{
-    int error = 0;
-    for (size_t i = 0; i < like->down_count && !error; i++)
-        error = set_down(groups, &like->down[i], true);
-    return error;
-}
-
 static int swap(struct program_groups *groups, const struct group *group)
 {
     struct dp_member members[DP_GROUP_MEMBER_MAX];
@@ -407,22 +420,35 @@ const struct program_target *program_groups_target(const struct program_groups *
 
 /* --- Life and checks -------------------------------------------------------------------------- */
 
-struct program_groups *program_groups_create(const struct fabric *fabric,
+static int pair(struct program_groups *groups, struct program_groups *other)
+{
+    int error = 0;
+    for (size_t i = 0; i < other->down_count && !error; i++)
+        error = set_down(groups, &other->down[i], true);
+    if (error)
+        return error;
+    groups->other = other;
+    other->other = groups;
+    return 0;
+}
+
+struct program_groups *program_groups_create(const struct program_ids *ids,
                                              const struct program_balancers *balancers,
                                              struct dp_forwarding *forwarding,
-                                             struct program_said *said)
+                                             struct program_said *said,
+                                             struct program_groups *other)
 {
     struct program_groups *groups = calloc(1, sizeof(*groups));
     if (!groups)
         return NULL;
-    groups->fabric = fabric;
+    groups->ids = ids;
     groups->balancers = balancers;
     groups->forwarding = forwarding;
     groups->said = said;
-    groups->sights = program_sights_create(fabric, balancers);
-    if (groups->sights)
+    groups->sights = program_sights_create(ids, balancers);
+    if (groups->sights && (!other || pair(groups, other) == 0))
         return groups;
-    free(groups);
+    program_groups_destroy(groups);
     return NULL;
 }
 
@@ -432,6 +458,8 @@ void program_groups_destroy(struct program_groups *groups)
         return;
     program_groups_recount_begin(groups);
     program_groups_recount_end(groups);
+    if (groups->other)
+        groups->other->other = NULL;
     program_sights_destroy(groups->sights);
     free(groups->by_id);
     free(groups->down);
@@ -445,7 +473,7 @@ bool program_groups_matches(const struct program_groups *groups, uint32_t vnet,
     struct program_target target;
     struct dp_member members[DP_GROUP_MEMBER_MAX];
     struct dp_group_info info;
-    program_resolve(groups->fabric, groups->balancers, vnet, row, &target);
+    program_resolve(groups->ids, groups->balancers, vnet, row, &target);
     struct dp_group_config config = configure(groups, group, &target, members);
     if (dp_group_info(groups->forwarding, group, &info) != 0 || info.kind != config.kind ||
         (config.kind == DP_GROUP_VNET && info.vnet != config.vnet) ||

@@ -9,6 +9,10 @@
  *
  * Members that were learned by BGP leave their groups while their neighbour is down; the key stays.
  * Members of a user's route never leave: no session speaks for them.
+ *
+ * Where another reading of the fabric is to take the place of one, the groups of both are two sets that know of
+ * each other: what both have is one group of the data plane, so that a group that stays keeps its id, its
+ * counters, its buckets' past and what was said of its members.
  */
 #ifndef ENGINE_PROGRAM_GROUPS_H
 #define ENGINE_PROGRAM_GROUPS_H
@@ -16,16 +20,20 @@
 #include "dataplane/dataplane.h"
 #include "engine/fabric/effective.h"
 #include "engine/program/balancers.h"
+#include "engine/program/ids.h"
 
 struct program_groups;
 struct program_said;
 struct program_target;
 
-/* All four are borrowed. said: what operators said of members; it is told there when a group goes. */
-struct program_groups *program_groups_create(const struct fabric *fabric,
+/* All five are borrowed. said: what operators said of members; it is told there when a group goes. other: those
+ * whose place these are to take, with the same `said`, or NULL; what is down there is down here. Either may go
+ * first. NULL: no memory. */
+struct program_groups *program_groups_create(const struct program_ids *ids,
                                              const struct program_balancers *balancers,
                                              struct dp_forwarding *forwarding,
-                                             struct program_said *said);
+                                             struct program_said *said,
+                                             struct program_groups *other);
 /* No FIB may hold a group any more. NULL is allowed. */
 void program_groups_destroy(struct program_groups *groups);
 
@@ -48,9 +56,6 @@ int program_groups_said(struct program_groups *groups, uint32_t group,
 /* As program_next_hop_state(). */
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up);
-/* What is out of `like` is out of groups, which has no group yet. -ENOMEM. */
-int program_groups_take_down(struct program_groups *groups, const struct program_groups *like);
-
 /* What the group stands for; NULL: there is no such group. */
 const struct program_target *program_groups_target(const struct program_groups *groups,
                                                    uint32_t group);

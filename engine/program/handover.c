@@ -31,6 +31,8 @@ static void hand_over(struct controller *controller, uint32_t route_server, unsi
     if (!controller->fabric->quirks.half_programming)
         return;
     program_everything_changed(controller->program);
+    if (controller->next)
+        program_everything_changed(controller->next);
     controller_note_flush(controller);
 }
 

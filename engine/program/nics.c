@@ -29,20 +29,18 @@ static const uint8_t internet_mac[6] = {0x02, 0x00, 0x00, 0x00, 0x00, 0xfe};
 
 /* --- Attachments ------------------------------------------------------------------------------ */
 
-/* What has to be known of all NICs to attach one. */
-struct setting {
-    struct program *program;
-    bool with_ports;
-    unsigned *untagged; /* per port: how many share it without a VLAN id, the Internet among them */
-    struct fabric_placement placement;
-};
-
-static int count_untagged(struct setting *setting)
+int program_nic_setting_open(struct program_nic_setting *setting, const struct program *program)
 {
-    const struct fabric *fabric = setting->program->fabric;
+    const struct fabric *fabric = program->fabric;
+    int error = fabric_placement_open(&setting->placement, fabric);
+    if (error)
+        return error;
+    setting->program = program;
     setting->untagged = calloc((size_t)fabric->ports_count + 1, sizeof(*setting->untagged));
-    if (!setting->untagged)
+    if (!setting->untagged) {
+        program_nic_setting_close(setting);
         return -ENOMEM;
+    }
     if (fabric->internet.present && fabric->internet.port != FABRIC_NONE)
         setting->untagged[fabric->internet.port]++;
     for (uint32_t i = 0; i < fabric->nics_count; i++)
@@ -52,16 +50,27 @@ static int count_untagged(struct setting *setting)
     return 0;
 }
 
-/* vni: in which other hosts reach it, if there are any. */
-static struct dp_attachment attach(const struct setting *setting, uint32_t port, uint16_t vlan,
-                                   uint32_t vni)
+void program_nic_setting_close(struct program_nic_setting *setting)
 {
-    struct dp_attachment attachment = {.kind = DP_ATTACHMENT_PORT, .port = (uint16_t)port};
+    if (!setting->program)
+        return;
+    free(setting->untagged);
+    fabric_placement_close(&setting->placement);
+    *setting = (struct program_nic_setting){0};
+}
+
+/* vni: in which other hosts reach it, if there are any. */
+static struct dp_attachment attach(const struct program_nic_setting *setting, uint32_t port,
+                                   uint16_t vlan, uint32_t vni)
+{
+    const struct program *program = setting->program;
+    struct dp_attachment attachment = {.kind = DP_ATTACHMENT_PORT};
     if (setting->placement.here != FABRIC_NONE)
         attachment.vni = vni;
-    if (!setting->with_ports || port == FABRIC_NONE)
+    if (!program->with_ports || port == FABRIC_NONE)
         return (struct dp_attachment){
             .kind = DP_ATTACHMENT_NONE, .vlan = vlan, .vni = attachment.vni};
+    attachment.port = (uint16_t)program->ids->ports[port];
     if (vlan != 0) {
         attachment.kind = DP_ATTACHMENT_VLAN;
         attachment.vlan = vlan;
@@ -72,19 +81,19 @@ static struct dp_attachment attach(const struct setting *setting, uint32_t port,
 }
 
 /* Of another host. Without a way there it hangs on nothing. */
-static struct dp_attachment attach_far(const struct setting *setting, uint32_t way, uint32_t host,
-                                       uint32_t vni)
+static struct dp_attachment attach_far(const struct program_nic_setting *setting, uint32_t way,
+                                       uint32_t host, uint32_t vni)
 {
     const struct fabric *fabric = setting->program->fabric;
     if (way == FABRIC_NONE)
         return (struct dp_attachment){.kind = DP_ATTACHMENT_NONE};
     return (struct dp_attachment){.kind = DP_ATTACHMENT_VXLAN,
-                                  .port = (uint16_t)way,
+                                  .port = (uint16_t)setting->program->ids->ports[way],
                                   .vni = vni,
                                   .remote = fabric->hosts[host].vtep};
 }
 
-static uint16_t mtu_of(const struct setting *setting, uint32_t port)
+static uint16_t mtu_of(const struct program_nic_setting *setting, uint32_t port)
 {
     return port == FABRIC_NONE ? 0 : setting->program->fabric->ports[port].mtu;
 }
@@ -92,9 +101,10 @@ static uint16_t mtu_of(const struct setting *setting, uint32_t port)
 /* --- NICs ------------------------------------------------------------------------------------- */
 
 /* With the quirk each host hashes alone, so the two directions of a flow choose independently. */
-static uint32_t salt_of(const struct fabric *fabric, uint32_t nic)
+static uint32_t salt_of(const struct program *program, uint32_t nic)
 {
-    return fabric->quirks.independent_hash ? XXH32(&nic, sizeof(nic), 0) | 1 : 0;
+    uint32_t number = program->ids->nics[nic] - PROGRAM_FIRST_NIC;
+    return program->fabric->quirks.independent_hash ? XXH32(&number, sizeof(number), 0) | 1 : 0;
 }
 
 /* Those that find it: of a gateway with a port, of all instances. */
@@ -123,7 +133,8 @@ static int list_addresses(const struct fabric *fabric, uint32_t index,
     return 0;
 }
 
-static void place_nic(const struct setting *setting, uint32_t index, struct dp_nic_config *config)
+static void place_nic(const struct program_nic_setting *setting, uint32_t index,
+                      struct dp_nic_config *config)
 {
     const struct fabric *fabric = setting->program->fabric;
     const struct fabric_nic *nic = &fabric->nics[index];
@@ -141,32 +152,40 @@ static void place_nic(const struct setting *setting, uint32_t index, struct dp_n
     config->mtu = mtu_of(setting, port);
 }
 
-static int set_nic(const struct setting *setting, uint32_t index)
+int program_nic_describe(const struct program_nic_setting *setting, uint32_t index,
+                         struct dp_nic_config *config, struct lpm_address **room)
 {
     const struct program *program = setting->program;
     const struct fabric *fabric = program->fabric;
     const struct fabric_nic *nic = &fabric->nics[index];
     const struct fabric_subnet *subnet = &fabric->subnets[nic->subnet];
     const struct program_scope *scope = program->scope_of[index];
-    struct dp_nic_config config = {
+    *config = (struct dp_nic_config){
         .name = nic->name,
-        .vnet = PROGRAM_FIRST_VNET + nic->vnet,
+        .vnet = program->ids->vnets[nic->vnet],
         .subnet = subnet->prefixes.items,
         .subnet_count = subnet->prefixes.n,
         .ip_forwarding = nic->ip_forwarding,
         .fib4 = scope->tables[PROGRAM_IPV4].fib,
         .fib6 = scope->tables[PROGRAM_IPV6].fib,
-        .hash_salt = salt_of(fabric, index),
+        .hash_salt = salt_of(program, index),
     };
-    place_nic(setting, index, &config);
+    place_nic(setting, index, config);
+    int error = list_addresses(fabric, index, room, &config->address_count);
+    config->addresses = *room;
+    memcpy(config->mac, nic->mac, sizeof(config->mac));
+    memcpy(config->gateway_mac, subnet->gateway_mac, sizeof(config->gateway_mac));
+    return error;
+}
+
+static int set_nic(const struct program_nic_setting *setting, uint32_t index)
+{
+    const struct program *program = setting->program;
+    struct dp_nic_config config;
     struct lpm_address *addresses;
-    int error = list_addresses(fabric, index, &addresses, &config.address_count);
-    if (error)
-        return error;
-    config.addresses = addresses;
-    memcpy(config.mac, nic->mac, sizeof(config.mac));
-    memcpy(config.gateway_mac, subnet->gateway_mac, sizeof(config.gateway_mac));
-    error = dp_nic_set(program->forwarding, PROGRAM_FIRST_NIC + index, &config);
+    int error = program_nic_describe(setting, index, &config, &addresses);
+    if (!error)
+        error = dp_nic_set(program->forwarding, program->ids->nics[index], &config);
     free(addresses);
     return error;
 }
@@ -177,7 +196,7 @@ static bool is_zero(const uint8_t mac[6])
     return memcmp(mac, zero, sizeof(zero)) == 0;
 }
 
-static void place_internet(const struct setting *setting, uint32_t port,
+static void place_internet(const struct program_nic_setting *setting, uint32_t port,
                            struct dp_nic_config *config)
 {
     const struct fabric_placement *placement = &setting->placement;
@@ -193,23 +212,22 @@ static void place_internet(const struct setting *setting, uint32_t port,
 
 /* The sink of the next hop type Internet. It stands in no VNet and has no FIB: what comes in from
  * there has no way into the fabric without source NAT on its way out. */
-static int set_internet(const struct setting *setting)
+void program_internet_describe(const struct program_nic_setting *setting,
+                               struct dp_nic_config *config)
 {
-    const struct program *program = setting->program;
-    const struct fabric_internet *internet = &program->fabric->internet;
+    const struct fabric_internet *internet = &setting->program->fabric->internet;
     uint32_t port = internet->present ? internet->port : FABRIC_NONE;
     bool has_mac = internet->present && !is_zero(internet->mac);
     bool has_address = internet->present && internet->next_hop.family != 0;
-    struct dp_nic_config config = {
+    *config = (struct dp_nic_config){
         .name = "internet",
         .addresses = &internet->next_hop,
         .address_count = has_address ? 1 : 0,
         .gateway_mac = FABRIC_GATEWAY_MAC,
         .ip_forwarding = true,
     };
-    place_internet(setting, port, &config);
-    memcpy(config.mac, has_mac ? internet->mac : internet_mac, sizeof(config.mac));
-    return dp_nic_set(program->forwarding, DP_NIC_INTERNET, &config);
+    place_internet(setting, port, config);
+    memcpy(config->mac, has_mac ? internet->mac : internet_mac, sizeof(config->mac));
 }
 
 /* --- VNets ------------------------------------------------------------------------------------ */
@@ -235,16 +253,16 @@ static int set_addresses(const struct program *program, uint32_t vnet,
         for (uint32_t j = 0; j < own->n; j++)
             addresses[n++] = (struct dp_vnet_address){
                 .address = own->items[j],
-                .nic = PROGRAM_FIRST_NIC + fabric_nic_attached(program->fabric, scope->nics[i])};
+                .nic = program->ids->nics[fabric_nic_attached(program->fabric, scope->nics[i])]};
     }
-    int error = dp_vnet_set_addresses(program->forwarding, PROGRAM_FIRST_VNET + vnet, addresses, n);
+    int error = dp_vnet_set_addresses(program->forwarding, program->ids->vnets[vnet], addresses, n);
     free(addresses);
     return error;
 }
 
 /* --- All -------------------------------------------------------------------------------------- */
 
-static int failed(char error[DP_ERROR_TEXT], const char *kind, const char *name, int reason)
+int program_nic_failed(char error[DP_ERROR_TEXT], const char *kind, const char *name, int reason)
 {
     if (reason == -EEXIST)
         snprintf(error, DP_ERROR_TEXT, "%s '%s': another NIC has this port, VLAN id or MAC already",
@@ -262,10 +280,10 @@ static int set_frontends(const struct program *program, char error[DP_ERROR_TEXT
         const struct fabric_load_balancer *balancer = &fabric->load_balancers[i];
         struct dp_vnet_address frontend = {.address = balancer->frontend,
                                            .group = program_balancers_group(program->balancers, i)};
-        int reason = dp_vnet_set_addresses(program->forwarding, PROGRAM_FIRST_VNET + balancer->vnet,
+        int reason = dp_vnet_set_addresses(program->forwarding, program->ids->vnets[balancer->vnet],
                                            &frontend, 1);
         if (reason)
-            return failed(error, "load balancer", balancer->name, reason);
+            return program_nic_failed(error, "load balancer", balancer->name, reason);
     }
     return 0;
 }
@@ -276,9 +294,9 @@ static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
     for (uint32_t i = 0; i < fabric->vnets_count; i++) {
         const struct fabric_prefixes *space = &fabric->vnets[i].space;
         int reason =
-            dp_vnet_set(program->forwarding, PROGRAM_FIRST_VNET + i, space->items, space->n);
+            dp_vnet_set(program->forwarding, program->ids->vnets[i], space->items, space->n);
         if (reason)
-            return failed(error, "VNet", fabric->vnets[i].name, reason);
+            return program_nic_failed(error, "VNet", fabric->vnets[i].name, reason);
     }
     for (size_t i = 0; i < program->domain_count; i++) {
         const struct program_domain *domain = &program->domains[i];
@@ -286,13 +304,13 @@ static int set_vnets(const struct program *program, char error[DP_ERROR_TEXT])
             uint32_t vnet = domain->scopes[j].view.vnet;
             int reason = set_addresses(program, vnet, &domain->scopes[j]);
             if (reason)
-                return failed(error, "VNet", fabric->vnets[vnet].name, reason);
+                return program_nic_failed(error, "VNet", fabric->vnets[vnet].name, reason);
         }
     }
     return set_frontends(program, error);
 }
 
-static int set_underlay(const struct setting *setting, uint32_t port)
+static int set_underlay(const struct program_nic_setting *setting, uint32_t port)
 {
     const struct fabric *fabric = setting->program->fabric;
     struct lpm_address *peers = calloc(fabric->hosts_count, sizeof(*peers));
@@ -311,7 +329,7 @@ static int set_underlay(const struct setting *setting, uint32_t port)
 }
 
 /* Every port of this host that has an address leads to the others. */
-static int set_underlays(const struct setting *setting, char error[DP_ERROR_TEXT])
+static int set_underlays(const struct program_nic_setting *setting, char error[DP_ERROR_TEXT])
 {
     const struct fabric *fabric = setting->program->fabric;
     const struct fabric_placement *placement = &setting->placement;
@@ -320,41 +338,40 @@ static int set_underlays(const struct setting *setting, char error[DP_ERROR_TEXT
             continue;
         int reason = set_underlay(setting, i);
         if (reason)
-            return failed(error, "port", fabric->ports[i].name, reason);
+            return program_nic_failed(error, "port", fabric->ports[i].name, reason);
     }
     return 0;
 }
 
-static int set_nics(const struct setting *setting, char error[DP_ERROR_TEXT])
+static int set_nics(const struct program_nic_setting *setting, char error[DP_ERROR_TEXT])
 {
     const struct fabric *fabric = setting->program->fabric;
     int reason = set_underlays(setting, error);
     if (reason)
         return reason;
-    reason = set_internet(setting);
+    struct dp_nic_config internet;
+    program_internet_describe(setting, &internet);
+    reason = dp_nic_set(setting->program->forwarding, DP_NIC_INTERNET, &internet);
     if (reason)
-        return failed(error, "NIC", "internet", reason);
+        return program_nic_failed(error, "NIC", "internet", reason);
     for (uint32_t i = 0; i < fabric->nics_count; i++) {
         reason = set_nic(setting, i);
         if (reason)
-            return failed(error, "NIC", fabric->nics[i].name, reason);
+            return program_nic_failed(error, "NIC", fabric->nics[i].name, reason);
     }
     return 0;
 }
 
-int program_nics_set(struct program *program, bool with_ports, char error[DP_ERROR_TEXT])
+int program_nics_set(struct program *program, char error[DP_ERROR_TEXT])
 {
-    struct setting setting = {.program = program, .with_ports = with_ports};
-    int reason = fabric_placement_open(&setting.placement, program->fabric);
+    struct program_nic_setting setting = {0};
+    int reason = program_nic_setting_open(&setting, program);
     if (reason)
         return reason;
-    reason = count_untagged(&setting);
-    if (!reason)
-        reason = set_vnets(program, error);
+    reason = set_vnets(program, error);
     if (!reason)
         reason = set_nics(&setting, error);
-    free(setting.untagged);
-    fabric_placement_close(&setting.placement);
+    program_nic_setting_close(&setting);
     return reason;
 }
 
@@ -362,10 +379,10 @@ int program_nics_set(struct program *program, bool with_ports, char error[DP_ERR
 void program_nics_remove(struct program *program)
 {
     for (uint32_t i = 0; i < program->fabric->nics_count; i++)
-        dp_nic_remove(program->forwarding, PROGRAM_FIRST_NIC + i);
+        dp_nic_remove(program->forwarding, program->ids->nics[i]);
     dp_nic_remove(program->forwarding, DP_NIC_INTERNET);
     for (uint32_t i = 0; i < program->fabric->ports_count; i++)
         dp_underlay_set(program->forwarding, (uint16_t)i, NULL);
     for (uint32_t i = 0; i < program->fabric->vnets_count; i++)
-        dp_vnet_remove(program->forwarding, PROGRAM_FIRST_VNET + i);
+        dp_vnet_remove(program->forwarding, program->ids->vnets[i]);
 }

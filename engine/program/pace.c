@@ -58,11 +58,8 @@ void controller_pace_note(const struct server *server, const struct speaker *spe
 static void on_followed(void *context, const struct lpm_prefix *prefix)
 {
     const struct server *server = context;
-    struct controller *controller = server->controller;
-    int error = program_prefix_changed(controller->program, server->index, prefix);
-    if (error)
-        controller->error = error;
-    controller_note_flush(controller);
+    controller_prefix_changed(server->controller, server->index, prefix);
+    controller_note_flush(server->controller);
 }
 
 /* Each speaker's own, by place; NULL beyond the last. */

@@ -36,10 +36,10 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
 void program_destroy(struct program *program);
 
 /* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes may be others;
- * route servers, gateways and routers are the same, with the same NICs. All is made aside and then
- * swapped; next hops that are out stay out. `with` must outlive the program, the one before it need not.
- * NICs come to have other ids, as those follow their order, and have no ports: for the twin. All or
- * nothing: 0, or -errno with error, which names the object; -ENOSPC, -EINVAL: more NICs or VNets than the
+ * route servers, gateways, load balancers and routers are the same, with the same NICs. All is made aside, and
+ * then takes the place of what is in force: NICs, VNets and addresses that stay keep their ids and are never
+ * interrupted; next hops that are out stay out. `with` must outlive the program, the one before it need not.
+ * All or nothing: 0, or -errno with error, which names the object; -ENOSPC: more NICs or VNets than the
  * forwarding has room for. */
 int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT]);
 

@@ -34,10 +34,11 @@ static bool reaches(const struct fabric *fabric, uint32_t vnet, uint32_t other)
 }
 
 /* What no NIC and no frontend in reach has stays a member, unreachable. */
-static struct dp_member resolve_member(const struct fabric *fabric,
+static struct dp_member resolve_member(const struct program_ids *ids,
                                        const struct program_balancers *balancers, uint32_t vnet,
                                        const struct lpm_address *next_hop)
 {
+    const struct fabric *fabric = ids->fabric;
     struct dp_member member = {.next_hop = *next_hop, .weight = 1};
     uint32_t nic = fabric_resolve_address(fabric, vnet, next_hop);
     uint32_t balancer =
@@ -49,28 +50,28 @@ static struct dp_member resolve_member(const struct fabric *fabric,
     if (!reaches(fabric, vnet, home))
         return member;
     if (nic != FABRIC_NONE)
-        member.nic = PROGRAM_FIRST_NIC + fabric_nic_attached(fabric, nic);
+        member.nic = ids->nics[fabric_nic_attached(fabric, nic)];
     else
         member.group = program_balancers_group(balancers, balancer);
     member.peering = peering_bits(fabric, vnet, home);
     return member;
 }
 
-static void resolve_members(const struct fabric *fabric, const struct program_balancers *balancers,
-                            uint32_t vnet, const struct fabric_row *row,
-                            struct program_target *target)
+static void resolve_members(const struct program_ids *ids,
+                            const struct program_balancers *balancers, uint32_t vnet,
+                            const struct fabric_row *row, struct program_target *target)
 {
     target->kind = DP_GROUP_MEMBERS;
     target->learned = row->source == FABRIC_SOURCE_BGP;
     target->member_count = row->next_hop_count;
     for (unsigned i = 0; i < row->next_hop_count; i++) {
-        target->members[i] = resolve_member(fabric, balancers, vnet, &row->next_hops[i]);
+        target->members[i] = resolve_member(ids, balancers, vnet, &row->next_hops[i]);
         if (row->weights[i] > 0)
             target->members[i].weight = row->weights[i];
     }
 }
 
-void program_resolve(const struct fabric *fabric, const struct program_balancers *balancers,
+void program_resolve(const struct program_ids *ids, const struct program_balancers *balancers,
                      uint32_t vnet, const struct fabric_row *row, struct program_target *target)
 {
     target->kind = DP_GROUP_NULL;
@@ -83,8 +84,8 @@ void program_resolve(const struct fabric *fabric, const struct program_balancers
     case FABRIC_VNET_PEERING:
     case FABRIC_VNET_GLOBAL_PEERING:
         target->kind = DP_GROUP_VNET;
-        target->vnet = PROGRAM_FIRST_VNET + row->vnet;
-        target->peering = peering_bits(fabric, vnet, row->vnet);
+        target->vnet = ids->vnets[row->vnet];
+        target->peering = peering_bits(ids->fabric, vnet, row->vnet);
         break;
     case FABRIC_INTERNET:
     case FABRIC_SERVICE_ENDPOINT: /* services are public: the way to them is that to the Internet */
@@ -94,7 +95,7 @@ void program_resolve(const struct fabric *fabric, const struct program_balancers
         break;
     case FABRIC_VIRTUAL_APPLIANCE:
     case FABRIC_VIRTUAL_NETWORK_GATEWAY: /* a user's has none where no VPN gateway serves the VNet: no-member */
-        resolve_members(fabric, balancers, vnet, row, target);
+        resolve_members(ids, balancers, vnet, row, target);
         break;
     }
 }
@@ -105,10 +106,11 @@ static bool members_equal(const struct dp_member *a, const struct dp_member *b)
            a->weight == b->weight && lpm_address_equal(&a->next_hop, &b->next_hop);
 }
 
-bool program_member_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
-                             uint32_t vnet, const struct dp_member *member)
+bool program_member_deviates(const struct program_ids *ids,
+                             const struct program_balancers *balancers, uint32_t vnet,
+                             const struct dp_member *member)
 {
-    struct dp_member seen = resolve_member(fabric, balancers, vnet, &member->next_hop);
+    struct dp_member seen = resolve_member(ids, balancers, vnet, &member->next_hop);
     return seen.nic != member->nic || seen.group != member->group ||
            seen.peering != member->peering;
 }

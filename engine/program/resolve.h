@@ -8,11 +8,7 @@
 #include "dataplane/dataplane.h"
 #include "engine/fabric/effective.h"
 #include "engine/program/balancers.h"
-
-/* Ids of the data plane for indices of the fabric. */
-#define PROGRAM_UNDERLAY_NIC (DP_NIC_INTERNET + 1) /* counts what other hosts decided */
-#define PROGRAM_FIRST_NIC    (DP_NIC_INTERNET + 2)
-#define PROGRAM_FIRST_VNET   1u
+#include "engine/program/ids.h"
 
 /* A next-hop set, resolved: what makes two groups equal. members are sorted by address. */
 struct program_target {
@@ -25,11 +21,12 @@ struct program_target {
 };
 
 /* A next hop that is a frontend becomes a member that leads to its load balancer's group. */
-void program_resolve(const struct fabric *fabric, const struct program_balancers *balancers,
+void program_resolve(const struct program_ids *ids, const struct program_balancers *balancers,
                      uint32_t vnet, const struct fabric_row *row, struct program_target *target);
 /* Do NICs of vnet see another NIC, or another way, behind the next hop of this member? */
-bool program_member_deviates(const struct fabric *fabric, const struct program_balancers *balancers,
-                             uint32_t vnet, const struct dp_member *member);
+bool program_member_deviates(const struct program_ids *ids,
+                             const struct program_balancers *balancers, uint32_t vnet,
+                             const struct dp_member *member);
 bool program_target_equal(const struct program_target *a, const struct program_target *b);
 uint32_t program_target_hash(const struct program_target *target);
 

@@ -85,22 +85,24 @@ void program_said_forget(struct program_said *said, uint32_t group)
             remove_word(said, &said->words[i - 1]);
 }
 
-struct program_said *program_said_create(const struct program_said *like)
+struct program_said *program_said_create(void)
 {
     struct program_said *said = calloc(1, sizeof(*said));
-    int error = said ? 0 : -ENOMEM;
-    for (size_t i = 0; like && i < like->n && !error; i++)
-        if (like->words[i].group == 0)
-            error = add(said, &like->words[i]);
-    if (!error)
-        return said;
-    program_said_destroy(said);
-    return NULL;
+    if (said)
+        said->holders = 1;
+    return said;
 }
 
-void program_said_destroy(struct program_said *said)
+struct program_said *program_said_hold(struct program_said *said)
 {
-    if (said)
-        free(said->words);
+    said->holders++;
+    return said;
+}
+
+void program_said_release(struct program_said *said)
+{
+    if (!said || --said->holders > 0)
+        return;
+    free(said->words);
     free(said);
 }

@@ -13,6 +13,7 @@
 #define PROGRAM_SAID_MOST 4096u /* words: a bound for scripts that never take one back */
 
 struct program_said {
+    unsigned holders;
     size_t n, room;
     struct program_word {
         uint32_t group; /* 0: every one */
@@ -32,8 +33,10 @@ int program_said_set(struct program_said *said, uint32_t group, const struct lpm
 struct dp_patience program_patience(const struct fabric *fabric);
 /* The group is gone. */
 void program_said_forget(struct program_said *said, uint32_t group);
-/* With what was said of all groups; like: NULL: nothing was. NULL: no memory. */
-struct program_said *program_said_create(const struct program_said *like);
-void program_said_destroy(struct program_said *said); /* NULL is allowed */
+/* Nothing was said yet. NULL: no memory. */
+struct program_said *program_said_create(void);
+/* One more holder: of a program that is to take the place of another, what was said counts in both. */
+struct program_said *program_said_hold(struct program_said *said);
+void program_said_release(struct program_said *said); /* NULL is allowed */
 
 #endif

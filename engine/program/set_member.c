@@ -118,7 +118,8 @@ bool program_group(const struct program *program, uint32_t id, struct program_gr
     group->kind = info.kind;
     group->bucket_count = info.bucket_count;
     group->balancer = balancer;
-    group->vnet = info.kind == DP_GROUP_VNET ? info.vnet - PROGRAM_FIRST_VNET : FABRIC_NONE;
+    group->vnet =
+        info.kind == DP_GROUP_VNET ? program_ids_vnet_of(program->ids, info.vnet) : FABRIC_NONE;
     if (!target) {
         group->vnet = program->fabric->load_balancers[balancer].vnet;
         fill_backends(program, id, balancer, &info, group);

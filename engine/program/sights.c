@@ -12,18 +12,18 @@
 #define BUCKET_COUNT 1024u
 
 struct program_sights {
-    const struct fabric *fabric;
+    const struct program_ids *ids;
     const struct program_balancers *balancers;
     struct program_sight *buckets[BUCKET_COUNT];
 };
 
-struct program_sights *program_sights_create(const struct fabric *fabric,
+struct program_sights *program_sights_create(const struct program_ids *ids,
                                              const struct program_balancers *balancers)
 {
     struct program_sights *sights = calloc(1, sizeof(*sights));
     if (!sights)
         return NULL;
-    sights->fabric = fabric;
+    sights->ids = ids;
     sights->balancers = balancers;
     return sights;
 }
@@ -50,13 +50,13 @@ static bool is_of(const struct program_sight *sight, const struct dp_member *mem
 static struct program_sight *look(const struct program_sights *sights,
                                   const struct dp_member *member)
 {
-    const struct fabric *fabric = sights->fabric;
+    const struct fabric *fabric = sights->ids->fabric;
     struct program_sight *sight = malloc(sizeof(*sight) + fabric->vnets_count * sizeof(uint32_t));
     if (!sight)
         return NULL;
     *sight = (struct program_sight){.member = *member};
     for (uint32_t i = 0; i < fabric->vnets_count; i++)
-        if (program_member_deviates(fabric, sights->balancers, i, member))
+        if (program_member_deviates(sights->ids, sights->balancers, i, member))
             sight->vnets[sight->n++] = i;
     struct program_sight *fitting =
         realloc(sight, sizeof(*sight) + sight->n * sizeof(sight->vnets[0]));

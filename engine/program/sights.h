@@ -22,7 +22,7 @@ struct program_sight {
 };
 
 /* Both are borrowed. NULL: no memory. */
-struct program_sights *program_sights_create(const struct fabric *fabric,
+struct program_sights *program_sights_create(const struct program_ids *ids,
                                              const struct program_balancers *balancers);
 /* No sight may be held any more. NULL is allowed. */
 void program_sights_destroy(struct program_sights *sights);

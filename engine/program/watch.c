@@ -101,8 +101,8 @@ void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up
     struct event event = {.time_ms = now_ms,
                           .kind = up ? EVENT_BACKEND_UP : EVENT_BACKEND_DOWN,
                           .route_server = FABRIC_NONE,
-                          .balancer = balancer,
-                          .backend = nic};
+                          .balancer = balancer};
+    snprintf(event.nic, sizeof(event.nic), "%s", watch->fabric->nics[nic].name);
     snprintf(event.cause, sizeof(event.cause), "%u probe%s in a row %s",
              up ? model->probe_successes : model->probe_failures,
              (up ? model->probe_successes : model->probe_failures) == 1 ? "" : "s",

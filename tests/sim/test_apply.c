@@ -106,12 +106,12 @@ struct world {
     struct sim *sim;
 };
 
-static void open_world(struct world *world, const struct fabric *fabric, unsigned more)
+static void open_world(struct world *world, const struct fabric *fabric, bool with_room)
 {
     char error[DP_ERROR_TEXT] = "";
     struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
-    config.nic_capacity += more;
-    config.vnet_capacity += more;
+    if (!with_room)
+        config.nic_capacity = fabric->nics_count + 2; /* the first ids are no NIC's of the file */
     world->lpm = lpm_create();
     world->forwarding = dp_forwarding_create(&config, world->lpm);
     world->sim = sim_create(fabric, world->forwarding, error);
@@ -179,7 +179,7 @@ static void compare(struct world *world, const struct fabric *fabric, size_t cha
 {
     struct world fresh;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&fresh, fabric, 0);
+    open_world(&fresh, fabric, true);
     cr_assert(program_validate(controller_program(sim_controller(world->sim)), error),
               "after change %zu: %s", change, error);
     for (uint32_t i = 0; i < fabric->nics_count; i++)
@@ -206,7 +206,7 @@ Test(apply, each_change_leads_to_what_a_start_would_and_sessions_stay)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], 8);
+    open_world(&world, drill->stages[0], true);
     const uint64_t since_ms = sim_now_ms(world.sim);
     for (size_t i = 1; i <= CHANGES; i++) {
         cr_assert_eq(sim_run(world.sim, 1000), 0);
@@ -227,7 +227,7 @@ Test(apply, what_is_down_stays_down_over_a_change)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], 8);
+    open_world(&world, drill->stages[0], true);
     uint32_t nva1 = fabric_find_router(drill->stages[0], "nva1-os");
     cr_assert_eq(sim_router_fail(world.sim, nva1, SIM_KILL), 0);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
@@ -243,12 +243,64 @@ Test(apply, what_is_down_stays_down_over_a_change)
     fabric_drill_free(drill);
 }
 
+/* The group that packets of hubvm to 10.9.0.4 take. */
+static uint32_t group_of_flow(const struct world *world, const struct fabric *fabric)
+{
+    struct lpm_address destination;
+    struct lpm_route route;
+    lpm_address_parse("10.9.0.4", &destination);
+    uint32_t nic = program_nic_id(controller_program(sim_controller(world->sim)),
+                                  fabric_find_nic(fabric, "hubvm"));
+    cr_assert(dp_nic_explain(world->forwarding, nic, &destination, &route));
+    return route.leaf;
+}
+
+static enum program_member_state said_of(const struct world *world, uint32_t id,
+                                         const struct lpm_address *next_hop)
+{
+    struct program_group group;
+    unsigned i = 0;
+    cr_assert(program_group(controller_program(sim_controller(world->sim)), id, &group));
+    while (i < group.member_count && !lpm_address_equal(&group.members[i].next_hop, next_hop))
+        i++;
+    cr_assert_lt(i, group.member_count, "no such member");
+    return group.members[i].said;
+}
+
+/* The fifth change adds NICs that sort before and after those that are there. */
+Test(apply, a_group_that_is_what_it_was_stays_and_with_it_what_operators_said)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    struct lpm_address nva1;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&world, drill->stages[0], true);
+    struct controller *controller = sim_controller(world.sim);
+    lpm_address_parse("10.0.1.4", &nva1);
+    uint32_t group = group_of_flow(&world, drill->stages[0]);
+    cr_assert_eq(controller_set_member(controller, group, &nva1, PROGRAM_MEMBER_DOWN, 0), 1);
+    cr_assert_eq(controller_apply_begin(controller, drill->stages[6], error), 0, "%s", error);
+    int more = controller_apply_step(controller, error);
+    cr_assert_eq(more, 1, "there is more than one slice");
+    cr_assert_eq(controller_set_member(controller, group, &nva1, PROGRAM_MEMBER_DRAIN, 0), 1);
+    controller_apply_cancel(controller);
+    cr_assert_eq(group_of_flow(&world, drill->stages[0]), group);
+    for (size_t i = 6; i < 8; i++) {
+        cr_assert_eq(sim_apply(world.sim, drill->stages[i == 6 ? 6 : 0], error), 0, "%s", error);
+        cr_assert(program_validate(controller_program(controller), error), "%s", error);
+        cr_assert_eq(group_of_flow(&world, drill->stages[i == 6 ? 6 : 0]), group);
+        cr_assert_eq(said_of(&world, group, &nva1), PROGRAM_MEMBER_DRAIN);
+    }
+    close_world(&world);
+    fabric_drill_free(drill);
+}
+
 Test(apply, a_fabric_that_does_not_fit_is_refused_and_nothing_changes)
 {
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], 0); /* no room for another NIC */
+    open_world(&world, drill->stages[0], false); /* no room for another NIC */
     cr_assert_neq(sim_apply(world.sim, drill->stages[6], error), 0);
     cr_assert_neq(error[0], '\0');
     cr_assert(program_validate(controller_program(sim_controller(world.sim)), error), "%s", error);

@@ -1,0 +1,126 @@
+/* What differs between two readings of a fabric file, and how a running engine takes it. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/fabric/outline.h"
+
+#define VNETS                                                                                      \
+    "vnets:\n  - {name: hub, region: a, address_space: [10.0.0.0/16], subnets: [{name: "           \
+    "RouteServerSubnet, prefixes: [10.0.0.0/26]}, {name: s, prefixes: [10.0.1.0/24]}]}\n"          \
+    "  - {name: spoke, region: a, address_space: [10.1.0.0/16], subnets: [{name: s, prefixes: "    \
+    "[10.1.0.0/24]}]}\n"
+#define NICS                                                                                       \
+    "nics:\n  - {name: vm1, subnet: hub/s, addresses: [10.0.1.4]}\n"                               \
+    "  - {name: vm2, subnet: spoke/s, addresses: [10.1.0.4]}\n"
+#define SERVERS                                                                                    \
+    "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], peers: [{name: p, address: "     \
+    "10.0.1.4, asn: 65001}]}]\n"
+
+static int read_text(void *context, const char *path, char **text, size_t *length,
+                     bool *is_directory)
+{
+    (void)path;
+    (void)is_directory;
+    *text = strdup(context);
+    *length = strlen(context);
+    return *text ? 0 : -1;
+}
+
+static struct fabric_outline *outline(const char *text)
+{
+    const struct fabric_reader reader = {(void *)(uintptr_t)text, read_text};
+    struct fabric_problems problems;
+    struct fabric_outline *made;
+    struct fabric *fabric = fabric_load_outlined("f.yaml", &reader, &made, &problems);
+    cr_assert_not_null(fabric, "%s: %s", text, problems.n ? problems.items[0].message : "");
+    fabric_problems_free(&problems);
+    fabric_free(fabric); /* the outline stands alone */
+    return made;
+}
+
+/* One line a change: "~ nics[vm1]: addresses (applied) 3". */
+static char *differences(const char *before, const char *after)
+{
+    struct fabric_outline *a = outline(before), *b = outline(after);
+    struct fabric_changes changes;
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    cr_assert_eq(fabric_outline_compare(a, b, &changes), 0);
+    for (size_t i = 0; i < changes.n; i++) {
+        const struct fabric_change *change = &changes.items[i];
+        fprintf(out, "%s %s%s%s (%s) %s:%u\n", fabric_change_kind_text(change->kind),
+                change->object, *change->keys ? ": " : "", change->keys,
+                fabric_change_way_text(change->way), change->place.file, change->place.line);
+    }
+    fclose(out);
+    fabric_changes_free(&changes);
+    fabric_outline_free(a);
+    fabric_outline_free(b);
+    return text;
+}
+
+static void expect(const char *before, const char *after, const char *wanted)
+{
+    char *text = differences(before, after);
+    cr_assert_str_eq(text, wanted, "got:\n%s", text);
+    free(text);
+}
+
+#define BASE "fabric: f\n" VNETS NICS SERVERS
+
+Test(outline, order_quotes_and_spacing_make_no_difference)
+{
+    expect(BASE, BASE, "");
+    expect(BASE, SERVERS NICS VNETS "fabric: 'f'\n", "");
+    expect("fabric: f\n" VNETS "nics:\n  - {name: vm1, subnet: hub/s, addresses: [10.0.1.4]}\n"
+           "  - {name: vm2, subnet: spoke/s, addresses: [10.1.0.4]}\n" SERVERS,
+           "fabric: f\n" VNETS
+           "nics:\n  - addresses:\n      - '10.1.0.4'\n    name: vm2\n    subnet: spoke/s\n"
+           "  - {subnet: hub/s, name: vm1, addresses: [10.0.1.4]}\n" SERVERS,
+           "");
+}
+
+Test(outline, elements_come_go_and_change)
+{
+    expect(BASE,
+           "fabric: f\n" VNETS "nics:\n  - {name: vm1, subnet: hub/s, addresses: [10.0.1.5], "
+           "ip_forwarding: true}\n  - {name: vm3, subnet: hub/s, addresses: [10.0.1.6]}\n" SERVERS,
+           "changed nics[vm1]: addresses, ip_forwarding (applied) f.yaml:6\n"
+           "removed nics[vm2] (applied) f.yaml:7\n"
+           "added nics[vm3] (applied) f.yaml:7\n");
+    expect(BASE,
+           BASE "route_tables: [{name: t, routes: [{prefix: 10.9.0.0/16, next_hop_type: None}]}]\n",
+           "added route_tables[t] (applied) f.yaml:9\n");
+    expect(BASE "route_tables: [{name: t, routes: [{prefix: 10.9.0.0/16, next_hop_type: None}]}]\n",
+           BASE "route_tables: [{name: t, routes: [{prefix: 10.9.0.0/16, next_hop_type: Internet}, "
+                "{prefix: 10.8.0.0/16, next_hop_type: None}]}]\n",
+           "added route_tables[t].routes[10.8.0.0/16] (applied) f.yaml:9\n"
+           "changed route_tables[t].routes[10.9.0.0/16]: next_hop_type (applied) f.yaml:9\n");
+}
+
+Test(outline, what_a_running_engine_cannot_do_is_told)
+{
+    expect(BASE, "mode: azure\n" BASE, "added mode (restart) f.yaml:1\n");
+    expect(BASE "ecmp: {hash: 5-tuple}\n", BASE "ecmp: {hash: 3-tuple}\n",
+           "changed ecmp: hash (restart) f.yaml:9\n");
+    expect(BASE, BASE "ports: [{name: x, device: net_null}]\n",
+           "added ports[x] (restart) f.yaml:9\n");
+    expect(BASE,
+           BASE "routers: [{name: r, nic: vm1, asn: 65001, neighbors: [{route_server: rs}]}]\n",
+           "added routers[r] (nothing) f.yaml:9\n");
+}
+
+Test(outline, which_policy_a_session_has_is_no_reason_to_restart)
+{
+    const char *with =
+        "fabric: f\n" VNETS NICS
+        "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], peers: [{name: p, "
+        "address: 10.0.1.4, asn: 65001, import: a}]}]\n"
+        "policies: [{name: a, rules: [{then: accept}]}]\n";
+    expect(BASE, with,
+           "added policies[a] (policy) f.yaml:9\n"
+           "changed route_servers[rs].peers[p]: import (policy) f.yaml:8\n");
+}
