@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/cli/source.h"
+
 #define SOCKET_DEFAULT "/run/fingerpost.sock"
 #define PATIENCE_S     60
 
@@ -58,6 +60,21 @@ static json_t *converse(int fd, const json_t *request)
     return answer;
 }
 
+/* What is wrong in a file, line by line. */
+static void say_errors(const json_t *errors)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(errors, i, row)
+    {
+        const char *file = json_string_value(json_object_get(row, "file"));
+        const char *message = json_string_value(json_object_get(row, "message"));
+        source_say(stderr, file ? file : "",
+                   (unsigned)json_integer_value(json_object_get(row, "line")), "",
+                   message ? message : "");
+    }
+}
+
 json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request)
 {
     int fd = connect_to(command, path ? path : SOCKET_DEFAULT);
@@ -66,8 +83,10 @@ json_t *cli_ask(const struct cli_command *command, const char *path, json_t *req
     const char *error = json_string_value(json_object_get(reply, "error"));
     if (fd >= 0)
         close(fd);
-    if (fd >= 0 && !answer)
+    if (fd >= 0 && !answer) {
+        say_errors(json_object_get(reply, "errors"));
         cli_error(command, "%s", error ? error : "the engine gave no answer");
+    }
     json_decref(request);
     json_decref(reply);
     return answer;

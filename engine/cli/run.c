@@ -12,12 +12,6 @@
 #include "engine/fabric/gateway.h"
 #include "engine/live/live.h"
 
-/* The policies of a running engine are taken from the file again. */
-static struct fabric *reload(void *context)
-{
-    return source_load_or_say(context);
-}
-
 /* What the file asks for and a running engine does not do is said, not passed over. */
 static void warn_of_twin_only(const struct fabric *fabric)
 {
@@ -60,17 +54,23 @@ static int run(int argc, char **argv)
     if (live.shutdown_message && strlen(live.shutdown_message) > BGP_SHUTDOWN_TEXT_MAX)
         return cli_error(&cli_run, "--shutdown-message: longer than %u octets (RFC 9003)",
                          BGP_SHUTDOWN_TEXT_MAX);
-    struct fabric *fabric = source_load_or_say(path);
+    struct fabric_problems problems;
+    struct fabric_outline *outline;
+    struct fabric *fabric = source_load_outlined(path, &outline, &problems);
+    source_say_problems(&problems);
     if (!fabric)
         return CLI_BAD_USE;
     if (cli_stand_on(&cli_run, fabric, host)) {
+        fabric_outline_free(outline);
         fabric_free(fabric);
         return CLI_BAD_USE;
     }
     warn_of_twin_only(fabric);
-    live.reload = reload;
-    live.reload_context = (void *)(uintptr_t)path;
+    live.path = path;
+    live.outline = outline;
+    live.read = source_load_outlined;
     code = live_run(fabric, &live);
+    fabric_outline_free(outline);
     fabric_free(fabric);
     return code;
 }

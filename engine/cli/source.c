@@ -108,6 +108,13 @@ struct fabric *source_load(const char *path, struct fabric_problems *problems)
     return fabric_load(path, &reader, problems);
 }
 
+struct fabric *source_load_outlined(const char *path, struct fabric_outline **outline,
+                                    struct fabric_problems *problems)
+{
+    struct fabric_reader reader = {.read = read_path};
+    return fabric_load_outlined(path, &reader, outline, problems);
+}
+
 void source_say(FILE *to, const char *file, unsigned line, const char *kind, const char *message)
 {
     cli_print(to, file);
@@ -118,7 +125,7 @@ void source_say(FILE *to, const char *file, unsigned line, const char *kind, con
     fputc('\n', to);
 }
 
-static void say_problems(struct fabric_problems *problems)
+void source_say_problems(struct fabric_problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++) {
         const struct fabric_problem *problem = &problems->items[i];
@@ -132,7 +139,7 @@ struct fabric *source_load_or_say(const char *path)
 {
     struct fabric_problems problems = {0};
     struct fabric *fabric = source_load(path, &problems);
-    say_problems(&problems);
+    source_say_problems(&problems);
     return fabric;
 }
 
@@ -141,6 +148,6 @@ struct fabric_drill *source_load_drill_or_say(const char *path, const char *fabr
     struct fabric_reader reader = {.read = read_path};
     struct fabric_problems problems = {0};
     struct fabric_drill *drill = fabric_drill_load(path, fabric_path, &reader, &problems);
-    say_problems(&problems);
+    source_say_problems(&problems);
     return drill;
 }

@@ -9,9 +9,17 @@
 
 #include "engine/fabric/drill.h"
 #include "engine/fabric/load.h"
+#include "engine/fabric/outline.h"
 
 /* Loads a file or a directory of files. problems as fabric_load(). */
 struct fabric *source_load(const char *path, struct fabric_problems *problems);
+
+/* The same as fabric_load_outlined(). Any thread. */
+struct fabric *source_load_outlined(const char *path, struct fabric_outline **outline,
+                                    struct fabric_problems *problems);
+
+/* Prints them to standard error, and frees them. */
+void source_say_problems(struct fabric_problems *problems);
 
 /* The same for commands that need a good file: prints errors and warnings to standard error,
  * "file:line: …". NULL: there were errors, all said. */

@@ -7,6 +7,7 @@
  *                ├─ listeners[]   one per local address          listener.c
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
  *                ├─ control       the control socket and its clients               control.c
+ *                ├─ apply         another reading of the fabric file on its way    apply.c
  *                ├─ metrics       HTTP for whoever scrapes them                    metrics.c
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
@@ -50,6 +51,7 @@
 #define LIVE_HOUSEKEEPING_MS 100u
 
 struct live;
+struct live_apply;
 struct live_bfd;
 struct live_candidates;
 struct live_collectors;
@@ -57,6 +59,7 @@ struct live_control;
 struct live_events;
 struct live_metrics;
 struct live_probes;
+struct live_reading;
 struct live_table_dump;
 struct live_connection;
 
@@ -106,7 +109,7 @@ struct live_lateness {
 };
 
 struct live {
-    const struct fabric *fabric;
+    const struct fabric *fabric; /* the reading that is in force */
     struct live_options options;
     uv_loop_t loop;
     bool loop_open;
@@ -126,6 +129,8 @@ struct live {
     struct live_peer *work;
     struct live_table_dump *table_dump; /* NULL: none is wanted */
     struct live_control *control;       /* NULL: the file has no control socket */
+    struct live_apply *apply;           /* another reading is on its way; NULL: none */
+    struct live_reading *reading;       /* that was applied last; NULL: none was yet */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/bgp/message.h"
+#include "engine/live/apply.h"
 #include "engine/live/control_groups.h"
 #include "engine/live/events.h"
 #include "engine/live/log.h"
@@ -139,7 +140,7 @@ static json_t *perform(struct live *live, const json_t *request)
     for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].perform(live, request);
-    return wrong("'command' is one of: show, set, refresh, restart, shutdown");
+    return wrong("'command' is one of: show, apply, set, refresh, restart, shutdown");
 }
 
 /* Those that may be long. NULL and no *result: it is one of the others. */
@@ -162,7 +163,7 @@ static struct live_stream *open_stream(struct live *live, const json_t *request,
     static const struct {
         const char *name;
         struct live_stream *(*open)(struct live *live, const json_t *request, json_t **result);
-    } streams[] = {{"show", show_rows}};
+    } streams[] = {{"apply", live_apply_open}, {"show", show_rows}};
     const char *name = json_string_value(json_object_get(request, "command"));
     struct live_stream *stream = NULL;
     for (size_t i = 0; name && i < sizeof(streams) / sizeof(streams[0]); i++)

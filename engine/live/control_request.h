@@ -14,6 +14,7 @@
  *    "protocol": "tcp" or 6, "source_port": n, "destination_port": n}   what the packet path decides of it
  *   {"command": "set", "group": 12, "next_hop": "10.0.1.4", "state": "down"}   {"groups": n}; group: a number, the
  *                                                      name of a load balancer, or "all"
+ *   {"command": "apply", "path": "/etc/fabric.yaml", "dry_run": true}   see apply.h
  *   {"command": "refresh", "peer": "nva1"}             asks the peer for all its routes again (RFC 2918)
  *   {"command": "restart", "route_server": "rs1", "instance": 0}
  *   {"command": "shutdown", "message": "..."}          stops the engine; the message is optional

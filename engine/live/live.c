@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "engine/fabric/load.h"
+#include "engine/live/apply.h"
 #include "engine/live/bfd.h"
 #include "engine/live/candidate.h"
 #include "engine/live/collector.h"
@@ -142,7 +143,9 @@ static void on_tick(uv_timer_t *timer)
 
 static void begin_stop(struct live *live, const char *cause);
 
-static void set_timer(struct live *live)
+/* Wakes the loop when the next speaker is due, or at once where work is left: a slice of it is done each turn,
+ * so that others have theirs in between. */
+static void set_timer(struct live *live, bool more)
 {
     struct controller *controller = live->plane.controller;
     uint64_t due = controller_deadline(controller);
@@ -150,8 +153,8 @@ static void set_timer(struct live *live)
         uint64_t deadline = speaker_deadline(controller_speaker(controller, i));
         due = deadline < due ? deadline : due;
     }
-    if (live->flush_wanted && !live->flush_fails)
-        due = 0; /* one slice a turn: the rest goes on as soon as others have had theirs */
+    if (more || (live->flush_wanted && !live->flush_fails))
+        due = 0;
     live->tick_due_ms = due;
     if (due == UINT64_MAX) {
         uv_timer_stop(&live->tick);
@@ -171,10 +174,11 @@ static void live_settle(uv_prepare_t *prepare)
     live_peers_work(live);
     if (live->flush_wanted)
         flush(live);
+    bool more = live_apply_turn(live);
     /* What the flush replaced is freed once the workers have moved on; this frees what earlier ones
      * replaced. */
     lpm_rcu_poll();
-    set_timer(live);
+    set_timer(live, more);
     live_bfd_settle(live);
     live_probes_settle(live);
     live_events_settle(live);
@@ -247,12 +251,26 @@ static void begin_stop(struct live *live, const char *cause)
     live_bfd_serve(live);
 }
 
+static struct fabric *read_again(struct live *live)
+{
+    struct fabric_problems problems;
+    struct fabric_outline *outline;
+    struct fabric *fabric = live->options.read(live->options.path, &outline, &problems);
+    fabric_outline_free(outline);
+    for (size_t i = 0; i < problems.n; i++)
+        if (problems.items[i].error)
+            live_log("%s:%u: %s", problems.items[i].file, problems.items[i].line,
+                     problems.items[i].message);
+    fabric_problems_free(&problems);
+    return fabric;
+}
+
 /* A file that is wrong in any place leaves every policy as it was. */
 static void reload_policies(struct live *live)
 {
-    if (!live->options.reload)
+    if (!live->options.read)
         return;
-    struct fabric *fabric = live->options.reload(live->options.reload_context);
+    struct fabric *fabric = read_again(live);
     if (!fabric) {
         live_log("the fabric file has errors: every policy stays as it was");
         return;
@@ -263,10 +281,10 @@ static void reload_policies(struct live *live)
         live_log("policies stay as they were: %s", strerror(-error));
     else if (missing > 0)
         live_log("policies taken from the fabric file, but for %u sessions whose peer it does not "
-                 "have; its other changes need a restart",
+                 "have; fingerpost apply takes its other changes",
                  missing);
     else
-        live_log("policies taken from the fabric file; its other changes need a restart");
+        live_log("policies taken from the fabric file; fingerpost apply takes its other changes");
     fabric_free(fabric);
 }
 
@@ -449,6 +467,7 @@ static void finish(struct live *live)
     live_peers_cut(live, 0, true);
     live_table_dump_close(live);
     live_collectors_close(live);
+    live_apply_close(live);
     live_control_close(live);
     live_metrics_close(live);
     live_listeners_close(live);
@@ -476,6 +495,7 @@ static void finish(struct live *live)
     live_bfd_free(live->bfd);
     live_probes_free(live);
     live_candidates_free(live);
+    live_apply_free(live);
     free(live);
 }
 

@@ -17,18 +17,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/fabric/model.h"
+#include "engine/fabric/outline.h"
 
 struct live_options {
     uint16_t bgp_port; /* listened on and connected to; 0: 179 */
-    bool restarted; /* this process follows one that died (RFC 4724 section 4.1) */
+    bool restarted;    /* this process follows one that died (RFC 4724 section 4.1) */
     bool json;         /* one JSON document on standard output at the end, and nothing else there */
     const char *shutdown_message; /* told to peers at the stop (RFC 9003); NULL: nothing */
-    bool verbose;      /* EAL's and the drivers' own lines go to standard error too */
-    /* Reads the fabric file again, for SIGHUP; says on standard error what is wrong with it and returns
-     * NULL then. The result is live_run()'s. NULL: SIGHUP takes no policies. */
-    struct fabric *(*reload)(void *context);
-    void *reload_context;
+    bool verbose;                 /* EAL's and the drivers' own lines go to standard error too */
+    /* The fabric file: read again for SIGHUP, or what was applied last in its place. */
+    const char *path;
+    /* What stands in it; borrowed. NULL: nothing can be applied. */
+    const struct fabric_outline *outline;
+    /* Reads a fabric file, as fabric_load_outlined(); for SIGHUP and to apply it. Called from a thread of its
+     * own, too. NULL: neither can be done. */
+    struct fabric *(*read)(const char *path, struct fabric_outline **outline,
+                           struct fabric_problems *problems);
 };
 
 /* Runs until SIGINT or SIGTERM: peers get Cease / Administrative Shutdown, ports are closed, a
