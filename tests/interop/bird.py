@@ -44,6 +44,7 @@ router id 10.0.1.4;
 {'graceful restart wait 10;' if s.graceful_restart else ''}
 protocol device {{}}
 protocol direct {{ ipv4; ipv6; }}
+{'protocol kernel { ipv4 { export where proto = "rs1"; }; }' if s.kernel else ''}
 {bfd}
 protocol static {{ ipv4;
   route {PLAIN} blackhole;

@@ -85,11 +85,11 @@ class Scene:
         for key in ("all", "nic0", "default"):
             lab.run("peer", ["sysctl", "-qw", f"net.ipv4.conf.{key}.rp_filter=0", "net.ipv4.ip_forward=1"])
 
-    def start_pings(self, target):
-        """20 packets a second from vm1, after the first was answered."""
+    def start_pings(self, target, source="vm1"):
+        """20 packets a second from there, after the first was answered."""
         wait_for(15, f"an answer from {target}",
-                 lambda: " 0% packet loss" in self.lab.run("vm1", ["ping", "-c", "1", "-W", "1", target], check=False))
-        return self.lab.start("vm1", ["ping", "-i", "0.05", "-W", "1", target], "ping")
+                 lambda: " 0% packet loss" in self.lab.run(source, ["ping", "-c", "1", "-W", "1", target], check=False))
+        return self.lab.start(source, ["ping", "-i", "0.05", "-W", "1", target], "ping")
 
     def stop_pings(self, process):
         """How many went unanswered."""

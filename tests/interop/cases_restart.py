@@ -41,6 +41,7 @@ def enhanced_refresh(scene):
 feature("restart-of-it", "graceful restart: it is killed and comes back", "4724")
 feature("restart-no-loss", "the same: no packet lost", "4724")
 feature("restart-of-us", "graceful restart: we are killed and come back", "4724")
+feature("restart-of-us-no-loss", "the same: no packet lost between those whom we told of each other", "4724")
 
 
 @case("restart-of-it", "restart-no-loss")
@@ -74,16 +75,24 @@ def restart_of_it(scene):
     yield "restart-no-loss"
 
 
-@case("restart-of-us")
+@case("restart-of-us", "restart-of-us-no-loss")
 def restart_of_us(scene):
     """
         daemon ── engine: kill -9, and back with the R bit; the daemon keeps what it was told meanwhile
+          └────── link ── witness: 30.0.0.1, which the daemon's host reaches by that, not through the engine
     """
-    scene.raise_engine(keys=", graceful_restart: {}", witness_keys=", graceful_restart: {}")
-    daemon = scene.raise_daemon(graceful_restart=True, families=("ipv4",))
+    # Transparent: the next hop stays the witness, as the engine is on no way between the two.
+    keys = ", graceful_restart: {}, bgp: {transparent: true}"
+    scene.raise_engine(keys=keys, witness_keys=keys)
+    forwards = scene.tries("restart-of-us-no-loss")
+    daemon = scene.raise_daemon(graceful_restart=True, families=("ipv4",), kernel=forwards)
     scene.up()
     scene.raise_witness().announce("30.0.0.0/24")
     daemon.wait_route("30.0.0.0/24")
+    if forwards:
+        scene.lab.ip("witness", "address add 30.0.0.1/32 dev lo")
+        ping = scene.start_pings("30.0.0.1", "peer")
+        time.sleep(1)
     scene.lab.end(scene.engine.process, signal.SIGKILL)
     time.sleep(2)
     expect(daemon.route("30.0.0.0/24"), "kept while the engine is away")
@@ -94,6 +103,72 @@ def restart_of_us(scene):
     wait_for(30, "the route confirmed", lambda: (daemon.route("30.0.0.0/24") or {"stale": True})["stale"] is False)
     expect(daemon.route(OURS), "our own prefix")
     yield "restart-of-us"
+    if forwards:
+        lost = scene.stop_pings(ping)
+        expect(lost == 0, f"{lost} packets lost")
+        yield "restart-of-us-no-loss"
+
+
+feature("reset-from-it", "a NOTIFICATION of its own keeps its routes", "8538")
+feature("hard-reset-from-it", "a Hard Reset of its own takes them", "8538")
+feature("hard-reset-from-us", "a Hard Reset of ours takes ours", "8538")
+
+
+def _withdrawn(witness, since):
+    return [body for body in witness.received(UPDATE, since) if body[:2] != b"\0\0"]
+
+
+def _raise_resets(scene):
+    """Both ends offer to keep routes after a NOTIFICATION (N bit), so that only a Hard Reset takes them."""
+    scene.raise_engine(keys=", graceful_restart: {}", witness_keys=", graceful_restart: {}")
+    daemon = scene.raise_daemon(graceful_restart=True, restart_notification=True, restart_time=90, families=("ipv4",))
+    scene.up()
+    scene.raise_witness().wait_route(PLAIN)
+    return daemon
+
+
+def _reset(scene, hard):
+    """When it began. The daemon's reset has come, and was of that kind."""
+    began, last = time.monotonic(), [""]
+    scene.daemon.reset(hard)
+
+    def told():
+        last[0] = scene.engine.session("nva1").get("last_error_received", "")
+        return "Administrative Reset" in last[0] and ("Hard Reset" in last[0]) == hard
+    wait_for(20, lambda: f"{'a hard' if hard else 'a plain'} reset: it said '{last[0]}'", told)
+    return began
+
+
+@case("reset-from-it", "hard-reset-from-it")
+def resets_of_it(scene):
+    """
+        daemon ── Cease / Administrative Reset, plain and as Hard Reset ── engine ── witness
+    """
+    _raise_resets(scene)
+    witness = scene.witness
+    began = _reset(scene, hard=False)
+    time.sleep(2)
+    witness.still_up()
+    expect(witness.route(PLAIN) and not _withdrawn(witness, began), "nothing was withdrawn from the others")
+    yield "reset-from-it"
+    if scene.tries("hard-reset-from-it"):  # GoBGP, which cannot, comes back after half a minute
+        scene.up()
+        time.sleep(1)
+        began = _reset(scene, hard=True)
+        wait_for(20, "withdrawals at the witness", lambda: _withdrawn(witness, began))
+        yield "hard-reset-from-it"
+
+
+@case("hard-reset-from-us")
+def reset_of_us(scene):
+    """
+        daemon ── engine: stops with Cease / Hard Reset, and the daemon keeps nothing of what it was told
+    """
+    daemon = _raise_resets(scene)
+    daemon.wait_route(OURS)
+    scene.engine.stop()
+    wait_for(10, "our routes to go, long before their time is over", lambda: not daemon.route(OURS))
+    yield "hard-reset-from-us"
 
 
 feature("long-lived", "long-lived graceful restart: it is gone for longer", "9494")

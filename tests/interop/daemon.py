@@ -26,6 +26,8 @@ class Setup:
     ttl_security: bool = False
     graceful_restart: bool = False
     restart_time: int = 30        # seconds that it asks for
+    restart_notification: bool = False  # RFC 8538, with graceful_restart
+    kernel: bool = False          # its routes go to the kernel, which forwards by them
     long_lived: int = 0           # seconds of long-lived graceful restart; 0: not offered
     enhanced_refresh: bool = False
     max_prefixes: int = 0
@@ -99,6 +101,10 @@ class Daemon:
 
     def shut(self, text):
         """Ends the session with Cease / Administrative Shutdown and this text; returns the text that it really says."""
+        raise NotImplementedError
+
+    def reset(self, hard):
+        """Ends the session with Cease / Administrative Reset, within a Hard Reset or not, and begins it anew."""
         raise NotImplementedError
 
     def wait_route(self, prefix, seconds=20):

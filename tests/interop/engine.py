@@ -55,7 +55,8 @@ class Engine:
         """again: after it was killed; what it said before is no answer."""
         if again:
             (self.lab.folder / "engine.err").write_text("")
-        self.process = self.lab.start("rs", [self.program, "run", self.fabric, "--json"], "engine")
+        restarted = ["--restarted"] if again else []
+        self.process = self.lab.start("rs", [self.program, "run", self.fabric, "--json", *restarted], "engine")
         wait_for(30, self._not_running, self._runs)
         return self
 

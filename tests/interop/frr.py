@@ -1,4 +1,4 @@
-"""FRRouting (Debian 12: 8.4.4): zebra, bgpd, and bfdd where BFD is wanted. bgpd leaves the kernel's routes alone (-n)."""
+"""FRRouting (Debian 12: 8.4.4): zebra, bgpd, and bfdd where BFD is wanted. bgpd leaves the kernel's routes alone (-n) unless it is to have them."""
 import json
 import shutil
 import subprocess
@@ -50,6 +50,7 @@ class Frr(Daemon):
         (self.folder / "bfdd.conf").write_text("")
         graceful = (" bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n"
                     f" bgp graceful-restart restart-time {s.restart_time}\n") if s.graceful_restart else ""
+        graceful += " bgp graceful-restart notification\n" if s.restart_notification else ""
         graceful += f" bgp long-lived-graceful-restart stale-time {s.long_lived}\n" if s.long_lived else ""
         hop6 = f" set ipv6 next-hop global {s.local6}\n"
         hop4 = "" if s.extended_next_hop else f" set ip next-hop {s.own_next_hop()}\n"
@@ -88,7 +89,7 @@ route-map hop4 permit 10
                                                 f"{self.folder}/zserv", "--vty_socket", str(self.folder), "-P", "0",
                                                 "--bfdctl", f"{self.folder}/bfdd.sock"], "bfdd")
         self.process = self.lab.start(self.namespace,
-                                      self._command("bgpd", "-n", "-p", "179", "-l", "::" if self.setup.link_local else self.setup.local), "bgpd")
+                                      self._command("bgpd", *([] if self.setup.kernel else ["-n"]), "-p", "179", "-l", "::" if self.setup.link_local else self.setup.local), "bgpd")
 
     def ask(self, *commands):
         words = [word for command in commands for word in ("-c", command)]
@@ -140,6 +141,11 @@ route-map hop4 permit 10
         self.ask("configure terminal", f"router bgp {self.setup.asn}", "address-family ipv4 unicast",
                  f"no neighbor {self.setup.neighbor} soft-reconfiguration inbound")
         self.ask(f"clear bgp ipv4 unicast {self.setup.neighbor} soft in")
+
+    def reset(self, hard):
+        self.ask("configure terminal", f"router bgp {self.setup.asn}",
+                 ("" if hard else "no ") + "bgp hard-administrative-reset")
+        self.ask(f"clear bgp ipv4 unicast {self.setup.neighbor}")
 
     def shut(self, text):
         self.ask("configure terminal", f"router bgp {self.setup.asn}",

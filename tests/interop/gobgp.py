@@ -13,6 +13,7 @@ class GoBgp(Daemon):
         hops = ("[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255" if s.ttl_security else
                 "[neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 8")
         restart = (f"[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = {s.restart_time}\n"
+                   + ("notification-enabled = true\n" if s.restart_notification else "")
                    + ("long-lived-enabled = true\n" if s.long_lived else "") if s.graceful_restart else "")
         text = f"""[global.config]
 as = {s.asn}
@@ -116,6 +117,9 @@ local-address = "{s.scoped(s.local)}"
 
     def ask_refresh(self):
         self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "softresetin")
+
+    def reset(self, hard):
+        self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "reset")
 
     def shut(self, text):
         self.ask("neighbor", self.setup.scoped(self.setup.neighbor), "shutdown", "--reason", text)

@@ -14,6 +14,9 @@ DAEMONS = [Bird, Frr, GoBgp, ExaBgp, OpenBgpd]
 
 NO_ROLE_GOBGP = "its README and docs/sources name no RFC 9234, and its OPEN does not offer capability 9"
 NO_ROLE_EXABGP = "exabgp.conf(5) of 4.2 has no role among its capabilities"
+NO_8538_BIRD = "its NEWS up to 2.0.12 names graceful restart (RFC 4724) and the long-lived one, not RFC 8538"
+NO_8538_EXABGP = "exabgp.conf(5) of 4.2 has `graceful-restart TIME` and nothing about notifications"
+RESETS = ("reset-from-it", "hard-reset-from-it", "hard-reset-from-us")
 NO_RESTART_OPENBGPD = "bgpd.conf(5), `announce restart`: \"Currently only the End-of-RIB marker is supported\""
 
 # (feature, daemon) -> why it cannot be tried, with the place in its documentation.
@@ -35,6 +38,14 @@ NOT_SUPPORTED = {
     ("restart-no-loss", "OpenBGPD"): NO_RESTART_OPENBGPD,
     ("restart-of-us", "OpenBGPD"): NO_RESTART_OPENBGPD,
     ("restart-of-us", "ExaBGP"): "it keeps no table of what it is told, so it has nothing to keep: README of 4.2",
+    ("restart-of-us-no-loss", "OpenBGPD"): NO_RESTART_OPENBGPD,
+    ("restart-of-us-no-loss", "ExaBGP"): "it keeps no table of what it is told, so it has nothing to keep: README of 4.2",
+    ("restart-of-us-no-loss", "GoBGP"): "it does not forward: docs/sources/zebra.md leaves the kernel's routes to zebra",
+    **{(name, "BIRD"): NO_8538_BIRD for name in RESETS},
+    ("hard-reset-from-it", "GoBGP"): "its resets are plain: docs/sources/graceful-restart.md and cli-command-syntax.md "
+                                     "name no Hard Reset",
+    **{(name, "ExaBGP"): NO_8538_EXABGP for name in RESETS},
+    **{(name, "OpenBGPD"): NO_RESTART_OPENBGPD for name in RESETS},
     ("session-link-local", "ExaBGP"): "exabgp.conf(5): local-address and the neighbor are addresses without a link",
     ("bfd", "GoBGP"): "it has no BFD: https://github.com/osrg/gobgp of 3.10, docs/sources, names none",
     ("bfd", "ExaBGP"): "it has no BFD of its own: exabgp.conf(5)",
