@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "engine/fabric/placement.h"
+#include "engine/live/interface.h"
 #include "engine/live/log.h"
 
 struct live_reading {
@@ -249,7 +250,9 @@ bool live_apply_turn(struct live *live)
         live_log("apply: %s", error);
     live_log("apply: %s: %zu changes in force after %.3f s", apply->path, apply->changes.n,
              (double)(live_now() - apply->began_ms) / 1000.0);
+    const struct fabric *former = live->fabric;
     struct live_reading *before = take_over(apply);
+    live_interfaces_follow(former, live->fabric);
     succeed(apply, true);
     free_reading(before);
     return true;

@@ -26,6 +26,7 @@
 #include "engine/fabric/effective.h"
 #include "engine/fabric/gateway.h"
 #include "engine/fabric/placement.h"
+#include "engine/live/log.h"
 #include "engine/live/netlink.h"
 
 #define METRIC        4096u  /* above what others choose without being asked */
@@ -75,7 +76,7 @@ static struct lpm_address source_of(const struct kernel_end *end, uint8_t family
 
 /* A prefix of a family that the subnet has not is reached otherwise, or not at all: that is the
  * file's to say. */
-static int add_route(const struct kernel_end *end, const struct lpm_prefix *prefix)
+static int set_route(const struct kernel_end *end, const struct lpm_prefix *prefix, bool there)
 {
     struct live_netlink_route route = {
         .prefix = *prefix,
@@ -87,7 +88,8 @@ static int add_route(const struct kernel_end *end, const struct lpm_prefix *pref
 
     if (!gateway_of(end, prefix->family, &route.gateway))
         return 0;
-    return live_netlink_add_route(end->netlink, &route);
+    return there ? live_netlink_add_route(end->netlink, &route)
+                 : live_netlink_remove_route(end->netlink, &route);
 }
 
 static int add_peer_routes(const struct kernel_end *end, const struct fabric_route_server *server)
@@ -100,23 +102,48 @@ static int add_peer_routes(const struct kernel_end *end, const struct fabric_rou
                                     .length = peer->family == LPM_IPV4 ? 32 : 128};
 
         memcpy(prefix.bytes, peer->bytes, sizeof(prefix.bytes));
-        status = add_route(end, &prefix);
+        status = set_route(end, &prefix, true);
     }
     for (uint32_t i = 0; !status && i < server->dynamic_peer_count; i++)
-        status = add_route(end, &server->dynamic_peers[i].prefix);
+        status = set_route(end, &server->dynamic_peers[i].prefix, true);
     return status;
 }
 
-static int add_fabric_routes(const struct kernel_end *end, uint32_t gateway)
-{
-    struct lpm_prefix *prefixes = NULL;
-    size_t n = 0;
-    int status =
-        fabric_originated(end->fabric, fabric_gateway_server(end->fabric, gateway), &prefixes, &n);
+struct prefixes {
+    struct lpm_prefix *items; /* in order */
+    size_t n;
+};
 
-    for (size_t i = 0; !status && i < n; i++)
-        status = add_route(end, &prefixes[i]);
-    free(prefixes);
+/* What the branches of a gateway are told of the fabric. Zero: nothing. */
+static int list_prefixes(const struct fabric *fabric, uint32_t gateway, struct prefixes *prefixes)
+{
+    return fabric_originated(fabric, fabric_gateway_server(fabric, gateway), &prefixes->items,
+                             &prefixes->n);
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+    return lpm_prefix_compare(a, b);
+}
+
+static bool has(const struct prefixes *prefixes, const struct lpm_prefix *prefix)
+{
+    return prefixes->n > 0 && bsearch(prefix, prefixes->items, prefixes->n,
+                                      sizeof(*prefixes->items), compare_prefixes) != NULL;
+}
+
+/* before: what is there already. Routes that stay are not away for a moment. */
+static int set_fabric_routes(const struct kernel_end *end, const struct prefixes *before,
+                             const struct prefixes *prefixes)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < prefixes->n; i++)
+        if (!has(before, &prefixes->items[i]))
+            status = set_route(end, &prefixes->items[i], true);
+    for (size_t i = 0; !status && i < before->n; i++)
+        if (!has(prefixes, &before->items[i]))
+            status = set_route(end, &before->items[i], false);
     return status;
 }
 
@@ -269,13 +296,18 @@ static struct kernel_end gateway_end(const struct fabric *fabric, uint32_t index
 static int open_gateway(const struct fabric *fabric, uint32_t index, int netlink,
                         char error[DP_ERROR_TEXT])
 {
+    const struct prefixes none = {0};
+    struct prefixes prefixes = {0};
     struct kernel_end end = gateway_end(fabric, index, netlink);
     int status = find_interface(&end);
 
     if (!status)
         status = set_up(&end);
     if (!status)
-        status = add_fabric_routes(&end, index);
+        status = list_prefixes(fabric, index, &prefixes);
+    if (!status)
+        status = set_fabric_routes(&end, &none, &prefixes);
+    free(prefixes.items);
     if (!status)
         status = each_rule(&end, live_netlink_add_rule);
     return explain(&end, status, error);
@@ -309,6 +341,43 @@ int live_interfaces_open(const struct fabric *fabric, char error[DP_ERROR_TEXT])
     if (placement.port_host)
         fabric_placement_close(&placement);
     return status;
+}
+
+static int follow_gateway(const struct fabric *before, const struct fabric *fabric, uint32_t index,
+                          int netlink)
+{
+    struct kernel_end end = gateway_end(fabric, index, netlink);
+    struct prefixes was = {0}, is = {0};
+    int status = find_interface(&end);
+
+    if (!status)
+        status = list_prefixes(before, index, &was);
+    if (!status)
+        status = list_prefixes(fabric, index, &is);
+    if (!status)
+        status = set_fabric_routes(&end, &was, &is);
+    free(was.items);
+    free(is.items);
+    return status;
+}
+
+void live_interfaces_follow(const struct fabric *before, const struct fabric *fabric)
+{
+    struct fabric_placement placement;
+    int netlink = live_netlink_open(), status = fabric_placement_open(&placement, fabric);
+
+    for (uint32_t i = 0; !status && netlink >= 0 && i < fabric->gateways_count; i++) {
+        if (!is_ours(&placement, fabric, fabric->gateways[i].port))
+            continue;
+        int failed = follow_gateway(before, fabric, i, netlink);
+        if (failed)
+            live_log("gateway %s: the kernel's routes into the fabric stay behind: %s",
+                     fabric->gateways[i].name, strerror(-failed));
+    }
+    if (netlink >= 0)
+        close(netlink);
+    if (placement.port_host)
+        fabric_placement_close(&placement);
 }
 
 void live_interfaces_close(const struct fabric *fabric)

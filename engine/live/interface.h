@@ -17,6 +17,9 @@
 /* For every route server and gateway with a port of this host. 0, or -errno with error, which names the owner
  * and the interface. */
 int live_interfaces_open(const struct fabric *fabric, char error[DP_ERROR_TEXT]);
+/* Other prefixes are the fabric's: `fabric` runs in place of `before`, with the same gateways. What the kernel does not
+ * take is said in the log. */
+void live_interfaces_follow(const struct fabric *before, const struct fabric *fabric);
 /* Also after a failure half way. */
 void live_interfaces_close(const struct fabric *fabric);
 

@@ -110,13 +110,14 @@ int live_netlink_add_address(int netlink, unsigned interface, const struct lpm_a
     return ask(netlink, &request);
 }
 
-int live_netlink_add_route(int netlink, const struct live_netlink_route *route)
+static int ask_route(int netlink, uint16_t type, uint16_t flags,
+                     const struct live_netlink_route *route)
 {
     const struct lpm_prefix *prefix = &route->prefix;
     const size_t width = width_of(prefix->family);
     struct request request;
 
-    begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(request.body.route));
+    begin(&request, type, flags, sizeof(request.body.route));
     request.body.route = (struct rtmsg){
         .rtm_family = kernel_family(prefix->family),
         .rtm_dst_len = prefix->length,
@@ -134,6 +135,17 @@ int live_netlink_add_route(int netlink, const struct live_netlink_route *route)
     if (route->source.family == prefix->family)
         add(&request, RTA_PREFSRC, route->source.bytes, width);
     return ask(netlink, &request);
+}
+
+int live_netlink_add_route(int netlink, const struct live_netlink_route *route)
+{
+    return ask_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
+int live_netlink_remove_route(int netlink, const struct live_netlink_route *route)
+{
+    int status = ask_route(netlink, RTM_DELROUTE, 0, route);
+    return status == -ESRCH ? 0 : status;
 }
 
 static int ask_rule(int netlink, uint16_t type, uint16_t flags,

@@ -28,6 +28,8 @@ struct live_netlink_route {
 };
 /* Replaces one to the same prefix with the same table and metric. */
 int live_netlink_add_route(int netlink, const struct live_netlink_route *route);
+/* Content when there is none. */
+int live_netlink_remove_route(int netlink, const struct live_netlink_route *route);
 
 /* Packets from `source`, or those that came in by `interface`, look in `table` first. */
 struct live_netlink_rule {

@@ -187,6 +187,57 @@ def traffic_goes_by_vpn_while_the_circuit_is_down(folder, site):
         wait_for("ExpressRoute again", lambda: next_hops(folder, "10.50.0.0/16") == ER, 60)
 
 
+PORTS = """    port: p-er1
+    kernel_table: 1001
+ports:
+  - {name: p-er1, device: net_tap, options: {iface: fp-er1}}
+"""
+SPOKE = """  - {name: spoke, region: uksouth, address_space: [10.78.0.0/16], subnets: [{name: vms, prefixes: [10.78.0.0/24]}]}
+peerings: [{vnets: [hub, spoke], hub: {allow_gateway_transit: true}, spoke: {use_remote_gateways: true}}]
+nics:
+"""
+
+
+def kernel_routes():
+    return sorted(row["dst"] + " via " + row["gateway"] for row in
+                  json.loads(run("ip", "-j", "route", "show", "table", "1001") or "[]"))
+
+
+@case
+def the_kernel_end_of_a_port_is_set_up_and_follows_the_fabric(folder, _site):
+    if not pathlib.Path("/dev/net/tun").exists():
+        raise Skip("no tun module here")
+    for address in ("10.77.3.4", "10.77.3.5"):
+        run("ip", "address", "del", address + "/32", "dev", "lo")
+    more = """gateways:
+  - name: er1
+    type: ExpressRoute
+    vnet: hub
+    addresses: [10.77.3.4, 10.77.3.5]
+    neighbors: [{address: 198.51.100.1, asn: 65050}]
+""" + PORTS
+    with Engine(FINGERPOST, folder, engine=f"control_socket: {folder}/sock", more=more) as engine:
+        link = json.loads(run("ip", "-j", "address", "show", "dev", "fp-er1"))[0]
+        local = {row["local"] for row in link["addr_info"] if row["family"] == "inet"}
+        assert "UP" in link["flags"] and local == {"10.77.3.4", "10.77.3.5"}, link
+        rules = run("ip", "rule")
+        for rule in ("from 10.77.3.4 lookup 1001", "from 10.77.3.5 lookup 1001", "iif fp-er1 lookup 1001"):
+            assert rule in rules, rules
+        assert kernel_routes() == ["10.77.0.0/16 via 10.77.3.1"], kernel_routes()
+        # Both instances are reached from within the fabric by the one NIC.
+        flow = ask(folder, "show", "flow", "nva1", "10.77.3.5")
+        assert (flow["verdict"], flow["to_nic"]) == ("forwarded", "er1/0"), flow
+        text = pathlib.Path(engine.fabric).read_text()
+        other = pathlib.Path(folder, "other.yaml")
+        other.write_text(text.replace("nics:\n", SPOKE, 1))
+        ask(folder, "apply", str(other))
+        assert kernel_routes() == ["10.77.0.0/16 via 10.77.3.1", "10.78.0.0/16 via 10.77.3.1"], kernel_routes()
+        ask(folder, "apply", engine.fabric)
+        assert kernel_routes() == ["10.77.0.0/16 via 10.77.3.1"], kernel_routes()
+        engine.stop()
+    assert "lookup 1001" not in run("ip", "rule"), run("ip", "rule")
+
+
 @case
 def strangers_are_refused_and_a_stop_is_told(folder, site):
     with start(folder) as engine:
