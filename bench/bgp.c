@@ -323,6 +323,8 @@ static int choose_kinds(struct bench_bgp_run *run, struct bench_error *error)
             run->kinds[run->kinds_n++] = kind;
         else if (run->options->peers)
             return bench_fail(error, -ENOENT, "%s is not installed", name);
+        else if (run->options->log)
+            fprintf(run->options->log, "%s is not installed, and left out\n", name);
     }
     return 0;
 }

@@ -10,10 +10,11 @@
 
 #include "engine/program/internal.h"
 
-/* What one flush does at most, near two milliseconds of work: leaves looked at, in all FIBs together, and
- * changed prefixes, so that few FIBs do not make for long queues of other work. */
-#define FLUSH_LEAVES   4096u
-#define FLUSH_PREFIXES 1024u
+/* What one flush does at most: leaves looked at, in all FIBs together, and changed prefixes, so that few FIBs
+ * do not make for long queues of other work. A millisecond or two as a rule; several where a FIB takes
+ * nearly every prefix for an override, and that is the control loop's longest slice. */
+#define FLUSH_LEAVES   2048u
+#define FLUSH_PREFIXES 512u
 
 /* --- Prefixes of a domain --------------------------------------------------------------------- */
 
