@@ -1,6 +1,6 @@
 #!/bin/bash
 # Two hosts of one fabric, each an engine with the same file: guests of one reach those of the other by VXLAN, over
-# IPv4 and IPv6, and a guest behind a plain Linux vxlan device takes part.
+# IPv4 and IPv6, a guest behind a plain Linux vxlan device takes part, and a gateway of the fabric stands on one of them.
 #
 #   guest1 ──tap── host1: engine ──veth── bridge ──veth── host2: engine ──tap── guest2
 #                                            └──veth── plain: vxlan device, itself the guest
@@ -70,11 +70,11 @@ fabric: two-hosts
 vnets:
   - name: hub
     address_space: [10.0.0.0/16, "fd00:10::/48"]
-    subnets: [{name: nva, prefixes: [10.0.1.0/24, "fd00:10:0:1::/64"]}]
+    subnets: [{name: nva, prefixes: [10.0.1.0/24, "fd00:10:0:1::/64"]}, {name: GatewaySubnet, prefixes: [10.0.3.0/26]}]
   - name: spoke
     address_space: [10.1.0.0/16, "fd00:11::/48"]
     subnets: [{name: vms, prefixes: [10.1.0.0/24, "fd00:11::/64"]}]
-peerings: [{vnets: [hub, spoke]}]
+peerings: [{vnets: [hub, spoke], hub: {allow_gateway_transit: true}, spoke: {use_remote_gateways: true}}]
 hosts: [{name: h1, vtep: "$1"}, {name: h2, vtep: "$2"}, {name: plain, vtep: "$3"}]
 nics:
   - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4, "fd00:11::4"], mac: "02:00:00:00:01:04", port: p-vm1, host: h1}
@@ -84,8 +84,10 @@ nics:
 ports:
   - {name: p-vm1, device: net_tap, options: {iface: fp-guest}}
   - {name: p-vm2, device: net_tap, options: {iface: fp-guest}}
+  - {name: p-er1, device: net_tap, options: {iface: fp-er1}, host: h2}
   - {name: under1, device: net_af_packet, options: {iface: under}, address: "$1", mtu: 1700}
   - {name: under2, device: net_af_packet, options: {iface: under}, address: "$2", mtu: 1700}
+gateways: [{name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4, 10.0.3.5], port: p-er1}]
 END
 }
 
@@ -145,6 +147,7 @@ try_underlay() {
     reaches guest2 fd00:11::4 1452
     reaches guest1 10.0.1.7 56
     reaches plain fd00:11::4 1000
+    reaches guest1 10.0.3.5 56 # the second instance of a gateway whose tap is on the other host
     for pid in "${pids[@]}"; do kill -TERM "$pid"; done
     for pid in "${pids[@]}"; do wait "$pid" || fail "an engine ended badly"; done
     pids=()
