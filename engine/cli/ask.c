@@ -46,18 +46,22 @@ static size_t read_some(void *bytes, size_t n, void *context)
     return got < 0 ? (size_t)-1 : (size_t)got;
 }
 
-/* The engine's line, as an object; NULL when it gave none. */
-static json_t *converse(int fd, const json_t *request)
+static bool send_line(int fd, const json_t *request)
 {
     char *line = json_dumps(request, JSON_COMPACT);
     size_t n = line ? strlen(line) : 0;
-    json_t *answer = NULL;
     if (line)
         line[n] = '\n'; /* in place of the end: it is not a text any more */
-    if (line && send(fd, line, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1))
-        answer = json_load_callback(read_some, &fd, JSON_DISABLE_EOF_CHECK, NULL);
+    bool sent = line && send(fd, line, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1);
     free(line);
-    return answer;
+    return sent;
+}
+
+/* The engine's line, as an object; NULL when it gave none. */
+static json_t *converse(int fd, const json_t *request)
+{
+    return send_line(fd, request) ? json_load_callback(read_some, &fd, JSON_DISABLE_EOF_CHECK, NULL)
+                                  : NULL;
 }
 
 /* What is wrong in a file, line by line. */
@@ -90,4 +94,48 @@ json_t *cli_ask(const struct cli_command *command, const char *path, json_t *req
     json_decref(request);
     json_decref(reply);
     return answer;
+}
+
+/* One line; *going: whether there is to be another. */
+static int take_line(const struct cli_command *command, const char *line, size_t n,
+                     bool (*take)(void *context, const json_t *answer), void *context, bool *going)
+{
+    json_t *reply = json_loadb(line, n, 0, NULL);
+    const json_t *answer = json_object_get(reply, "answer");
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    int code = CLI_FINE;
+    *going = answer && take(context, answer);
+    if (!answer)
+        code = cli_error(command, "%s", error ? error : "the engine's answer is no JSON");
+    json_decref(reply);
+    return code;
+}
+
+int cli_follow(const struct cli_command *command, const char *path, json_t *request,
+               bool (*take)(void *context, const json_t *answer), void *context)
+{
+    const struct timeval patient = {0};
+    int fd = connect_to(command, path ? path : SOCKET_DEFAULT), code = CLI_BAD_USE;
+    bool going = fd >= 0 && send_line(fd, request);
+    FILE *answers = fd >= 0 ? fdopen(fd, "r") : NULL;
+    char *line = NULL;
+    size_t room = 0;
+    json_decref(request);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof(patient));
+    while (answers && going) {
+        ssize_t n = getline(&line, &room, answers);
+        if (n < 0) {
+            cli_error(command, "the engine has ended the answer");
+            code = CLI_FOUND;
+            break;
+        }
+        code = take_line(command, line, (size_t)n, take, context, &going);
+    }
+    free(line);
+    if (answers)
+        fclose(answers);
+    else if (fd >= 0)
+        close(fd);
+    return code;
 }

@@ -8,6 +8,7 @@
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
  *                ├─ control       the control socket and its clients               control.c
  *                ├─ apply         another reading of the fabric file on its way    apply.c
+ *                ├─ watchers      who is told over the control socket what changes   watcher.c
  *                ├─ metrics       HTTP for whoever scrapes them                    metrics.c
  *                ├─ collectors    BMP: who is told of sessions and tables          collector.c
  *                ├─ bfd           UDP sockets and timer          bfd.c
@@ -61,6 +62,7 @@ struct live_metrics;
 struct live_probes;
 struct live_reading;
 struct live_table_dump;
+struct live_watcher;
 struct live_connection;
 
 struct live_listener {
@@ -131,6 +133,7 @@ struct live {
     struct live_control *control;       /* NULL: the file has no control socket */
     struct live_apply *apply;           /* another reading is on its way; NULL: none */
     struct live_reading *reading;       /* that was applied last; NULL: none was yet */
+    struct live_watcher *watchers;      /* a list; each belongs to its client */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */

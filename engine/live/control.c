@@ -175,7 +175,8 @@ static void go_on(struct client *client)
     } else if (client->last) {
         drop(client); /* an answer without an end */
     } else {
-        uv_timer_start(&client->patience, on_again, 0, 0); /* others first */
+        /* Others first: a timer that is due at once would be called again in the same turn. */
+        uv_timer_start(&client->patience, on_again, 1, 0);
     }
 }
 

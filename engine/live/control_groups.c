@@ -108,6 +108,12 @@ static json_t *group_row(const struct fabric *fabric, uint32_t id,
     return row;
 }
 
+json_t *live_group_row(const struct live *live, uint32_t id)
+{
+    struct program_group group;
+    return program_group(program_of(live), id, &group) ? group_row(live->fabric, id, &group) : NULL;
+}
+
 /* "12", or the name of a load balancer. 0: neither. */
 static uint32_t find_group(const struct live *live, const json_t *wanted)
 {

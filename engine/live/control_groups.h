@@ -8,6 +8,8 @@
 
 #include "engine/live/context.h"
 
+/* A row of "groups"; NULL: there is no such group. */
+json_t *live_group_row(const struct live *live, uint32_t id);
 json_t *live_show_groups(struct live *live, const json_t *request, const char **error);
 json_t *live_show_ports(struct live *live, const json_t *request, const char **error);
 json_t *live_show_counters(struct live *live, const json_t *request, const char **error);

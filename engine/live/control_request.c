@@ -12,6 +12,7 @@
 #include "engine/live/report.h"
 #include "engine/live/rows.h"
 #include "engine/live/stream.h"
+#include "engine/live/watcher.h"
 
 #define EVENTS_MOST    1000
 #define EVENTS_DEFAULT 100
@@ -140,7 +141,7 @@ static json_t *perform(struct live *live, const json_t *request)
     for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].perform(live, request);
-    return wrong("'command' is one of: show, apply, set, refresh, restart, shutdown");
+    return wrong("'command' is one of: show, watch, apply, set, refresh, restart, shutdown");
 }
 
 /* Those that may be long. NULL and no *result: it is one of the others. */
@@ -163,7 +164,7 @@ static struct live_stream *open_stream(struct live *live, const json_t *request,
     static const struct {
         const char *name;
         struct live_stream *(*open)(struct live *live, const json_t *request, json_t **result);
-    } streams[] = {{"apply", live_apply_open}, {"show", show_rows}};
+    } streams[] = {{"apply", live_apply_open}, {"show", show_rows}, {"watch", live_watcher_open}};
     const char *name = json_string_value(json_object_get(request, "command"));
     struct live_stream *stream = NULL;
     for (size_t i = 0; name && i < sizeof(streams) / sizeof(streams[0]); i++)

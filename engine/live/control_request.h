@@ -12,6 +12,8 @@
  *   {"command": "show", "what": "counters"}            totals, "nics", "members" of groups, "ports"
  *   {"command": "show", "what": "flow", "nic": "vm1", "destination": "10.9.0.4", "source": "...",
  *    "protocol": "tcp" or 6, "source_port": n, "destination_port": n}   what the packet path decides of it
+ *   {"command": "watch", "what": "peers" or "groups", "counters", "ports", "events", "routes", "interval_ms": n,
+ *    "last": n, "nic": "vm1"}                        no end: a line {"answer": row} for each that changed (watcher.h)
  *   {"command": "set", "group": 12, "next_hop": "10.0.1.4", "state": "down"}   {"groups": n}; group: a number, the
  *                                                      name of a load balancer, or "all"
  *   {"command": "apply", "path": "/etc/fabric.yaml", "dry_run": true}   see apply.h

@@ -15,8 +15,8 @@
 #include "engine/live/log.h"
 #include "engine/program/events.h"
 
-#define COMPLAINT_MS   60000u
-#define EVENTS_BUFFER  (256u << 10)
+#define COMPLAINT_MS  60000u
+#define EVENTS_BUFFER (256u << 10)
 
 struct live_events {
     FILE *file;        /* NULL: kept in the ring only */
@@ -110,6 +110,11 @@ void live_events_close(struct live *live)
     live->events = NULL;
 }
 
+json_t *live_event_json(const struct live *live, const struct event *event)
+{
+    return event_json(live->fabric, event, live->events->offset_ms);
+}
+
 json_t *live_events_last(const struct live *live, unsigned most)
 {
     const struct event_log *log = controller_events(live->plane.controller);
@@ -118,7 +123,7 @@ json_t *live_events_last(const struct live *live, unsigned most)
     for (uint64_t i = n > most ? n - most + 1 : 1; i <= n; i++) {
         const struct event *event = event_log_at(log, i);
         if (event)
-            json_array_append_new(list, event_json(live->fabric, event, live->events->offset_ms));
+            json_array_append_new(list, live_event_json(live, event));
     }
     return list;
 }

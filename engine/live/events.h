@@ -14,6 +14,9 @@ int live_events_open(struct live *live, char *error, size_t size);
 /* Hands what was written to the kernel: once a turn, not once an event. */
 void live_events_settle(struct live *live);
 void live_events_close(struct live *live);
+struct event;
+/* As in the file; where somebody watches. */
+json_t *live_event_json(const struct live *live, const struct event *event);
 /* The last n events; an empty list where nobody watches. */
 json_t *live_events_last(const struct live *live, unsigned n);
 /* As many stand in the report. */

@@ -36,6 +36,7 @@
 #include "engine/live/probe.h"
 #include "engine/live/report.h"
 #include "engine/live/table_dump.h"
+#include "engine/live/watcher.h"
 #include "lpm/rcu.h"
 
 #define BGP_PORT 179
@@ -182,6 +183,7 @@ static void live_settle(uv_prepare_t *prepare)
     live_bfd_settle(live);
     live_probes_settle(live);
     live_events_settle(live);
+    live_watchers_settle(live);
     live_collectors_settle(live);
     if (live->stop_asked && !live->stopping)
         begin_stop(live, "control");
@@ -209,6 +211,7 @@ static void on_housekeeping(uv_timer_t *timer)
     live_listeners_housekeeping(live);
     live_candidates_housekeeping(live, now_ms);
     live_metrics_housekeeping(live, now_ms);
+    live_watchers_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     controller_tick_groups(live->plane.controller, now_ms);
     live_plane_watch(&live->plane, live->fabric);

@@ -21,14 +21,18 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
+json_t *live_report_session_at(const struct live *live, uint32_t i)
+{
+    const struct live_peer *peer =
+        i < live->peer_count ? &live->peers[i] : &live->gateway_peers[i - live->peer_count];
+    return live_report_session(live, peer, live_now());
+}
+
 json_t *live_report_sessions(const struct live *live)
 {
-    uint64_t now_ms = live_now();
     json_t *rows = json_array();
-    for (size_t i = 0; i < live->peer_count; i++)
-        json_array_append_new(rows, live_report_session(live, &live->peers[i], now_ms));
-    for (size_t i = 0; i < live->gateway_peer_count; i++)
-        json_array_append_new(rows, live_report_session(live, &live->gateway_peers[i], now_ms));
+    for (uint32_t i = 0; i < live->peer_count + live->gateway_peer_count; i++)
+        json_array_append_new(rows, live_report_session_at(live, i));
     return rows;
 }
 
@@ -57,21 +61,32 @@ static json_t *nic_row(const struct live *live, uint32_t id, json_t *name)
     return row;
 }
 
-/* In the order of the fabric, then the Internet, then frames that belong to nobody. */
-static json_t *nic_rows(const struct live *live)
+/* In the order of the fabric, then the Internet, what other hosts decided, and frames that belong to nobody. */
+uint32_t live_report_nic_count(const struct live *live)
+{
+    return live->fabric->nics_count + live->fabric->internet.present + (live->fabric->here != 0) +
+           1;
+}
+
+json_t *live_report_nic(const struct live *live, uint32_t i)
 {
     const struct fabric *fabric = live->fabric;
-    const struct program *program = controller_program(live->plane.controller);
+    uint32_t other = i - fabric->nics_count;
+    if (i < fabric->nics_count)
+        return nic_row(live, program_nic_id(controller_program(live->plane.controller), i),
+                       json_string(fabric->nics[i].name));
+    if (fabric->internet.present && other-- == 0)
+        return nic_row(live, DP_NIC_INTERNET, json_string("internet"));
+    if (fabric->here != 0 && other-- == 0)
+        return nic_row(live, program_underlay_id(), json_string("other hosts"));
+    return nic_row(live, 0, json_null());
+}
+
+static json_t *nic_rows(const struct live *live)
+{
     json_t *rows = json_array();
-    for (uint32_t i = 0; i < fabric->nics_count; i++)
-        json_array_append_new(
-            rows, nic_row(live, program_nic_id(program, i), json_string(fabric->nics[i].name)));
-    if (fabric->internet.present)
-        json_array_append_new(rows, nic_row(live, DP_NIC_INTERNET, json_string("internet")));
-    if (fabric->here != 0)
-        json_array_append_new(rows,
-                              nic_row(live, program_underlay_id(), json_string("other hosts")));
-    json_array_append_new(rows, nic_row(live, 0, json_null()));
+    for (uint32_t i = 0; i < live_report_nic_count(live); i++)
+        json_array_append_new(rows, live_report_nic(live, i));
     return rows;
 }
 
@@ -112,24 +127,28 @@ static json_t *queue_rows(const struct live *live, unsigned port)
     return rows;
 }
 
+json_t *live_report_port(const struct live *live, uint32_t i)
+{
+    struct dp_port_status status;
+    if (dp_engine_port_status(live->plane.engine, i, &status) != 0)
+        return NULL;
+    json_t *row = json_object();
+    json_object_set_new(row, "port", json_string(status.name));
+    json_object_set_new(row, "link_up", json_boolean(status.link_up));
+    json_object_set_new(row, "rx_packets", number(status.rx_packets));
+    json_object_set_new(row, "tx_packets", number(status.tx_packets));
+    json_object_set_new(row, "rx_missed", number(status.rx_missed));
+    json_object_set_new(row, "rx_errors", number(status.rx_errors));
+    json_object_set_new(row, "tx_errors", number(status.tx_errors));
+    json_object_set_new(row, "queues", queue_rows(live, i));
+    return row;
+}
+
 json_t *live_report_ports(const struct live *live)
 {
     json_t *rows = json_array();
-    for (uint32_t i = 0; live->plane.engine && i < live->fabric->ports_count; i++) {
-        struct dp_port_status status;
-        if (dp_engine_port_status(live->plane.engine, i, &status) != 0)
-            continue;
-        json_t *row = json_object();
-        json_object_set_new(row, "port", json_string(status.name));
-        json_object_set_new(row, "link_up", json_boolean(status.link_up));
-        json_object_set_new(row, "rx_packets", number(status.rx_packets));
-        json_object_set_new(row, "tx_packets", number(status.tx_packets));
-        json_object_set_new(row, "rx_missed", number(status.rx_missed));
-        json_object_set_new(row, "rx_errors", number(status.rx_errors));
-        json_object_set_new(row, "tx_errors", number(status.tx_errors));
-        json_object_set_new(row, "queues", queue_rows(live, i));
-        json_array_append_new(rows, row);
-    }
+    for (uint32_t i = 0; live->plane.engine && i < live->fabric->ports_count; i++)
+        json_array_append_new(rows, live_report_port(live, i));
     return rows;
 }
 

@@ -41,6 +41,11 @@ json_t *live_report(const struct live *live, json_t *state);
 json_t *live_report_sessions(const struct live *live);
 json_t *live_report_ports(const struct live *live);
 json_t *live_report_counters(const struct live *live);
+/* One row of each: of the sessions, those of route servers, then those of gateways. Of a port NULL where there is none. */
+json_t *live_report_session_at(const struct live *live, uint32_t i);
+json_t *live_report_port(const struct live *live, uint32_t i);
+uint32_t live_report_nic_count(const struct live *live);
+json_t *live_report_nic(const struct live *live, uint32_t i);
 
 void live_report_print(FILE *file, const json_t *report);
 

@@ -78,6 +78,11 @@ uint64_t event_log_count(const struct event_log *log)
     return log->count;
 }
 
+uint64_t event_log_oldest(const struct event_log *log)
+{
+    return log->count > log->size ? log->count - log->size + 1 : 1;
+}
+
 const struct event *event_log_at(const struct event_log *log, uint64_t number)
 {
     if (number == 0 || number > log->count || log->count - number >= log->size)

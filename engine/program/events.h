@@ -75,6 +75,8 @@ void event_log_destroy(struct event_log *log); /* NULL is allowed */
 void event_log_add(struct event_log *log, struct event *event);
 /* How many there were ever. */
 uint64_t event_log_count(const struct event_log *log);
+/* The number of the oldest that is kept; 1 before there is one. */
+uint64_t event_log_oldest(const struct event_log *log);
 /* The event of this number, or NULL when it is not kept (any more). */
 const struct event *event_log_at(const struct event_log *log, uint64_t number);
 

@@ -416,5 +416,110 @@ def what_stands_in_the_socket_s_place_is_looked_at(folder):
     assert done.returncode == 2 and "no socket" in done.stderr and path.read_text() == "precious", done.stderr
 
 
+class Watch:
+    """'fingerpost watch' in the background: its lines as they come."""
+
+    def __init__(self, folder, *arguments, plain=False):
+        self.process = subprocess.Popen(
+            [FINGERPOST, "watch", *arguments, "--socket", f"{folder}/sock", *([] if plain else ["--json"])],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def line(self):
+        return json.loads(self.process.stdout.readline())
+
+    def until(self, condition):
+        while not condition(row := self.line()):
+            pass
+        return row
+
+    def end(self, code):
+        out, err = self.process.communicate(timeout=60)
+        assert self.process.returncode == code, (self.process.returncode, out, err)
+        return out, err
+
+
+@case
+def tells_watchers_what_changes(folder):
+    with start(folder) as engine:
+        peers = Watch(folder, "peers", "--interval-ms", "100")
+        first = [peers.line() for _ in range(4)]
+        assert {(row["peer"], row["instance"]) for row in first} == \
+            {(name, number) for name in ("nva1", "nva2") for number in (0, 1)}, first
+        groups = Watch(folder, "groups", "--interval-ms", "100")
+        groups.line()
+        peer = Peer(4)
+        up = peers.until(lambda row: row["state"] == "Established")
+        assert (up["peer"], up["instance"]) == ("nva1", 0) and up["time"] > 1e9, up
+        routes = Watch(folder, "routes", "--nic", "nva2", "--last", "100")
+        peer.announce(nlri(1))
+        assert peers.until(lambda row: row["learned"] == 1)["peer"] == "nva1"
+        line = routes.line()
+        assert line["event"] == "route-chosen" and line["prefix"] == "20.0.1.0/24" and line["nic"] == "nva2", line
+        assert [row["nextHopIpAddress"] for row in line["value"]] == [["10.77.1.4"]], line
+
+        def has_member(row):
+            return any(member["next_hop"] == "10.77.1.4" for member in row.get("members", []))
+        group = groups.until(has_member)
+        ask(folder, "set", "member", "all", "10.77.1.4", "down")
+        assert groups.until(has_member)["members"][0]["state"] == "down"
+        peer.withdraw(nlri(1))
+        assert groups.until(lambda row: row.get("gone"))["group"] == group["group"]
+        line = routes.line()
+        assert line["event"] == "route-gone" and line["value"] == [], line
+        missed = ask(folder, "show", "events")["events"][-3:]
+        again = Watch(folder, "events", "--last", "3", "--count", "3").end(0)[0]
+        assert [json.loads(row) for row in again.splitlines()] == missed
+        assert "20.0.1.0/24" in Watch(folder, "routes", "--last", "9", "--count", "1", plain=True).end(0)[0]
+        assert "10.77.1.4" in Watch(folder, "peers", "--count", "1", plain=True).end(0)[0]
+        counters = Watch(folder, "counters", "--count", "3").end(0)[0].splitlines()
+        assert [json.loads(row)["nic"] for row in counters] == ["nva1", "nva2", None], counters
+        engine.stop()
+        for watch in (peers, groups, routes):
+            assert "has ended" in watch.end(1)[1]
+
+
+@case
+def watchers_that_do_not_read_are_bounded(folder):
+    with Engine(FINGERPOST, folder, engine=f"control_socket: {folder}/sock, events: {{ring: 64}}") as engine:
+        sleepy = socket.socket(socket.AF_UNIX)
+        sleepy.connect(f"{folder}/sock")
+        sleepy.sendall(b'{"command": "watch", "what": "events"}\n')
+        more = []
+        for _ in range(7):
+            more.append(socket.socket(socket.AF_UNIX))
+            more[-1].connect(f"{folder}/sock")
+            more[-1].sendall(b'{"command": "watch", "what": "ports", "interval_ms": 100}\n')
+        wait_for("no room for a ninth", lambda: b"8 clients watch" in raw(
+            folder, b'{"command": "watch", "what": "peers"}\n'))
+        peer = Peer(4)
+        for _ in range(4):
+            peer.announce(*map(nlri, range(1000)))
+            peer.withdraw(*map(nlri, range(1000)))
+        peer.announce(nlri(3000))
+        wait_for("all of it", lambda: session(folder)["learned"] == 1)
+        sleepy.settimeout(60)
+        text = b""
+        while b'"20.11.184.0/24"' not in text.rpartition(b"\n")[0]:
+            piece = sleepy.recv(65536)
+            assert piece, "the engine dropped it"
+            text += piece
+        rows = [json.loads(line)["answer"] for line in text.rpartition(b"\n")[0].splitlines()]
+        lost = sum(row.get("lost", 0) for row in rows)
+        assert lost > 0, "a ring of 64 holds no 8,000 events"
+        numbers = [row["number"] for row in rows if "number" in row]
+        assert numbers == sorted(set(numbers)), numbers
+        assert numbers[-1] - numbers[0] + 1 in range(len(numbers), len(numbers) + lost + 1), (numbers[:3], lost)
+        for client in more:
+            client.close()
+        wrong = {"'what' is one of": {"what": "moon"}, "'interval_ms' is": {"what": "peers", "interval_ms": 1},
+                 "'nic' is": {"what": "routes", "nic": "vm9"}, "'last' is": {"what": "events", "last": -1}}
+        for words, request in wrong.items():
+            answer = raw(folder, json.dumps({"command": "watch", **request}).encode() + b"\n")
+            assert words.encode() in answer, answer
+        assert "is not one of" in subprocess.run([FINGERPOST, "watch", "moon"], capture_output=True, text=True,
+                                                 check=False).stderr
+        engine.stop()
+
+
 os.environ.pop("LIVE_TEST_NAMESPACE", None)
 sys.exit(run_cases(CASES))
