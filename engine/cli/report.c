@@ -36,10 +36,12 @@ void report_event(const json_t *row)
     const char *peer = json_string_value(json_object_get(row, "peer"));
     const char *prefix = json_string_value(json_object_get(row, "prefix"));
     const char *next_hop = json_string_value(json_object_get(row, "next_hop"));
+    const char *port = json_string_value(json_object_get(row, "port"));
     printf("%-21s %s", json_string_value(json_object_get(row, "event")),
            server     ? server
            : balancer ? balancer
            : next_hop ? next_hop
+           : port     ? port
                       : "");
     if (nic)
         printf(" %s", nic);

@@ -44,6 +44,8 @@ static const char *reason_of(const struct program_group *group, const struct pro
 {
     if (!member->up)
         return group->balancer != FABRIC_NONE ? "probe" : "session";
+    if (member->cut)
+        return "port";
     return member->said != PROGRAM_MEMBER_UP ? "set" : NULL;
 }
 
@@ -53,7 +55,7 @@ static json_t *member_row(const struct fabric *fabric, const struct program_grou
     enum program_member_state state = member->said;
     const char *reason = reason_of(group, member);
     json_t *row = json_object();
-    if (!member->up)
+    if (!member->up || member->cut)
         state = PROGRAM_MEMBER_DOWN;
     json_object_set_new(row, "next_hop", address_json(&member->next_hop));
     if (member->nic != FABRIC_NONE)

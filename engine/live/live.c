@@ -214,7 +214,7 @@ static void on_housekeeping(uv_timer_t *timer)
     live_watchers_housekeeping(live, now_ms);
     controller_watch_tick(live->plane.controller, now_ms);
     controller_tick_groups(live->plane.controller, now_ms);
-    live_plane_watch(&live->plane, live->fabric);
+    live_plane_watch(&live->plane, live->fabric, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
     if (live->stopping && now_ms >= live->stop_by_ms)
         live_collectors_close(live);

@@ -107,7 +107,7 @@ static void write_members(const struct metrics_scrape *scrape, const struct metr
         const struct metric_label labels[] = {
             {"group", id}, {"next_hop", lpm_address_format(&member->next_hop, next_hop)}};
         const struct member_numbers numbers = {
-            .up = member->up && member->said == PROGRAM_MEMBER_UP,
+            .up = member->up && !member->cut && member->said == PROGRAM_MEMBER_UP,
             .buckets = member->buckets,
             .packets = member->counters.packets,
             .bytes = member->counters.bytes,

@@ -103,6 +103,7 @@ fail:
 /* One that is down from the start is said to be down, too; those of other hosts are nobody's news. */
 static int note_links(struct live_plane *plane, const struct fabric *fabric)
 {
+    plane->fabric = fabric;
     plane->links = calloc(fabric->ports_count, sizeof(*plane->links));
     for (uint32_t i = 0; plane->links && i < fabric->ports_count; i++)
         plane->links[i] = dp_engine_port_queues(plane->engine, i) > 0;
@@ -123,15 +124,30 @@ int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool
     return status ? status : note_links(plane, fabric);
 }
 
-void live_plane_watch(struct live_plane *plane, const struct fabric *fabric)
+/* Another reading of the fabric file is in force: NICs may have come, or moved from port to port. */
+static void look_anew(struct live_plane *plane, const struct fabric *fabric)
 {
+    bool any = false;
+    plane->fabric = fabric;
+    for (uint32_t i = 0; i < fabric->ports_count; i++)
+        any |= !plane->links[i];
+    for (uint32_t i = 0; any && i < fabric->ports_count; i++)
+        program_port_state(controller_program(plane->controller), i, plane->links[i]);
+}
+
+/* A link that goes down and comes back between two looks is none that went down. What cannot be programmed is tried
+ * again at the next look. */
+void live_plane_watch(struct live_plane *plane, const struct fabric *fabric, uint64_t now_ms)
+{
+    if (plane->links && plane->fabric != fabric)
+        look_anew(plane, fabric);
     for (uint32_t i = 0; plane->engine && plane->links && i < fabric->ports_count; i++) {
         bool up = dp_engine_port_link(plane->engine, i);
-        if (up == plane->links[i])
+        if (up == plane->links[i] || controller_port_state(plane->controller, i, up, now_ms) < 0)
             continue;
         plane->links[i] = up;
         live_log("port %s: link %s", fabric->ports[i].name,
-                 up ? "up" : "down: what is to leave there is dropped as port-down");
+                 up ? "up" : "down: who is behind it is out of every group");
     }
 }
 

@@ -21,7 +21,8 @@ struct live_plane {
     struct controller *controller;
     struct dp_engine *engine; /* NULL: the file has no ports */
     unsigned workers;
-    bool *links; /* by port: as the log has them; NULL: none was looked at */
+    const struct fabric *fabric; /* the reading by which NICs were found behind ports */
+    bool *links;                 /* by port: as the log has them; NULL: none was looked at */
 };
 
 /* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is
@@ -32,8 +33,9 @@ int live_plane_create(struct live_plane *plane, const struct fabric *fabric,
 /* Opens the ports and lets packets through. */
 int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool verbose,
                      char error[DP_ERROR_TEXT]);
-/* Looks at the ports' links, and says which went down or came up. From time to time. */
-void live_plane_watch(struct live_plane *plane, const struct fabric *fabric);
+/* Looks at the ports' links: who is behind one that went down leaves every group, and is back with the link; the log
+ * and the event log say so. From time to time. */
+void live_plane_watch(struct live_plane *plane, const struct fabric *fabric, uint64_t now_ms);
 /* Stops the workers; counters can still be read. */
 void live_plane_stop(struct live_plane *plane);
 void live_plane_destroy(struct live_plane *plane);

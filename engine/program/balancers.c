@@ -26,8 +26,11 @@ static bool is_in(const struct program_balancers *balancers, uint32_t balancer, 
                   const struct lpm_address *identity)
 {
     const struct balancer *item = &balancers->items[balancer];
+    const struct program_said *said = balancers->said;
+    uint32_t nic = balancers->ids->fabric->load_balancers[balancer].backends[backend];
     return item->up[backend] &&
-           program_said_state(balancers->said, item->group, identity) != PROGRAM_MEMBER_DOWN;
+           program_said_state(said, item->group, identity) != PROGRAM_MEMBER_DOWN &&
+           !program_said_is_cut(said, balancers->ids->nics[nic]);
 }
 
 static bool is_draining(const struct program_balancers *balancers, uint32_t balancer,
@@ -282,6 +285,31 @@ int program_balancers_said(struct program_balancers *balancers, uint32_t group,
     }
     for (uint32_t i = 0; i < balancers->ids->fabric->load_balancers_count && !error; i++) {
         if (!has_backend(balancers, i, next_hop))
+            continue;
+        error = swap(balancers, i);
+        swapped++;
+    }
+    return error ? error : swapped;
+}
+
+/* --- Ports that go down ----------------------------------------------------------------------- */
+
+static bool has_nic(const struct program_ids *ids, uint32_t balancer, program_nic_test *is_one,
+                    const void *context)
+{
+    const struct fabric_load_balancer *model = &ids->fabric->load_balancers[balancer];
+    for (uint32_t i = 0; i < model->backend_count; i++)
+        if (is_one(context, ids->nics[model->backends[i]]))
+            return true;
+    return false;
+}
+
+int program_balancers_cut(struct program_balancers *balancers, program_nic_test *is_one,
+                          const void *context)
+{
+    int swapped = 0, error = 0;
+    for (uint32_t i = 0; i < balancers->ids->fabric->load_balancers_count && !error; i++) {
+        if (!has_nic(balancers->ids, i, is_one, context))
             continue;
         error = swap(balancers, i);
         swapped++;

@@ -35,6 +35,11 @@ void program_balancers_destroy(struct program_balancers *balancers);
  * address. */
 int program_balancers_said(struct program_balancers *balancers, uint32_t group,
                            const struct lpm_address *next_hop);
+/* Is this NIC (id of the data plane) one of those that are asked about? */
+typedef bool program_nic_test(const void *context, uint32_t nic);
+/* As program_groups_cut(). */
+int program_balancers_cut(struct program_balancers *balancers, program_nic_test *is_one,
+                          const void *context);
 /* Whose group it is, or FABRIC_NONE. */
 uint32_t program_balancers_find(const struct program_balancers *balancers, uint32_t group);
 /* The address by which a backend is a member. */

@@ -599,6 +599,14 @@ int controller_set_member(struct controller *controller, uint32_t group,
     return swapped;
 }
 
+int controller_port_state(struct controller *controller, uint32_t port, bool up, uint64_t now_ms)
+{
+    int swapped = program_port_state(controller->program, port, up);
+    if (swapped >= 0 && controller->watch)
+        watch_port(controller->watch, port, up, swapped, now_ms);
+    return swapped;
+}
+
 int controller_watch(struct controller *controller,
                      void (*listener)(void *context, const struct event *event), void *context)
 {

@@ -143,6 +143,9 @@ int controller_set_member(struct controller *controller, uint32_t group,
                           const struct lpm_address *next_hop, enum program_member_state state,
                           uint64_t now_ms);
 
+/* program_port_state(), and an event of it. */
+int controller_port_state(struct controller *controller, uint32_t port, bool up, uint64_t now_ms);
+
 /* Writes an event log from now on, with the thresholds of fabric.engine.events; listener (events.h)
  * may be NULL. Once, before controller_start(). -ENOMEM. */
 int controller_watch(struct controller *controller,

@@ -22,6 +22,8 @@ static const char *const kinds[EVENT_KINDS] = {
     [EVENT_BACKEND_UP] = "backend-up",
     [EVENT_BACKEND_DOWN] = "backend-down",
     [EVENT_MEMBER_SET] = "member-set",
+    [EVENT_PORT_UP] = "port-up",
+    [EVENT_PORT_DOWN] = "port-down",
     [EVENT_PEER_DOWN] = "peer-down",
     [EVENT_NEW_DEFAULT_ROUTE] = "new-default-route",
     [EVENT_NEW_SUPERNET] = "new-supernet",
@@ -143,6 +145,8 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
     json_object_set_new(object, "alert", json_boolean(event_is_alert(event->kind)));
     if (event->kind == EVENT_MEMBER_SET)
         add_member(object, event);
+    else if (event->kind == EVENT_PORT_UP || event->kind == EVENT_PORT_DOWN)
+        json_object_set_new(object, "port", json_string(event->port));
     else if (event->route_server != FABRIC_NONE)
         json_object_set_new(object, "route_server",
                             json_string(fabric->route_servers[event->route_server].name));

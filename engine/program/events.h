@@ -25,6 +25,8 @@ enum event_kind {
     EVENT_BACKEND_UP,    /* of a load balancer: its probes are answered again */
     EVENT_BACKEND_DOWN,  /* they are not */
     EVENT_MEMBER_SET,    /* an operator took a next hop out of a group, or let it in again */
+    EVENT_PORT_UP,       /* the link of a port is up again */
+    EVENT_PORT_DOWN,     /* it is down: who is behind it is in no group any more */
     EVENT_PEER_DOWN,
     EVENT_NEW_DEFAULT_ROUTE,
     EVENT_NEW_SUPERNET,
@@ -52,6 +54,7 @@ struct event {
     uint32_t route_server; /* FABRIC_NONE: a load balancer's event */
     uint32_t balancer;     /* whose event it is then */
     char nic[EVENT_NAME];  /* and of which of its backends */
+    char port[EVENT_NAME]; /* EVENT_PORT_...: which */
     uint32_t group;        /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
@@ -80,7 +83,7 @@ uint64_t event_log_oldest(const struct event_log *log);
 /* The event of this number, or NULL when it is not kept (any more). */
 const struct event *event_log_at(const struct event_log *log, uint64_t number);
 
-/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "group", "next_hop", "instance", "peer", "address", "prefix",
+/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "port", "group", "next_hop", "instance", "peer", "address", "prefix",
  * "next_hops", "as_path", "cause"}; keys without a value are left out. time is in seconds:
  * event->time_ms plus offset_ms. NULL: no memory. */
 json_t *event_json(const struct fabric *fabric, const struct event *event, int64_t offset_ms);

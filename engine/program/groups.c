@@ -65,11 +65,12 @@ bool program_groups_is_down(const struct program_groups *groups, const struct lp
 }
 
 static bool is_in(const struct program_groups *groups, uint32_t id,
-                  const struct program_target *target, const struct lpm_address *next_hop)
+                  const struct program_target *target, const struct dp_member *member)
 {
-    if (program_said_state(groups->said, id, next_hop) == PROGRAM_MEMBER_DOWN)
+    if (program_said_state(groups->said, id, &member->next_hop) == PROGRAM_MEMBER_DOWN ||
+        program_said_is_cut(groups->said, member->nic))
         return false;
-    return !target->learned || !program_groups_is_down(groups, next_hop);
+    return !target->learned || !program_groups_is_down(groups, &member->next_hop);
 }
 
 /* id: of the group, 0 while it has none. members is the caller's room for those that are in. */
@@ -79,7 +80,7 @@ static struct dp_group_config configure(const struct program_groups *groups, uin
 {
     unsigned n = 0;
     for (unsigned i = 0; i < target->member_count; i++)
-        if (is_in(groups, id, target, &target->members[i].next_hop)) {
+        if (is_in(groups, id, target, &target->members[i])) {
             members[n] = target->members[i];
             members[n].draining =
                 program_said_state(groups->said, id, &members[n].next_hop) == PROGRAM_MEMBER_DRAIN;
@@ -399,6 +400,28 @@ int program_groups_next_hop(struct program_groups *groups, const struct lpm_addr
 {
     int error = set_down(groups, next_hop, !up);
     return error ? error : swap_all(groups, next_hop, true);
+}
+
+static bool has_nic(const struct group *group, program_nic_test *is_one, const void *context)
+{
+    for (unsigned i = 0; i < group->target.member_count; i++)
+        if (is_one(context, group->target.members[i].nic))
+            return true;
+    return false;
+}
+
+int program_groups_cut(struct program_groups *groups, program_nic_test *is_one, const void *context)
+{
+    int swapped = 0;
+    int error = 0;
+    for (uint32_t id = 0; id < groups->id_capacity && !error; id++) {
+        const struct group *group = groups->by_id[id];
+        if (!group || !has_nic(group, is_one, context))
+            continue;
+        error = swap(groups, group);
+        swapped++;
+    }
+    return error ? error : swapped;
 }
 
 int program_groups_said(struct program_groups *groups, uint32_t id,

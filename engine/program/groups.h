@@ -53,6 +53,11 @@ int program_groups_deviating(struct program_groups *groups, uint32_t group, cons
 int program_groups_said(struct program_groups *groups, uint32_t group,
                         const struct lpm_address *next_hop);
 
+/* What was said of NICs (program_said_cut()) changed, of those for which is_one() says so: swaps every group that has
+ * one. Returns how many, or -errno. */
+int program_groups_cut(struct program_groups *groups, program_nic_test *is_one,
+                       const void *context);
+
 /* As program_next_hop_state(). */
 int program_groups_next_hop(struct program_groups *groups, const struct lpm_address *next_hop,
                             bool up);

@@ -85,12 +85,18 @@ const char *program_member_state_text(enum program_member_state state); /* "up",
 int program_set_member(struct program *program, uint32_t group, const struct lpm_address *next_hop,
                        enum program_member_state state);
 
+/* The link of a port (index of the fabric) went down, or came back: whoever is behind it, in this process, leaves
+ * every group at once, members of users' routes and backends too, or takes back its own flows. Each group is one
+ * swap. Returns how many, or -errno (call again). */
+int program_port_state(struct program *program, uint32_t port, bool up);
+
 /* One group, with all its members, also those that are out now. */
 struct program_member {
     struct lpm_address next_hop;
     uint32_t nic, balancer; /* indices of the fabric; FABRIC_NONE both: unreachable */
     unsigned weight;
-    bool up; /* by its session or probes */
+    bool up;  /* by its session or probes */
+    bool cut; /* its port is down */
     enum program_member_state said;
     unsigned buckets, wanted; /* that it has, and that it is to have */
     struct dp_next_hop_counters counters;

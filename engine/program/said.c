@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct program_word *find(const struct program_said *said, uint32_t group,
                                  const struct lpm_address *next_hop)
@@ -85,6 +86,37 @@ void program_said_forget(struct program_said *said, uint32_t group)
             remove_word(said, &said->words[i - 1]);
 }
 
+static int reserve_cut(struct program_said *said, uint32_t nic)
+{
+    uint32_t room = said->cut_room ? said->cut_room : 64;
+    while (room <= nic)
+        room *= 2;
+    if (room == said->cut_room)
+        return 0;
+    uint64_t *grown = realloc(said->cut, room / 8);
+    if (!grown)
+        return -ENOMEM;
+    memset(grown + said->cut_room / 64, 0, (room - said->cut_room) / 8);
+    said->cut = grown;
+    said->cut_room = room;
+    return 0;
+}
+
+int program_said_cut(struct program_said *said, uint32_t nic, bool cut)
+{
+    int error = cut ? reserve_cut(said, nic) : 0;
+    if (error || nic >= said->cut_room)
+        return error;
+    uint64_t bit = UINT64_C(1) << nic % 64;
+    said->cut[nic / 64] = cut ? said->cut[nic / 64] | bit : said->cut[nic / 64] & ~bit;
+    return 0;
+}
+
+bool program_said_is_cut(const struct program_said *said, uint32_t nic)
+{
+    return nic < said->cut_room && (said->cut[nic / 64] >> nic % 64 & 1) != 0;
+}
+
 struct program_said *program_said_create(void)
 {
     struct program_said *said = calloc(1, sizeof(*said));
@@ -104,5 +136,6 @@ void program_said_release(struct program_said *said)
     if (!said || --said->holders > 0)
         return;
     free(said->words);
+    free(said->cut);
     free(said);
 }

@@ -20,6 +20,9 @@ struct program_said {
         enum program_member_state state;
         struct lpm_address next_hop;
     } * words;
+    /* NICs whose port is down, a bit each by id of the data plane. */
+    uint64_t *cut;
+    uint32_t cut_room; /* in NICs */
 };
 
 /* group is a group's id. Up when nothing was said. */
@@ -29,6 +32,10 @@ enum program_member_state program_said_state(const struct program_said *said, ui
  * changed. */
 int program_said_set(struct program_said *said, uint32_t group, const struct lpm_address *next_hop,
                      enum program_member_state state);
+/* The port of a NIC (id of the data plane) went down, or came back: no group has it meanwhile, whatever else is
+ * said. -ENOMEM. */
+int program_said_cut(struct program_said *said, uint32_t nic, bool cut);
+bool program_said_is_cut(const struct program_said *said, uint32_t nic);
 /* How long buckets wait for newcomers, where the file says that they do, and for those that drain. */
 struct dp_patience program_patience(const struct fabric *fabric);
 /* The group is gone. */

@@ -79,6 +79,7 @@ static void fill_member(const struct program *program, uint32_t id, const struct
             model->group ? program_balancers_find(program->balancers, model->group) : FABRIC_NONE,
         .weight = model->weight ? model->weight : 1,
         .up = up,
+        .cut = program_said_is_cut(program->said, model->nic),
         .said = program_said_state(program->said, id, &model->next_hop),
     };
     for (unsigned i = 0; i < info->member_count; i++)

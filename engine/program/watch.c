@@ -124,6 +124,17 @@ void watch_member(struct watch *watch, uint32_t group, const struct lpm_address 
     event_log_add(watch->log, &event);
 }
 
+void watch_port(struct watch *watch, uint32_t port, bool up, int swapped, uint64_t now_ms)
+{
+    struct event event = {.time_ms = now_ms,
+                          .kind = up ? EVENT_PORT_UP : EVENT_PORT_DOWN,
+                          .route_server = FABRIC_NONE};
+    snprintf(event.port, sizeof(event.port), "%s", watch->fabric->ports[port].name);
+    snprintf(event.cause, sizeof(event.cause), "link %s, %d group%s swapped", up ? "up" : "down",
+             swapped, swapped == 1 ? "" : "s");
+    event_log_add(watch->log, &event);
+}
+
 /* --- Routes ----------------------------------------------------------------------------------- */
 
 /* Which of the WATCH_DEFAULTS prefixes it is; -1: none. */

@@ -50,6 +50,8 @@ void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up
 /* An operator said this of a member; group 0: of every group. */
 void watch_member(struct watch *watch, uint32_t group, const struct lpm_address *next_hop,
                   enum program_member_state state, uint64_t now_ms);
+/* The link of a port went down, or came back, and so many groups were swapped for it. */
+void watch_port(struct watch *watch, uint32_t port, bool up, int swapped, uint64_t now_ms);
 /* Any number of times a second; looks at the counts every WATCH_TICK_MS. */
 #define WATCH_TICK_MS 250u
 void watch_tick(struct watch *watch, uint64_t now_ms);

@@ -112,6 +112,50 @@ Test(set_member, sessions_and_operators_must_agree)
     cr_assert_gt(count(nics, program_nic_id(lab.program, base.nva1)), 0);
 }
 
+Test(set_member, who_is_behind_a_port_that_is_down_is_out_whatever_is_said)
+{
+    uint32_t id1 = program_nic_id(lab.program, base.nva1);
+    uint32_t before[FLOWS], without[FLOWS], again[FLOWS];
+    uint32_t id = group_of_flows();
+    struct program_group group;
+    char error[DP_ERROR_TEXT];
+    struct fabric_port ports[5];
+    for (unsigned i = 0; i < 5; i++)
+        ports[i] = (struct fabric_port){.name = "p", .host = FABRIC_NONE};
+    lab.world->fabric.ports = ports;
+    lab.world->fabric.ports_count = 5;
+    lab.world->nics[base.nva1].port = 3;
+    send_flows(before);
+    uint64_t swaps = dp_group_swaps(lab.forwarding);
+    int swapped = program_port_state(lab.program, 3, false);
+    cr_assert_gt(swapped, 0);
+    cr_assert_eq(dp_group_swaps(lab.forwarding) - swaps, (uint64_t)swapped, "one swap a group");
+    cr_assert_eq(program_port_state(lab.program, 4, false), 0, "nobody is behind it");
+    send_flows(without);
+    cr_assert_eq(count(without, program_nic_id(lab.program, base.nva2)), FLOWS);
+    cr_assert(program_group(lab.program, id, &group));
+    cr_assert(member(&group, &nva1)->cut && member(&group, &nva1)->up);
+    cr_assert_not(member(&group, &nva2)->cut);
+    /* A group that is made meanwhile. */
+    lab_announce(&lab, base.server, "10.0.1.4", "10.8.0.0/16");
+    lab_flush(&lab);
+    cr_assert_eq(lab_send(&lab, base.vm1, "10.1.0.4", "10.8.0.4", 1).reason, DP_REASON_NO_MEMBER);
+    program_next_hop_state(lab.program, &nva1, false);
+    program_next_hop_state(lab.program, &nva1, true);
+    set(id, &nva1, PROGRAM_MEMBER_UP);
+    send_flows(without);
+    cr_assert_eq(count(without, id1), 0, "the port is down still");
+    cr_assert(program_validate(lab.program, error), "%s", error);
+    cr_assert_gt(program_port_state(lab.program, 3, true), swapped);
+    send_flows(again);
+    for (unsigned i = 0; i < FLOWS; i++)
+        cr_assert_eq(before[i], again[i], "flow %u", i);
+    cr_assert(program_validate(lab.program, error), "%s", error);
+    cr_assert_eq(program_port_state(lab.program, 5, true), -EINVAL);
+    lab.world->nics[base.nva1].port = FABRIC_NONE;
+    lab.world->fabric.ports_count = 0;
+}
+
 /* Defaults of the file: 60 s without use, ten minutes at most. */
 Test(set_member, one_that_drains_gets_nothing_and_loses_what_is_idle)
 {

@@ -22,7 +22,7 @@ vnets:
       - {{name: nva, prefixes: [10.77.1.0/24]}}
       - {{name: GatewaySubnet, prefixes: [10.77.3.0/26]}}
 nics:
-  - {{name: nva1, subnet: hub/nva, addresses: [10.77.1.4], ip_forwarding: true}}
+  - {{name: nva1, subnet: hub/nva, addresses: [10.77.1.4], ip_forwarding: true{port}}}
   - {{name: nva2, subnet: hub/nva, addresses: [10.77.1.5], ip_forwarding: true}}
 {nics}route_servers:
   - name: rs1
@@ -111,11 +111,12 @@ class Peer:
 
 
 class Engine:
-    def __init__(self, program, folder, engine="", keys="", more="", nics="", arguments=()):
+    def __init__(self, program, folder, engine="", keys="", more="", nics="", port="", arguments=()):
         enter_namespace()
         self.program, self.folder = program, folder
         path = pathlib.Path(folder, "live.yaml")
-        path.write_text(FABRIC.format(engine=engine, keys=keys, more=more, nics=nics))
+        path.write_text(FABRIC.format(engine=engine, keys=keys, more=more, nics=nics,
+                                      port=port))
         self.fabric = str(path)
         self.err = open(pathlib.Path(folder, "engine.err"), "w+")
         self.process = subprocess.Popen([program, "run", self.fabric, "--json", *arguments], stdout=subprocess.PIPE,

@@ -416,6 +416,38 @@ def what_stands_in_the_socket_s_place_is_looked_at(folder):
     assert done.returncode == 2 and "no socket" in done.stderr and path.read_text() == "precious", done.stderr
 
 
+@case
+def who_is_behind_a_port_that_is_down_leaves_the_groups(folder):
+    subprocess.run(["ip", "link", "add", "fp-near", "type", "veth", "peer", "name", "fp-far"], check=True)
+    for end in ("fp-near", "fp-far"):
+        subprocess.run(["ip", "link", "set", end, "up"], check=True)
+    ports = "ports:\n  - {name: p1, device: net_af_packet, options: {iface: fp-near, blocksz: 4096, framecnt: 64}}\n"
+    vm = "  - {name: vm, subnet: hub/nva, addresses: [10.77.1.9]}\n"
+    with start(folder, port=", port: p1", more=ports, nics=vm) as engine:
+        for peer in (first := Peer(4), second := Peer(5)):
+            peer.announce(nlri(1))
+
+        def flow():
+            return ask(folder, "show", "flow", "vm", "20.0.1.9", "--sport", "1000")["next_hop"]
+        both = {"10.77.1.4": ("up", None), "10.77.1.5": ("up", None)}
+        wait_for("both are in", lambda: nva_group(folder) and states(folder) == both)
+        chosen = [flow()]
+        subprocess.run(["ip", "link", "set", "fp-far", "down"], check=True)
+        wait_for("it is out", lambda: states(folder)["10.77.1.4"] == ("down", "port"))
+        assert states(folder)["10.77.1.5"] == ("up", None) and flow() == "10.77.1.5"
+        assert ask(folder, "show", "ports")["ports"][0]["link_up"] is False
+        assert session(folder)["state"] == "Established", "its session is by another way"
+        event = [row for row in ask(folder, "show", "events")["events"] if row["event"] == "port-down"][-1]
+        assert (event["port"], event["alert"]) == ("p1", False) and "swapped" in event["cause"], event
+        assert "port-down             p1: link down" in ask(folder, "show", "events", plain=True)
+        subprocess.run(["ip", "link", "set", "fp-far", "up"], check=True)
+        wait_for("it is back", lambda: states(folder) == both)
+        assert [flow()] == chosen and first and second
+        assert ask(folder, "show", "events")["events"][-1]["event"] == "port-up"
+        engine.says("port p1: link up")
+        engine.stop()
+
+
 class Watch:
     """'fingerpost watch' in the background: its lines as they come."""
 
