@@ -222,6 +222,33 @@ Test(apply, each_change_leads_to_what_a_start_would_and_sessions_stay)
     fabric_drill_free(drill);
 }
 
+/* From any stage to any other: what the changes between them add is removed, or the other way round. */
+static size_t next_stage(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(*state >> 33) % (CHANGES + 1);
+}
+
+Test(apply, any_sequence_leads_to_what_a_start_would_and_back)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    char error[DP_ERROR_TEXT] = "";
+    uint64_t random = 1;
+    open_world(&world, drill->stages[0], true);
+    const uint64_t since_ms = sim_now_ms(world.sim);
+    for (size_t i = 0; i < 24; i++) {
+        size_t to = i % 3 == 2 ? 0 : next_stage(&random);
+        cr_assert_eq(sim_apply(world.sim, drill->stages[to], error), 0, "stage %zu: %s", to, error);
+        cr_assert_eq(sim_run(world.sim, 1000), 0);
+        cr_assert_eq(sim_settle(world.sim, 600000), 0);
+        compare(&world, drill->stages[to], to);
+        assert_sessions_stay(&world, since_ms, to);
+    }
+    close_world(&world);
+    fabric_drill_free(drill);
+}
+
 Test(apply, what_is_down_stays_down_over_a_change)
 {
     struct fabric_drill *drill = load();
