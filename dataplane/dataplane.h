@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/observe.h"
 #include "lpm/lpm.h"
 
 /* --- Drop reasons -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
  * A datagram that is fragmented counts once: its last fragment carries the note.
  */
 #include "dataplane/hash.h"
-#include "dataplane/stages.h"
+#include "dataplane/watch.h"
 
 #include <rte_ethdev.h>
 #include <rte_ring.h>
@@ -97,6 +97,24 @@ static uint16_t transmit(struct dp_tx *tx)
     return sent;
 }
 
+static uint16_t send_all(struct dp_tx *tx)
+{
+    if (tx->ring)
+        return hand_over(tx);
+    return tx->port ? transmit(tx) : 0;
+}
+
+static uint16_t send_observed(struct dp_path *path, struct dp_tx *tx)
+{
+    struct dp_watch_copies copies;
+    uint16_t sent;
+
+    dp_watch_leaving(path, tx, &copies);
+    sent = send_all(tx);
+    dp_watch_left(path, tx, sent, &copies);
+    return sent;
+}
+
 /* Frames in a ring are counted by the worker that sends them. */
 void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
 {
@@ -104,12 +122,7 @@ void dp_tx_flush(struct dp_path *path, struct dp_tx *tx)
 
     if (tx->n == 0)
         return;
-    if (tx->ring)
-        sent = hand_over(tx);
-    else if (tx->port)
-        sent = transmit(tx);
-    else
-        sent = 0;
+    sent = path->watch ? send_observed(path, tx) : send_all(tx);
     if (!tx->ring)
         count_all_sent(path, tx->notes, tx->port ? sent : tx->n);
     for (uint16_t i = sent; i < tx->n; i++) {
@@ -151,7 +164,7 @@ static bool send_fragments(struct dp_path *path, struct dp_tx *tx, const struct 
                            struct rte_mbuf *mbuf, uint16_t mtu, uint32_t flow,
                            const struct dp_note *note, enum dp_reason *reason)
 {
-    static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
+    const struct dp_note nothing = {.kind = DP_NOTE_NOTHING, .nic = note->nic, .to = note->to};
     struct rte_mbuf *pieces[DP_FRAGMENT_MAX];
     unsigned n;
 

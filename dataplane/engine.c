@@ -16,10 +16,12 @@
 
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
+#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/engine.h"
 #include "dataplane/error.h"
 #include "dataplane/port_kind.h"
 #include "dataplane/worker.h"
@@ -343,6 +345,16 @@ void dp_engine_stop(struct dp_engine *engine)
     free(engine->rings);
     free(engine->ports);
     free(engine);
+}
+
+struct dp_forwarding *dp_engine_forwarding(const struct dp_engine *engine)
+{
+    return engine->forwarding;
+}
+
+uint32_t dp_engine_frame_bytes(const struct dp_engine *engine)
+{
+    return rte_pktmbuf_data_room_size(engine->pool) - RTE_PKTMBUF_HEADROOM;
 }
 
 int dp_engine_port_status(const struct dp_engine *engine, unsigned port,

@@ -5,6 +5,7 @@
 
 #include "dataplane/hash.h"
 #include "dataplane/plain.h"
+#include "dataplane/watch.h"
 
 #define IPV4_BYTES    20u
 #define IPV6_BYTES    40u
@@ -144,6 +145,15 @@ static void find_senders(const struct dp_path *path, uint16_t port, struct rte_m
         senders[i] = is_whole(mbufs[i]) ? whole : NULL;
 }
 
+/* What is observed goes the long way, where it is seen. */
+static void leave_observed(const struct dp_watch *watch, const struct dp_nic **senders, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (senders[i] && dp_watch_wants(watch, senders[i]->id))
+            senders[i] = NULL;
+    }
+}
+
 void dp_express_admit(const struct dp_path *path, struct dp_express *express, uint16_t port,
                       struct rte_mbuf **mbufs, unsigned n)
 {
@@ -155,6 +165,8 @@ void dp_express_admit(const struct dp_path *path, struct dp_express *express, ui
     express->taken = 0;
     express->four.n = express->six.n = express->rest_n = 0;
     find_senders(path, port, mbufs, senders, n);
+    if (path->watch)
+        leave_observed(path->watch, senders, n);
     for (unsigned i = 0; i < n; i++) {
         express->mbufs[i] = mbufs[i];
         admit_one(&gate, express, i, senders[i]);

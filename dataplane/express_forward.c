@@ -10,6 +10,7 @@
 
 #include "dataplane/hash.h"
 #include "dataplane/plain.h"
+#include "dataplane/watch.h"
 
 #define IPV4_BYTES 20u
 #define IPV6_BYTES 40u
@@ -172,6 +173,15 @@ static inline __attribute__((always_inline)) void find_exits(const struct dp_pat
         find_locals(path, &locals, finds->exits, family);
 }
 
+/* What goes to a NIC that is observed takes the long way, where it is seen. */
+static void close_observed(const struct dp_watch *watch, struct exit *exits, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (exits[i].receiver && dp_watch_wants(watch, exits[i].receiver->id))
+            exits[i].receiver = NULL;
+    }
+}
+
 /* --- Sending ---------------------------------------------------------------------------------- */
 
 /* The way out by a port, as it was for the frame before. */
@@ -252,6 +262,8 @@ static inline __attribute__((always_inline)) void forward_lane(struct dp_path *p
     find_groups(path->forwarding, lane, &finds);
     find_buckets(path, lane, &finds, family);
     find_exits(path, express, lane, &finds, family);
+    if (path->watch)
+        close_observed(path->watch, finds.exits, lane->n);
     open_door(path, &door, 0);
     for (unsigned i = 0; i < lane->n; i++)
         if (send_one(path, &door, lane, i, &finds.exits[i], family, decrement_ttl))

@@ -207,6 +207,7 @@ struct dp_worker_counters {
 /* --- The whole -------------------------------------------------------------------------------- */
 
 struct dp_next_hop_chunk;
+struct dp_watch;
 struct dp_forwarding_writer; /* what only the control thread needs: see writer.h */
 
 struct dp_forwarding {
@@ -225,6 +226,7 @@ struct dp_forwarding {
     struct dp_nic *absent_nic;          /* stands in for ids that are not set: id 0 */
     struct dp_vnet *absent_vnet;
     _Atomic uint32_t tick; /* the time that stamps say, in DP_TICK_MS; 0: not known yet */
+    struct dp_watch *_Atomic watch; /* what is observed: see watch.h; NULL: nothing */
     struct dp_forwarding_writer *writer;
 };
 

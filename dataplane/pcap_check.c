@@ -85,7 +85,7 @@ static int grow(void **list, size_t size, uint64_t room)
     return 0;
 }
 
-static int make_room(struct dp_capture *capture, bool with_times, uint64_t *room)
+static int make_room(struct dp_capture_file *capture, bool with_times, uint64_t *room)
 {
     void *lengths = capture->wire_lengths, *times = capture->times;
     int result;
@@ -103,7 +103,7 @@ static int make_room(struct dp_capture *capture, bool with_times, uint64_t *room
 
 /* Only a later frame tells whether the lengths are needed at all, so the list grows from the first
  * frame on. Clocks are set back, and files are merged: a frame is never due before the one in front. */
-static int note_frame(struct dp_capture *capture, bool with_times, uint64_t *room,
+static int note_frame(struct dp_capture_file *capture, bool with_times, uint64_t *room,
                       const struct pcap_pkthdr *header, uint32_t wire)
 {
     const uint64_t frame = capture->frames;
@@ -132,8 +132,8 @@ static int check_record(const char *path, const struct pcap_pkthdr *header, uint
                    path, (unsigned long long)number, header->caplen, DP_FRAME_MAX);
 }
 
-static int read_records(const char *path, pcap_t *pcap, bool with_times, struct dp_capture *capture,
-                        char error[DP_ERROR_TEXT])
+static int read_records(const char *path, pcap_t *pcap, bool with_times,
+                        struct dp_capture_file *capture, char error[DP_ERROR_TEXT])
 {
     const u_char *bytes;
     struct pcap_pkthdr *header;
@@ -196,13 +196,13 @@ static int open_regular(const char *path, int *file, char error[DP_ERROR_TEXT])
                    path);
 }
 
-int dp_capture_open(const char *path, bool with_times, struct dp_capture *capture,
-                    char error[DP_ERROR_TEXT])
+int dp_capture_file_open(const char *path, bool with_times, struct dp_capture_file *capture,
+                         char error[DP_ERROR_TEXT])
 {
     pcap_t *pcap = NULL;
     int result;
 
-    *capture = (struct dp_capture){.file = -1};
+    *capture = (struct dp_capture_file){.file = -1};
     result = open_regular(path, &capture->file, error);
     if (!result)
         result = open_stream(path, capture->file, &pcap, error);
@@ -213,15 +213,15 @@ int dp_capture_open(const char *path, bool with_times, struct dp_capture *captur
     if (pcap)
         pcap_close(pcap);
     if (result)
-        dp_capture_close(capture);
+        dp_capture_file_close(capture);
     return result;
 }
 
-void dp_capture_close(struct dp_capture *capture)
+void dp_capture_file_close(struct dp_capture_file *capture)
 {
     if (capture->file >= 0)
         close(capture->file);
     free(capture->wire_lengths);
     free(capture->times);
-    *capture = (struct dp_capture){.file = -1};
+    *capture = (struct dp_capture_file){.file = -1};
 }

@@ -39,7 +39,7 @@
 struct replay {
     const struct dp_replay_config *config;
     struct dp_forwarding *forwarding;
-    struct dp_capture capture;
+    struct dp_capture_file capture;
     struct dp_output out;
     struct dp_pace pace;
     struct rte_mempool *pool;
@@ -312,7 +312,8 @@ static void set_pace(struct replay *replay)
 static int prepare(struct replay *replay)
 {
     const struct dp_replay_config *config = replay->config;
-    int result = dp_capture_open(config->in, config->as_recorded, &replay->capture, replay->error);
+    int result =
+        dp_capture_file_open(config->in, config->as_recorded, &replay->capture, replay->error);
 
     if (!result)
         result = allocate_records(replay);
@@ -353,7 +354,7 @@ static void clean_up(struct replay *replay, bool failed)
     dp_port_close(&replay->in_port);
     dp_port_close(&replay->out_port);
     rte_mempool_free(replay->pool);
-    dp_capture_close(&replay->capture);
+    dp_capture_file_close(&replay->capture);
     dp_output_close(&replay->out, failed);
     if (failed) {
         free(replay->report->records);

@@ -46,6 +46,7 @@ enum dp_note_kind {
 };
 struct dp_note {
     uint32_t nic; /* that sent the packet */
+    uint32_t to;  /* NIC that it goes to, for who observes it; 0: none, or not observed */
     /* Counters of the chosen member, and of the backend behind it: a frontend's count is the sum of its
      * backends' shares. */
     uint32_t member, backend;
@@ -84,8 +85,12 @@ void dp_limiter_init(struct dp_limiter *limiter, unsigned rate, unsigned at_once
 bool dp_limiter_allows(struct dp_limiter *limiter);
 
 /* What one thread needs to walk packets. */
+struct dp_watch;
 struct dp_path {
     const struct dp_forwarding *forwarding;
+    const struct dp_watch *watch; /* what is observed, for one burst; NULL: nothing */
+    /* By which port (DPDK's number) and queue the burst came; kept only while something is observed. */
+    uint16_t rx_port, rx_queue;
     struct dp_worker_counters *counters;
     struct rte_mempool *pool; /* for fragments */
     struct dp_tx *txs;        /* [tx_count], by port */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/checksum.h"
+#include "dataplane/watch.h"
 
 /* --- Parse ------------------------------------------------------------------------------------ */
 
@@ -59,6 +60,7 @@ static struct dp_note make_note(const struct dp_frame *frame, const struct dp_ve
                                 enum dp_note_kind kind)
 {
     return (struct dp_note){.nic = frame->nic_id,
+                            .to = kind == DP_NOTE_FORWARDED ? verdict->nic : frame->nic_id,
                             .member = verdict->member_counter,
                             .backend = verdict->backend_counter,
                             .bytes = frame->bytes,
@@ -81,8 +83,9 @@ static void refuse(struct dp_path *path, struct dp_burst *burst, unsigned i,
                    const struct dp_packet *packet, enum dp_reason reason,
                    const struct dp_nic *receiver)
 {
-    static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
     struct dp_frame *frame = &burst->frames[i];
+    const struct dp_note nothing = {
+        .kind = DP_NOTE_NOTHING, .nic = frame->nic_id, .to = frame->nic_id};
     const uint16_t mtu = reason == DP_REASON_MTU ? dp_egress_mtu(path, receiver) : 0;
     enum dp_reason ignored;
 
@@ -238,7 +241,7 @@ static void finish_others(struct dp_path *path, struct dp_burst *burst)
     }
 }
 
-void dp_walk(struct dp_path *path, struct dp_burst *burst)
+static void walk(struct dp_path *path, struct dp_burst *burst)
 {
     strip_ethernet(burst);
     parse(burst);
@@ -246,4 +249,22 @@ void dp_walk(struct dp_path *path, struct dp_burst *burst)
     dp_decide(path->forwarding, burst->nics, burst->packets, burst->decided, burst->packet_count,
               &path->options);
     finish_packets(path, burst);
+}
+
+/* A frame is in other hands before its fate is known, so whoever observes it copies it first. */
+static void walk_observed(struct dp_path *path, struct dp_burst *burst)
+{
+    struct dp_watch_copies copies;
+
+    dp_watch_received(path, burst, &copies);
+    walk(path, burst);
+    dp_watch_finished(path, burst, &copies);
+}
+
+void dp_walk(struct dp_path *path, struct dp_burst *burst)
+{
+    if (path->watch)
+        walk_observed(path, burst);
+    else
+        walk(path, burst);
 }

@@ -33,6 +33,16 @@
 
 /* --- Work ------------------------------------------------------------------------------------- */
 
+/* What is observed may change between two bursts, and what was has gone by then. */
+static void begin_burst(struct dp_path *path, const struct dp_rx *rx)
+{
+    path->watch = lpm_rcu_dereference(&path->forwarding->watch);
+    if (path->watch && rx) {
+        path->rx_port = rx->port->id; /* not all drivers say it in the buffer */
+        path->rx_queue = rx->queue;
+    }
+}
+
 static void count_burst(struct dp_rx *rx, struct rte_mbuf **mbufs, unsigned n)
 {
     uint64_t bytes = 0;
@@ -60,6 +70,7 @@ static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
 
     if (n == 0)
         return 0;
+    begin_burst(&worker->path, rx);
     count_burst(rx, mbufs, n);
     if (rx->port->partial_checksums || dp_underlay_read(worker->path.forwarding, rx->index)) {
         dp_worker_walk(worker, rx, mbufs, n);
@@ -80,6 +91,7 @@ static unsigned drain_inlet(struct dp_worker *worker, const struct dp_inlet *inl
     struct rte_mbuf *mbufs[DP_BURST];
     unsigned n = rte_ring_dequeue_burst(inlet->ring, (void **)mbufs, DP_BURST, NULL);
 
+    begin_burst(&worker->path, NULL);
     for (unsigned i = 0; i < n; i++)
         dp_tx_put(&worker->path, inlet->tx, mbufs[i], dp_mbuf_note(mbufs[i]));
     dp_tx_flush(&worker->path, inlet->tx);
@@ -105,6 +117,7 @@ static void tick(struct dp_worker *worker)
     if (now < worker->tick_due)
         return;
     worker->tick_due = now + rte_get_tsc_hz();
+    begin_burst(&worker->path, NULL);
     for (unsigned i = 0; i < worker->rx_count; i++) {
         if (worker->rxs[i].queue == 0)
             dp_neighbors_tick(&worker->path, worker->rxs[i].index);
