@@ -14,8 +14,9 @@
 #define SOCKET_DEFAULT "/run/fingerpost.sock"
 #define PATIENCE_S     60
 
-static int connect_to(const struct cli_command *command, const char *path)
+int cli_connect(const struct cli_command *command, const char *path)
 {
+    path = path ? path : SOCKET_DEFAULT;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -81,7 +82,7 @@ static void say_errors(const json_t *errors)
 
 json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request)
 {
-    int fd = connect_to(command, path ? path : SOCKET_DEFAULT);
+    int fd = cli_connect(command, path);
     json_t *reply = fd >= 0 ? converse(fd, request) : NULL;
     json_t *answer = json_incref(json_object_get(reply, "answer"));
     const char *error = json_string_value(json_object_get(reply, "error"));
@@ -115,7 +116,7 @@ int cli_follow(const struct cli_command *command, const char *path, json_t *requ
                bool (*take)(void *context, const json_t *answer), void *context)
 {
     const struct timeval patient = {0};
-    int fd = connect_to(command, path ? path : SOCKET_DEFAULT), code = CLI_BAD_USE;
+    int fd = cli_connect(command, path), code = CLI_BAD_USE;
     bool going = fd >= 0 && send_line(fd, request);
     FILE *answers = fd >= 0 ? fdopen(fd, "r") : NULL;
     char *line = NULL;

@@ -17,4 +17,7 @@ json_t *cli_ask(const struct cli_command *command, const char *path, json_t *req
 int cli_follow(const struct cli_command *command, const char *path, json_t *request,
                bool (*take)(void *context, const json_t *answer), void *context);
 
+/* A connection to the engine; -1 after an error that was said. */
+int cli_connect(const struct cli_command *command, const char *path);
+
 #endif

@@ -7,10 +7,10 @@
 #include "engine/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_check,   &cli_routes,     &cli_trace,    &cli_diff,   &cli_drill,
-    &cli_learned, &cli_advertised, &cli_mrt,      &cli_events, &cli_replay,
-    &cli_run,     &cli_show,       &cli_watch,    &cli_apply,  &cli_set,
-    &cli_refresh, &cli_restart,    &cli_shutdown, &cli_demo,   &cli_bench,
+    &cli_check,      &cli_routes, &cli_trace,  &cli_diff,    &cli_drill,   &cli_learned,
+    &cli_advertised, &cli_mrt,    &cli_events, &cli_replay,  &cli_run,     &cli_show,
+    &cli_watch,      &cli_apply,  &cli_set,    &cli_capture, &cli_refresh, &cli_restart,
+    &cli_shutdown,   &cli_demo,   &cli_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -55,6 +55,7 @@ struct live;
 struct live_apply;
 struct live_bfd;
 struct live_candidates;
+struct live_capture;
 struct live_collectors;
 struct live_control;
 struct live_events;
@@ -134,6 +135,7 @@ struct live {
     struct live_apply *apply;           /* another reading is on its way; NULL: none */
     struct live_reading *reading;       /* that was applied last; NULL: none was yet */
     struct live_watcher *watchers;      /* a list; each belongs to its client */
+    struct live_capture *captures;      /* those that run */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/live/control_request.h"
+#include "engine/live/descriptors.h"
 #include "engine/live/stream.h"
 
 #define CLIENTS_MOST 16u
@@ -30,6 +31,7 @@ struct client {
     bool writing, waiting;      /* for the client to take a piece; for the stream to have one */
     bool last;                  /* piece of this answer */
     struct live_text text;      /* the piece */
+    struct live_descriptors descriptors; /* that came with the line */
     size_t used;
     char line[LINE_MOST];
 };
@@ -49,6 +51,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--client->open_handles > 0)
         return;
     live_text_free(&client->text);
+    live_descriptors_forget(&client->descriptors);
     free(client);
 }
 
@@ -130,19 +133,34 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer)
     *buffer = uv_buf_init(client->line + client->used, (unsigned)(LINE_MOST - client->used));
 }
 
+/* It still gets what is left of its answer, if it is there to take it. false: nobody wants the end. */
+static bool interrupt(struct client *client)
+{
+    if (!client->stream || !client->stream->interrupt)
+        return false;
+    client->stream->interrupt(client->stream);
+    return true;
+}
+
 /* What comes while an answer is waited for is kept for later; its end is what tells of a client that has
  * gone. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
     struct client *client = stream->data;
     (void)buffer;
-    if (n < 0) {
+    if (n == UV_EOF && interrupt(client)) {
+        uv_read_stop(stream);
+        return;
+    }
+    if (n < 0 || live_descriptors_receive(&client->descriptors, &client->pipe)) {
         drop(client); /* UV_ENOBUFS too: a line that is too long */
         return;
     }
     client->used += (size_t)n;
     if (!client->stream)
         take_lines(client);
+    else if (n > 0)
+        interrupt(client);
 }
 
 static void on_again(uv_timer_t *timer)
@@ -202,7 +220,9 @@ static void take_lines(struct client *client)
     }
     uv_read_stop((uv_stream_t *)&client->pipe);
     json_t *document = live_control_perform(client->live, client->line,
-                                            (size_t)(end - client->line), &client->stream);
+                                            (size_t)(end - client->line),
+                                            &client->descriptors, &client->stream);
+    live_descriptors_forget(&client->descriptors);
     client->used -= (size_t)(end + 1 - client->line);
     memmove(client->line, end + 1, client->used);
     if (!client->stream) {
@@ -222,7 +242,8 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     client->live = live;
     client->pipe.data = client->patience.data = client->write.data = client;
-    uv_pipe_init(&live->loop, &client->pipe, 0);
+    client->descriptors.first = -1;
+    uv_pipe_init(&live->loop, &client->pipe, 1);
     uv_timer_init(&live->loop, &client->patience);
     client->open_handles = 2;
     live->control->clients++;

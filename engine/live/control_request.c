@@ -6,6 +6,7 @@
 
 #include "engine/bgp/message.h"
 #include "engine/live/apply.h"
+#include "engine/live/control_capture.h"
 #include "engine/live/control_groups.h"
 #include "engine/live/events.h"
 #include "engine/live/log.h"
@@ -141,7 +142,8 @@ static json_t *perform(struct live *live, const json_t *request)
     for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].perform(live, request);
-    return wrong("'command' is one of: show, watch, apply, set, refresh, restart, shutdown");
+    return wrong(
+        "'command' is one of: show, watch, apply, set, refresh, restart, capture, shutdown");
 }
 
 /* Those that may be long. NULL and no *result: it is one of the others. */
@@ -159,7 +161,8 @@ static struct live_stream *show_rows(struct live *live, const json_t *request, j
 }
 
 /* What takes longer than a turn. NULL with *result: the answer. */
-static struct live_stream *open_stream(struct live *live, const json_t *request, json_t **result)
+static struct live_stream *open_stream(struct live *live, const json_t *request,
+                                       struct live_descriptors *descriptors, json_t **result)
 {
     static const struct {
         const char *name;
@@ -170,13 +173,15 @@ static struct live_stream *open_stream(struct live *live, const json_t *request,
     for (size_t i = 0; name && i < sizeof(streams) / sizeof(streams[0]); i++)
         if (strcmp(streams[i].name, name) == 0)
             stream = streams[i].open(live, request, result);
+    if (name && strcmp(name, "capture") == 0)
+        stream = live_capture_open(live, request, descriptors, result);
     if (!stream && !*result)
         *result = perform(live, request);
     return stream;
 }
 
 json_t *live_control_perform(struct live *live, const char *line, size_t n,
-                             struct live_stream **stream)
+                             struct live_descriptors *descriptors, struct live_stream **stream)
 {
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
     json_t *result = NULL;
@@ -186,7 +191,7 @@ json_t *live_control_perform(struct live *live, const char *line, size_t n,
     else if (live->stopping || live->stop_asked)
         result = wrong("the engine is stopping");
     else
-        *stream = open_stream(live, request, &result);
+        *stream = open_stream(live, request, descriptors, &result);
     json_decref(request);
     return result;
 }

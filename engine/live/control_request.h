@@ -19,6 +19,8 @@
  *   {"command": "apply", "path": "/etc/fabric.yaml", "dry_run": true}   see apply.h
  *   {"command": "refresh", "peer": "nva1"}             asks the peer for all its routes again (RFC 2918)
  *   {"command": "restart", "route_server": "rs1", "instance": 0}
+ *   {"command": "capture", "nic": "vm1", "direction": "both", "reason": "no-route", "count": n, "seconds": n,
+ *    "bytes": n, "snap_bytes": n}                      two answers, with a file's descriptor: control_capture.h
  *   {"command": "shutdown", "message": "..."}          stops the engine; the message is optional
  *
  * The answer is {"answer": document} or {"error": "what is wrong"}.
@@ -28,11 +30,12 @@
 
 #include "engine/live/context.h"
 
+struct live_descriptors;
 struct live_stream;
 
-/* Does what one line asks for. The answer is a new reference, NULL when memory is out; or it comes from
+/* Does what one line asks for, with the descriptors that came with it, of which it takes what it needs. The answer is a new reference, NULL when memory is out; or it comes from
  * *stream, which is the caller's to end, and NULL else. The line may be anything. */
 json_t *live_control_perform(struct live *live, const char *line, size_t n,
-                             struct live_stream **stream);
+                             struct live_descriptors *descriptors, struct live_stream **stream);
 
 #endif

@@ -26,6 +26,7 @@
 #include "engine/live/collector.h"
 #include "engine/live/context.h"
 #include "engine/live/control.h"
+#include "engine/live/control_capture.h"
 #include "engine/live/events.h"
 #include "engine/live/interface.h"
 #include "engine/live/listener.h"
@@ -521,6 +522,7 @@ int live_run(const struct fabric *fabric, const struct live_options *options)
     int code = EXIT_BAD_START;
     if (start(live, error) == 0) {
         run(live);
+        live_captures_close(live);
         /* The counters are final once no worker runs. */
         live_plane_stop(&live->plane);
         print_summary(live);

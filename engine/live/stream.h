@@ -41,6 +41,9 @@ struct live_stream {
     enum live_stream_state (*next)(struct live_stream *stream, struct live_text *text);
     /* Frees it: all was taken, or the client has gone. */
     void (*end)(struct live_stream *stream);
+    /* The client said something more, or no more, while it waits: it wants the end. NULL: what it says is kept for
+     * later, and with its end it has gone. */
+    void (*interrupt)(struct live_stream *stream);
     void (*wake)(struct live_stream *stream); /* control.c's */
     void *client;
 };

@@ -1,0 +1,27 @@
+/*
+ * Captures over the control socket: {"command": "capture"} with the descriptor of a file (descriptors.h).
+ *
+ *   client ──request, descriptor──> engine: {"answer": {"capturing": …}}
+ *                                     │ packets to the file, until a limit, or the client says anything or goes
+ *                                     └────: {"answer": {"packets": n, "missed": n, "bytes": n, "ended": …}}
+ *
+ * The capture outlives a client that has gone by as long as it takes to end, and no longer.
+ */
+#ifndef ENGINE_LIVE_CONTROL_CAPTURE_H
+#define ENGINE_LIVE_CONTROL_CAPTURE_H
+
+#include "engine/live/context.h"
+#include "engine/live/descriptors.h"
+#include "engine/live/stream.h"
+
+/* NULL with *result: what is wrong. */
+struct live_stream *live_capture_open(struct live *live, const json_t *request,
+                                      struct live_descriptors *descriptors, json_t **result);
+/* Ends all and tells their clients, which waits: before the ports close. */
+void live_captures_close(struct live *live);
+
+/* The id in the data plane of the NIC that the request names, 0 with *error: what NICs there are. "internet" is one,
+ * unless the file has a NIC of that name. Without "nic": DP_NIC_ANY. */
+uint32_t live_observed_nic(const struct live *live, const json_t *request, char error[512]);
+
+#endif
