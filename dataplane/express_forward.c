@@ -275,7 +275,7 @@ void dp_express_forward(struct dp_path *path, struct dp_express *express)
     _Static_assert(DP_BURST <= 64, "a bit for each frame of a burst");
     forward_lane(path, express, &express->four, LPM_IPV4);
     forward_lane(path, express, &express->six, LPM_IPV6);
-    if (express->taken == UINT64_MAX >> (64 - express->n))
+    if ((unsigned)__builtin_popcountll(express->taken) == express->n)
         return;
     for (unsigned i = 0; i < express->n; i++)
         if (!(express->taken >> i & 1))

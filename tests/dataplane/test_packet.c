@@ -10,6 +10,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/forwarding.h"
+#include "dataplane/plain.h"
 #include "tests/dataplane/random.h"
 
 #define MOST 2048
@@ -462,4 +463,44 @@ Test(packet, damaged_packets_are_parsed_or_refused_within_their_bytes)
             cr_assert_lt(reason, DP_REASON_COUNT, "seed %lu", random.seed);
         }
     }
+}
+
+/* RFC 1071 to the letter. */
+static uint16_t sum_of_words(const uint8_t *bytes, size_t n)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < n; i += 2)
+        sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+    while (sum > 0xffff)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Carries are what wide words could get wrong, so that most bytes are 0xff or 0. */
+Test(packet, a_header_checksum_is_right_when_its_words_say_so)
+{
+    struct test_random random = test_random_start();
+    unsigned right = 0;
+
+    for (unsigned round = 0; round < 200000; round++) {
+        const size_t n = 20 + 4 * test_random_below(&random, 11);
+        uint8_t header[60];
+
+        for (size_t i = 0; i < n; i++)
+            header[i] = test_random_one_in(&random, 8)   ? (uint8_t)test_random_next(&random)
+                        : test_random_one_in(&random, 3) ? 0
+                                                         : 0xff;
+        header[0] = (uint8_t)(0x40 | n / 4);
+        if (test_random_one_in(&random, 2)) {
+            header[10] = header[11] = 0;
+            const uint16_t sum = (uint16_t)~sum_of_words(header, n);
+            header[10] = (uint8_t)(sum >> 8);
+            header[11] = (uint8_t)sum;
+        }
+        right += sum_of_words(header, n) == 0xffff;
+        cr_assert_eq(dp_ipv4_checksum_right(header, n), sum_of_words(header, n) == 0xffff,
+                     "seed %lu, round %u", random.seed, round);
+    }
+    cr_assert_gt(right, 50000);
 }
