@@ -140,11 +140,28 @@ Test(rules, a_neighbor_that_is_an_address_is_the_router_that_has_it)
 
 /* --- In every example ------------------------------------------------------------------------- */
 
-static const char *const examples[] = {
-    "anycast-express-route", "dual-homed-express-route", "express-route-and-vpn",
-    "firewall-egress",       "multi-region-flat",        "multi-region-vxlan",
-    "no-advertise",          "overlay-express-route",    "private-aggregates",
+static const struct {
+    const char *name;
+    unsigned boxes, instances; /* that run BGP with anybody */
+    bool both_modes;           /* it has no quirks or keys of its own */
+} examples[] = {
+    {"anycast-express-route", 5, 4, true},
+    {"dual-homed-express-route", 5, 6, true},
+    {"express-route-and-vpn", 4, 2, true},
+    {"firewall-egress", 3, 2, true},
+    {"multi-region-flat", 2, 4, false},
+    {"multi-region-vxlan", 2, 4, true},
+    {"no-advertise", 5, 2, true},
+    {"overlay-express-route", 4, 4, true},
+    {"private-aggregates", 3, 2, true},
+    {"active-passive", 2, 2, false},
+    {"alerts", 2, 2, false},
+    {"bfd", 2, 2, false},
+    {"dual-homed-spoke", 2, 2, false},
+    {"load-balancer", 2, 2, false},
+    {"session-keys", 2, 2, false},
 };
+#define EXAMPLE_COUNT (sizeof(examples) / sizeof(examples[0]))
 
 /* All rows of all NICs. */
 static char *all_rows(struct fixture *fixture)
@@ -174,26 +191,64 @@ static char *all_rows(struct fixture *fixture)
     return text;
 }
 
-/* Each daemon is stopped, and each instance, in turn; in the end everything is as it was. */
+/* Everything settles, what is programmed is what a start would program, and the rows are those of before. */
+static void expect_as_before(struct fixture *fixture, const char *before, const char *example,
+                             const char *what)
+{
+    cr_assert_eq(sim_settle(fixture->sim, 3600000), 0, "%s after %s", example, what);
+    fixture_assert_programmed(fixture);
+    char *after = all_rows(fixture);
+    cr_expect_str_eq(after, before, "%s after %s", example, what);
+    free(after);
+}
+
+static const enum sim_failure failures[] = {SIM_STOP, SIM_KILL, SIM_SILENCE};
+
+/* Returns how many boxes there were to be stopped. */
+static unsigned try_routers(struct fixture *fixture, const char *before, const char *example)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < fixture->fabric->routers_count; i++) {
+        if (!sim_router_speaker(fixture->sim, i))
+            continue;
+        cr_assert_eq(sim_router_fail(fixture->sim, i, failures[n++ % 3]), 0);
+        cr_assert_eq(sim_settle(fixture->sim, 3600000), 0, "%s", example);
+        fixture_assert_programmed(fixture);
+        cr_assert_eq(sim_router_restart(fixture->sim, i), 0);
+        expect_as_before(fixture, before, example, fixture->fabric->routers[i].name);
+    }
+    return n;
+}
+
+static unsigned try_instances(struct fixture *fixture, const char *before, const char *example)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < fixture->fabric->route_servers_count; i++) {
+        for (unsigned j = 0; j < fixture->fabric->route_servers[i].instance_count; j++) {
+            if (sim_instance_fail(fixture->sim, i, j, failures[n % 3]) != 0)
+                continue;
+            n++;
+            cr_assert_eq(sim_settle(fixture->sim, 3600000), 0, "%s", example);
+            fixture_assert_programmed(fixture);
+            cr_assert_eq(sim_instance_restart(fixture->sim, i, j), 0);
+            expect_as_before(fixture, before, example, fixture->fabric->route_servers[i].name);
+        }
+    }
+    return n;
+}
+
+/* Each daemon ends and each instance, in turn and in one way or another; in the end everything is as it was. */
 Test(rules, what_goes_and_comes_back_leaves_no_trace)
 {
-    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+    for (size_t i = 0; i < EXAMPLE_COUNT; i++) {
         struct fixture fixture;
-        fixture_open_example(&fixture, examples[i], NULL);
+        const char *name = examples[i].name;
+        fixture_open_example(&fixture, name, NULL);
         char *before = all_rows(&fixture);
-        for (uint32_t j = 0; j < fixture.fabric->routers_count; j++) {
-            if (sim_router_fail(fixture.sim, j, j % 2 ? SIM_KILL : SIM_STOP) != 0)
-                continue;
-            cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
-            fixture_assert_programmed(&fixture);
-            cr_assert_eq(sim_router_restart(fixture.sim, j), 0);
-            cr_assert_eq(sim_settle(fixture.sim, 3600000), 0, "%s", examples[i]);
-            char *after = all_rows(&fixture);
-            cr_expect_str_eq(after, before, "%s after %s", examples[i],
-                             fixture.fabric->routers[j].name);
-            free(after);
-        }
-        fixture_assert_programmed(&fixture);
+        unsigned boxes = try_routers(&fixture, before, name);
+        cr_expect_eq(boxes, examples[i].boxes, "%s: %u boxes", name, boxes);
+        unsigned instances = try_instances(&fixture, before, name);
+        cr_expect_eq(instances, examples[i].instances, "%s: %u instances", name, instances);
         free(before);
         fixture_close(&fixture);
     }
@@ -208,18 +263,18 @@ Test(rules, modes_agree_where_no_quirk_applies)
         "  own_route_to_originator: false, single_er_path: false, independent_hash: false,\n"
         "  transparent_ttl: false, silent_drops: false, two_octet_asn: false, no_ipv6: false,\n"
         "  no_md5: false, no_bfd: false}\n";
-    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+    for (size_t i = 0; i < EXAMPLE_COUNT; i++) {
         struct fixture native, other;
-        if (strcmp(examples[i], "multi-region-flat") == 0) /* has quirks of its own */
+        if (!examples[i].both_modes)
             continue;
         const struct fixture_edit edits[] = {{"mode: native\n", azure}, {0}};
-        fixture_open_example(&native, examples[i], NULL);
+        fixture_open_example(&native, examples[i].name, NULL);
         char *want = all_rows(&native);
         fixture_close(&native);
-        fixture_open_example(&other, examples[i], edits);
+        fixture_open_example(&other, examples[i].name, edits);
         char *have = all_rows(&other);
         fixture_close(&other);
-        cr_expect_str_eq(have, want, "%s", examples[i]);
+        cr_expect_str_eq(have, want, "%s", examples[i].name);
         free(have);
         free(want);
     }
