@@ -140,3 +140,14 @@ int cli_follow(const struct cli_command *command, const char *path, json_t *requ
         close(fd);
     return code;
 }
+
+const char *ask_text(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+    return text ? text : "";
+}
+
+long long ask_count(const json_t *row, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(row, key));
+}

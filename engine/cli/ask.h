@@ -20,4 +20,8 @@ int cli_follow(const struct cli_command *command, const char *path, json_t *requ
 /* A connection to the engine; -1 after an error that was said. */
 int cli_connect(const struct cli_command *command, const char *path);
 
+/* Values of such a document's objects: "" and 0 where the key is missing. */
+const char *ask_text(const json_t *row, const char *key);
+long long ask_count(const json_t *row, const char *key);
+
 #endif

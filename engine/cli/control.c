@@ -10,24 +10,25 @@
 #include "engine/cli/command.h"
 #include "engine/cli/report.h"
 
-static long long count_of(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
-
 /* --- Verbs ------------------------------------------------------------------------------------ */
+
+/* Without an answer, or with one that is wanted as it is, there is no more to do: drops it and gives the exit code. */
+static bool is_over(json_t *answer, bool json, int *code)
+{
+    *code = answer ? CLI_FINE : CLI_BAD_USE;
+    if (answer && json)
+        report_json(answer);
+    return !answer || json;
+}
 
 static int finish(json_t *answer, bool json, const char *text)
 {
-    if (!answer)
-        return CLI_BAD_USE;
-    if (json) {
-        report_json(answer);
-        return CLI_FINE;
-    }
-    printf("%s (%lld sessions)\n", text, count_of(answer, "sessions"));
+    int code;
+    if (is_over(answer, json, &code))
+        return code;
+    printf("%s (%lld sessions)\n", text, ask_count(answer, "sessions"));
     json_decref(answer);
-    return CLI_FINE;
+    return code;
 }
 
 static int run_refresh(int argc, char **argv)
@@ -41,7 +42,7 @@ static int run_refresh(int argc, char **argv)
         return code;
     json_t *answer =
         cli_ask(&cli_refresh, path, json_pack("{s:s, s:s}", "command", "refresh", "peer", peer));
-    if (answer && count_of(answer, "asked") == 0) {
+    if (answer && ask_count(answer, "asked") == 0) {
         json_decref(answer);
         cli_error(&cli_refresh, "no session with '%s' is up that knows route refresh", peer);
         return CLI_FOUND;
@@ -138,13 +139,9 @@ static int run_set(int argc, char **argv)
         cli_ask(&cli_set, path,
                 json_pack("{s:s, s:s, s:s, s:s}", "command", "set", "group", arguments[1],
                           "next_hop", arguments[2], "state", arguments[3]));
-    if (!answer)
-        return CLI_BAD_USE;
-    if (json) {
-        report_json(answer);
-        return CLI_FINE;
-    }
-    printf("%s is %s in %lld groups\n", arguments[2], arguments[3], count_of(answer, "groups"));
+    if (is_over(answer, json, &code))
+        return code;
+    printf("%s is %s in %lld groups\n", arguments[2], arguments[3], ask_count(answer, "groups"));
     json_decref(answer);
     return CLI_FINE;
 }
@@ -159,7 +156,8 @@ const struct cli_command cli_set = {
         "NEXT_HOP  the address of a member: an NVA, a gateway, a backend\n\n"
         "  down    it is out at once, whatever its sessions and probes say; other members' flows\n"
         "          stay where they are\n"
-        "  drain   it gets no bucket of flows more, and keeps each that it has until that falls idle or\n"
+        "  drain   it gets no bucket of flows more, and keeps each that it has until that falls "
+        "idle or\n"
         "          its time is over: as ecmp.sticky of the file says, else 60 s and 10 minutes\n"
         "  up      its sessions and probes decide again; it takes back only its own flows\n\n"
         "What was said of a single group is forgotten with the group; of 'all' it stays until it "

@@ -13,17 +13,6 @@
 #include "engine/cli/table.h"
 #include "engine/live/report.h"
 
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
-static long long count_of(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
-
 /* --- Control plane ---------------------------------------------------------------------------- */
 
 static void print_peers(const json_t *answer)
@@ -36,10 +25,10 @@ static void print_peers(const json_t *answer)
     json_array_foreach(json_object_get(answer, "sessions"), i, row)
     {
         table_row(&table, "%s/%lld|%s|%s|%lld|%s|%lld|%lld|%s",
-                  text_of(row, json_object_get(row, "gateway") ? "gateway" : "route_server"),
-                  count_of(row, "instance"), text_of(row, "peer"), text_of(row, "address"),
-                  count_of(row, "asn"), text_of(row, "state"), count_of(row, "learned"),
-                  count_of(row, "advertised"), text_of(row, "reason"));
+                  ask_text(row, json_object_get(row, "gateway") ? "gateway" : "route_server"),
+                  ask_count(row, "instance"), ask_text(row, "peer"), ask_text(row, "address"),
+                  ask_count(row, "asn"), ask_text(row, "state"), ask_count(row, "learned"),
+                  ask_count(row, "advertised"), ask_text(row, "reason"));
     }
     table_end(&table, stdout, 0);
 }
@@ -68,12 +57,12 @@ static void print_routes(const json_t *answer)
         const char *prefix =
             json_string_value(json_array_get(json_object_get(row, "addressPrefix"), 0));
         if (json_array_size(hops) == 0)
-            table_row(&table, "%s|%s|%s|%s|", text_of(row, "source"), text_of(row, "state"),
-                      prefix ? prefix : "", text_of(row, "nextHopType"));
+            table_row(&table, "%s|%s|%s|%s|", ask_text(row, "source"), ask_text(row, "state"),
+                      prefix ? prefix : "", ask_text(row, "nextHopType"));
         json_array_foreach(hops, j, hop)
         {
-            table_row(&table, "%s|%s|%s|%s|%s", text_of(row, "source"), text_of(row, "state"),
-                      prefix ? prefix : "", text_of(row, "nextHopType"), json_string_value(hop));
+            table_row(&table, "%s|%s|%s|%s|%s", ask_text(row, "source"), ask_text(row, "state"),
+                      prefix ? prefix : "", ask_text(row, "nextHopType"), json_string_value(hop));
         }
     }
     table_end(&table, stdout, 0);
@@ -93,8 +82,8 @@ static void print_session_rows(const json_t *answer)
         json_array_foreach(rows, i, row)
         {
             table_row(&table, "%s|%s|%s|%s|%s|%s", key + strlen("RouteServiceRole_"),
-                      text_of(row, "network"), text_of(row, "nextHop"), text_of(row, "asPath"),
-                      text_of(row, "origin"), text_of(row, "verdict"));
+                      ask_text(row, "network"), ask_text(row, "nextHop"), ask_text(row, "asPath"),
+                      ask_text(row, "origin"), ask_text(row, "verdict"));
         }
     }
     table_end(&table, stdout, 0);

@@ -3,29 +3,19 @@
 
 #include <stdio.h>
 
+#include "engine/cli/ask.h"
 #include "engine/cli/table.h"
-
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
-static long long count_of(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
 
 /* --- Groups ----------------------------------------------------------------------------------- */
 
 static void add_member(struct table *table, const json_t *group, const json_t *member)
 {
-    const char *nic = text_of(member, "nic"), *reason = text_of(member, "reason");
-    table_row(table, "%lld|%s|%s|%s|%lld|%s%s%s|%lld|%lld|%lld", count_of(group, "group"),
-              text_of(group, "kind"), text_of(member, "next_hop"),
-              *nic ? nic : text_of(member, "load_balancer"), count_of(member, "weight"),
-              text_of(member, "state"), *reason ? ", " : "", reason, count_of(member, "buckets"),
-              count_of(member, "packets"), count_of(member, "bytes"));
+    const char *nic = ask_text(member, "nic"), *reason = ask_text(member, "reason");
+    table_row(table, "%lld|%s|%s|%s|%lld|%s%s%s|%lld|%lld|%lld", ask_count(group, "group"),
+              ask_text(group, "kind"), ask_text(member, "next_hop"),
+              *nic ? nic : ask_text(member, "load_balancer"), ask_count(member, "weight"),
+              ask_text(member, "state"), *reason ? ", " : "", reason, ask_count(member, "buckets"),
+              ask_count(member, "packets"), ask_count(member, "bytes"));
 }
 
 static void add_group(struct table *table, const json_t *group)
@@ -34,8 +24,8 @@ static void add_group(struct table *table, const json_t *group)
     json_t *member;
     const json_t *members = json_object_get(group, "members");
     if (json_array_size(members) == 0)
-        table_row(table, "%lld|%s|%s|||||| ", count_of(group, "group"), text_of(group, "kind"),
-                  text_of(group, "vnet"));
+        table_row(table, "%lld|%s|%s|||||| ", ask_count(group, "group"), ask_text(group, "kind"),
+                  ask_text(group, "vnet"));
     json_array_foreach(members, i, member)
     {
         add_member(table, group, member);
@@ -70,17 +60,17 @@ void show_print_ports(const json_t *answer)
         return;
     json_array_foreach(json_object_get(answer, "ports"), i, port)
     {
-        table_row(&table, "%s|%s||%lld||%lld|||%lld|%lld", text_of(port, "port"),
+        table_row(&table, "%s|%s||%lld||%lld|||%lld|%lld", ask_text(port, "port"),
                   json_is_true(json_object_get(port, "link_up")) ? "up" : "down",
-                  count_of(port, "rx_packets"), count_of(port, "tx_packets"),
-                  count_of(port, "rx_missed"),
-                  count_of(port, "rx_errors") + count_of(port, "tx_errors"));
+                  ask_count(port, "rx_packets"), ask_count(port, "tx_packets"),
+                  ask_count(port, "rx_missed"),
+                  ask_count(port, "rx_errors") + ask_count(port, "tx_errors"));
         json_array_foreach(json_object_get(port, "queues"), j, queue)
         {
-            table_row(&table, "||%lld|%lld|%lld|%lld|%lld|%lld||", count_of(queue, "queue"),
-                      count_of(queue, "rx_packets"), count_of(queue, "rx_bytes"),
-                      count_of(queue, "tx_packets"), count_of(queue, "tx_bytes"),
-                      count_of(queue, "tx_refused"));
+            table_row(&table, "||%lld|%lld|%lld|%lld|%lld|%lld||", ask_count(queue, "queue"),
+                      ask_count(queue, "rx_packets"), ask_count(queue, "rx_bytes"),
+                      ask_count(queue, "tx_packets"), ask_count(queue, "tx_bytes"),
+                      ask_count(queue, "tx_refused"));
         }
     }
     table_end(&table, stdout, 0);
@@ -96,9 +86,10 @@ static void print_nics(const json_t *rows)
         return;
     json_array_foreach(rows, i, row)
     {
-        const char *name = text_of(row, "nic");
-        table_row(&table, "%s|%lld|%lld|%lld||", *name ? name : "(none)", count_of(row, "received"),
-                  count_of(row, "forwarded"), count_of(row, "answered"));
+        const char *name = ask_text(row, "nic");
+        table_row(&table, "%s|%lld|%lld|%lld||", *name ? name : "(none)",
+                  ask_count(row, "received"), ask_count(row, "forwarded"),
+                  ask_count(row, "answered"));
         json_object_foreach(json_object_get(row, "dropped"), reason, n)
         {
             table_row(&table, "||||%s|%lld", reason, (long long)json_integer_value(n));
@@ -117,8 +108,8 @@ static void print_members(const json_t *rows)
     putchar('\n');
     json_array_foreach(rows, i, row)
     {
-        table_row(&table, "%lld|%s|%lld|%lld", count_of(row, "group"), text_of(row, "next_hop"),
-                  count_of(row, "packets"), count_of(row, "bytes"));
+        table_row(&table, "%lld|%s|%lld|%lld", ask_count(row, "group"), ask_text(row, "next_hop"),
+                  ask_count(row, "packets"), ask_count(row, "bytes"));
     }
     table_end(&table, stdout, 0);
 }
@@ -133,9 +124,9 @@ void show_print_counters(const json_t *answer)
         putchar('\n');
         show_print_ports(answer);
     }
-    printf(
-        "\nreceived %lld = forwarded %lld + answered %lld + dropped:", count_of(answer, "received"),
-        count_of(answer, "forwarded"), count_of(answer, "answered"));
+    printf("\nreceived %lld = forwarded %lld + answered %lld + dropped:",
+           ask_count(answer, "received"), ask_count(answer, "forwarded"),
+           ask_count(answer, "answered"));
     json_object_foreach(json_object_get(answer, "dropped"), reason, n)
     {
         printf(" %s %lld", reason, (long long)json_integer_value(n));
@@ -148,23 +139,23 @@ void show_print_counters(const json_t *answer)
 void show_print_flow(const json_t *answer)
 {
     const json_t *group = json_object_get(answer, "group");
-    const char *reason = text_of(answer, "reason"), *to = text_of(answer, "to_nic");
-    const char *backend = text_of(answer, "backend");
+    const char *reason = ask_text(answer, "reason"), *to = ask_text(answer, "to_nic");
+    const char *backend = ask_text(answer, "backend");
     struct table table;
-    printf("%s -> %s, protocol %lld, ports %lld -> %lld, sent by %s\n", text_of(answer, "source"),
-           text_of(answer, "destination"), count_of(answer, "protocol"),
-           count_of(answer, "source_port"), count_of(answer, "destination_port"),
-           text_of(answer, "nic"));
-    printf("%s%s%s%s%s", text_of(answer, "verdict"), *reason ? ": " : "", reason,
+    printf("%s -> %s, protocol %lld, ports %lld -> %lld, sent by %s\n", ask_text(answer, "source"),
+           ask_text(answer, "destination"), ask_count(answer, "protocol"),
+           ask_count(answer, "source_port"), ask_count(answer, "destination_port"),
+           ask_text(answer, "nic"));
+    printf("%s%s%s%s%s", ask_text(answer, "verdict"), *reason ? ": " : "", reason,
            *to ? " to NIC " : "", to);
     printf("%s%s\n", *backend ? ", backend " : "", backend);
     if (!json_is_object(group))
         return;
-    printf("route %s leads to group %lld", text_of(answer, "matched"), count_of(group, "group"));
-    if (*text_of(answer, "next_hop"))
+    printf("route %s leads to group %lld", ask_text(answer, "matched"), ask_count(group, "group"));
+    if (*ask_text(answer, "next_hop"))
         printf(": hash 0x%08llx, bucket %lld of %lld, member %s",
-               (unsigned long long)count_of(answer, "hash"), count_of(answer, "bucket"),
-               count_of(group, "buckets"), text_of(answer, "next_hop"));
+               (unsigned long long)ask_count(answer, "hash"), ask_count(answer, "bucket"),
+               ask_count(group, "buckets"), ask_text(answer, "next_hop"));
     putchar('\n');
     if (table_begin(&table, GROUP_COLUMNS))
         return;
