@@ -22,6 +22,7 @@ struct entry {
     void *user;
     uint64_t deadline_us;
     size_t at;
+    bool retired; /* stopped for good: the next session of its path takes its place */
 };
 
 struct bfd_table {
@@ -198,11 +199,46 @@ static void insert(struct bfd_table *table, struct entry *entry)
     touched(entry);
 }
 
+static int make_session(struct entry *entry, uint32_t interval_us, uint8_t multiplier,
+                        struct bfd_session **session)
+{
+    struct bfd_session_config config = {
+        .discriminator = entry->discriminator,
+        .interval_us = interval_us,
+        .multiplier = multiplier,
+        .seed = next_random(entry->table),
+        .changed = on_changed,
+        .context = entry,
+    };
+    return bfd_session_create(&config, session);
+}
+
+/* In place of one that retired: its discriminator stays, its timers and its user do not. */
+static int renew(struct entry *entry, uint32_t interval_us, uint8_t multiplier, void *user)
+{
+    struct bfd_session *session;
+    int error = make_session(entry, interval_us, multiplier, &session);
+    if (error) {
+        return error;
+    }
+    bfd_session_destroy(entry->session);
+    entry->session = session;
+    entry->user = user;
+    entry->retired = false;
+    touched(entry);
+    return 0;
+}
+
 int bfd_table_add(struct bfd_table *table, const struct bfd_path *path, uint32_t interval_us,
                   uint8_t multiplier, void *user, const struct bfd_session **session)
 {
-    if (find_path(table, path) != NULL) {
-        return -EEXIST;
+    struct entry *entry = find_path(table, path);
+    if (entry != NULL) {
+        int error = entry->retired ? renew(entry, interval_us, multiplier, user) : -EEXIST;
+        if (!error) {
+            *session = entry->session;
+        }
+        return error;
     }
     if (table->count == BFD_TABLE_MAX) {
         return -ENOSPC;
@@ -211,21 +247,13 @@ int bfd_table_add(struct bfd_table *table, const struct bfd_path *path, uint32_t
     if (reserve(&table->entries, n) || reserve(&table->by_path, n) || reserve(&table->heap, n)) {
         return -ENOMEM;
     }
-    struct entry *entry = calloc(1, sizeof *entry);
+    entry = calloc(1, sizeof *entry);
     if (entry == NULL) {
         return -ENOMEM;
     }
     *entry = (struct entry){.table = table, .path = *path, .user = user};
     entry->discriminator = choose_discriminator(table);
-    struct bfd_session_config config = {
-        .discriminator = entry->discriminator,
-        .interval_us = interval_us,
-        .multiplier = multiplier,
-        .seed = next_random(table),
-        .changed = on_changed,
-        .context = entry,
-    };
-    int error = bfd_session_create(&config, &entry->session);
+    int error = make_session(entry, interval_us, multiplier, &entry->session);
     if (error) {
         free(entry);
         return error;
@@ -253,6 +281,12 @@ void bfd_table_stop(struct bfd_table *table, const struct bfd_session *session, 
     struct entry *entry = entry_of(table, session);
     bfd_session_stop(entry->session, now_us);
     touched(entry);
+}
+
+void bfd_table_retire(struct bfd_table *table, const struct bfd_session *session, uint64_t now_us)
+{
+    entry_of(table, session)->retired = true;
+    bfd_table_stop(table, session, now_us);
 }
 
 void bfd_table_stop_all(struct bfd_table *table, uint64_t now_us)

@@ -41,6 +41,8 @@ int bfd_table_add(struct bfd_table *table, const struct bfd_path *path, uint32_t
 void bfd_table_start(struct bfd_table *table, const struct bfd_session *session, uint64_t now_us,
                      uint64_t delay_us);
 void bfd_table_stop(struct bfd_table *table, const struct bfd_session *session, uint64_t now_us);
+/* Stops it for good: bfd_table_add() may make another one of its path from now on, whereby this one ends to be. */
+void bfd_table_retire(struct bfd_table *table, const struct bfd_session *session, uint64_t now_us);
 void bfd_table_stop_all(struct bfd_table *table, uint64_t now_us);
 
 /* A datagram that came to path->local from path->remote, to the port of path->multihop; ttl: its

@@ -211,6 +211,8 @@ static void complete_nics(struct fabric *fabric)
     }
     for (uint32_t i = 0; i < fabric->load_balancers_count; i++)
         complete_load_balancer(fabric, &fabric->load_balancers[i]);
+    for (uint32_t i = 0; i < fabric->routers_count; i++)
+        fabric->routers[i].number = i;
     /* A NIC that two routers claim is an error that the checks tell; here the first one has it. */
     for (uint32_t i = 0; i < fabric->routers_count; i++)
         for (uint32_t j = 0; j < fabric->routers[i].nic_count; j++)

@@ -130,6 +130,29 @@ static void take_problems(struct fabric_loader *loader, struct fabric_problems *
     fabric_problems_free(problems);
 }
 
+/* What is made of a router's number, as an address, stays its own while others come and go. A router that comes back
+ * is who it was. */
+static void number_routers(const struct fabric_drill *drill, struct fabric *stage)
+{
+    uint32_t next = 0;
+
+    for (uint32_t i = 0; i < drill->stage_count; i++)
+        for (uint32_t j = 0; j < drill->stages[i]->routers_count; j++)
+            if (drill->stages[i]->routers[j].number >= next)
+                next = drill->stages[i]->routers[j].number + 1;
+    for (uint32_t i = 0; i < stage->routers_count; i++) {
+        uint32_t known = FABRIC_NONE;
+
+        for (uint32_t j = drill->stage_count; j-- > 0 && known == FABRIC_NONE;) {
+            known = fabric_find_router(drill->stages[j], stage->routers[i].name);
+            if (known != FABRIC_NONE)
+                stage->routers[i].number = drill->stages[j]->routers[known].number;
+        }
+        if (known == FABRIC_NONE)
+            stage->routers[i].number = next++;
+    }
+}
+
 static bool load_stage(struct fabric_loader *loader, struct fabric_drill *drill,
                        const char *fabric_path, const struct fabric_edits *edits)
 {
@@ -137,8 +160,10 @@ static bool load_stage(struct fabric_loader *loader, struct fabric_drill *drill,
     struct fabric *stage = fabric_load_edited(fabric_path, loader->reader, edits, &problems);
 
     take_problems(loader, &problems, drill->stage_count == 0);
-    if (stage)
+    if (stage) {
+        number_routers(drill, stage);
         drill->stages[drill->stage_count++] = stage;
+    }
     return stage != NULL;
 }
 

@@ -1,5 +1,6 @@
 /*
- * Which changes of the fabric a drill may make: those that leave its BGP sessions where they are.
+ * Which changes of the fabric a drill may make: those of objects that the twin lets come and go, while what both
+ * readings have stays where it is.
  */
 #include "engine/fabric/drill_loader.h"
 #include "engine/fabric/gateway.h"
@@ -7,38 +8,11 @@
 
 #include <string.h>
 
-/* Paths that changes may have, and all below them; a star is any one name. Who speaks BGP with whom, and from where,
- * has to stay. */
+/* Paths that changes may have, and all below them; a star is any one name. */
 static const char *const changeable[] = {
-    "nics",
-    "peerings",
-    "policies",
-    "reserved_prefixes",
-    "route_tables",
-    "service_tags",
-    "vnets",
-    "route_servers/*/peers/*/import",
-    "route_servers/*/peers/*/export",
-    "route_servers/*/peers/*/key_file",
-    "gateways/*/import",
-    "gateways/*/export",
-    "gateways/*/neighbors/*/import",
-    "gateways/*/neighbors/*/export",
-    "routers/*/originate",
-    "routers/*/blocks",
-    "routers/*/static",
-    "routers/*/stateful",
-    "routers/*/source_nat",
-    "routers/*/destination_nat",
-    "routers/*/health",
-    "routers/*/hosts",
-    "routers/*/neighbors/*/as_override",
-    "routers/*/neighbors/*/prepend",
-    "routers/*/neighbors/*/bfd",
-    "routers/*/neighbors/*/bgp",
-    "routers/*/neighbors/*/import",
-    "routers/*/neighbors/*/export",
-    "routers/*/neighbors/*/key_file",
+    "nics",         "peerings",     "policies", "reserved_prefixes",
+    "route_tables", "service_tags", "vnets",    "route_servers/*/peers",
+    "gateways",     "routers",      "tunnels",
 };
 #define CHANGEABLE_TEXT "what can is in docs/drill.md, under \"Paths of set, add and remove\""
 
@@ -91,37 +65,76 @@ static bool same_addresses(const struct fabric_nic *a, const struct fabric_nic *
 }
 
 /* Is router another neighbour of the route server, or none, in the other reading? */
-static bool moved_in_range(const struct fabric *a, const struct fabric *b, uint32_t server,
-                           uint32_t router)
+static bool moved_in_range(const struct fabric *a, uint32_t router, const struct fabric *b,
+                           uint32_t now, uint32_t server)
 {
     struct fabric_dynamic_peer before, after;
     bool was = fabric_dynamic_peers_find(a, server, router, &before);
-    return was != fabric_dynamic_peers_find(b, server, router, &after) ||
+
+    return was != fabric_dynamic_peers_find(b, server, now, &after) ||
            (was &&
             (before.range != after.range || !lpm_address_equal(&before.address, &after.address)));
 }
 
-/* Who speaks BGP, from where: routers by their NICs, route servers and gateways by their VNets. */
+/* A router of both, by its NICs. */
+static bool same_nics(const struct fabric *a, const struct fabric_router *before,
+                      const struct fabric *b, const struct fabric_router *now)
+{
+    bool same = before->nic_count == now->nic_count;
+
+    for (uint32_t i = 0; same && i < now->nic_count; i++)
+        same = same_addresses(&a->nics[before->nics[i]], &b->nics[now->nics[i]]);
+    return same;
+}
+
+static const char *moved_router(const struct fabric *a, const struct fabric *b)
+{
+    for (uint32_t i = 0; i < a->routers_count; i++) {
+        uint32_t now = fabric_find_router(b, a->routers[i].name);
+
+        if (now == FABRIC_NONE)
+            continue;
+        if (!same_nics(a, &a->routers[i], b, &b->routers[now]))
+            return a->routers[i].name;
+        for (uint32_t j = 0; j < a->route_servers_count; j++)
+            if (moved_in_range(a, i, b, now, j))
+                return a->routers[i].name;
+    }
+    return NULL;
+}
+
+static const char *moved_gateway(const struct fabric *a, const struct fabric *b)
+{
+    for (uint32_t i = 0; i < a->gateways_count; i++)
+        for (uint32_t j = 0; j < b->gateways_count; j++)
+            if (strcmp(a->gateways[i].name, b->gateways[j].name) == 0 &&
+                fabric_gateway_is_cut_off(a, i) != fabric_gateway_is_cut_off(b, j))
+                return a->gateways[i].name;
+    return NULL;
+}
+
+/* Who speaks BGP, from where: routers by their NICs, gateways by their way to the route server. */
 static const char *moved_speaker(const struct fabric *a, const struct fabric *b)
 {
-    for (uint32_t i = 0; i < a->routers_count; i++)
-        for (uint32_t j = 0; j < a->routers[i].nic_count; j++)
-            if (!same_addresses(&a->nics[a->routers[i].nics[j]], &b->nics[b->routers[i].nics[j]]))
-                return a->routers[i].name;
-    for (uint32_t i = 0; i < a->route_servers_count; i++)
-        for (uint32_t j = 0; j < a->route_servers[i].peer_count; j++)
-            if (a->route_servers[i].peers[j].router != b->route_servers[i].peers[j].router ||
-                (a->route_servers[i].peers[j].nic == FABRIC_NONE) !=
-                    (b->route_servers[i].peers[j].nic == FABRIC_NONE))
-                return a->route_servers[i].peers[j].name;
-    for (uint32_t i = 0; i < a->route_servers_count; i++)
-        for (uint32_t j = 0; j < a->routers_count; j++)
-            if (moved_in_range(a, b, i, j))
-                return a->routers[j].name;
-    for (uint32_t i = 0; i < a->gateways_count; i++)
-        if (fabric_gateway_is_cut_off(a, i) != fabric_gateway_is_cut_off(b, i))
-            return a->gateways[i].name;
-    return NULL;
+    const char *moved = moved_router(a, b);
+
+    return moved ? moved : moved_gateway(a, b);
+}
+
+/* Route servers stay. One that nobody wrote down comes and goes with the gateways of its VNet. */
+static bool check_route_servers(struct fabric_loader *loader,
+                                const struct fabric_drill_event *event, const struct fabric *a,
+                                const struct fabric *b)
+{
+    bool same = a->route_servers_count == b->route_servers_count;
+
+    for (uint32_t i = 0; same && i < a->route_servers_count; i++)
+        same = strcmp(a->route_servers[i].name, b->route_servers[i].name) == 0;
+    if (!same)
+        FABRIC_ERROR(loader, &event->place,
+                     "the first gateway of a VNet without a route server cannot come while the "
+                     "fabric runs, nor the last one go: give the VNet a route server");
+    return same;
 }
 
 void fabric_drill_check_speakers(struct fabric_loader *loader, const struct fabric_drill *drill,
@@ -129,7 +142,9 @@ void fabric_drill_check_speakers(struct fabric_loader *loader, const struct fabr
 {
     const char *moved;
 
-    if (!event->change || event->stage == 0)
+    if (!event->change || event->stage == 0 ||
+        !check_route_servers(loader, event, drill->stages[event->stage - 1],
+                             drill->stages[event->stage]))
         return;
     moved = moved_speaker(drill->stages[event->stage - 1], drill->stages[event->stage]);
     if (moved)

@@ -255,7 +255,7 @@ struct fabric_gateway_neighbor fabric_gateway_neighbor(const struct fabric *fabr
 struct lpm_address fabric_router_address(const struct fabric *fabric, uint32_t router)
 {
     const struct fabric_router *model = &fabric->routers[router];
-    uint32_t number = router + 0x8000u; /* lines between routers count from below (circuit.c) */
+    uint32_t number = model->number + 0x8000u; /* lines between routers count from below (circuit.c) */
 
     for (uint32_t i = 0; i < model->nic_count; i++)
         if (fabric->nics[model->nics[i]].addresses.n > 0)

@@ -83,7 +83,7 @@ const struct fabric_neighbor *fabric_router_names_gateway(const struct fabric *f
                                                           uint32_t router, uint32_t gateway);
 
 /* Where a modelled router speaks BGP with those outside the fabric: the first address of its NICs; of a
- * router without NICs, its `address`, or else one of 169.254.0.0/16 by its place in the file's order, as such routers have on
+ * router without NICs, its `address`, or else one of 169.254.0.0/16 by its number, as such routers have on
  * their side of a tunnel or circuit. */
 struct lpm_address fabric_router_address(const struct fabric *fabric, uint32_t router);
 

@@ -87,6 +87,11 @@ uint32_t fabric_bgp_identifier(const struct lpm_address *address);
 void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
                               struct speaker_peer_config *config);
 
+/* Do two sessions with these differ in nothing? */
+bool fabric_bgp_options_same(const struct fabric_bgp_options *a,
+                             const struct fabric_bgp_options *b);
+bool fabric_bfd_same(const struct fabric_bfd *a, const struct fabric_bfd *b);
+
 /* Makes speaker originate the route server's prefixes (fabric_originated()). Returns 0 or -errno.
  */
 int fabric_route_server_originate(const struct fabric *fabric, uint32_t route_server,

@@ -94,7 +94,7 @@ static void send_due(struct live_bfd *bfd)
     struct bfd_datagram datagram;
     while (bfd_table_output(controller_bfd(controller), now_us(), &datagram)) {
         const struct controller_peer *peer = datagram.user;
-        size_t index = (size_t)(peer - controller_peer(controller, 0));
+        size_t index = peer->number;
         const struct bfd_path *path = path_of(bfd->live, peer);
         struct live_endpoint remote = {path->remote, port_of(path), interface_of(bfd->live, peer)};
         /* No way to the peer, or a full queue: the same as a packet lost, and counted. */

@@ -2,7 +2,7 @@
  * Neighbours that the fabric file does not name (dynamic_peers): found again, added while there is room
  * for more, or put in the place of one that is away. See controller_accept().
  *
- * A neighbour is its sessions with all instances of the route server, side by side in peers[]. A speaker
+ * A neighbour is its sessions with all instances of the route server, side by side in memory and in peers[]. A speaker
  * cannot lose a peer, so what is not used any more waits for the next neighbour; there are
  * limits.peers of them at most, whoever comes and goes.
  */
@@ -32,7 +32,7 @@ static struct controller_peer *find_address(struct controller *controller,
                                             const struct applicant *applicant)
 {
     for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
+        struct controller_peer *peer = controller->peers[i];
         if (begins_neighbor(peer, applicant->route_server) &&
             lpm_address_equal(&speaker_peer_config(peer->peer)->peer_address, applicant->address))
             return peer;
@@ -77,7 +77,7 @@ static struct controller_peer *longest_away(struct controller *controller, uint3
     unsigned n = instance_count(controller, route_server);
     struct controller_peer *longest = NULL;
     for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
+        struct controller_peer *peer = controller->peers[i];
         if (begins_neighbor(peer, route_server) && is_idle(peer, n) &&
             (!longest || away_since(peer, n) < away_since(longest, n)))
             longest = peer;
@@ -89,7 +89,7 @@ static struct speaker_peer *template_of(const struct controller *controller,
                                         const struct controller_peer *peer)
 {
     for (size_t i = 0; i < controller->peer_count; i++) {
-        const struct controller_peer *other = &controller->peers[i];
+        const struct controller_peer *other = controller->peers[i];
         if (!other->accepted && other->route_server == peer->route_server &&
             other->instance == peer->instance && other->index == peer->index)
             return other->peer;
@@ -122,27 +122,34 @@ static int add(struct controller *controller, const struct applicant *applicant,
                struct controller_peer **added)
 {
     struct server *server = &controller->servers[applicant->route_server];
-    struct controller_peer *first = &controller->peers[controller->peer_count];
-    uint32_t configured = controller->fabric->route_servers[applicant->route_server].peer_count;
     unsigned n = instance_count(controller, applicant->route_server);
-    for (unsigned i = 0; i < n; i++) {
+    int error = controller_make_room(controller, n);
+    struct controller_peer *first = error ? NULL : calloc(n, sizeof(*first));
+    if (!first)
+        return -ENOMEM;
+    const uint32_t neighbor = controller_free_neighbor(controller, applicant->route_server);
+    for (unsigned i = 0; i < n && !error; i++) {
         first[i] = (struct controller_peer){
             .controller = controller,
             .speaker = server->speakers[i % server->speaker_count],
             .route_server = applicant->route_server,
             .instance = i,
-            .neighbor = configured + server->accepted,
+            .neighbor = neighbor,
+            .number = controller->made_count + i,
             .accepted = true,
             .gateway = FABRIC_NONE,
         };
-        int error = take(controller, &first[i], applicant, now_ms);
-        if (error) {
-            /* What the speaker has by now cannot be taken back, nor used by another. */
-            server->closed = i > 0;
-            return error;
-        }
+        error = take(controller, &first[i], applicant, now_ms);
+        server->closed |=
+            error &&
+            i > 0; /* what the speaker has by now cannot be taken back, nor used by another */
     }
-    controller->peer_count += n;
+    for (unsigned i = 0; i < n; i++)
+        controller->made[controller->made_count++] = i == 0 ? first : NULL;
+    if (error)
+        return error;
+    for (unsigned i = 0; i < n; i++)
+        controller->peers[controller->peer_count++] = &first[i];
     server->accepted++;
     *added = first;
     return 0;
@@ -151,7 +158,7 @@ static int add(struct controller *controller, const struct applicant *applicant,
 static bool is_known(const struct controller *controller, const struct lpm_address *address)
 {
     for (size_t i = 0; i < controller->peer_count; i++)
-        if (lpm_address_equal(&speaker_peer_config(controller->peers[i].peer)->peer_address,
+        if (lpm_address_equal(&speaker_peer_config(controller->peers[i]->peer)->peer_address,
                               address))
             return true;
     return false;
@@ -212,7 +219,7 @@ int controller_accept(struct controller *controller, uint32_t route_server, uint
         peer = peer ? peer : longest_away(controller, route_server);
         error = peer ? replace(controller, peer, &applicant, now_ms) : -ENOSPC;
     }
-    if (!error)
-        *first = (size_t)(peer - controller->peers);
+    for (*first = 0; !error && controller->peers[*first] != peer;)
+        ++*first;
     return error;
 }

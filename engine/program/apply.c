@@ -131,7 +131,7 @@ static int check_sessions(const struct controller *controller, const struct fabr
                           char error[DP_ERROR_TEXT])
 {
     for (size_t i = 0; i < controller->peer_count; i++) {
-        const struct controller_peer *peer = &controller->peers[i];
+        const struct controller_peer *peer = controller->peers[i];
         if (peer->accepted)
             continue;
         struct speaker_peer_config was = fabric_route_server_peer(
@@ -179,25 +179,35 @@ static int check_gateways(const struct fabric *was, const struct fabric *is,
     return 0;
 }
 
-int controller_apply_begin(struct controller *controller, const struct fabric *with,
-                           char error[DP_ERROR_TEXT])
+static int begin(struct controller *controller, const struct fabric *with,
+                 char error[DP_ERROR_TEXT])
 {
     struct program *program = controller->program;
-    if (controller->next) {
-        snprintf(error, DP_ERROR_TEXT, "another reading of the fabric is being applied");
-        return -EBUSY;
-    }
-    int wrong = check_sessions(controller, with, error);
-    if (!wrong)
-        wrong = check_gateways(controller->fabric, with, error);
-    if (wrong)
-        return wrong;
     controller->next =
         program_create_aside(with, program->bgp, program->forwarding, program, error);
     if (!controller->next)
         return -errno;
     controller->next_fabric = with;
     return 0;
+}
+
+static int check_free(const struct controller *controller, char error[DP_ERROR_TEXT])
+{
+    if (!controller->next)
+        return 0;
+    snprintf(error, DP_ERROR_TEXT, "another reading of the fabric is being applied");
+    return -EBUSY;
+}
+
+int controller_apply_begin(struct controller *controller, const struct fabric *with,
+                           char error[DP_ERROR_TEXT])
+{
+    int wrong = check_free(controller, error);
+    if (!wrong)
+        wrong = check_sessions(controller, with, error);
+    if (!wrong)
+        wrong = check_gateways(controller->fabric, with, error);
+    return wrong ? wrong : begin(controller, with, error);
 }
 
 /* A reading that is in force cannot fail any more but for memory; then peers hear of it late. */
@@ -209,12 +219,12 @@ static int follow(struct controller *controller, const struct fabric *with,
         snprintf(error, DP_ERROR_TEXT, "what the route servers announce cannot be changed: %s",
                  strerror(-failed));
     controller->fabric = with;
-    gateways_follow(controller->gateways, with);
     watch_follow(controller->watch, with);
     return failed;
 }
 
-int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT])
+/* 1: more of it. 0: the new program is in force. */
+static int step(struct controller *controller, char error[DP_ERROR_TEXT])
 {
     struct program *next = controller->next;
     int failed = program_flush(next);
@@ -226,8 +236,16 @@ int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEX
         program_discard(next);
         return failed;
     }
-    failed = take_over(controller->program, next, error);
-    return failed ? failed : follow(controller, controller->next_fabric, error);
+    return take_over(controller->program, next, error);
+}
+
+int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT])
+{
+    int more = step(controller, error);
+    if (more)
+        return more;
+    gateways_take(controller->gateways, controller->next_fabric);
+    return follow(controller, controller->next_fabric, error);
 }
 
 void controller_apply_cancel(struct controller *controller)
@@ -236,14 +254,24 @@ void controller_apply_cancel(struct controller *controller)
     controller->next = NULL;
 }
 
-int controller_apply(struct controller *controller, const struct fabric *with,
+int controller_apply(struct controller *controller, const struct fabric *with, uint64_t now_ms,
                      char error[DP_ERROR_TEXT])
 {
-    int more = controller_apply_begin(controller, with, error);
+    int more = check_free(controller, error);
+    if (!more)
+        more = begin(controller, with, error);
     if (more)
         return more;
     do {
-        more = controller_apply_step(controller, error);
+        more = step(controller, error);
     } while (more > 0);
-    return more;
+    if (more)
+        return more;
+    int failed = gateways_follow(controller->gateways, with, now_ms);
+    if (!failed)
+        failed = controller_follow_peers(controller, with, now_ms);
+    if (failed)
+        snprintf(error, DP_ERROR_TEXT, "sessions cannot be changed: %s", strerror(-failed));
+    int told = follow(controller, with, error);
+    return failed ? failed : told;
 }

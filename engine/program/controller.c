@@ -70,7 +70,7 @@ static bool neighbor_reachable(const struct controller_peer *peer)
 {
     const struct controller *controller = peer->controller;
     for (size_t i = 0; i < controller->peer_count; i++) {
-        const struct controller_peer *other = &controller->peers[i];
+        const struct controller_peer *other = controller->peers[i];
         if (other->route_server == peer->route_server && other->neighbor == peer->neighbor &&
             (other->established || other->retained) && !other->bfd_failed)
             return true;
@@ -131,7 +131,8 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     peer->retained = speaker_peer_retained(speaker_peer);
     peer->bfd_failed = false;
     follow_session(peer, bgp_session_since(speaker_peer_session(speaker_peer)) * 1000);
-    note_reachability(peer, was_reachable);
+    if (!peer->gone)
+        note_reachability(peer, was_reachable);
     if (controller->watch)
         watch_session(controller->watch, peer, was_up, state, reason);
     if (controller->shell.peer_changed)
@@ -229,47 +230,76 @@ static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
 }
 
 /* An instance without an address of the peer's family has no session with it. */
-static int add_bfd(struct controller_peer *peer)
+static int add_bfd(struct controller_peer *peer, const struct fabric *fabric)
 {
     struct bfd_table *table = peer->controller->bfd;
     const struct fabric_bfd *bfd =
-        &peer->controller->fabric->route_servers[peer->route_server].peers[peer->index].bfd;
-    const struct bfd_path path = {fabric_route_server_local(peer->controller->fabric,
-                                                            peer->route_server, peer->instance,
-                                                            peer->index),
-                                  *address_of(peer), bfd->multihop};
+        &fabric->route_servers[peer->route_server].peers[peer->index].bfd;
+    const struct bfd_path path = {
+        fabric_route_server_local(fabric, peer->route_server, peer->instance, peer->index),
+        *address_of(peer), bfd->multihop};
     if (!bfd->enabled || path.local.family != path.remote.family)
         return 0;
     return bfd_table_add(table, &path, bfd->interval_ms * 1000, (uint8_t)bfd->multiplier, peer,
                          &peer->bfd);
 }
 
+int controller_make_room(struct controller *controller, size_t n)
+{
+    void *grown = realloc(controller->made,
+                          (controller->made_count + n + 1) * sizeof(struct controller_peer *));
+    if (!grown)
+        return -ENOMEM;
+    controller->made = grown;
+    return 0;
+}
+
+int controller_add_peer(struct controller *controller, const struct fabric *fabric,
+                        uint32_t route_server, unsigned instance, uint32_t index,
+                        struct controller_peer **added)
+{
+    struct server *server = &controller->servers[route_server];
+    struct controller_peer *peer = calloc(1, sizeof(*peer));
+    if (!peer)
+        return -ENOMEM;
+    *peer = (struct controller_peer){
+        .controller = controller,
+        .speaker = server->speakers[instance % server->speaker_count],
+        .route_server = route_server,
+        .instance = instance,
+        .index = index,
+        .gateway = FABRIC_NONE,
+        .number = controller->made_count,
+    };
+    struct speaker_peer_config config =
+        fabric_route_server_peer(fabric, route_server, instance, index);
+    config.user = peer;
+    int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
+    if (error) {
+        free(peer);
+        return error;
+    }
+    controller->made[controller->made_count++] = peer;
+    *added = peer;
+    return add_bfd(peer, fabric);
+}
+
 static int add_peers(struct controller *controller, struct server *server)
 {
     const struct fabric_route_server *model = &controller->fabric->route_servers[server->index];
-    for (unsigned instance = 0; instance < model->instance_count; instance++) {
-        for (uint32_t i = 0; i < model->peer_count; i++) {
-            struct controller_peer *peer = &controller->peers[controller->peer_count++];
-            *peer = (struct controller_peer){
-                .controller = controller,
-                .speaker = server->speakers[instance % server->speaker_count],
-                .route_server = server->index,
-                .instance = instance,
-                .index = i,
-                .neighbor = i,
-                .gateway = FABRIC_NONE,
-            };
-            struct speaker_peer_config config =
-                fabric_route_server_peer(controller->fabric, server->index, instance, i);
-            config.user = peer;
-            int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
-            if (!error)
-                error = add_bfd(peer);
-            if (error)
-                return error;
+    int error = controller_make_room(controller, (size_t)model->instance_count * model->peer_count);
+    for (unsigned instance = 0; instance < model->instance_count && !error; instance++) {
+        for (uint32_t i = 0; i < model->peer_count && !error; i++) {
+            struct controller_peer **peer = &controller->peers[controller->peer_count];
+            error = controller_add_peer(controller, controller->fabric, server->index, instance, i,
+                                        peer);
+            if (!error) {
+                (*peer)->neighbor = i;
+                controller->peer_count++;
+            }
         }
     }
-    return 0;
+    return error;
 }
 
 static int open_server(struct controller *controller, uint32_t index)
@@ -309,7 +339,7 @@ static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT]
         peers += (size_t)fabric->route_servers[i].instance_count *
                  fabric_route_server_neighbors(fabric, i);
     controller->servers = calloc(fabric->route_servers_count + 1, sizeof(*controller->servers));
-    controller->peers = calloc(peers + 1, sizeof(*controller->peers));
+    controller->peers = calloc(peers + 1, sizeof(struct controller_peer *));
     controller->peer_capacity = peers;
     const struct bfd_table_config bfd = {controller->shell.seed, on_bfd_changed, controller};
     controller->bfd = bfd_table_create(&bfd);
@@ -328,18 +358,6 @@ static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT]
     return 0;
 }
 
-static const struct fabric_bgp_peer *peer_named(const struct fabric *fabric, const char *server,
-                                                const char *name)
-{
-    uint32_t index = fabric_find_route_server(fabric, server);
-    if (index == FABRIC_NONE)
-        return NULL;
-    for (uint32_t i = 0; i < fabric->route_servers[index].peer_count; i++)
-        if (strcmp(fabric->route_servers[index].peers[i].name, name) == 0)
-            return &fabric->route_servers[index].peers[i];
-    return NULL;
-}
-
 int controller_set_policies(struct controller *controller, const struct fabric *with,
                             uint64_t now_ms, unsigned *missing)
 {
@@ -353,11 +371,8 @@ int controller_set_policies(struct controller *controller, const struct fabric *
         return error;
     }
     for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
-        const struct fabric_route_server *server =
-            &controller->fabric->route_servers[peer->route_server];
-        const struct fabric_bgp_peer *model =
-            peer_named(with, server->name, server->peers[peer->index].name);
+        struct controller_peer *peer = controller->peers[i];
+        const struct fabric_bgp_peer *model = controller_peer_in(with, controller->fabric, peer);
         if (model)
             speaker_peer_set_policies(peer->speaker, peer->peer,
                                       fabric_policy_named(policies, model->import_policy),
@@ -453,8 +468,11 @@ void controller_destroy(struct controller *controller)
     bfd_table_destroy(controller->bfd);
     probes_destroy(controller->probes);
     watch_destroy(controller->watch);
+    for (size_t i = 0; i < controller->made_count; i++)
+        free(controller->made[i]);
     free(controller->servers);
     free(controller->peers);
+    free(controller->made);
     free(controller);
 }
 
@@ -477,8 +495,8 @@ size_t controller_request_refresh(struct controller *controller, uint64_t now_ms
 {
     size_t asked = 0;
     for (size_t i = 0; i < controller->peer_count; i++)
-        asked += speaker_peer_request_refresh(controller->peers[i].speaker,
-                                              controller->peers[i].peer, now_ms) == 0;
+        asked += speaker_peer_request_refresh(controller->peers[i]->speaker,
+                                              controller->peers[i]->peer, now_ms) == 0;
     for (size_t i = 0; i < controller_gateway_peer_count(controller); i++) {
         struct controller_peer *peer = controller_gateway_peer(controller, i);
         asked += speaker_peer_request_refresh(peer->speaker, peer->peer, now_ms) == 0;
@@ -502,7 +520,7 @@ size_t controller_refresh_peer(struct controller *controller, const char *name, 
     size_t asked = 0;
     *sessions = 0;
     for (size_t i = 0; i < controller->peer_count; i++)
-        refresh_named(&controller->peers[i], name, now_ms, sessions, &asked);
+        refresh_named(controller->peers[i], name, now_ms, sessions, &asked);
     for (size_t i = 0; i < controller_gateway_peer_count(controller); i++)
         refresh_named(controller_gateway_peer(controller, i), name, now_ms, sessions, &asked);
     return asked;
@@ -513,7 +531,7 @@ size_t controller_restart_instance(struct controller *controller, uint32_t route
 {
     size_t n = 0;
     for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
+        struct controller_peer *peer = controller->peers[i];
         if (peer->route_server != route_server || peer->instance != instance)
             continue;
         speaker_peer_abandon(peer->speaker, peer->peer, pause_ms, now_ms);
@@ -524,8 +542,12 @@ size_t controller_restart_instance(struct controller *controller, uint32_t route
 
 void controller_start(struct controller *controller, uint64_t now_ms)
 {
-    for (size_t i = 0; i < controller->peer_count; i++)
-        speaker_peer_start(controller->peers[i].speaker, controller->peers[i].peer, now_ms);
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = controller->peers[i];
+        if (!peer->started)
+            speaker_peer_start(peer->speaker, peer->peer, now_ms);
+        peer->started = true;
+    }
     gateways_start(controller->gateways, now_ms);
 }
 
@@ -534,7 +556,7 @@ void controller_stop(struct controller *controller, const char *message, uint64_
 {
     bfd_table_stop_all(controller->bfd, now_ms * 1000);
     for (size_t i = 0; i < controller->peer_count; i++)
-        speaker_peer_shut_down(controller->peers[i].speaker, controller->peers[i].peer,
+        speaker_peer_shut_down(controller->peers[i]->speaker, controller->peers[i]->peer,
                                BGP_CEASE_SHUTDOWN, message, now_ms);
     gateways_stop(controller->gateways, now_ms);
 }
@@ -551,7 +573,7 @@ unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms)
         return 0;
     controller->bfd_close_due = false;
     for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = &controller->peers[i];
+        struct controller_peer *peer = controller->peers[i];
         if (!peer->bfd_close_due)
             continue;
         peer->bfd_close_due = false;
@@ -635,9 +657,14 @@ size_t controller_peer_capacity(const struct controller *controller)
     return controller->peer_capacity;
 }
 
+size_t controller_peer_numbers(const struct controller *controller)
+{
+    return controller->made_count;
+}
+
 struct controller_peer *controller_peer(struct controller *controller, size_t i)
 {
-    return &controller->peers[i];
+    return controller->peers[i];
 }
 
 size_t controller_gateway_peer_count(const struct controller *controller)

@@ -46,6 +46,9 @@ struct controller_peer {
     uint32_t
         neighbor;  /* the same for the sessions of one neighbour: index, or from peer_count on */
     bool accepted; /* by controller_accept(): speaker_peer_config() says who it is */
+    size_t number; /* of the session, below controller_peer_numbers(): for what is kept beside it */
+    bool started;
+    bool gone; /* the file has it no more (controller_apply()); its speaker cannot lose it */
     bool established;
     bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
@@ -90,7 +93,7 @@ void controller_destroy(struct controller *controller);
 
 /* Before controller_start(): this process follows one that died. See speaker_begin_restart(). */
 void controller_begin_restart(struct controller *controller, uint64_t until_ms);
-/* Starts every session. */
+/* Starts every session that is not started; those of gateways with neighbors where `shell` is set. */
 void controller_start(struct controller *controller, uint64_t now_ms);
 /* Asks every peer that can for all its routes again (RFC 2918). Returns how many were asked. */
 size_t controller_request_refresh(struct controller *controller, uint64_t now_ms);
@@ -170,10 +173,12 @@ int controller_accept(struct controller *controller, uint32_t route_server, uint
                       size_t *first, bool *known);
 
 /* Every session: of configured neighbours, grouped by route server, then instance; then of accepted ones,
- * each neighbour's together. They do not move. */
+ * each neighbour's together. They do not move; their places may, when the fabric changes. */
 size_t controller_peer_count(const struct controller *controller);
-/* The most that there will ever be. */
+/* The most that there will ever be by controller_accept(). */
 size_t controller_peer_capacity(const struct controller *controller);
+/* Numbers of sessions are below. A change of the fabric may raise it. */
+size_t controller_peer_numbers(const struct controller *controller);
 struct controller_peer *controller_peer(struct controller *controller, size_t i);
 /* The modelled router of fabric (the controller's, or another reading) that a route server's session is with;
  * FABRIC_NONE: none. */
@@ -206,8 +211,11 @@ int controller_apply_begin(struct controller *controller, const struct fabric *w
                            char error[DP_ERROR_TEXT]);
 int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT]);
 void controller_apply_cancel(struct controller *controller); /* no effect when none is under way */
-/* All of it at once. */
-int controller_apply(struct controller *controller, const struct fabric *with,
+/* The same at once, and of more: peers of route servers, gateways and the neighbors of these may come and go.
+ * Sessions that the new reading does not have end with a Cease, and those that it has more wait for
+ * controller_start(), before which the shell puts its data into them (and policies are set). Every reading that there
+ * was must outlive the controller. */
+int controller_apply(struct controller *controller, const struct fabric *with, uint64_t now_ms,
                      char error[DP_ERROR_TEXT]);
 
 /* Takes the policies of another reading of the fabric file: for each peer, found by the names of its route

@@ -29,8 +29,10 @@ struct controller {
     const struct fabric *fabric;
     struct controller_shell shell;
     struct server *servers;
-    struct controller_peer *peers;
+    struct controller_peer **peers; /* as controller_peer() gives them */
     size_t peer_count, peer_capacity;
+    struct controller_peer **made; /* by number; accepted ones as one allocation, at the first's */
+    size_t made_count;
     struct gateways *gateways;
     struct program_bgp_view *view;
     struct program *program;
@@ -44,6 +46,24 @@ struct controller {
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };
+
+/* controller.c: room for n more in made[], then one session of a configured neighbour, number and all. -ENOMEM, or
+ * what the speaker says. */
+int controller_make_room(struct controller *controller, size_t n);
+int controller_add_peer(struct controller *controller, const struct fabric *fabric,
+                        uint32_t route_server, unsigned instance, uint32_t index,
+                        struct controller_peer **added);
+
+/* apply_peers.c. How `with` has a configured peer that `fabric` has; NULL: it does not. */
+const struct fabric_bgp_peer *controller_peer_in(const struct fabric *with,
+                                                 const struct fabric *fabric,
+                                                 const struct controller_peer *peer);
+/* The lowest number that no neighbour of the route server has: below its limit, however often they change. */
+uint32_t controller_free_neighbor(const struct controller *controller, uint32_t route_server);
+/* The peers that `with` has, which is in force from now on in all but them. Those that it has no more, or with another
+ * session, end; new ones wait for controller_start(). All or nothing. 0 or -errno. */
+int controller_follow_peers(struct controller *controller, const struct fabric *with,
+                            uint64_t now_ms);
 
 /* There is something for controller_flush(). */
 void controller_note_flush(struct controller *controller);

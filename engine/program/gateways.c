@@ -6,7 +6,7 @@
  * The gateway's end of a link opens the connection, the route server's waits. Time within a pump is that
  * of the input that led to it.
  */
-#include "engine/program/gateways.h"
+#include "engine/program/gateways_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,33 +14,8 @@
 
 #include "engine/fabric/gateway.h"
 
-#define CHUNK_BYTES 65536u
 /* Of one pump: a full table and more, but no end of it where two speakers never agree. */
 #define PUMP_BYTES (64u * 1024u * 1024u)
-
-enum { SERVER, GATEWAY };
-
-struct controller_link {
-    struct gateways *gateways;
-    struct controller_peer ends[2];
-    bool connect_due, open, busy;
-    bool close_due[2]; /* by the end that wants it */
-};
-
-struct gateways {
-    struct controller *controller;
-    const struct fabric *fabric;
-    const struct controller_shell *shell;
-    gateways_busy *busy;
-    void *context;
-    struct speaker **speakers;
-    struct controller_link *links;
-    size_t link_count;
-    struct controller_peer *peers;
-    size_t peer_count;
-    uint64_t now_ms;
-    uint8_t chunk[CHUNK_BYTES];
-};
 
 /* --- Wishes of speakers ----------------------------------------------------------------------- */
 
@@ -164,7 +139,7 @@ static size_t carry(struct controller_link *link, unsigned end)
     struct gateways *gateways = link->gateways;
     const struct controller_peer *from = &link->ends[end], *to = &link->ends[!end];
     size_t n = speaker_output(from->speaker, from->peer, direction_of(end), gateways->chunk,
-                              CHUNK_BYTES, gateways->now_ms);
+                              GATEWAYS_CHUNK_BYTES, gateways->now_ms);
     if (n > 0)
         speaker_input(to->speaker, to->peer, direction_of(!end), gateways->chunk, n,
                       gateways->now_ms);
@@ -188,27 +163,33 @@ static size_t serve(struct controller_link *link)
     return bytes;
 }
 
+static bool serve_busy(struct controller_link *link, size_t *bytes)
+{
+    bool busy = link->busy;
+    if (busy)
+        *bytes += serve(link);
+    return busy;
+}
+
 bool gateways_pump(struct gateways *gateways)
 {
     size_t bytes = 0;
     for (bool busy = true; busy && bytes < PUMP_BYTES;) {
         busy = false;
-        for (size_t i = 0; i < gateways->link_count; i++) {
-            struct controller_link *link = &gateways->links[i];
-            if (!link->busy)
-                continue;
-            bytes += serve(link);
-            busy = true;
-        }
+        for (size_t i = 0; i < gateways->link_count; i++)
+            busy |= serve_busy(gateways->links[i], &bytes);
+        for (struct gateways_gone *gone = gateways->gone; gone; gone = gone->next)
+            busy |= gone->link && serve_busy(gone->link, &bytes);
     }
     return bytes < PUMP_BYTES;
 }
 
 /* --- Making ----------------------------------------------------------------------------------- */
 
-static int open_speaker(struct gateways *gateways, uint32_t index)
+int gateways_open_speaker(struct gateways *gateways, const struct fabric *fabric, uint32_t gateway,
+                          struct speaker **speaker)
 {
-    struct speaker_config config = fabric_gateway_config(gateways->fabric, index);
+    struct speaker_config config = fabric_gateway_config(fabric, gateway);
     config.handler = (struct speaker_handler){
         .context = gateways,
         .peer_changed = on_peer_changed,
@@ -218,20 +199,25 @@ static int open_speaker(struct gateways *gateways, uint32_t index)
         .input_waits = on_input_waits,
         .notice = on_notice,
     };
-    gateways->speakers[index] = speaker_create(&config);
-    if (!gateways->speakers[index])
+    *speaker = speaker_create(&config);
+    if (!*speaker)
         return -errno;
-    return fabric_gateway_originate(gateways->fabric, index, gateways->speakers[index]);
+    int error = fabric_gateway_originate(fabric, gateway, *speaker);
+    if (error) {
+        speaker_destroy(*speaker);
+        *speaker = NULL;
+    }
+    return error;
 }
 
 static int add_end(struct controller_link *link, unsigned end, struct speaker *speaker,
-                   struct speaker_peer_config config, uint32_t gateway)
+                   struct speaker_peer_config config, uint32_t gateway, uint32_t route_server)
 {
     struct controller_peer *peer = &link->ends[end];
     *peer = (struct controller_peer){
         .controller = link->gateways->controller,
         .speaker = speaker,
-        .route_server = fabric_gateway_server(link->gateways->fabric, gateway),
+        .route_server = route_server,
         .instance = config.instance,
         .gateway = gateway,
         .link = link,
@@ -240,61 +226,101 @@ static int add_end(struct controller_link *link, unsigned end, struct speaker *s
     return speaker_peer_add(speaker, &config, &peer->peer);
 }
 
-static int add_links(struct gateways *gateways, uint32_t index, gateways_server *server)
+/* The gateway's end comes first: its speaker may go again, the route server's not. */
+int gateways_add_link(struct gateways *gateways, const struct fabric *fabric, uint32_t gateway,
+                      struct speaker *speaker, unsigned instance, unsigned server_instance,
+                      struct controller_link **added)
+{
+    const uint32_t route_server = fabric_gateway_server(fabric, gateway);
+    struct controller_link *link = calloc(1, sizeof(*link));
+    if (!link)
+        return -ENOMEM;
+    link->gateways = gateways;
+    int error = add_end(link, GATEWAY, speaker,
+                        fabric_gateway_link_gateway(fabric, gateway, instance, server_instance),
+                        gateway, route_server);
+    if (!error)
+        error = add_end(link, SERVER,
+                        gateways->server(gateways->context, route_server, server_instance),
+                        fabric_gateway_link_server(fabric, gateway, instance, server_instance),
+                        gateway, route_server);
+    if (error)
+        free(link);
+    else
+        *added = link;
+    return error;
+}
+
+int gateways_add_peer(struct gateways *gateways, const struct fabric *fabric, uint32_t gateway,
+                      struct speaker *speaker, unsigned instance, uint32_t neighbor,
+                      struct controller_peer **added)
+{
+    struct controller_peer *peer = calloc(1, sizeof(*peer));
+    if (!peer)
+        return -ENOMEM;
+    *peer = (struct controller_peer){
+        .controller = gateways->controller,
+        .speaker = speaker,
+        .route_server = FABRIC_NONE,
+        .instance = instance,
+        .index = neighbor,
+        .gateway = gateway,
+    };
+    struct speaker_peer_config config = fabric_gateway_peer(fabric, gateway, instance, neighbor);
+    config.user = peer;
+    int error = speaker_peer_add(speaker, &config, &peer->peer);
+    if (error)
+        free(peer);
+    else
+        *added = peer;
+    return error;
+}
+
+static int add_links(struct gateways *gateways, uint32_t index)
 {
     const struct fabric *fabric = gateways->fabric;
-    uint32_t route_server = fabric_gateway_server(fabric, index);
-    unsigned servers = fabric->route_servers[route_server].instance_count;
+    unsigned servers = fabric->route_servers[fabric_gateway_server(fabric, index)].instance_count;
+    int error = 0;
     for (unsigned i = 0; i < fabric->gateways[index].addresses.n; i++)
-        for (unsigned j = 0; j < servers; j++) {
-            struct controller_link *link = &gateways->links[gateways->link_count++];
-            link->gateways = gateways;
-            int error = add_end(link, SERVER, server(gateways->context, route_server, j),
-                                fabric_gateway_link_server(fabric, index, i, j), index);
-            if (!error)
-                error = add_end(link, GATEWAY, gateways->speakers[index],
-                                fabric_gateway_link_gateway(fabric, index, i, j), index);
-            if (error)
-                return error;
+        for (unsigned j = 0; j < servers && !error; j++) {
+            error = gateways_add_link(gateways, fabric, index, gateways->speakers[index], i, j,
+                                      &gateways->links[gateways->link_count]);
+            gateways->link_count += !error;
         }
-    return 0;
+    return error;
 }
 
 static int add_peers(struct gateways *gateways, uint32_t index)
 {
     const struct fabric *fabric = gateways->fabric;
+    int error = 0;
     for (uint32_t i = 0; i < fabric_gateway_neighbor_count(fabric, index); i++)
-        for (unsigned j = 0; j < fabric->gateways[index].addresses.n; j++) {
-            struct controller_peer *peer = &gateways->peers[gateways->peer_count++];
-            *peer = (struct controller_peer){
-                .controller = gateways->controller,
-                .speaker = gateways->speakers[index],
-                .route_server = FABRIC_NONE,
-                .instance = j,
-                .index = i,
-                .gateway = index,
-            };
-            struct speaker_peer_config config = fabric_gateway_peer(fabric, index, j, i);
-            config.user = peer;
-            int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
-            if (error)
-                return error;
+        for (unsigned j = 0; j < fabric->gateways[index].addresses.n && !error; j++) {
+            error = gateways_add_peer(gateways, fabric, index, gateways->speakers[index], j, i,
+                                      &gateways->peers[gateways->peer_count]);
+            gateways->peer_count += !error;
         }
-    return 0;
+    return error;
+}
+
+void gateways_count(const struct fabric *fabric, size_t *links, size_t *peers)
+{
+    *links = *peers = 0;
+    for (uint32_t i = 0; i < fabric->gateways_count; i++) {
+        size_t instances = fabric->gateways[i].addresses.n;
+        *links +=
+            instances * fabric->route_servers[fabric_gateway_server(fabric, i)].instance_count;
+        *peers += instances * fabric_gateway_neighbor_count(fabric, i);
+    }
 }
 
 static int allocate(struct gateways *gateways)
 {
-    const struct fabric *fabric = gateways->fabric;
-    size_t links = 0, peers = 0;
-    for (uint32_t i = 0; i < fabric->gateways_count; i++) {
-        size_t instances = fabric->gateways[i].addresses.n;
-        links += instances * fabric->route_servers[fabric_gateway_server(fabric, i)].instance_count;
-        peers += instances * fabric_gateway_neighbor_count(fabric, i);
-    }
-    gateways->speakers = calloc(fabric->gateways_count + 1, sizeof(struct speaker *));
-    gateways->links = calloc(links + 1, sizeof(*gateways->links));
-    gateways->peers = calloc(peers + 1, sizeof(*gateways->peers));
+    size_t links, peers;
+    gateways_count(gateways->fabric, &links, &peers);
+    gateways->speakers = calloc(gateways->fabric->gateways_count + 1, sizeof(struct speaker *));
+    gateways->links = calloc(links + 1, sizeof(struct controller_link *));
+    gateways->peers = calloc(peers + 1, sizeof(struct controller_peer *));
     return gateways->speakers && gateways->links && gateways->peers ? 0 : -ENOMEM;
 }
 
@@ -309,13 +335,14 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
     gateways->controller = controller;
     gateways->fabric = fabric;
     gateways->shell = shell;
+    gateways->server = server;
     gateways->busy = busy;
     gateways->context = context;
     int failed = allocate(gateways);
     for (uint32_t i = 0; i < fabric->gateways_count && !failed; i++) {
-        failed = open_speaker(gateways, i);
+        failed = gateways_open_speaker(gateways, fabric, i, &gateways->speakers[i]);
         if (!failed)
-            failed = add_links(gateways, i, server);
+            failed = add_links(gateways, i);
         if (!failed)
             failed = add_peers(gateways, i);
         if (failed)
@@ -329,10 +356,9 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
     return failed;
 }
 
-void gateways_follow(struct gateways *gateways, const struct fabric *fabric)
+void gateways_take(struct gateways *gateways, const struct fabric *fabric)
 {
-    if (gateways)
-        gateways->fabric = fabric;
+    gateways->fabric = fabric;
 }
 
 void gateways_destroy(struct gateways *gateways)
@@ -341,6 +367,17 @@ void gateways_destroy(struct gateways *gateways)
         return;
     for (uint32_t i = 0; gateways->speakers && i < gateways->fabric->gateways_count; i++)
         speaker_destroy(gateways->speakers[i]);
+    for (struct gateways_gone *gone = gateways->gone, *next; gone; gone = next) {
+        next = gone->next;
+        speaker_destroy(gone->speaker);
+        free(gone->link);
+        free(gone->peer);
+        free(gone);
+    }
+    for (size_t i = 0; i < gateways->link_count; i++)
+        free(gateways->links[i]);
+    for (size_t i = 0; i < gateways->peer_count; i++)
+        free(gateways->peers[i]);
     free(gateways->speakers);
     free(gateways->links);
     free(gateways->peers);
@@ -382,8 +419,8 @@ static int compile_peer(const struct gateways *gateways, const struct fabric *wi
 /* Sessions of the links, two each, then those with neighbors. */
 static const struct controller_peer *session_at(const struct gateways *gateways, size_t i)
 {
-    return i < 2 * gateways->link_count ? &gateways->links[i / 2].ends[i % 2]
-                                        : &gateways->peers[i - 2 * gateways->link_count];
+    return i < 2 * gateways->link_count ? &gateways->links[i / 2]->ends[i % 2]
+                                        : gateways->peers[i - 2 * gateways->link_count];
 }
 
 int gateways_set_policies(struct gateways *gateways, const struct fabric *with, uint64_t now_ms)
@@ -415,24 +452,30 @@ static void start_link(struct controller_link *link, uint64_t now_ms)
     const struct fabric *fabric = link->gateways->fabric;
     if (fabric_gateway_is_cut_off(fabric, link->ends[GATEWAY].gateway))
         return;
-    for (unsigned end = 0; end < 2; end++)
-        speaker_peer_start(link->ends[end].speaker, link->ends[end].peer, now_ms);
+    for (unsigned end = 0; end < 2; end++) {
+        if (!link->ends[end].started)
+            speaker_peer_start(link->ends[end].speaker, link->ends[end].peer, now_ms);
+        link->ends[end].started = true;
+    }
 }
 
 void gateways_start(struct gateways *gateways, uint64_t now_ms)
 {
     gateways->now_ms = now_ms;
     for (size_t i = 0; i < gateways->link_count; i++)
-        start_link(&gateways->links[i], now_ms);
-    for (size_t i = 0; i < gateways->peer_count; i++)
-        if (gateways->peers[i].shell)
-            speaker_peer_start(gateways->peers[i].speaker, gateways->peers[i].peer, now_ms);
+        start_link(gateways->links[i], now_ms);
+    for (size_t i = 0; i < gateways->peer_count; i++) {
+        struct controller_peer *peer = gateways->peers[i];
+        if (peer->shell && !peer->started)
+            speaker_peer_start(peer->speaker, peer->peer, now_ms);
+        peer->started |= peer->shell != NULL;
+    }
 }
 
 void gateways_stop(struct gateways *gateways, uint64_t now_ms)
 {
     for (size_t i = 0; i < gateways->peer_count; i++)
-        speaker_peer_stop(gateways->peers[i].speaker, gateways->peers[i].peer, BGP_CEASE_SHUTDOWN,
+        speaker_peer_stop(gateways->peers[i]->speaker, gateways->peers[i]->peer, BGP_CEASE_SHUTDOWN,
                           now_ms);
 }
 
@@ -445,7 +488,7 @@ size_t gateways_peer_count(const struct gateways *gateways)
 
 struct controller_peer *gateways_peer(struct gateways *gateways, size_t i)
 {
-    return &gateways->peers[i];
+    return gateways->peers[i];
 }
 
 size_t gateways_link_count(const struct gateways *gateways)
@@ -456,7 +499,7 @@ size_t gateways_link_count(const struct gateways *gateways)
 const struct controller_peer *gateways_link_end(const struct gateways *gateways, size_t i,
                                                 unsigned end)
 {
-    return &gateways->links[i].ends[end];
+    return &gateways->links[i]->ends[end];
 }
 
 struct speaker *gateways_speaker(const struct gateways *gateways, uint32_t gateway)

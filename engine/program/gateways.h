@@ -24,15 +24,18 @@ int gateways_create(struct controller *controller, const struct fabric *fabric,
                     const struct controller_shell *shell, gateways_server *server,
                     gateways_busy *busy, void *context, struct gateways **gateways,
                     char error[DP_ERROR_TEXT]);
-/* The fabric from now on: the same gateways, at the same indices. gateways may be NULL. */
-void gateways_follow(struct gateways *gateways, const struct fabric *fabric);
+/* The fabric from now on, with the same route servers: gateways and neighbors that it has no more say so to the
+ * others and go, new ones wait for gateways_start(). All or nothing. 0 or -errno. */
+int gateways_follow(struct gateways *gateways, const struct fabric *fabric, uint64_t now_ms);
+/* The same, with the same gateways and neighbors at the same places. */
+void gateways_take(struct gateways *gateways, const struct fabric *fabric);
 /* Before the route servers' speakers. NULL is allowed. */
 void gateways_destroy(struct gateways *gateways);
 
 /* The user's policies, as `with` gives them. All or nothing. 0 or -ENOMEM. */
 int gateways_set_policies(struct gateways *gateways, const struct fabric *with, uint64_t now_ms);
 
-/* Starts links, and those sessions with neighbors that the shell carries. */
+/* Starts links, and those sessions with neighbors that the shell carries, unless they are started. */
 void gateways_start(struct gateways *gateways, uint64_t now_ms);
 void gateways_stop(struct gateways *gateways, uint64_t now_ms);
 /* Carries bytes until there are none left. False: there are, but others should have a turn. */

@@ -14,7 +14,7 @@ static size_t held_by(const struct controller *controller, uint32_t route_server
 {
     size_t held = 0;
     for (size_t i = 0; i < controller->peer_count; i++) {
-        const struct controller_peer *peer = &controller->peers[i];
+        const struct controller_peer *peer = controller->peers[i];
         struct speaker_peer_counters counters;
         if (peer->route_server != route_server || peer->instance != instance || !peer->established)
             continue;

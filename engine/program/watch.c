@@ -11,19 +11,40 @@
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-static int create_servers(struct watch *watch)
+/* What is new is zero. */
+static int grow(void **items, size_t size, size_t had, size_t wanted)
 {
-    watch->servers = calloc(watch->fabric->route_servers_count + 1, sizeof(*watch->servers));
-    if (!watch->servers)
+    void *grown = wanted > had ? realloc(*items, wanted * size) : *items;
+    if (!grown)
         return -ENOMEM;
-    for (uint32_t i = 0; i < watch->fabric->route_servers_count; i++) {
-        size_t peers = fabric_route_server_neighbors(watch->fabric, i) + WATCH_GATEWAYS;
-        watch->servers[i].defaults = calloc(peers, sizeof(*watch->servers[i].defaults));
-        watch->servers[i].has = calloc(peers, sizeof(*watch->servers[i].has));
-        if (!watch->servers[i].defaults || !watch->servers[i].has)
-            return -ENOMEM;
-    }
+    *items = grown;
+    if (wanted > had)
+        memset((char *)grown + had * size, 0, (wanted - had) * size);
     return 0;
+}
+
+static int make_server_room(struct watch_server *server, size_t wanted)
+{
+    int error = grow((void **)&server->defaults, sizeof(*server->defaults), server->room, wanted);
+    if (!error)
+        error = grow((void **)&server->has, sizeof(*server->has), server->room, wanted);
+    if (!error && wanted > server->room)
+        server->room = wanted;
+    return error;
+}
+
+int watch_make_room(struct watch *watch, const struct fabric *fabric)
+{
+    const size_t most = controller_peer_capacity(watch->controller);
+    size_t numbers = controller_peer_numbers(watch->controller);
+    numbers = numbers > most ? numbers : most;
+    int error = grow((void **)&watch->peers, sizeof(*watch->peers), watch->peer_room, numbers + 1);
+    if (!error && numbers + 1 > watch->peer_room)
+        watch->peer_room = numbers + 1;
+    for (uint32_t i = 0; i < fabric->route_servers_count && !error; i++)
+        error = make_server_room(&watch->servers[i],
+                                 fabric_route_server_neighbors(fabric, i) + WATCH_GATEWAYS);
+    return error;
 }
 
 struct watch *watch_create(struct controller *controller, const struct fabric *fabric,
@@ -35,8 +56,8 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
     watch->fabric = fabric;
     watch->controller = controller;
     watch->log = event_log_create(fabric->engine.events.ring, listener, context);
-    watch->peers = calloc(controller_peer_capacity(controller) + 1, sizeof(*watch->peers));
-    if (watch->log && watch->peers && create_servers(watch) == 0)
+    watch->servers = calloc(fabric->route_servers_count + 1, sizeof(*watch->servers));
+    if (watch->log && watch->servers && watch_make_room(watch, fabric) == 0)
         return watch;
     watch_destroy(watch);
     errno = ENOMEM;
@@ -59,8 +80,8 @@ void watch_destroy(struct watch *watch)
 
 void watch_forget(struct watch *watch, const struct controller_peer *peer)
 {
-    watch->peers[peer - controller_peer(watch->controller, 0)] = (struct watch_peer){0};
-    watch->servers[peer->route_server].defaults[peer->neighbor] = 0;
+    watch->peers[peer->number] = (struct watch_peer){0};
+    watch->servers[peer->route_server].defaults[WATCH_GATEWAYS + peer->neighbor] = 0;
 }
 
 const struct event_log *watch_log(const struct watch *watch)
@@ -169,13 +190,12 @@ void watch_alert(struct watch *watch, const struct event *base, enum event_kind 
     event_log_add(watch->log, &event);
 }
 
-/* Gateways stand behind the neighbours, by their type: a VNet has one of each. */
+/* Gateways stand before the neighbours, by their type: a VNet has one of each. */
 static uint32_t number_of(const struct watch *watch, const struct controller_peer *peer)
 {
     if (!peer->link)
-        return peer->neighbor;
-    return fabric_route_server_neighbors(watch->fabric, peer->route_server) +
-           (watch->fabric->gateways[peer->gateway].vpn ? 1u : 0u);
+        return WATCH_GATEWAYS + peer->neighbor;
+    return watch->fabric->gateways[peer->gateway].vpn ? 1u : 0u;
 }
 
 struct defaults {
@@ -188,7 +208,8 @@ static int note_default(void *context, const struct rib_path *path, enum rib_ver
     const struct defaults *defaults = context;
     bool filtered = verdict == RIB_FILTERED_AS_LOOP || verdict == RIB_FILTERED_POLICY ||
                     verdict == RIB_FILTERED_NEXT_HOP || verdict == RIB_FILTERED_MARTIAN;
-    if (path->peer && !filtered) {
+    if (path->peer && !filtered &&
+        !((const struct controller_peer *)speaker_peer_user(path->peer))->gone) {
         const struct controller_peer *peer = speaker_peer_user(path->peer);
         defaults->has[number_of(defaults->watch, peer)] = peer;
     }
@@ -199,13 +220,13 @@ static int note_default(void *context, const struct rib_path *path, enum rib_ver
 static void watch_default(struct watch *watch, const struct event *event,
                           const struct speaker *speaker, unsigned number)
 {
-    uint32_t n = fabric_route_server_neighbors(watch->fabric, event->route_server) + WATCH_GATEWAYS;
     struct watch_server *server = &watch->servers[event->route_server];
+    const size_t n = server->room;
     const struct controller_peer **has = server->has;
     struct defaults defaults = {watch, has};
     memset(has, 0, n * sizeof(*has));
     speaker_each_learned_candidate(speaker, &event->prefix, note_default, &defaults);
-    for (uint32_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint8_t bit = (uint8_t)(1u << number);
         if (has[i] && !(server->defaults[i] & bit)) {
             char cause[EVENT_CAUSE], text[LPM_PREFIX_TEXT];

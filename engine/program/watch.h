@@ -27,7 +27,7 @@
 
 struct watch;
 
-/* Thresholds are those of fabric.engine.events. The controller's peers are known by their index. */
+/* Thresholds are those of fabric.engine.events. The controller's peers are known by their number. */
 struct watch *watch_create(struct controller *controller, const struct fabric *fabric,
                            event_listener *listener, void *context); /* NULL with errno */
 void watch_destroy(struct watch *watch);                             /* NULL is allowed */
@@ -36,6 +36,9 @@ const struct event_log *watch_log(const struct watch *watch);
 /* The fabric from now on: the same route servers and gateways. What is wrong with next hops by it and was not by
  * the one before is said by the next tick, so that one is looked at a last time. watch may be NULL. */
 void watch_follow(struct watch *watch, const struct fabric *fabric);
+
+/* Room for the sessions that the controller has by now, and the neighbours that fabric lets route servers have. -ENOMEM. */
+int watch_make_room(struct watch *watch, const struct fabric *fabric);
 
 /* This session is another neighbour's from now on. */
 void watch_forget(struct watch *watch, const struct controller_peer *peer);

@@ -69,7 +69,7 @@ static void check_limit(struct watch *watch, const struct controller_peer *peer,
 static void sample(struct watch *watch, size_t i, uint64_t now_ms)
 {
     const struct controller_peer *peer = controller_peer(watch->controller, i);
-    struct watch_peer *state = &watch->peers[i];
+    struct watch_peer *state = &watch->peers[peer->number];
     struct speaker_peer_counters counters;
     speaker_peer_counters(peer->peer, &counters);
     counters.held -= counters.as_loop; /* echoes of what this route server said itself */
@@ -98,10 +98,10 @@ static bool differ(struct watch *watch, size_t a, size_t b)
     const struct controller_peer *other = controller_peer(watch->controller, b);
     if (one->established != other->established)
         return true;
-    if (!one->established || watch->peers[a].still < 2 || watch->peers[b].still < 2)
+    struct watch_peer *state = &watch->peers[one->number], *beside = &watch->peers[other->number];
+    if (!one->established || state->still < 2 || beside->still < 2)
         return false;
-    struct watch_peer *state = &watch->peers[a];
-    uint64_t updates = watch->peers[a].updates + watch->peers[b].updates;
+    uint64_t updates = state->updates + beside->updates;
     /* Anew only after new UPDATEs: it takes as long as there are prefixes. */
     if (state->compared_updates != updates) {
         state->differed = !speaker_same_learned(one->peer, other->peer);
@@ -112,9 +112,9 @@ static bool differ(struct watch *watch, size_t a, size_t b)
 
 static void compare(struct watch *watch, size_t a, size_t b, uint64_t now_ms)
 {
-    struct watch_peer *state = &watch->peers[a];
     const struct controller_peer *one = controller_peer(watch->controller, a);
     const struct controller_peer *other = controller_peer(watch->controller, b);
+    struct watch_peer *state = &watch->peers[one->number];
     /* Said once it has held for three ticks: sessions never come up at the very same time. */
     state->mismatch = differ(watch, a, b) ? state->mismatch + 1 : 0;
     if (state->mismatch == 0)

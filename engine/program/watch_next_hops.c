@@ -20,7 +20,7 @@ static bool is_too_often(struct watch_peer *state, unsigned which, uint64_t now_
 
 static struct watch_peer *state_of(struct watch *watch, const struct controller_peer *peer)
 {
-    return &watch->peers[peer - controller_peer(watch->controller, 0)];
+    return &watch->peers[peer->number];
 }
 
 static bool has_row(const struct watch *watch, const struct fabric *fabric, uint32_t nic,

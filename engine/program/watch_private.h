@@ -38,8 +38,9 @@ struct watch_peer {
 };
 
 struct watch_server {
-    uint8_t *defaults;                  /* by neighbour: bits of the defaults that it announces */
-    const struct controller_peer **has; /* by neighbour: a session that has the route; scratch */
+    size_t room;       /* gateways by their type, then neighbours by their number */
+    uint8_t *defaults; /* bits of the defaults that each of them announces */
+    const struct controller_peer **has; /* a session of each that has the route; scratch */
     uint8_t supernets4[2u << WATCH_SUPERNET4 >> 3];
     uint8_t supernets6[2u << WATCH_SUPERNET6 >> 3];
 };
@@ -48,7 +49,8 @@ struct watch {
     const struct fabric *fabric;
     struct controller *controller;
     struct event_log *log;
-    struct watch_peer *peers; /* as the controller's */
+    struct watch_peer *peers; /* by number */
+    size_t peer_room;
     struct watch_server *servers;
     uint64_t due_ms;
 };

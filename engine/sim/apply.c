@@ -129,9 +129,11 @@ static int follow(struct sim *sim, const struct fabric *with)
         error = sim_follow_routers(sim, with);
     sim->fabric = with;
     sim->changes++;
-    sim_compare_keys(sim);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_touched(sim, controller_speaker(sim->controller, i));
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        if (sim->routers[i]->speaker)
+            sim_touched(sim, sim->routers[i]->speaker);
     return error;
 }
 
@@ -141,8 +143,9 @@ int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TE
     struct pairs pairs = {0};
     snprintf(error, DP_ERROR_TEXT, "no memory");
     int failed = make_pairs(sim, with, &pairs);
+    sim_end_gone(sim); /* so that the ends of its links are free */
     if (!failed)
-        failed = controller_apply(sim->controller, with, error);
+        failed = controller_apply(sim->controller, with, sim_now_ms(sim), error);
     if (!failed) {
         failed = follow(sim, with);
         if (!failed)

@@ -1,11 +1,12 @@
 /*
- * What another reading of the fabric changes of modelled routers. The routers, their neighbors and the
- * tunnels are the same; what they announce, forward and filter may differ.
+ * What another reading of the fabric changes of modelled routers, and of what joins them.
  *
- *   policies ─────────────> every session, at once
- *   originate, health ────> told to the running daemon
- *   static, NAT, hosts, … > read by whoever walks packets (guest.h): nothing to do
- *   what a session is ────> the daemon ends cleanly and starts again with it
+ *   a router, a tunnel, a neighbor more ─> starts; no session of others ends
+ *   one less ────────────────────────────> its sessions end with a Cease
+ *   policies ────────────────────────────> every session, at once
+ *   originate, health ───────────────────> told to the running daemon
+ *   static, NAT, hosts, … ───────────────> read by whoever walks packets (guest.h): nothing to do
+ *   AS number, options of a session ─────> the daemon ends cleanly and starts again with it
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,42 +21,13 @@
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
-static bool same_numbers(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
-{
-    if (a_count != b_count)
-        return false;
-    for (uint32_t i = 0; i < a_count; i++)
-        if (a[i] != b[i])
-            return false;
-    return true;
-}
-
-static bool same_options(const struct fabric_bgp_options *a, const struct fabric_bgp_options *b)
-{
-    return a->add_path == b->add_path && a->send_max == b->send_max &&
-           a->extended_next_hop == b->extended_next_hop && a->role == b->role &&
-           a->role_strict == b->role_strict && a->reflection == b->reflection &&
-           a->transparent == b->transparent && a->graceful_shutdown == b->graceful_shutdown &&
-           a->accept_blackhole == b->accept_blackhole && a->check_first_as == b->check_first_as &&
-           a->as_override == b->as_override && a->allow_own_as == b->allow_own_as &&
-           a->max_as_path == b->max_as_path && a->max_communities == b->max_communities &&
-           a->prepend == b->prepend && a->private_as == b->private_as &&
-           same_numbers(a->remove_as, a->remove_as_count, b->remove_as, b->remove_as_count);
-}
-
-static bool same_bfd(const struct fabric_bfd *a, const struct fabric_bfd *b)
-{
-    return a->enabled == b->enabled && a->interval_ms == b->interval_ms &&
-           a->multiplier == b->multiplier && a->multihop == b->multihop;
-}
-
 /* All but the policies. */
 static bool same_session(const struct fabric_neighbor *a, const struct fabric_neighbor *b)
 {
     if (!a || !b)
         return a == b;
     return a->as_override == b->as_override && a->prepend == b->prepend &&
-           same_bfd(&a->bfd, &b->bfd) && same_options(&a->bgp, &b->bgp);
+           fabric_bfd_same(&a->bfd, &b->bfd) && fabric_bgp_options_same(&a->bgp, &b->bgp);
 }
 
 /* How the router names the far end of a session now. */
@@ -76,7 +48,7 @@ static bool follow_sessions(struct sim_router *router, const struct fabric *with
 {
     bool same = true;
     for (unsigned i = 0; i < router->session_count; i++) {
-        struct sim_router_session *session = &router->sessions[i];
+        struct sim_router_session *session = router->sessions[i];
         const struct fabric_neighbor *named = named_in(with, session);
         same &= same_session(session->neighbor, named);
         session->neighbor = named;
@@ -126,77 +98,225 @@ static int follow_health(struct sim_router *router, const struct fabric_router *
 
 /* --- Routers ---------------------------------------------------------------------------------- */
 
-static void on_restart(void *context, uint64_t router)
+static void on_restart(void *context, uint64_t number)
 {
     struct sim *sim = context;
+    const uint32_t router = sim_router_numbered(sim, number);
     sim->restarts--;
-    if (!sim->conditions[router].restarting)
+    if (router == FABRIC_NONE || !sim->routers[router]->restarting)
         return;
-    sim->conditions[router].restarting = false;
-    int error = sim->routers[router].speaker ? 0 : sim_start_router(sim, (uint32_t)router);
+    sim->routers[router]->restarting = false;
+    int error = sim->routers[router]->speaker ? 0 : sim_start_router(sim, router);
     if (error)
         sim->error = error;
 }
 
 static int restart(struct sim *sim, uint32_t router)
 {
-    const struct condition *is = &sim->conditions[router];
-    if (!sim->routers[router].speaker || (is->stopping && !is->restarting))
+    struct sim_router *is = sim->routers[router];
+    if (!is->speaker || (is->stopping && !is->restarting))
         return 0; /* it will start with what the file says by then */
     sim->restarts++;
     int error = sim_router_fail(sim, router, SIM_STOP);
-    sim->conditions[router].restarting = true;
-    sim_clock_at(sim->clock, sim_now_ms(sim) + RESTART_PAUSE_MS, on_restart, sim, router);
+    is->restarting = true;
+    sim_clock_at(sim->clock, sim_now_ms(sim) + RESTART_PAUSE_MS, on_restart, sim, is->number);
+    return error;
+}
+
+/* Of a daemon that runs: those that the router has not had so far. */
+static int add_new_sessions(struct sim_router *router)
+{
+    int error = 0;
+    for (unsigned i = 0; i < router->session_count && router->speaker && !error; i++)
+        if (!router->sessions[i]->peer)
+            error = sim_router_add_session(router, router->sessions[i]);
     return error;
 }
 
 static int follow_router(struct sim *sim, uint32_t index, const struct fabric *with)
 {
-    struct sim_router *router = &sim->routers[index];
-    const struct fabric_router *before = &router->fabric->routers[index];
+    struct sim_router *router = sim->routers[index];
+    const struct fabric_router *before = &router->fabric->routers[router->index];
     const struct fabric_router *now = &with->routers[index];
     int error = follow_health(router, before, now);
     if (error)
         return error;
     router->fabric = with;
     router->policies = sim->policies;
-    bool other = follow_sessions(router, with);
-    if (other)
+    router->index = index;
+    bool other = follow_sessions(router, with) || before->asn != now->asn ||
+                 before->restart_seconds != now->restart_seconds;
+    if (other && router->speaker)
         return restart(sim, index);
+    if (!router->speaker)
+        return 0;
+    error = add_new_sessions(router);
+    if (error)
+        return error;
     sim_router_follow_policies(router);
-    if (router->speaker)
-        error = tell_all(router, before, now);
-    if (router->speaker)
-        sim_touched(sim, router->speaker);
+    return tell_all(router, before, now);
+}
+
+/* --- Coming and going ----------------------------------------------------------------------------- */
+
+static struct sim_router *router_named(const struct sim *sim, const char *name)
+{
+    for (uint32_t i = 0; i < sim->router_count; i++) {
+        const struct sim_router *router = sim->routers[i];
+        if (strcmp(router->fabric->routers[router->index].name, name) == 0)
+            return sim->routers[i];
+    }
+    return NULL;
+}
+
+static void on_gone(void *context, uint64_t number)
+{
+    const struct sim *sim = context;
+    for (struct sim_router *router = sim->gone; router; router = router->next)
+        if (router->number == number && router->speaker)
+            sim_router_kill(router);
+}
+
+/* Its Cease needs a moment; then the box is not there. */
+static void let_go(struct sim *sim, struct sim_router *router)
+{
+    router->next = sim->gone;
+    sim->gone = router;
+    sim_router_cease(router);
+    sim_clock_at(sim->clock, sim_now_ms(sim) + CEASE_LINGER_MS, on_gone, sim, router->number);
+}
+
+void sim_end_gone(struct sim *sim)
+{
+    for (struct sim_router *router = sim->gone; router; router = router->next)
+        if (router->speaker)
+            sim_router_kill(router);
+}
+
+/* Those of both readings, and new ones; the others go. */
+static int exchange_routers(struct sim *sim, const struct fabric *with)
+{
+    struct sim_router **routers = calloc(with->routers_count + 1, sizeof(struct sim_router *));
+    bool missing = !routers;
+    for (uint32_t i = 0; i < with->routers_count && !missing; i++) {
+        routers[i] = router_named(sim, with->routers[i].name);
+        if (!routers[i])
+            routers[i] = sim_make_router(sim, with, i);
+        missing = !routers[i];
+    }
+    if (missing) {
+        for (uint32_t i = 0; routers && i < with->routers_count && routers[i]; i++)
+            if (router_named(sim, with->routers[i].name) != routers[i])
+                sim_router_destroy(routers[i]);
+        free(routers);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < sim->router_count; i++) {
+        const struct sim_router *router = sim->routers[i];
+        if (fabric_find_router(with, router->fabric->routers[router->index].name) == FABRIC_NONE)
+            let_go(sim, sim->routers[i]);
+    }
+    free(sim->routers);
+    sim->routers = routers;
+    sim->router_count = with->routers_count;
+    return 0;
+}
+
+static void on_ended(void *context, uint64_t argument)
+{
+    struct sim_router_session *session = context;
+    (void)argument;
+    if (session->peer)
+        sim_router_detach(session);
+}
+
+/* They stand behind the others from now on. */
+static void end_sessions(struct sim *sim, struct sim_router *router)
+{
+    for (unsigned i = router->session_count; i-- > 0;) {
+        struct sim_router_session *session = router->sessions[i];
+        if (session->wanted)
+            continue;
+        sim_router_end_session(router, session);
+        router->sessions[i] = router->sessions[--router->session_count];
+        router->sessions[router->session_count] = session;
+        router->ended_count++;
+        sim_clock_at(sim->clock, sim_now_ms(sim) + CEASE_LINGER_MS, on_ended, session, 0);
+    }
+}
+
+/* A peer of which no NIC in reach has the address: packets of its session end on the way, and nobody is told. */
+static void heed_reach(struct sim *sim)
+{
+    for (size_t i = 0; i < controller_peer_count(sim->controller); i++) {
+        const struct controller_peer *peer = controller_peer(sim->controller, i);
+        const struct fabric_bgp_peer *model =
+            &sim->fabric->route_servers[peer->route_server].peers[peer->index];
+        bool out = !peer->accepted && model->nic == FABRIC_NONE;
+        sim_link_cut(sim_shell_of(peer)->link, SIM_LINK_UNREACHABLE, out);
+    }
+}
+
+static int exchange_sessions(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        for (unsigned j = 0; j < sim->routers[i]->session_count; j++)
+            sim->routers[i]->sessions[j]->wanted = false;
+    int error = sim_accept_routers(sim, sim->fabric);
+    if (!error)
+        error = sim_make_shells(sim);
+    if (!error) {
+        heed_reach(sim);
+        error = sim_make_sessions(sim);
+    }
+    for (uint32_t i = 0; i < sim->router_count && !error; i++)
+        end_sessions(sim, sim->routers[i]);
     return error;
 }
 
-/* The same circuits in the same order: of the same tunnels and neighbors. NICs have other indices. */
-static int follow_circuits(struct sim *sim, const struct fabric *with)
+/* --- All -------------------------------------------------------------------------------------- */
+
+/* Silence is the box's, whatever it is joined to since. */
+static void heed_silence(const struct sim_router *router)
 {
-    struct sim_circuit *circuits;
-    size_t n;
-    int error = sim_circuits_make(with, &circuits, &n);
-    if (!error && n != sim->circuit_count)
-        error = -EINVAL;
-    for (size_t i = 0; i < n && !error; i++)
-        sim->circuits[i] = circuits[i];
-    free(circuits);
+    for (unsigned i = 0; i < router->session_count; i++)
+        sim_link_cut(router->sessions[i]->link, SIM_LINK_SILENT << router->sessions[i]->end,
+                     router->silenced);
+}
+
+static int follow_all(struct sim *sim, const struct fabric *with)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < with->routers_count && !error; i++) {
+        heed_silence(sim->routers[i]);
+        error = follow_router(sim, i, with);
+        if (!error)
+            error = sim_router_heed_company(sim, i);
+    }
     return error;
 }
 
 int sim_follow_routers(struct sim *sim, const struct fabric *with)
 {
     struct fabric_policies *before = sim->policies;
-    int error = follow_circuits(sim, with);
-    if (!error)
-        error = fabric_policies_create(with, &sim->policies);
+    int error = fabric_policies_create(with, &sim->policies);
     if (error) {
         sim->policies = before;
         return error;
     }
-    for (uint32_t i = 0; i < with->routers_count && !error; i++)
-        error = follow_router(sim, i, with);
+    error = sim_make_joints(sim, with);
+    if (!error)
+        error = exchange_routers(sim, with);
+    sim->fabric = with;
+    if (!error)
+        error = exchange_sessions(sim);
+    if (!error)
+        error = sim_make_timers(sim);
+    sim_compare_keys(sim);
+    if (!error)
+        error = follow_all(sim, with);
+    if (!error)
+        controller_start(sim->controller, sim_now_ms(sim));
     fabric_policies_destroy(before);
     return error;
 }

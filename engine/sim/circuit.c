@@ -162,10 +162,10 @@ static void choose_underlay(const struct fabric *fabric, struct sim_circuit *cir
     }
 }
 
-/* Link-local ones, by the circuit's place in the list and the end: nobody else has them. */
-static struct lpm_address link_local(size_t index, unsigned end, uint8_t family)
+/* Link-local ones, by the circuit's number and the end: nobody else has them. */
+static struct lpm_address link_local(uint32_t circuit, unsigned end, uint8_t family)
 {
-    const uint32_t number = 0xa9fe0000u + 2 * (uint32_t)index + end;
+    const uint32_t number = 0xa9fe0000u + 2 * circuit + end;
     struct lpm_address address = {.family = family};
     if (family == LPM_IPV6) {
         address.bytes[0] = 0xfe;
@@ -176,23 +176,24 @@ static struct lpm_address link_local(size_t index, unsigned end, uint8_t family)
     return address;
 }
 
-static void address_line(struct sim_circuit *circuit, size_t index)
+void sim_circuit_renumber(struct sim_circuit *circuit, uint32_t number)
 {
+    circuit->number = number;
     for (unsigned i = 0; i < 2; i++) {
-        circuit->ends[i].addresses[0] = link_local(index, i, LPM_IPV4);
-        circuit->ends[i].addresses[1] = link_local(index, i, LPM_IPV6);
+        struct lpm_address *addresses = circuit->ends[i].addresses;
+        if (circuit->kind == SIM_CIRCUIT_LINE)
+            addresses[0] = link_local(number, i, LPM_IPV4);
+        if (circuit->kind != SIM_CIRCUIT_FABRIC)
+            addresses[1] =
+                link_local(number, i, addresses[0].family == LPM_IPV4 ? LPM_IPV6 : LPM_IPV4);
     }
 }
 
-static void address_tunnel(const struct fabric *fabric, struct sim_circuit *circuit, size_t index)
+static void address_tunnel(const struct fabric *fabric, struct sim_circuit *circuit)
 {
     const struct fabric_tunnel *tunnel = &fabric->tunnels[circuit->tunnel];
-    for (unsigned i = 0; i < 2; i++) {
-        struct sim_circuit_end *end = &circuit->ends[i];
-        end->addresses[0] = tunnel->addresses[i];
-        end->addresses[1] =
-            link_local(index, i, tunnel->addresses[i].family == LPM_IPV4 ? LPM_IPV6 : LPM_IPV4);
-    }
+    for (unsigned i = 0; i < 2; i++)
+        circuit->ends[i].addresses[0] = tunnel->addresses[i];
     choose_underlay(fabric, circuit);
 }
 
@@ -248,7 +249,8 @@ static int add_tunnels(struct circuits *circuits)
         if (!circuit)
             return -ENOMEM;
         circuit->kind = SIM_CIRCUIT_TUNNEL;
-        address_tunnel(fabric, circuit, circuits->n - 1);
+        address_tunnel(fabric, circuit);
+        sim_circuit_renumber(circuit, (uint32_t)(circuits->n - 1));
     }
     return 0;
 }
@@ -272,8 +274,7 @@ static int add_neighbor(struct circuits *circuits, uint32_t router,
     circuit->kind = on_fabric ? SIM_CIRCUIT_FABRIC : SIM_CIRCUIT_LINE;
     if (on_fabric)
         address_nics(fabric, circuit);
-    else
-        address_line(circuit, circuits->n - 1);
+    sim_circuit_renumber(circuit, (uint32_t)(circuits->n - 1));
     return 0;
 }
 

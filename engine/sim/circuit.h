@@ -33,11 +33,16 @@ struct sim_circuit_end {
 struct sim_circuit {
     enum sim_circuit_kind kind;
     uint32_t tunnel; /* or FABRIC_NONE */
+    uint32_t
+        number; /* its link-local addresses follow it: the place in the list, or as renumbered */
     struct sim_circuit_end ends[2];
 };
 
 /* The caller frees *circuits. -ENOMEM. */
 int sim_circuits_make(const struct fabric *fabric, struct sim_circuit **circuits, size_t *n);
+
+/* Its link-local addresses become those of that number. */
+void sim_circuit_renumber(struct sim_circuit *circuit, uint32_t number);
 
 /* Which end the router has: 0 or 1; -1: neither. */
 int sim_circuit_end_of(const struct sim_circuit *circuit, uint32_t router);

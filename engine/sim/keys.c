@@ -19,7 +19,7 @@ static void compare_server(struct sim *sim, size_t i)
     const struct fabric_neighbor *neighbor = sim_answering(sim->fabric, peer, &router);
     const struct fabric_route_server *server = &sim->fabric->route_servers[peer->route_server];
     if (neighbor)
-        sim_link_cut(sim->links[i], SIM_LINK_KEYS,
+        sim_link_cut(sim_shell_of(peer)->link, SIM_LINK_KEYS,
                      !same_key(server->peers[peer->index].key_file, neighbor->key_file));
 }
 
@@ -28,14 +28,15 @@ void sim_compare_keys(struct sim *sim)
     for (size_t i = 0; i < controller_peer_count(sim->controller); i++)
         compare_server(sim, i);
     for (size_t i = 0; i < sim->circuit_count; i++) {
-        const struct sim_circuit_end *ends = sim->circuits[i].ends;
-        if (sim->circuit_links[i])
-            sim_link_cut(sim->circuit_links[i], SIM_LINK_KEYS,
+        const struct sim_circuit_end *ends = sim->joints[i]->circuit.ends;
+        if (sim->joints[i]->link)
+            sim_link_cut(sim->joints[i]->link, SIM_LINK_KEYS,
                          !same_key(ends[0].neighbor->key_file, ends[1].neighbor->key_file));
     }
 }
 
 bool sim_session_keys_differ(const struct sim *sim, size_t i)
 {
-    return sim_link_is_cut_for(sim->links[i], SIM_LINK_KEYS);
+    return sim_link_is_cut_for(sim_shell_of(controller_peer(sim->controller, i))->link,
+                               SIM_LINK_KEYS);
 }

@@ -57,8 +57,8 @@ static bool answers(void *context, const struct probe_order *order)
     uint32_t router = sim->fabric->nics[balancer->backends[order->backend]].router;
     if (router == FABRIC_NONE)
         return true;
-    bool runs = sim->routers[router].speaker || sim->routers[router].session_count == 0;
-    return !sim->conditions[router].silenced && (runs || !order->tcp);
+    bool runs = sim->routers[router]->speaker || sim->routers[router]->session_count == 0;
+    return !sim->routers[router]->silenced && (runs || !order->tcp);
 }
 
 void sim_start_probes(struct sim *sim)

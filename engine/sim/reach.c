@@ -14,10 +14,11 @@
 
 static void look_at(struct sim *sim, struct path_finder *finder, size_t i)
 {
+    struct sim_joint *joint = sim->joints[i];
     const char *lost = path_circuit_lost(finder, i);
-    sim->changes += (lost == NULL) != (sim->circuit_lost[i] == NULL);
-    sim->circuit_lost[i] = lost;
-    sim_link_cut(sim->circuit_links[i], SIM_LINK_UNREACHABLE, lost != NULL);
+    sim->changes += (lost == NULL) != (joint->lost == NULL);
+    joint->lost = lost;
+    sim_link_cut(joint->link, SIM_LINK_UNREACHABLE, lost != NULL);
 }
 
 static void on_reach(void *context, uint64_t argument)
@@ -33,7 +34,7 @@ static void on_reach(void *context, uint64_t argument)
     }
     path_finder_skip_rows(finder);
     for (size_t i = 0; i < sim->circuit_count; i++)
-        if (sim->circuit_links[i])
+        if (sim->joints[i]->link)
             look_at(sim, finder, i);
     path_finder_free(finder);
 }
@@ -54,5 +55,5 @@ void sim_reach_follow(struct sim *sim)
 
 const char *sim_circuit_lost(const struct sim *sim, size_t i)
 {
-    return sim->circuit_lost[i];
+    return sim->joints[i]->lost;
 }

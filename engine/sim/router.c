@@ -5,6 +5,7 @@
 #include "engine/sim/router.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "engine/fabric/gateway.h"
 #include "engine/fabric/route_server.h"
@@ -139,7 +140,7 @@ static struct speaker_peer_config session_config(const struct sim_router_session
         return gateway_config(session);
     struct speaker_peer_config config =
         session->remote ? server_config(session) : circuit_config(session);
-    config.identifier = 0x0a000000u + session->router->index + 1;
+    config.identifier = 0x0a000000u + session->router->number + 1;
     config.restart = (struct bgp_restart_config){.offered = model->restart_seconds > 0,
                                                  .time_s = model->restart_seconds,
                                                  .forwarding = true};
@@ -164,24 +165,29 @@ static void set_policies(struct sim_router *router, const struct sim_router_sess
 void sim_router_follow_policies(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count && router->speaker; i++)
-        set_policies(router, &router->sessions[i]);
+        set_policies(router, router->sessions[i]);
+}
+
+static int add_session(struct sim_router *router, struct sim_router_session *session)
+{
+    struct speaker_peer_config config = session_config(session);
+    config.user = session;
+    struct speaker_peer *peer;
+    int error = speaker_peer_add(router->speaker, &config, &peer);
+    if (error)
+        return error;
+    session->peer = peer;
+    set_policies(router, session);
+    sim_link_attach(session->link, session->end, router->speaker, peer);
+    return 0;
 }
 
 static int add_sessions(struct sim_router *router)
 {
-    for (unsigned i = 0; i < router->session_count; i++) {
-        struct sim_router_session *session = &router->sessions[i];
-        struct speaker_peer_config config = session_config(session);
-        config.user = session;
-        struct speaker_peer *peer;
-        int error = speaker_peer_add(router->speaker, &config, &peer);
-        if (error)
-            return error;
-        session->peer = peer;
-        set_policies(router, session);
-        sim_link_attach(session->link, session->end, router->speaker, peer);
-    }
-    return 0;
+    int error = 0;
+    for (unsigned i = 0; i < router->session_count && !error; i++)
+        error = add_session(router, router->sessions[i]);
+    return error;
 }
 
 /* --- BFD -------------------------------------------------------------------------------------- */
@@ -223,8 +229,8 @@ static void settle_bfd(void *context)
 {
     struct sim_router *router = context;
     for (unsigned i = 0; i < router->session_count; i++)
-        if (router->sessions[i].bfd_failed || router->sessions[i].bfd_came_up)
-            follow_bfd(&router->sessions[i]);
+        if (router->sessions[i]->bfd_failed || router->sessions[i]->bfd_came_up)
+            follow_bfd(router->sessions[i]);
 }
 
 /* Towards a route server: its session in the mirror. NULL: none is wanted. */
@@ -277,7 +283,7 @@ static int add_bfd(struct sim_router_session *session)
 static int open_bfd(struct sim_router *router)
 {
     /* Any seed but those of the other tables: the same in every run. */
-    const struct bfd_table_config config = {router->index + 1, on_bfd_changed, router};
+    const struct bfd_table_config config = {router->number + 1, on_bfd_changed, router};
     router->bfd = (struct sim_bfd){
         .clock = router->clock,
         .table = bfd_table_create(&config),
@@ -289,7 +295,7 @@ static int open_bfd(struct sim_router *router)
     if (!router->bfd.table)
         return -ENOMEM;
     for (unsigned i = 0; i < router->session_count; i++) {
-        int error = add_bfd(&router->sessions[i]);
+        int error = add_bfd(router->sessions[i]);
         if (error)
             return error;
     }
@@ -299,7 +305,7 @@ static int open_bfd(struct sim_router *router)
 static void close_bfd(struct sim_router *router)
 {
     for (unsigned i = 0; i < router->session_count; i++)
-        sim_wire_attach(sim_link_wire(router->sessions[i].link), router->sessions[i].end, NULL,
+        sim_wire_attach(sim_link_wire(router->sessions[i]->link), router->sessions[i]->end, NULL,
                         NULL);
     sim_bfd_forget(&router->bfd);
     bfd_table_destroy(router->bfd.table);
@@ -362,11 +368,63 @@ void sim_router_cease(struct sim_router *router)
     speaker_each_peer(router->speaker, stop_peer, router);
 }
 
+/* Sessions that ended let go of links that others may have by now. */
 void sim_router_kill(struct sim_router *router)
 {
-    for (unsigned i = 0; i < router->session_count; i++)
-        sim_link_detach(router->sessions[i].link, router->sessions[i].end);
+    for (unsigned i = 0; i < router->session_count + router->ended_count; i++)
+        sim_router_detach(router->sessions[i]);
     close_bfd(router);
     speaker_destroy(router->speaker);
     router->speaker = NULL;
+}
+
+int sim_router_add_session(struct sim_router *router, struct sim_router_session *session)
+{
+    int error = add_session(router, session);
+    if (!error)
+        error = add_bfd(session);
+    if (error)
+        return error;
+    sim_bfd_run(&router->bfd);
+    speaker_peer_start(router->speaker, session->peer, sim_clock_now_ms(router->clock));
+    return 0;
+}
+
+void sim_router_detach(struct sim_router_session *session)
+{
+    if (!session->ended || session->peer)
+        sim_link_detach(session->link, session->end);
+    if (session->ended)
+        session->peer = NULL;
+}
+
+void sim_router_end_session(struct sim_router *router, struct sim_router_session *session)
+{
+    const uint64_t now_ms = sim_clock_now_ms(router->clock);
+    session->ended = true;
+    if (!router->speaker)
+        session->peer = NULL;
+    if (!session->peer)
+        return;
+    if (session->bfd) {
+        bfd_table_retire(router->bfd.table, session->bfd, now_ms * 1000);
+        sim_bfd_run(&router->bfd);
+        sim_wire_attach(sim_link_wire(session->link), session->end, NULL, NULL);
+    }
+    speaker_peer_stop(router->speaker, session->peer, BGP_CEASE_DECONFIGURED, now_ms);
+    router->touched(router->touched_context, router->speaker);
+}
+
+void sim_router_destroy(struct sim_router *router)
+{
+    if (!router)
+        return;
+    sim_router_kill(router);
+    for (unsigned i = 0; i < router->session_count + router->ended_count; i++)
+        free(router->sessions[i]);
+    free(router->sessions);
+    free(router->changed);
+    free(router->unhealthy);
+    sim_feed_destroy(router->feed);
+    free(router);
 }

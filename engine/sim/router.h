@@ -30,6 +30,8 @@ struct sim_router_session {
     struct sim_bfd_port bfd_port;           /* where the session has BFD */
     bool bfd_failed;                        /* and the BGP session was not closed yet */
     bool bfd_came_up;                       /* and the BGP session was not looked at yet */
+    bool wanted;                            /* by the reading of the fabric that is taken over */
+    bool ended;                             /* the fabric has it no more */
 };
 
 struct sim_router {
@@ -37,9 +39,16 @@ struct sim_router {
     const struct fabric_policies *policies;
     struct sim_clock *clock;
     uint32_t index;
+    uint32_t number;         /* struct fabric_router; of a router that is gone, too */
+    struct sim_router *next; /* of those that are gone */
     struct speaker *speaker; /* NULL: not running */
-    struct sim_router_session *sessions;
-    unsigned session_count;
+    struct sim_router_session *
+        *sessions; /* behind session_count those that ended: the speaker keeps its peers */
+    unsigned session_count, ended_count;
+    bool lonely; /* its daemon does not run because it has no session */
+    bool silenced;
+    bool stopping;      /* has sent its Cease, ends soon */
+    bool restarting;    /* and then starts again, if nothing else happens to it */
     struct sim_bfd bfd; /* what the far ends have BFD for */
     sim_link_touched *touched;
     void *touched_context;
@@ -66,6 +75,15 @@ int sim_router_remember(struct sim_router *router, const struct lpm_prefix *pref
 int sim_router_reconsider(struct sim_router *router, const struct lpm_prefix *prefix);
 /* Gives every session the policies that router->policies has for it now. */
 void sim_router_follow_policies(struct sim_router *router);
+
+/* A session more, or less, of a daemon that runs: one that is wanted and has no peer yet, one that has ended. 0 or
+ * -errno. */
+int sim_router_add_session(struct sim_router *router, struct sim_router_session *session);
+void sim_router_end_session(struct sim_router *router, struct sim_router_session *session);
+/* Its speaker's peer has nothing to do with the link any more. */
+void sim_router_detach(struct sim_router_session *session);
+/* The router, its daemon with it. Its links are still there. */
+void sim_router_destroy(struct sim_router *router);
 
 /* Starts the daemon: makes the speaker, originates, attaches to every link. Returns 0 or -errno. */
 int sim_router_start(struct sim_router *router);

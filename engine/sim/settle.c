@@ -22,11 +22,11 @@ static bool session_as_expected(struct sim *sim, size_t i)
 {
     struct controller_peer *peer = controller_peer(sim->controller, i);
     uint32_t router;
-    bool up = sim_answering(sim->fabric, peer, &router) && sim->routers[router].speaker &&
+    bool up = sim_answering(sim->fabric, peer, &router) && sim->routers[router]->speaker &&
               sim_link_can_work(sim, i);
     if (up && !bfd_as_expected(sim, peer))
         return false;
-    return peer->established == up && (!up || sim_link_quiet(sim->links[i]));
+    return peer->established == up && (!up || sim_link_quiet(sim_shell_of(peer)->link));
 }
 
 bool sim_settled(struct sim *sim)

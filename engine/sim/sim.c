@@ -124,29 +124,28 @@ static void on_flush_wanted(void *context)
 static void on_connect(void *context, struct controller_peer *peer)
 {
     (void)context;
-    sim_link_connect(peer->shell, 0);
+    sim_link_connect(sim_shell_of(peer)->link, 0);
 }
 
 static void on_close(void *context, struct controller_peer *peer, enum bgp_direction direction)
 {
     (void)context;
-    sim_link_close(peer->shell, 0, direction);
+    sim_link_close(sim_shell_of(peer)->link, 0, direction);
 }
 
 static void on_output_ready(void *context, struct controller_peer *peer,
                             enum bgp_direction direction)
 {
     (void)context;
-    sim_link_output_ready(peer->shell, 0, direction);
+    sim_link_output_ready(sim_shell_of(peer)->link, 0, direction);
 }
 
 /* --- BFD of the route servers ----------------------------------------------------------------- */
 
 static struct sim_bfd_port *port_of(void *context, void *user)
 {
-    struct sim *sim = context;
-    const struct controller_peer *peer = user;
-    return &sim->bfd_ports[peer - controller_peer(sim->controller, 0)];
+    (void)context;
+    return &sim_shell_of(user)->bfd_port;
 }
 
 static void settle_bfd(void *context)
@@ -158,10 +157,9 @@ static void settle_bfd(void *context)
         sim_touched(sim, controller_speaker(sim->controller, i));
 }
 
-/* After the links. */
-static int open_bfd(struct sim *sim)
+/* Before the shells. */
+static void open_bfd(struct sim *sim)
 {
-    size_t n = controller_peer_count(sim->controller);
     sim->bfd = (struct sim_bfd){
         .clock = sim->clock,
         .table = controller_bfd(sim->controller),
@@ -170,65 +168,88 @@ static int open_bfd(struct sim *sim)
         .context = sim,
         .armed_ms = UINT64_MAX,
     };
-    sim->bfd_ports = calloc(n + 1, sizeof(*sim->bfd_ports));
-    if (!sim->bfd_ports)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const struct controller_peer *peer = controller_peer(sim->controller, i);
-        if (!peer->bfd)
-            continue;
-        sim->bfd_ports[i] = (struct sim_bfd_port){
-            .bfd = &sim->bfd,
-            .wire = sim_link_wire(sim->links[i]),
-            .path = *bfd_table_path(sim->bfd.table, peer->bfd),
-        };
-        sim_bfd_attach(&sim->bfd_ports[i]);
-    }
-    return 0;
 }
 
 /* --- Building --------------------------------------------------------------------------------- */
 
+struct sim_router *sim_make_router(struct sim *sim, const struct fabric *fabric, uint32_t index)
+{
+    struct sim_router *router = calloc(1, sizeof(*router));
+    bool *unhealthy = calloc(fabric->routers[index].health_count + 1, sizeof(*unhealthy));
+    if (!router || !unhealthy) {
+        free(router);
+        free(unhealthy);
+        return NULL;
+    }
+    *router = (struct sim_router){
+        .fabric = fabric,
+        .policies = sim->policies,
+        .clock = sim->clock,
+        .index = index,
+        .number = fabric->routers[index].number,
+        .touched = sim_touched,
+        .touched_context = sim,
+        .changes = &sim->changes,
+        .unhealthy = unhealthy,
+        .lonely = true,
+    };
+    return router;
+}
+
+uint32_t sim_router_numbered(const struct sim *sim, uint64_t number)
+{
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        if (sim->routers[i]->number == number)
+            return i;
+    return FABRIC_NONE;
+}
+
 static int make_routers(struct sim *sim)
 {
     uint32_t n = sim->fabric->routers_count;
-    sim->routers = calloc(n + 1, sizeof(*sim->routers));
-    sim->conditions = calloc(n + 1, sizeof(*sim->conditions));
-    sim->timer_count = controller_speaker_count(sim->controller) + n;
-    sim->timers = calloc(sim->timer_count + 1, sizeof(*sim->timers));
-    if (!sim->routers || !sim->conditions || !sim->timers)
+    sim->routers = calloc(n + 1, sizeof(struct sim_router *));
+    if (!sim->routers)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        sim->routers[i] = (struct sim_router){
-            .fabric = sim->fabric,
-            .policies = sim->policies,
-            .clock = sim->clock,
-            .index = i,
-            .touched = sim_touched,
-            .touched_context = sim,
-            .changes = &sim->changes,
-            .unhealthy = calloc(sim->fabric->routers[i].health_count + 1, sizeof(bool)),
-        };
-        if (!sim->routers[i].unhealthy)
+    for (; sim->router_count < n; sim->router_count++) {
+        sim->routers[sim->router_count] = sim_make_router(sim, sim->fabric, sim->router_count);
+        if (!sim->routers[sim->router_count])
             return -ENOMEM;
     }
-    int error = sim_make_sessions(sim);
-    return error ? error : sim_make_gateway_sessions(sim);
+    return 0;
+}
+
+int sim_make_timers(struct sim *sim)
+{
+    const size_t servers = controller_speaker_count(sim->controller);
+    struct timer *timers = calloc(servers + sim->router_count + 1, sizeof(*timers));
+    if (!timers)
+        return -ENOMEM;
+    for (size_t i = 0; i < sim->timer_count; i++)
+        sim_clock_forget(sim->clock, &sim->timers[i]);
+    free(sim->timers);
+    sim->timers = timers;
+    sim->timer_count = servers + sim->router_count;
+    for (size_t i = 0; i < servers; i++)
+        sim_set_timer(sim, i, controller_speaker(sim->controller, i));
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        sim_set_timer(sim, servers + i, sim->routers[i]->speaker);
+    return 0;
 }
 
 int sim_start_router(struct sim *sim, uint32_t router)
 {
-    if (sim->routers[router].session_count == 0)
+    sim->routers[router]->lonely = sim->routers[router]->session_count == 0;
+    if (sim->routers[router]->lonely)
         return 0;
-    int error = sim_router_start(&sim->routers[router]);
+    int error = sim_router_start(sim->routers[router]);
     if (!error)
-        sim_set_timer(sim, sim_router_slot(sim, router), sim->routers[router].speaker);
+        sim_set_timer(sim, sim_router_slot(sim, router), sim->routers[router]->speaker);
     return error;
 }
 
 static int start_all(struct sim *sim)
 {
-    for (uint32_t i = 0; i < sim->fabric->routers_count; i++) {
+    for (uint32_t i = 0; i < sim->router_count; i++) {
         int error = sim_start_router(sim, i);
         if (error)
             return error;
@@ -240,6 +261,19 @@ static int start_all(struct sim *sim)
     sim_reach_wanted(sim);
     sim_start_probes(sim);
     return 0;
+}
+
+static int make_network(struct sim *sim)
+{
+    open_bfd(sim);
+    int error = sim_make_shells(sim);
+    if (!error)
+        error = sim_make_joints(sim, sim->fabric);
+    if (!error)
+        error = make_routers(sim);
+    if (!error)
+        error = sim_make_sessions(sim);
+    return error ? error : sim_make_timers(sim);
 }
 
 struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwarding,
@@ -266,17 +300,11 @@ struct sim *sim_create(const struct fabric *fabric, struct dp_forwarding *forwar
         failed = sim->controller ? 0 : -errno;
     }
     if (!failed)
-        failed = sim_accept_routers(sim);
-    if (!failed)
-        failed = sim_make_links(sim);
-    if (!failed)
-        failed = sim_make_gateway_links(sim);
-    if (!failed)
-        failed = open_bfd(sim);
+        failed = sim_accept_routers(sim, fabric);
     if (!failed)
         failed = fabric_policies_create(fabric, &sim->policies);
     if (!failed)
-        failed = make_routers(sim);
+        failed = make_network(sim);
     if (!failed)
         failed = start_all(sim);
     if (failed) {
@@ -291,24 +319,19 @@ void sim_destroy(struct sim *sim)
 {
     if (!sim)
         return;
-    for (uint32_t i = 0; sim->routers && i < sim->fabric->routers_count; i++) {
-        sim_router_kill(&sim->routers[i]);
-        free(sim->routers[i].sessions);
-        free(sim->routers[i].changed);
-        free(sim->routers[i].unhealthy);
-        sim_feed_destroy(sim->routers[i].feed);
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        sim_router_destroy(sim->routers[i]);
+    for (struct sim_router *router = sim->gone, *next; router; router = next) {
+        next = router->next;
+        sim_router_destroy(router);
     }
     sim_bfd_forget(&sim->bfd);
     sim_probes_forget(&sim->probes);
     sim_destroy_links(sim);
-    sim_destroy_gateway_links(sim);
     controller_destroy(sim->controller);
     fabric_policies_destroy(sim->policies);
     sim_clock_destroy(sim->clock);
-    free(sim->link_conditions);
-    free(sim->bfd_ports);
     free(sim->routers);
-    free(sim->conditions);
     free(sim->timers);
     free(sim);
 }
@@ -344,5 +367,5 @@ struct controller *sim_controller(struct sim *sim)
 
 struct speaker *sim_router_speaker(struct sim *sim, uint32_t router)
 {
-    return sim->routers[router].speaker;
+    return sim->routers[router]->speaker;
 }

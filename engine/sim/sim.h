@@ -69,11 +69,11 @@ struct sim_changes {
 };
 struct sim_changes sim_changes(const struct sim *sim);
 
-/* Another reading of the fabric from now on, as controller_apply(), with its policies. Of routers there may be
- * others only in what they announce, forward and filter, and in the options of their sessions, for which
- * their daemons restart; route servers, gateways, tunnels and who is whose neighbor are the same. It counts the
- * effective routes that are others now as entries that changed. Every fabric that the sim ever had must outlive
- * it. 0 or -errno with error. */
+/* Another reading of the fabric from now on, as controller_apply(), with its policies. Routers, tunnels, gateways and
+ * who is whose neighbor may be others, too: what is new starts, what is no more ends with a Cease, and sessions of both
+ * readings stay, unless their options differ: then the router's daemon restarts. A router of both has the same NICs;
+ * route servers are the same. It counts the effective routes that are others now as entries that changed. Every
+ * fabric that the sim ever had must outlive it. 0 or -errno with error. */
 int sim_apply(struct sim *sim, const struct fabric *with, char error[DP_ERROR_TEXT]);
 
 /* --- Failures (failure.c) -------------------------------------------------------------------- */

@@ -147,7 +147,7 @@ static unsigned write_on(struct controller *controller, struct fabric **fabric, 
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         struct fabric *with = load(++applied);
-        if (!with || controller_apply(controller, with, error) != 0 ||
+        if (!with || controller_apply(controller, with, 0, error) != 0 ||
             !program_validate(controller_program(controller), error)) {
             fprintf(stderr, "%s\n", with ? error : "no fabric");
             fabric_free(with);
