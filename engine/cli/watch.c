@@ -11,26 +11,15 @@
 #include "engine/cli/command.h"
 #include "engine/cli/report.h"
 
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
-static long long count_of(const json_t *row, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(row, key));
-}
-
 /* --- Lines for people ------------------------------------------------------------------------- */
 
 static void print_peer(const json_t *row)
 {
     printf("%s/%lld %s %s %s learned %lld advertised %lld; ",
-           text_of(row, json_object_get(row, "gateway") ? "gateway" : "route_server"),
-           count_of(row, "instance"), text_of(row, "peer"), text_of(row, "address"),
-           text_of(row, "state"), count_of(row, "learned"), count_of(row, "advertised"));
-    cli_print(stdout, text_of(row, "reason"));
+           ask_text(row, json_object_get(row, "gateway") ? "gateway" : "route_server"),
+           ask_count(row, "instance"), ask_text(row, "peer"), ask_text(row, "address"),
+           ask_text(row, "state"), ask_count(row, "learned"), ask_count(row, "advertised"));
+    cli_print(stdout, ask_text(row, "reason"));
     putchar('\n');
 }
 
@@ -38,25 +27,25 @@ static void print_group(const json_t *row)
 {
     size_t i;
     json_t *member;
-    printf("group %lld %s", count_of(row, "group"), text_of(row, "kind"));
+    printf("group %lld %s", ask_count(row, "group"), ask_text(row, "kind"));
     if (json_object_get(row, "gone"))
         printf("gone");
     json_array_foreach(json_object_get(row, "members"), i, member)
     {
-        const char *reason = text_of(member, "reason");
-        printf("%s %s %s%s%s%s %lld/%lld", i ? "," : ":", text_of(member, "next_hop"),
-               text_of(member, "state"), *reason ? " (" : "", reason, *reason ? ")" : "",
-               count_of(member, "buckets"), count_of(row, "buckets"));
+        const char *reason = ask_text(member, "reason");
+        printf("%s %s %s%s%s%s %lld/%lld", i ? "," : ":", ask_text(member, "next_hop"),
+               ask_text(member, "state"), *reason ? " (" : "", reason, *reason ? ")" : "",
+               ask_count(member, "buckets"), ask_count(row, "buckets"));
     }
     putchar('\n');
 }
 
 static void print_counters(const json_t *row)
 {
-    const char *nic = text_of(row, "nic"), *reason;
+    const char *nic = ask_text(row, "nic"), *reason;
     json_t *n;
     printf("%s received %lld = forwarded %lld + answered %lld + dropped:", *nic ? nic : "(none)",
-           count_of(row, "received"), count_of(row, "forwarded"), count_of(row, "answered"));
+           ask_count(row, "received"), ask_count(row, "forwarded"), ask_count(row, "answered"));
     json_object_foreach(json_object_get(row, "dropped"), reason, n)
     {
         printf(" %s %lld", reason, (long long)json_integer_value(n));
@@ -66,16 +55,16 @@ static void print_counters(const json_t *row)
 
 static void print_port(const json_t *row)
 {
-    printf("port %s %s, rx %lld, tx %lld, missed %lld, errors %lld/%lld\n", text_of(row, "port"),
+    printf("port %s %s, rx %lld, tx %lld, missed %lld, errors %lld/%lld\n", ask_text(row, "port"),
            json_is_true(json_object_get(row, "link_up")) ? "up" : "down",
-           count_of(row, "rx_packets"), count_of(row, "tx_packets"), count_of(row, "rx_missed"),
-           count_of(row, "rx_errors"), count_of(row, "tx_errors"));
+           ask_count(row, "rx_packets"), ask_count(row, "tx_packets"), ask_count(row, "rx_missed"),
+           ask_count(row, "rx_errors"), ask_count(row, "tx_errors"));
 }
 
 static void print_event(const json_t *row)
 {
     if (json_object_get(row, "lost"))
-        printf("%lld events lost: they came faster than they were read\n", count_of(row, "lost"));
+        printf("%lld events lost: they came faster than they were read\n", ask_count(row, "lost"));
     else
         report_event(row);
 }
@@ -90,20 +79,20 @@ static void print_nic_route(const json_t *line)
         print_event(line);
         return;
     }
-    printf("%s %s", text_of(line, "nic"), text_of(line, "prefix"));
+    printf("%s %s", ask_text(line, "nic"), ask_text(line, "prefix"));
     if (json_array_size(rows) == 0)
         printf(" no route");
     json_array_foreach(rows, i, row)
     {
-        printf("%s %s %s %s", i ? ";" : "", text_of(row, "source"), text_of(row, "state"),
-               text_of(row, "nextHopType"));
+        printf("%s %s %s %s", i ? ";" : "", ask_text(row, "source"), ask_text(row, "state"),
+               ask_text(row, "nextHopType"));
         json_array_foreach(json_object_get(row, "nextHopIpAddress"), j, hop)
         {
             printf("%s%s", j ? ", " : " ", json_string_value(hop));
         }
     }
     printf(" (");
-    cli_print(stdout, text_of(line, "cause"));
+    cli_print(stdout, ask_text(line, "cause"));
     printf(")\n");
 }
 
