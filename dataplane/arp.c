@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-#define ARP_BYTES     28
 #define ARP_OPERATION 6
 #define ARP_SENDER    8 /* MAC, then address */
 #define ARP_TARGET    18
@@ -24,7 +23,7 @@ bool dp_arp_answer(const struct dp_frame *frame, enum dp_reason *reason)
     uint8_t asked[4];
 
     *reason = DP_REASON_TOO_SHORT;
-    if (rte_pktmbuf_data_len(frame->mbuf) < ARP_BYTES)
+    if (rte_pktmbuf_data_len(frame->mbuf) < DP_ARP_BYTES)
         return false;
     *reason = DP_REASON_NEIGHBOR_NOT_HERE;
     memcpy(asked, arp + ARP_TARGET + 6, 4);
@@ -36,6 +35,16 @@ bool dp_arp_answer(const struct dp_frame *frame, enum dp_reason *reason)
     memcpy(arp + ARP_SENDER, frame->nic->gateway_mac, 6);
     memcpy(arp + ARP_SENDER + 6, asked, 4);
     *reason = DP_REASON_NO_BUFFER;
-    return dp_answer_resize(frame->mbuf, ARP_BYTES) &&
+    return dp_answer_resize(frame->mbuf, DP_ARP_BYTES) &&
            dp_push_ethernet(frame->mbuf, frame->nic, frame->source_mac, DP_ETHERTYPE_ARP);
+}
+
+void dp_arp_request(uint8_t *arp, const uint8_t mac[6], const uint8_t sender[4],
+                    const uint8_t target[4])
+{
+    memset(arp, 0, DP_ARP_BYTES);
+    memcpy(arp, request_head, sizeof(request_head));
+    memcpy(arp + ARP_SENDER, mac, 6);
+    memcpy(arp + ARP_SENDER + 6, sender, 4);
+    memcpy(arp + ARP_TARGET + 6, target, 4);
 }

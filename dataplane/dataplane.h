@@ -442,8 +442,19 @@ void dp_engine_stop(struct dp_engine *engine);
 /* How many workers dp_engine_start() will run for this config: for dp_forwarding_config.workers. */
 unsigned dp_engine_worker_count(const struct dp_engine_config *config);
 
+/* How frames are spread over the queues that a port receives by. It is of no consequence for where they
+ * go, but for which worker has the work. */
+enum dp_spread {
+    DP_SPREAD_NONE,      /* there is one */
+    DP_SPREAD_DRIVER,    /* as the driver, or who is behind it, likes */
+    DP_SPREAD_RSS,       /* by a hash of the device's own: directions of a flow may part */
+    DP_SPREAD_SYMMETRIC, /* by one that is the same for both directions */
+};
+const char *dp_spread_name(enum dp_spread spread);
+
 struct dp_port_status {
     const char *name;
+    enum dp_spread spread;
     bool link_up;
     uint64_t rx_packets, tx_packets, rx_missed, rx_errors, tx_errors;
 };

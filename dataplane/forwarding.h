@@ -33,6 +33,7 @@
 #define DP_NEXT_HOP_PER_CHUNK 1024
 #define DP_NEXT_HOP_CHUNKS    1024 /* about a million next hops in the life of a process */
 #define DP_MEMBER_PER_CHUNK   1024
+#define DP_MOVES              1024 /* NICs that changed and may have to be announced: a power of two */
 #define DP_MEMBER_CHUNKS      4096 /* about four million members of all groups together */
 
 #define DP_ETHERTYPE_IPV4               0x0800u
@@ -225,6 +226,9 @@ struct dp_forwarding {
     struct dp_worker_counters *workers; /* [config.workers] */
     struct dp_nic *absent_nic;          /* stands in for ids that are not set: id 0 */
     struct dp_vnet *absent_vnet;
+    /* Ids of NICs as they appear, move or get another gateway MAC: entry n % DP_MOVES is written before
+     * move_count becomes n + 1. Who lags behind by more looks at all NICs. */
+    _Atomic uint32_t moves[DP_MOVES], move_count;
     _Atomic uint32_t tick; /* the time that stamps say, in DP_TICK_MS; 0: not known yet */
     struct dp_watch *_Atomic watch; /* what is observed: see watch.h; NULL: nothing */
     struct dp_forwarding_writer *writer;

@@ -12,11 +12,10 @@
 
 #include "dataplane/checksum.h"
 
-#define IPV6_BYTES          40
-#define SOLICITATION_BYTES  24 /* type, code, checksum, reserved, target */
-#define ADVERTISEMENT_BYTES 32 /* the same and the target's link-layer address option */
-#define TARGET              8
-#define OPTIONS             24
+#define IPV6_BYTES         40
+#define SOLICITATION_BYTES 24 /* type, code, checksum, reserved, target */
+#define TARGET             8
+#define OPTIONS            24
 
 #define TYPE_ADVERTISEMENT 136
 #define OPTION_SOURCE_LINK 1
@@ -60,28 +59,27 @@ static bool solicitation_good(const uint8_t *message, size_t n, const struct dp_
     return true;
 }
 
-/* Writes header and message over the solicitation, without any extension header that it had. */
-static void write_advertisement(uint8_t *ip, const struct dp_frame *frame,
-                                const struct dp_packet *packet, const uint8_t target[16])
+void dp_nd_advertise(uint8_t *ip, const uint8_t mac[6], const uint8_t target[16],
+                     const uint8_t *destination, bool is_router)
 {
-    bool solicited = memcmp(packet->source, unspecified, 16) != 0;
     uint8_t *message = ip + IPV6_BYTES;
     uint16_t checksum;
 
-    memset(ip, 0, IPV6_BYTES + ADVERTISEMENT_BYTES);
+    memset(ip, 0, IPV6_BYTES + DP_ADVERTISEMENT_BYTES);
     ip[0] = 0x60;
-    ip[5] = ADVERTISEMENT_BYTES;
+    ip[5] = DP_ADVERTISEMENT_BYTES;
     ip[6] = DP_PROTOCOL_ICMPV6;
     ip[7] = 255;
     memcpy(ip + 8, target, 16);
-    memcpy(ip + 24, solicited ? packet->source : all_nodes, 16);
+    memcpy(ip + 24, destination ? destination : all_nodes, 16);
     message[0] = TYPE_ADVERTISEMENT;
-    message[4] = FLAG_ROUTER | FLAG_OVERRIDE | (solicited ? FLAG_SOLICITED : 0);
+    message[4] = FLAG_OVERRIDE;
+    message[4] |= (is_router ? FLAG_ROUTER : 0) | (destination ? FLAG_SOLICITED : 0);
     memcpy(message + TARGET, target, 16);
     message[OPTIONS] = OPTION_TARGET_LINK;
     message[OPTIONS + 1] = 1;
-    memcpy(message + OPTIONS + 2, frame->nic->gateway_mac, 6);
-    checksum = dp_checksum_icmpv6(ip + 8, ip + 24, message, ADVERTISEMENT_BYTES);
+    memcpy(message + OPTIONS + 2, mac, 6);
+    checksum = dp_checksum_icmpv6(ip + 8, ip + 24, message, DP_ADVERTISEMENT_BYTES);
     memcpy(message + 2, &checksum, sizeof(checksum));
 }
 
@@ -93,6 +91,7 @@ bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
     uint32_t n = packet->total_length - packet->header_length;
     const uint8_t *to = frame->source_mac;
     uint8_t target[16];
+    bool probes;
 
     *reason = DP_REASON_TOO_SHORT;
     if (n < SOLICITATION_BYTES || rte_pktmbuf_data_len(frame->mbuf) < packet->total_length)
@@ -105,10 +104,12 @@ bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
         return false;
     memcpy(target, message + TARGET, sizeof(target));
     *reason = DP_REASON_NO_BUFFER;
-    if (!dp_answer_resize(frame->mbuf, IPV6_BYTES + ADVERTISEMENT_BYTES))
+    if (!dp_answer_resize(frame->mbuf, IPV6_BYTES + DP_ADVERTISEMENT_BYTES))
         return false;
-    write_advertisement(ip, frame, packet, target);
-    if (!memcmp(packet->source, unspecified, 16))
+    probes = !memcmp(packet->source, unspecified, 16);
+    /* Over the solicitation, without any extension header that it had. */
+    dp_nd_advertise(ip, frame->nic->gateway_mac, target, probes ? NULL : packet->source, true);
+    if (probes)
         to = all_nodes_mac;
     return dp_push_ethernet(frame->mbuf, frame->nic, to, DP_ETHERTYPE_IPV6);
 }

@@ -11,7 +11,6 @@
 #include "dataplane/checksum.h"
 #include "dataplane/stages.h"
 
-#define ARP_BYTES          28u
 #define IPV6_BYTES         40u
 #define SOLICITATION_BYTES 32u /* with the source's link-layer address */
 #define MESSAGE_BYTES      24u /* of both kinds, before their options */
@@ -39,7 +38,7 @@ static enum dp_underlay_taken take_arp(const struct dp_path *path, struct dp_bur
     struct lpm_address sender = {.family = LPM_IPV4};
     bool known;
 
-    if (rte_pktmbuf_data_len(frame->mbuf) < DP_ETHERNET_BYTES + ARP_BYTES ||
+    if (rte_pktmbuf_data_len(frame->mbuf) < DP_ETHERNET_BYTES + DP_ARP_BYTES ||
         memcmp(arp, head, sizeof(head)) != 0)
         return DP_UNDERLAY_NOT;
     memcpy(sender.bytes, arp + 14, 4);
@@ -198,18 +197,6 @@ bool dp_underlay_answer(const struct dp_path *path, struct dp_frame *frame, bool
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-static void write_request(uint8_t *arp, const struct dp_underlay *underlay,
-                          const struct lpm_address *target)
-{
-    static const uint8_t head[8] = {0, 1, 8, 0, 6, 4, 0, 1};
-
-    memset(arp, 0, ARP_BYTES);
-    memcpy(arp, head, sizeof(head));
-    memcpy(arp + 8, underlay->self->gateway_mac, 6);
-    memcpy(arp + 14, underlay->address.bytes, 4);
-    memcpy(arp + 24, target->bytes, 4);
-}
-
 /* To the solicited-node group of the target (RFC 4291 2.7.1). */
 static void write_solicitation(uint8_t *ip, const struct dp_underlay *underlay,
                                const struct lpm_address *target)
@@ -242,7 +229,7 @@ static void ask(struct dp_path *path, uint16_t port, const struct dp_underlay *u
 {
     static const struct dp_note nothing = {.kind = DP_NOTE_NOTHING};
     const bool six = target->family == LPM_IPV6;
-    const uint16_t bytes = six ? IPV6_BYTES + SOLICITATION_BYTES : ARP_BYTES;
+    const uint16_t bytes = six ? IPV6_BYTES + SOLICITATION_BYTES : DP_ARP_BYTES;
     uint8_t group[6] = {0x33, 0x33, 0xff};
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path->pool);
     uint8_t *packet;
@@ -253,7 +240,7 @@ static void ask(struct dp_path *path, uint16_t port, const struct dp_underlay *u
     if (six)
         write_solicitation(packet, underlay, target);
     else
-        write_request(packet, underlay, target);
+        dp_arp_request(packet, underlay->self->gateway_mac, underlay->address.bytes, target->bytes);
     memcpy(group + 3, target->bytes + 13, 3);
     if (!six)
         memset(group, 0xff, sizeof(group));

@@ -336,6 +336,19 @@ static bool shares_otherwise(const struct dp_nic *old, const struct dp_nic *new)
            (new->attachment == DP_ATTACHMENT_PORT || new->attachment == DP_ATTACHMENT_MAC);
 }
 
+/* To be announced (announce.h), unless its guest sees no difference. */
+static void note_move(struct dp_forwarding *forwarding, const struct dp_nic *old,
+                      const struct dp_nic *new)
+{
+    const uint32_t count = atomic_load_explicit(&forwarding->move_count, memory_order_relaxed);
+
+    if (old && dp_attachment_equal(old, new) && memcmp(old->mac, new->mac, 6) == 0 &&
+        memcmp(old->gateway_mac, new->gateway_mac, 6) == 0)
+        return;
+    atomic_store_explicit(&forwarding->moves[count % DP_MOVES], new->id, memory_order_relaxed);
+    atomic_store_explicit(&forwarding->move_count, count + 1, memory_order_release);
+}
+
 /* An attachment that moves is taken down before the record changes and put up after: a frame finds
  * the NIC where it was, or where it will be, or meanwhile nowhere, and never another's record. But
  * where the NIC only comes to share its port, or has it alone again, the new slot is put up first and
@@ -381,6 +394,7 @@ int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_n
         dp_attachment_claim(forwarding, new);
     if (nic > forwarding->writer->nic_highest)
         atomic_store_explicit(&forwarding->writer->nic_highest, nic, memory_order_relaxed);
+    note_move(forwarding, old, new);
     if (old)
         lpm_rcu_defer(&old->head, nic_reclaim);
     return 0;

@@ -34,6 +34,23 @@
 #define OPTIONS_TEXT (DP_PORT_OPTIONS_MAX + 64)
 #define RSS_TYPES    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
+/* Toeplitz hashing with a key of 16 bits again and again gives both directions of a flow one queue (S. Woo,
+ * K. Park: Scalable TCP session monitoring with symmetric receive-side scaling, 2012). It has 16 bits of
+ * entropy, plenty for queues. As long as any device's key. */
+#define KEY4  0x6d, 0x5a, 0x6d, 0x5a
+#define KEY16 KEY4, KEY4, KEY4, KEY4
+static const uint8_t symmetric_key[] = {KEY16, KEY16, KEY16, KEY16};
+
+const char *dp_spread_name(enum dp_spread spread)
+{
+    static const char *const names[] = {[DP_SPREAD_NONE] = "none",
+                                        [DP_SPREAD_DRIVER] = "driver",
+                                        [DP_SPREAD_RSS] = "rss",
+                                        [DP_SPREAD_SYMMETRIC] = "symmetric-rss"};
+
+    return names[spread];
+}
+
 bool dp_port_is_pci(const char *device)
 {
     struct rte_pci_addr address;
@@ -91,14 +108,43 @@ static void choose_queues(struct dp_port *port, const struct rte_eth_dev_info *i
         port->tx_queues = port->rx_queues;
 }
 
+static void spread(struct dp_port *port, const struct rte_eth_dev_info *info,
+                   struct rte_eth_conf *conf)
+{
+    struct rte_eth_rss_conf *rss = &conf->rx_adv_conf.rss_conf;
+
+    port->spread = DP_SPREAD_DRIVER;
+    if (!(info->flow_type_rss_offloads & RSS_TYPES))
+        return;
+    port->spread = DP_SPREAD_RSS;
+    conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    rss->rss_hf = info->flow_type_rss_offloads & RSS_TYPES;
+    if (info->hash_key_size == 0 || info->hash_key_size > sizeof(symmetric_key))
+        return;
+    port->spread = DP_SPREAD_SYMMETRIC;
+    rss->rss_key = (uint8_t *)(uintptr_t)symmetric_key; /* drivers copy it */
+    rss->rss_key_len = info->hash_key_size;
+}
+
+/* A device may have a key and let nobody choose it. */
+static int configure_device(struct dp_port *port, struct rte_eth_conf *conf)
+{
+    int result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, conf);
+
+    if (!result || port->spread != DP_SPREAD_SYMMETRIC)
+        return result;
+    port->spread = DP_SPREAD_RSS;
+    conf->rx_adv_conf.rss_conf.rss_key = NULL;
+    conf->rx_adv_conf.rss_conf.rss_key_len = 0;
+    return rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, conf);
+}
+
 static void fill_configuration(struct dp_port *port, const struct rte_eth_dev_info *info,
                                struct rte_eth_conf *conf)
 {
     *conf = (struct rte_eth_conf){.rxmode.mtu = port->kernel_mtu ? DP_PORT_MTU : port->mtu};
-    if (port->rx_queues > 1 && (info->flow_type_rss_offloads & RSS_TYPES)) {
-        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & RSS_TYPES;
-    }
+    if (port->rx_queues > 1)
+        spread(port, info, conf);
     /* True of every buffer sent: one pool, one reference. */
     conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
     port->watches_link =
@@ -175,7 +221,7 @@ static int configure(struct dp_port *port, const struct dp_port_config *config, 
         return result;
     choose_queues(port, &info, config->queues, workers);
     fill_configuration(port, &info, &conf);
-    result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
+    result = configure_device(port, &conf);
     if (!result)
         result = set_up_queues(port, pool);
     if (!result)
@@ -252,6 +298,7 @@ void dp_port_status(const struct dp_port *port, struct dp_port_status *status)
         rte_eth_stats_get(port->id, &stats);
     *status = (struct dp_port_status){
         .name = port->name,
+        .spread = port->spread,
         .link_up = atomic_load_explicit(&port->link_up, memory_order_relaxed),
         .rx_packets = stats.ipackets,
         .tx_packets = stats.opackets,

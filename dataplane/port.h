@@ -27,6 +27,7 @@ struct dp_port {
     bool plugged, started;
     uint16_t id; /* DPDK's */
     uint16_t rx_queues, tx_queues;
+    enum dp_spread spread; /* over rx_queues */
     uint16_t mtu;
     bool partial_checksums; /* what it receives may lack TCP and UDP checksums */
     bool kernel_mtu;        /* the driver must not be told of it */

@@ -195,6 +195,16 @@ bool dp_nd_answer(const struct dp_frame *frame, const struct dp_packet *packet,
 bool dp_echo_answer(const struct dp_frame *frame, const struct dp_packet *packet,
                     struct dp_limiter *limiter, enum dp_reason *reason);
 
+/* Writes an ARP request, DP_ARP_BYTES; for a target that is the sender itself, an announcement. */
+#define DP_ARP_BYTES 28u
+void dp_arp_request(uint8_t *arp, const uint8_t mac[6], const uint8_t sender[4],
+                    const uint8_t target[4]);
+/* Writes a neighbour advertisement, IPv6 header and DP_ADVERTISEMENT_BYTES: target is at mac. destination
+ * NULL: to all nodes, unasked. */
+#define DP_ADVERTISEMENT_BYTES 32u
+void dp_nd_advertise(uint8_t *ip, const uint8_t mac[6], const uint8_t target[16],
+                     const uint8_t *destination, bool is_router);
+
 /* Makes the ICMP error that dropping packet for reason calls for, in place: on true mbuf begins with
  * the frame to send. false: it calls for none, or too many were sent; mbuf is then only to be freed.
  * mtu is what would have fitted, for DP_REASON_MTU. */

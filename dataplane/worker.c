@@ -109,11 +109,12 @@ unsigned dp_worker_round(struct dp_worker *worker)
     return done;
 }
 
-/* Once a second: what is not called for by a frame. */
+/* What is not called for by a frame, mostly once a second. */
 static void tick(struct dp_worker *worker)
 {
     const uint64_t now = rte_get_tsc_cycles();
 
+    dp_announce(worker, now);
     if (now < worker->tick_due)
         return;
     worker->tick_due = now + rte_get_tsc_hz();

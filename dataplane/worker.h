@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "dataplane/announce.h"
 #include "dataplane/express.h"
 
 /* A receive queue. It belongs to one worker. */
@@ -15,6 +16,7 @@ struct dp_rx {
     uint16_t index; /* of the port, in the configuration: what attachments name */
     uint16_t queue;
     _Atomic uint64_t packets, bytes; /* written by the worker, read by anyone */
+    struct dp_announced announced;   /* of queue 0 */
 };
 
 /* Frames of workers that have no transmit queue of their own at a port; this worker's queue takes
@@ -36,6 +38,7 @@ struct dp_worker {
     unsigned inlet_count;
     struct dp_limiter echo, errors;
     uint64_t tick_due; /* in cycles of the time stamp counter */
+    struct dp_announcer announcer;
     struct dp_path path;
     struct dp_express express;
     struct dp_burst burst;

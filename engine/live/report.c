@@ -135,6 +135,7 @@ json_t *live_report_port(const struct live *live, uint32_t i)
     json_t *row = json_object();
     json_object_set_new(row, "port", json_string(status.name));
     json_object_set_new(row, "link_up", json_boolean(status.link_up));
+    json_object_set_new(row, "spread", json_string(dp_spread_name(status.spread)));
     json_object_set_new(row, "rx_packets", number(status.rx_packets));
     json_object_set_new(row, "tx_packets", number(status.tx_packets));
     json_object_set_new(row, "rx_missed", number(status.rx_missed));

@@ -42,6 +42,27 @@ static void wait_for_counters(struct live *live)
     }
 }
 
+static uint64_t sent_by(const struct live *live, const struct dp_engine *engine)
+{
+    struct dp_port_status status;
+    uint64_t sum = 0;
+
+    for (unsigned port = 0; port < live->port_count; port++) {
+        dp_engine_port_status(engine, port, &status);
+        sum += status.tx_packets;
+    }
+    return sum;
+}
+
+static void run_midway(const struct live *live, const struct dp_engine *engine)
+{
+    const uint64_t before = sent_by(live, engine);
+
+    live->midway(live->lab);
+    for (unsigned ms = 0; ms < PATIENCE_MS && sent_by(live, engine) < before + live->more; ms++)
+        usleep(1000);
+}
+
 static struct dp_engine *start(struct live *live)
 {
     static char options[LIVE_PORTS][300], names[LIVE_PORTS][16];
@@ -69,6 +90,33 @@ static struct dp_engine *start(struct live *live)
     return engine;
 }
 
+/* RFC 5227 3: the sender asks for itself. RFC 4861 7.2.6: unsolicited; to a guest, or by no router. */
+static bool is_announcement(const struct frame *frame)
+{
+    const uint8_t *bytes = frame->bytes, *ip;
+    const unsigned l2 = bytes[12] == 0x81 && bytes[13] == 0 ? 18 : 14;
+
+    ip = bytes + l2;
+    if (bytes[l2 - 2] == 0x08 && bytes[l2 - 1] == 0x06)
+        return ip[7] == 1 && memcmp(ip + 14, ip + 24, 4) == 0;
+    return bytes[l2 - 2] == 0x86 && bytes[l2 - 1] == 0xdd && ip[6] == 58 && ip[40] == 136 &&
+           !(ip[44] & 0x40) && (!(bytes[0] & 1) || !(ip[44] & 0x80));
+}
+
+static void part_announcements(struct frames *out, struct frames *announced)
+{
+    unsigned kept = 0;
+
+    *announced = (struct frames){.frames = calloc(out->n + 1, sizeof(*out->frames))};
+    for (unsigned i = 0; i < out->n; i++) {
+        if (is_announcement(&out->frames[i]))
+            announced->frames[announced->n++] = out->frames[i];
+        else if (kept++ != i)
+            out->frames[kept - 1] = out->frames[i];
+    }
+    out->n = kept;
+}
+
 void live_run(struct live *live)
 {
     struct dp_engine *engine;
@@ -79,12 +127,15 @@ void live_run(struct live *live)
     }
     engine = start(live);
     wait_for_counters(live);
+    if (live->midway)
+        run_midway(live, engine);
     for (unsigned port = 0; port < live->port_count; port++)
         dp_engine_port_status(engine, port, &live->status[port]);
     dp_engine_stop(engine);
     for (unsigned port = 0; port < live->port_count; port++) {
         live->status[port].name = NULL; /* went with the engine */
         frames_read(&live->out[port], path_of(live, "out", port));
+        part_announcements(&live->out[port], &live->announced[port]);
     }
 }
 
@@ -92,4 +143,6 @@ void live_close(struct live *live)
 {
     for (unsigned port = 0; port < live->port_count; port++)
         frames_free(&live->out[port]);
+    for (unsigned port = 0; port < live->port_count; port++)
+        frames_free(&live->announced[port]);
 }

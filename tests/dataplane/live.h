@@ -12,9 +12,12 @@ struct live {
     struct lab *lab;
     unsigned port_count;
     unsigned workers; /* 0: 1 */
+    void (*midway)(struct lab *lab); /* when all frames are through: until `more` others have left */
+    unsigned more;
     struct trace *in[LIVE_PORTS];
     unsigned frames_in;
     struct frames out[LIVE_PORTS];
+    struct frames announced[LIVE_PORTS]; /* of these, what nobody had asked for: by ARP or advertisement */
     struct dp_counters counters;
     struct dp_port_status status[LIVE_PORTS];
 };

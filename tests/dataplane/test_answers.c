@@ -286,3 +286,67 @@ Test(answers, echo_above_its_rate_is_dropped_and_counted)
     cr_assert_gt(live.counters.dropped[DP_REASON_RATE_LIMITED], 0);
     cr_assert_eq(live.counters.answered + live.counters.dropped[DP_REASON_RATE_LIMITED], 400);
 }
+
+/* --- Announcements ---------------------------------------------------------------------------- */
+
+/* Of a NIC's three gateway addresses, told to its guest alone: at [first] and after. */
+static void assert_announced(unsigned port, unsigned first, uint32_t nic, uint8_t vlan)
+{
+    static const char *const gateways[] = {"10.1.0.1", "fd00:1::1", "fe80::1034:56ff:fe78:9abc"};
+    uint8_t mac[6];
+
+    lab_mac(nic, mac);
+    cr_assert_geq(live.announced[port].n, first + 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct frame *told = &live.announced[port].frames[first + i];
+        const uint8_t *packet = told->bytes + (vlan ? 18 : 14);
+
+        cr_assert_arr_eq(told->bytes, mac, 6);
+        cr_assert_arr_eq(told->bytes + 6, lab_gateway_mac, 6);
+        if (vlan)
+            cr_assert_eq(told->bytes[15], vlan);
+        if (i == 0) {
+            cr_assert_arr_eq(packet + 8, lab_gateway_mac, 6);
+            assert_address(packet + 14, AF_INET, gateways[i]);
+            assert_address(packet + 24, AF_INET, gateways[i]);
+            continue;
+        }
+        cr_assert(icmpv6_good(packet));
+        cr_assert_eq(packet[44], 0xa0, "a router's, to override");
+        assert_address(packet + 48, AF_INET6, gateways[i]);
+        assert_address(packet + 24, AF_INET6, "ff02::1");
+        cr_assert_arr_eq(packet + 66, lab_gateway_mac, 6);
+    }
+}
+
+Test(answers, gateways_are_announced_to_guests_when_their_port_comes_up)
+{
+    frame_arp(&frame, "10.1.0.4", "10.1.0.1");
+    live_send(&live, 0, &frame);
+    live_run(&live);
+    cr_assert_eq(live.announced[0].n, 3);
+    cr_assert_eq(live.announced[1].n, 3);
+    assert_announced(0, 0, LAB_VM, 0);
+    assert_announced(1, 0, LAB_PEER, 33);
+    cr_assert_eq(live.counters.answered, 1, "nobody asked for them");
+}
+
+/* The first change is none. */
+static void move_peer(struct lab *moved)
+{
+    lab_set_nic(moved, LAB_PEER);
+    moved->options.attachments[LAB_PEER].vlan = 44;
+    lab_set_nic(moved, LAB_PEER);
+}
+
+Test(answers, and_when_a_nic_moves)
+{
+    live.midway = move_peer;
+    live.more = 3;
+    frame_arp(&frame, "10.1.0.4", "10.1.0.1");
+    live_send(&live, 0, &frame);
+    live_run(&live);
+    cr_assert_eq(live.announced[0].n, 3);
+    cr_assert_eq(live.announced[1].n, 6);
+    assert_announced(1, 3, LAB_PEER, 44);
+}

@@ -169,3 +169,29 @@ Test(port, eal_leaves_no_directory_behind)
     snprintf(path, sizeof(path), "/tmp/dpdk/fingerpost-%d", (int)getpid());
     cr_assert_neq(access(path, F_OK), 0);
 }
+
+/* --- Queues ----------------------------------------------------------------------------------- */
+
+static enum dp_spread spread_of(const char *device, const char *options, unsigned queues)
+{
+    const struct dp_port_config port = {
+        .name = "wan7", .device = device, .options = options, .queues = queues};
+    const unsigned cores[2] = {lab_core(), lab_core()};
+    const struct dp_engine_config config = {
+        .ports = &port, .port_count = 1, .cores = cores, .core_count = 2, .quiet = true};
+    char error[DP_ERROR_TEXT] = "";
+    struct dp_port_status status;
+    struct dp_engine *engine;
+
+    cr_assert_eq(dp_engine_start(&config, lab.forwarding, &engine, error), 0, "%s", error);
+    cr_assert_eq(dp_engine_port_status(engine, 0, &status), 0);
+    dp_engine_stop(engine);
+    return status.spread;
+}
+
+Test(port, says_how_frames_are_spread_over_its_queues)
+{
+    cr_expect_eq(spread_of("net_null", "no-rx=1", 1), DP_SPREAD_NONE);
+    cr_expect_eq(spread_of("net_null", "no-rx=1", 2), DP_SPREAD_RSS, "it has no key to choose");
+    cr_expect_eq(spread_of("net_ring", NULL, 2), DP_SPREAD_DRIVER);
+}
