@@ -4,6 +4,7 @@
 #include "bench/clock.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -23,6 +24,22 @@ static uint64_t read_clock(clockid_t clock)
 uint64_t bench_cpu_ns(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t bench_thread_cpu_ns(pid_t process, const char *thread)
+{
+    char path[320];
+    unsigned long long ns = 0;
+    FILE *in;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)process, thread);
+    in = fopen(path, "r");
+    if (!in)
+        return 0;
+    if (fscanf(in, "%llu", &ns) != 1)
+        ns = 0;
+    fclose(in);
+    return ns;
 }
 
 uint64_t bench_now_ns(void)

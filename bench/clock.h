@@ -7,9 +7,13 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Time that the calling thread has been running on a CPU. A system call. */
 uint64_t bench_cpu_ns(void);
+/* The same of a thread of any process, by the names of its folders in /proc; 0: there is none. As exact,
+ * where /proc/PID/stat counts hundredths of a second. */
+uint64_t bench_thread_cpu_ns(pid_t process, const char *thread);
 /* Time that passes. A few nanoseconds. */
 uint64_t bench_now_ns(void);
 

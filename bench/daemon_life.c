@@ -158,24 +158,6 @@ void bench_daemon_stop(struct bench_daemon *daemon)
 
 /* --- Measures --------------------------------------------------------------------------------- */
 
-/* Nanoseconds on a CPU of one thread: the scheduler's own count, where that of /proc/PID/stat is
- * in hundredths of a second. */
-static uint64_t thread_cpu_ns(pid_t process, const char *thread)
-{
-    char path[512];
-    unsigned long long ns = 0;
-    FILE *in;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", process, thread);
-    in = fopen(path, "r");
-    if (!in)
-        return 0;
-    if (fscanf(in, "%llu", &ns) != 1)
-        ns = 0;
-    fclose(in);
-    return ns;
-}
-
 static double process_cpu_s(pid_t process)
 {
     char path[64];
@@ -187,7 +169,7 @@ static double process_cpu_s(pid_t process)
     directory = opendir(path);
     while (directory && (entry = readdir(directory)) != NULL)
         if (entry->d_name[0] != '.')
-            ns += thread_cpu_ns(process, entry->d_name);
+            ns += bench_thread_cpu_ns(process, entry->d_name);
     if (directory)
         closedir(directory);
     return (double)ns / 1e9;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define GROUPS         (BENCH_PRIVATE_LEAF + BENCH_NEXT_HOPS)
+#define VNI            7001
 #define FIRST_RECEIVER (DP_NIC_INTERNET + 1)
 #define FIRST_SENDER   (FIRST_RECEIVER + BENCH_FABRIC_RECEIVERS)
 
@@ -59,10 +60,25 @@ static int set_nic(struct bench_fabric *fabric, uint32_t nic, const struct lpm_f
     return dp_nic_set(fabric->forwarding, nic, &config);
 }
 
-static int set_receivers(struct bench_fabric *fabric, enum lpm_family family)
+/* Both tunnel end points of RFC 5737. Nobody is there to say their MACs, and none is needed. */
+static int set_underlay(struct bench_fabric *fabric, struct dp_attachment *attachment)
 {
-    const struct dp_attachment attachment = {.kind = DP_ATTACHMENT_MAC, .port = BENCH_FEED_OUT};
-    int result = 0;
+    struct lpm_address remote = {.family = LPM_IPV4, .bytes = {192, 0, 2, 7}};
+    const struct dp_underlay_config config = {
+        .address = {.family = LPM_IPV4, .bytes = {192, 0, 2, 1}},
+        .peers = &remote,
+        .peer_count = 1};
+
+    attachment->kind = DP_ATTACHMENT_VXLAN;
+    attachment->vni = VNI;
+    attachment->remote = remote;
+    return dp_underlay_set(fabric->forwarding, BENCH_FEED_OUT, &config);
+}
+
+static int set_receivers(struct bench_fabric *fabric, bool vxlan, enum lpm_family family)
+{
+    struct dp_attachment attachment = {.kind = DP_ATTACHMENT_MAC, .port = BENCH_FEED_OUT};
+    int result = vxlan ? set_underlay(fabric, &attachment) : 0;
 
     for (uint32_t i = 0; i < BENCH_FABRIC_RECEIVERS && result == 0; i++)
         result = set_nic(fabric, FIRST_RECEIVER + i, NULL, true, &attachment, family);
@@ -144,7 +160,7 @@ static int fill(struct bench_fabric *fabric, const struct bench_table *table,
     if (!fabric->forwarding)
         return -ENOMEM;
     fabric->nics = shape->nics;
-    result = set_receivers(fabric, table->family);
+    result = set_receivers(fabric, shape->vxlan, table->family);
     if (result == 0)
         result = create_groups(fabric, shape->members, table->family);
     return result == 0 ? set_senders(fabric, shape, table->family) : result;

@@ -15,6 +15,7 @@ struct bench_fabric_shape {
     size_t nics;      /* that send */
     size_t fibs;      /* 1: one for all; else each differs from the table, and NICs take turns */
     unsigned members; /* of each next-hop group */
+    bool vxlan;       /* receivers are on another host */
     bool any_source;  /* senders may forward: no source check */
 };
 struct bench_fabric {

@@ -56,6 +56,7 @@ static const struct work works[] = {
     {"ecmp8-1000-fibs", LPM_IPV4, 10000, {1000, 1000, 8}, FRAMES, false},
     {"full-table", LPM_IPV4, 0, {1, 1, 1}, FRAMES, false},
     {"ipv6", LPM_IPV6, 20000, {1, 1, 1}, FRAMES, true},
+    {"vxlan", LPM_IPV4, 20000, {1, 1, 1, .vxlan = true}, FRAMES, false},
     {"10000-nics", LPM_IPV4, 20000, {10000, 1, 1}, FRAMES_MANY_NICS, false},
 };
 #define WORKS (sizeof(works) / sizeof(works[0]))

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
 #include "bench/eal.h"
 #include "bench/lines.h"
 #include "bench/words.h"
@@ -156,9 +157,7 @@ static uint64_t worker_ns(pid_t pid)
         snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int)pid, entry->d_name);
         if (!read_line(path, line, sizeof(line)) || !strstr(line, WORKER))
             continue;
-        snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid, entry->d_name);
-        if (read_line(path, line, sizeof(line)))
-            ns = strtoull(line, NULL, 10);
+        ns = bench_thread_cpu_ns(pid, entry->d_name);
     }
     if (tasks)
         closedir(tasks);

@@ -135,32 +135,35 @@ void dp_port_interface(const struct dp_port_config *config, char interface[16])
         dp_port_option(config->options, option, interface, NAME_TEXT);
 }
 
-bool dp_interface_runs(const char interface[16])
+/* What the kernel says of an interface to one of the SIOCGIF... requests. */
+static bool ask_kernel(const char name[NAME_TEXT], unsigned long what, struct ifreq *request)
 {
     int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {0};
-    bool runs;
+    bool good;
 
-    memcpy(request.ifr_name, interface, sizeof(request.ifr_name));
-    runs = handle >= 0 && ioctl(handle, SIOCGIFFLAGS, &request) == 0 &&
-           (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
+    *request = (struct ifreq){0};
+    memcpy(request->ifr_name, name, sizeof(request->ifr_name));
+    good = handle >= 0 && ioctl(handle, what, request) == 0;
     if (handle >= 0)
         close(handle);
-    return runs;
+    return good;
+}
+
+bool dp_interface_runs(const char interface[16])
+{
+    struct ifreq request;
+
+    return ask_kernel(interface, SIOCGIFFLAGS, &request) && (request.ifr_flags & IFF_UP) &&
+           (request.ifr_flags & IFF_RUNNING);
 }
 
 /* --- MTU -------------------------------------------------------------------------------------- */
 
 static bool interface_mtu(const char name[NAME_TEXT], unsigned *mtu)
 {
-    int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {0};
-    bool good;
+    struct ifreq request;
+    const bool good = ask_kernel(name, SIOCGIFMTU, &request);
 
-    memcpy(request.ifr_name, name, sizeof(request.ifr_name));
-    good = handle >= 0 && ioctl(handle, SIOCGIFMTU, &request) == 0;
-    if (handle >= 0)
-        close(handle);
     *mtu = good ? (unsigned)request.ifr_mtu : 0;
     return good;
 }

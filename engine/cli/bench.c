@@ -318,7 +318,7 @@ const struct cli_command cli_bench = {
         "over\n"
         "           rte_fib on the same frames, and testpmd (package dpdk-dev) where installed: "
         "works\n"
-        "           single-fib, ecmp8-1000-fibs, full-table, ipv6, 10000-nics\n"
+        "           single-fib, ecmp8-1000-fibs, full-table, ipv6, vxlan, 10000-nics\n"
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
         "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
         "  converge the engine's own time from a detected failure of one of two next hops to the\n"

@@ -229,6 +229,7 @@ Test(rows, of_forward_have_their_fields, .timeout = 110)
                  {"ecmp8-1000-fibs", 1000, 1000},
                  {"full-table", 1, 1},
                  {"ipv6", 1, 1},
+                 {"vxlan", 1, 1},
                  {"10000-nics", 1, 10000}};
     static const char *const stages[] = {"receive", "admit", "look-up", "forward", "transmit"};
     const struct bench_options options = {.routes = 2000, .keys = 512, .quick = true};
