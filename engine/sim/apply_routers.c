@@ -6,7 +6,8 @@
  *   policies ────────────────────────────> every session, at once
  *   originate, health ───────────────────> told to the running daemon
  *   static, NAT, hosts, … ───────────────> read by whoever walks packets (guest.h): nothing to do
- *   AS number, options of a session ─────> the daemon ends cleanly and starts again with it
+ *   AS number, options of a session ─────> the daemon ends cleanly and starts again with it; so do
+ *                                          routers with a session with one whose AS number is another
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,17 @@ static const struct fabric_neighbor *named_in(const struct fabric *with,
     return sim_answering(with, remote, &router);
 }
 
+/* Does a daemon that runs expect the AS number that the router at the far end has now? */
+static bool same_far_asn(const struct sim_router_session *session, const struct fabric *with)
+{
+    if (!session->circuit || !session->peer || !session->router->speaker)
+        return true;
+    const struct sim_circuit_end *ends = session->circuit->ends;
+    const uint32_t named = ends[session->end].neighbor->asn;
+    return speaker_peer_config(session->peer)->asn ==
+           (named ? named : with->routers[ends[!session->end].router].asn);
+}
+
 /* Returns whether a session is another now. */
 static bool follow_sessions(struct sim_router *router, const struct fabric *with)
 {
@@ -50,7 +62,7 @@ static bool follow_sessions(struct sim_router *router, const struct fabric *with
     for (unsigned i = 0; i < router->session_count; i++) {
         struct sim_router_session *session = router->sessions[i];
         const struct fabric_neighbor *named = named_in(with, session);
-        same &= same_session(session->neighbor, named);
+        same &= same_session(session->neighbor, named) && same_far_asn(session, with);
         session->neighbor = named;
     }
     return !same;
@@ -111,15 +123,21 @@ static void on_restart(void *context, uint64_t number)
         sim->error = error;
 }
 
+static void start_later(struct sim *sim, uint32_t router)
+{
+    sim->restarts++;
+    sim->routers[router]->restarting = true;
+    sim_clock_at(sim->clock, sim_now_ms(sim) + RESTART_PAUSE_MS, on_restart, sim,
+                 sim->routers[router]->number);
+}
+
 static int restart(struct sim *sim, uint32_t router)
 {
-    struct sim_router *is = sim->routers[router];
+    const struct sim_router *is = sim->routers[router];
     if (!is->speaker || (is->stopping && !is->restarting))
         return 0; /* it will start with what the file says by then */
-    sim->restarts++;
     int error = sim_router_fail(sim, router, SIM_STOP);
-    is->restarting = true;
-    sim_clock_at(sim->clock, sim_now_ms(sim) + RESTART_PAUSE_MS, on_restart, sim, is->number);
+    start_later(sim, router);
     return error;
 }
 
@@ -262,6 +280,7 @@ static int exchange_sessions(struct sim *sim)
     for (uint32_t i = 0; i < sim->router_count; i++)
         for (unsigned j = 0; j < sim->routers[i]->session_count; j++)
             sim->routers[i]->sessions[j]->wanted = false;
+    sim->accept_due = false;
     int error = sim_accept_routers(sim, sim->fabric);
     if (!error)
         error = sim_make_shells(sim);
@@ -276,6 +295,42 @@ static int exchange_sessions(struct sim *sim)
 
 /* --- All -------------------------------------------------------------------------------------- */
 
+static int follow_all(struct sim *sim, const struct fabric *with);
+
+static void on_accept(void *context, uint64_t argument);
+
+/* Who could not be accepted is tried again, until former sessions are over. */
+static void heed_accept(struct sim *sim)
+{
+    if (!sim->accept_due || sim->accept_queued)
+        return;
+    sim->accept_queued = true;
+    sim->restarts++;
+    sim_clock_at(sim->clock, sim_now_ms(sim) + RESTART_PAUSE_MS, on_accept, sim, 0);
+}
+
+static void on_accept(void *context, uint64_t argument)
+{
+    struct sim *sim = context;
+    (void)argument;
+    sim->accept_queued = false;
+    sim->restarts--;
+    int error = exchange_sessions(sim);
+    sim_compare_keys(sim);
+    if (!error)
+        error = follow_all(sim, sim->fabric);
+    if (!error)
+        controller_start(sim->controller, sim_now_ms(sim));
+    if (error)
+        sim->error = error;
+    for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
+        sim_touched(sim, controller_speaker(sim->controller, i));
+    for (uint32_t i = 0; i < sim->router_count; i++)
+        if (sim->routers[i]->speaker)
+            sim_touched(sim, sim->routers[i]->speaker);
+    heed_accept(sim);
+}
+
 /* Silence is the box's, whatever it is joined to since. */
 static void heed_silence(const struct sim_router *router)
 {
@@ -284,13 +339,33 @@ static void heed_silence(const struct sim_router *router)
                      router->silenced);
 }
 
+static bool has_link_end(const struct sim_router *router, const struct sim_router_session *wanted)
+{
+    for (unsigned i = 0; i < router->session_count; i++)
+        if (router->sessions[i]->link == wanted->link && router->sessions[i]->end == wanted->end)
+            return true;
+    return false;
+}
+
+/* Has a router that is gone still to say its Cease over a link that this one has taken over, as its successor? */
+static bool waits_for_former(const struct sim *sim, const struct sim_router *router)
+{
+    for (const struct sim_router *former = sim->gone; former; former = former->next)
+        for (unsigned i = 0; former->speaker && i < router->session_count; i++)
+            if (has_link_end(former, router->sessions[i]))
+                return true;
+    return false;
+}
+
 static int follow_all(struct sim *sim, const struct fabric *with)
 {
     int error = 0;
     for (uint32_t i = 0; i < with->routers_count && !error; i++) {
         heed_silence(sim->routers[i]);
         error = follow_router(sim, i, with);
-        if (!error)
+        if (!error && !sim->routers[i]->speaker && waits_for_former(sim, sim->routers[i]))
+            start_later(sim, i);
+        else if (!error)
             error = sim_router_heed_company(sim, i);
     }
     return error;
@@ -317,6 +392,7 @@ int sim_follow_routers(struct sim *sim, const struct fabric *with)
         error = follow_all(sim, with);
     if (!error)
         controller_start(sim->controller, sim_now_ms(sim));
+    heed_accept(sim);
     fabric_policies_destroy(before);
     return error;
 }

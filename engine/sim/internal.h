@@ -76,6 +76,8 @@ struct sim {
     struct sim_probes probes; /* of load balancers */
     uint64_t pace_armed_ms;   /* when controller_tick() is queued */
     unsigned restarts;        /* of routers' daemons that changes of the fabric made, under way */
+    bool accept_due;          /* a router of dynamic_peers waits until a former session is over */
+    bool accept_queued;
     bool flush_queued;
     uint64_t entries;               /* of FIBs, changed ever */
     uint64_t changes;               /* of routers' routes, and of what has failed */

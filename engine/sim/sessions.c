@@ -38,7 +38,18 @@ const struct fabric_neighbor *sim_answering(const struct fabric *fabric,
 
 /* --- Routers in dynamic_peers ----------------------------------------------------------------- */
 
-/* Those of one route server, in the order of the file: as though they had connected in that order. */
+/* The sessions of a neighbour that is new, or has the place of one that is away, are to be started, but for those of an
+ * instance that does not run. */
+static void await_start(struct sim *sim, const struct fabric *fabric, uint32_t server, size_t first)
+{
+    for (uint32_t i = 0; i < fabric->route_servers[server].instance_count; i++) {
+        struct controller_peer *peer = controller_peer(sim->controller, first + i);
+        peer->started = peer->shell && sim_shell_of(peer)->stopped;
+    }
+}
+
+/* Those of one route server, in the order of the file: as though they had connected in that order. The former session of
+ * the address, or all, may not be over yet: then it is tried again. */
 static int accept_routers(struct sim *sim, const struct fabric *fabric, uint32_t server)
 {
     uint32_t room =
@@ -53,6 +64,12 @@ static int accept_routers(struct sim *sim, const struct fabric *fabric, uint32_t
         error = controller_accept(sim->controller, server, found.range, &found.address,
                                   fabric->routers[i].asn, sim_now_ms(sim), &first, &known);
         room--;
+        if (error == -EBUSY || error == -ENOSPC) {
+            sim->accept_due = true;
+            error = 0;
+        } else if (!error && !known) {
+            await_start(sim, fabric, server, first);
+        }
     }
     return error;
 }

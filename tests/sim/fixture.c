@@ -83,7 +83,7 @@ static char *base_text(const struct fixture_text *text)
     return yaml;
 }
 
-static struct fabric *load(char *yaml)
+struct fabric *fixture_load_yaml(char *yaml)
 {
     struct fabric_reader reader = {.context = yaml, .read = read_text};
     struct fabric_problems problems = {0};
@@ -113,7 +113,7 @@ static void start(struct fixture *fixture)
 
 void fixture_open_yaml(struct fixture *fixture, char *yaml)
 {
-    fixture->fabric = load(yaml);
+    fixture->fabric = fixture_load_yaml(yaml);
     start(fixture);
 }
 
@@ -162,7 +162,7 @@ struct fabric *fixture_load_example(const char *name, const struct fixture_edit 
     char *text = read_whole(path);
     for (size_t i = 0; edits && edits[i].from; i++)
         text = edited(text, &edits[i]);
-    struct fabric *fabric = load(text);
+    struct fabric *fabric = fixture_load_yaml(text);
     free(text);
     return fabric;
 }

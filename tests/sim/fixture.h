@@ -40,6 +40,7 @@ void fixture_open_example(struct fixture *fixture, const char *name,
 void fixture_close(struct fixture *fixture);
 /* Only the fabric, to be applied to a fixture that is open; freed after that is closed. */
 struct fabric *fixture_load_example(const char *name, const struct fixture_edit *edits);
+struct fabric *fixture_load_yaml(char *yaml);
 
 /* "10.0.1.4,10.0.1.5": next hops of the Active row of nic at prefix; "-": there is no row; "!": the
  * row is not a BGP one. text has room for 256. */

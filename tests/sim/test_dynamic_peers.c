@@ -9,10 +9,9 @@
 
 /* A configured NVA, and three boxes of which the range takes two: the third has another AS number unless it is
  * asn3, and limits.peers may have no room for it. */
-static void open_boxes(struct fixture *fixture, unsigned peers, unsigned asn3)
+static void write_boxes(char yaml[YAML_TEXT], unsigned peers, unsigned asn3)
 {
-    char yaml[YAML_TEXT];
-    snprintf(yaml, sizeof(yaml),
+    snprintf(yaml, YAML_TEXT,
              "fabric: f\nmode: native\nengine: {verify: true}\nvnets:\n"
              "  - {name: hub, region: r, address_space: [10.0.0.0/16], subnets: [\n"
              "      {name: RouteServerSubnet, prefixes: [10.0.0.0/26]},\n"
@@ -44,6 +43,12 @@ static void open_boxes(struct fixture *fixture, unsigned peers, unsigned asn3)
              "  - {name: box3-os, nic: box3, asn: %u, neighbors: [{route_server: rs1}],\n"
              "     originate: [7.0.0.0/8]}\n",
              peers, asn3);
+}
+
+static void open_boxes(struct fixture *fixture, unsigned peers, unsigned asn3)
+{
+    char yaml[YAML_TEXT];
+    write_boxes(yaml, peers, asn3);
     fixture_open_yaml(fixture, yaml);
 }
 
@@ -94,4 +99,19 @@ Test(dynamic_peers, come_and_go_as_others_do)
     for (size_t i = 0; i < controller_peer_count(sim_controller(fixture.sim)); i++)
         cr_assert(controller_peer(sim_controller(fixture.sim), i)->established);
     fixture_close(&fixture);
+}
+
+Test(dynamic_peers, have_another_as_number_once_their_session_is_over)
+{
+    struct fixture fixture;
+    char yaml[YAML_TEXT], error[DP_ERROR_TEXT] = "";
+    open_boxes(&fixture, 8, 65150);
+    write_boxes(yaml, 8, 65199);
+    struct fabric *with = fixture_load_yaml(yaml);
+    cr_assert_eq(sim_apply(fixture.sim, with, error), 0, "%s", error);
+    fixture_settle(&fixture);
+    expect_sevens(&fixture, "10.0.1.130,10.0.1.131,10.0.1.132");
+    cr_assert_eq(controller_peer_count(sim_controller(fixture.sim)), 2 * 4);
+    fixture_close(&fixture);
+    fabric_free(with);
 }

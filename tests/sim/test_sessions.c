@@ -140,3 +140,17 @@ Test(sessions, no_instance_is_told_by_a_router_what_the_other_one_said)
         fixture_close(&fixture);
     }
 }
+
+Test(sessions, come_back_when_the_router_at_the_far_end_has_another_as_number)
+{
+    static const struct fixture_edit other[] = {{"asn: 65050", "asn: 65051"}, {0}};
+    struct fixture fixture;
+    char error[DP_ERROR_TEXT] = "";
+    fixture_open_example(&fixture, "dual-homed-express-route", NULL);
+    struct fabric *with = fixture_load_example("dual-homed-express-route", other);
+    cr_assert_eq(sim_apply(fixture.sim, with, error), 0, "%s", error);
+    fixture_settle(&fixture);
+    fixture_assert_programmed(&fixture);
+    fixture_close(&fixture);
+    fabric_free(with);
+}
