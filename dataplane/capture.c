@@ -200,7 +200,8 @@ int dp_capture_start(struct dp_engine *engine, const struct dp_capture_config *c
     if (result) {
         take_back(made);
         lpm_rcu_barrier();
-        destroy(made);
+        if (!made->published) /* else workers have it still, and keep it */
+            destroy(made);
         return result;
     }
     *capture = made;

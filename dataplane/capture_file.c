@@ -23,14 +23,17 @@
 
 #include "dataplane/watch.h"
 
-#define BATCH          32u
 #define PAUSE_NS       1000000
 #define NS_PER_SECOND  UINT64_C(1000000000)
 #define COMMENT_MOST   220u
 #define OPTION_COMMENT 1u
 #define OPTION_END     0u
 #define BLOCK_HEAD     28u /* of an enhanced packet block, up to the frame */
-#define HOSTILE_NAME   96u
+
+/* Of the library's block of statistics: head, four numbers, this comment, end of options, length. */
+#define STATISTICS "packets of all interfaces; missed: no room on the way to the file"
+#define STATISTICS_BYTES                                                                           \
+    (20u + 4u * 12u + 4u + RTE_ALIGN_CEIL((unsigned)sizeof(STATISTICS) - 1, 4u) + 4u + 4u)
 
 struct writer {
     struct dp_capture *capture;
@@ -258,9 +261,9 @@ static void take_copy(struct writer *writer, struct dp_capture_slot *slot)
         dp_counter_add(&capture->missed, wanted);
         return;
     }
-    if (config->bytes_most > 0 &&
-        (uint64_t)writer->whole + waiting_bytes(writer) + rte_pktmbuf_pkt_len(block) >
-            config->bytes_most) {
+    if (config->bytes_most > 0 && (uint64_t)writer->whole + waiting_bytes(writer) +
+                                          rte_pktmbuf_pkt_len(block) + STATISTICS_BYTES >
+                                      config->bytes_most) {
         end_with(capture, DP_CAPTURE_BYTES);
         rte_pktmbuf_free(block);
         return;
@@ -332,19 +335,19 @@ static void write_statistics(struct writer *writer)
 {
     const struct dp_capture *capture = writer->capture;
     uint16_t port = rte_eth_find_next(0);
-    const off_t before = writer->whole;
+    ssize_t wrote;
 
     if (port >= RTE_MAX_ETHPORTS || atomic_load(&capture->end) == DP_CAPTURE_FAILED)
         return;
     pthread_mutex_lock(&library);
-    if (rte_pcapng_write_stats(
-            writer->file, port, "packets of all interfaces; missed: no room on the way to the file",
-            writer->base_ns, clock_ns(CLOCK_REALTIME),
-            atomic_load_explicit(&capture->packets, memory_order_relaxed) + all_missed(capture),
-            all_missed(capture)) < 0)
-        fail(writer, errno);
+    wrote = rte_pcapng_write_stats(
+        writer->file, port, STATISTICS, writer->base_ns, clock_ns(CLOCK_REALTIME),
+        atomic_load_explicit(&capture->packets, memory_order_relaxed) + all_missed(capture),
+        all_missed(capture));
+    if (wrote < 0)
+        rte_errno = errno; /* of write(): here the library does not say */
     pthread_mutex_unlock(&library);
-    advance(writer, lseek(capture->config.file, 0, SEEK_CUR) - before, 0);
+    advance(writer, wrote, (ssize_t)STATISTICS_BYTES);
 }
 
 static void work(struct writer *writer)

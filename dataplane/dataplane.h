@@ -193,7 +193,12 @@ int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic);
 bool dp_nic_explain(const struct dp_forwarding *forwarding, uint32_t nic,
                     const struct lpm_address *address, struct lpm_route *route);
 /* Swaps only the FIBs, one store each (a packet reads the one of its family). Takes no memory.
- * -ENOENT, -EINVAL. */
+ * -ENOENT, -EINVAL.
+ *
+ * A packet under way may have found the FIBs that were there, and ask them later: of one that goes on to
+ * change it gets an answer that was never the NIC's. Who minds lets a grace period pass between this call
+ * and that change (lpm_rcu_stamp() after the one, lpm_rcu_wait() before the other), or never changes a FIB
+ * that NICs have left but releases it, as engine/program does. */
 int dp_nic_set_fibs(struct dp_forwarding *forwarding, uint32_t nic, const struct lpm_fib *fib4,
                     const struct lpm_fib *fib6);
 

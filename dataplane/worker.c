@@ -109,16 +109,17 @@ unsigned dp_worker_round(struct dp_worker *worker)
     return done;
 }
 
-/* What is not called for by a frame, mostly once a second. */
+/* What is not called for by a frame, mostly once a second. It sends: what the last burst found observed
+ * may have gone since. */
 static void tick(struct dp_worker *worker)
 {
     const uint64_t now = rte_get_tsc_cycles();
 
+    begin_burst(&worker->path, NULL);
     dp_announce(worker, now);
     if (now < worker->tick_due)
         return;
     worker->tick_due = now + rte_get_tsc_hz();
-    begin_burst(&worker->path, NULL);
     for (unsigned i = 0; i < worker->rx_count; i++) {
         if (worker->rxs[i].queue == 0)
             dp_neighbors_tick(&worker->path, worker->rxs[i].index);

@@ -96,8 +96,9 @@ int lpm_base_create(struct lpm *lpm, enum lpm_family family, const struct lpm_ro
 int lpm_derive(struct lpm_fib *base, const struct lpm_change *changes, size_t n,
                struct lpm_fib **fib);
 
-/* Drops the caller's claim. Memory goes back after a grace period. No reader may start a lookup in
- * fib after this call (take it out of whatever readers find it by first). NULL is allowed. */
+/* Drops the caller's claim. Memory goes back after a grace period. No reader may find fib after this
+ * call (take it out of whatever readers find it by first); who found it before may still look up until
+ * its next quiescent state. NULL is allowed. */
 void lpm_release(struct lpm_fib *fib);
 
 /* Applies n changes in order, all or none (in the sense of errors). Costs, for a base, what changes,

@@ -174,9 +174,9 @@ static int tell(const struct capture *capture, json_t *answer)
 
 static int converse(struct capture *capture)
 {
-    bool over;
-    json_t *answer = cli_conversation_hear(&capture->conversation, &cli_capture, -1, &over);
-    if (!answer && !over)
+    json_t *answer = NULL;
+    bool over = false;
+    while (!answer && !over) /* each signal ends a wait */
         answer = cli_conversation_hear(&capture->conversation, &cli_capture, -1, &over);
     if (!answer) {
         close_file(capture, true);

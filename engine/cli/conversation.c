@@ -71,14 +71,15 @@ bool cli_conversation_open(struct cli_conversation *conversation, const struct c
     if (line)
         line[n] = '\n'; /* in place of the end: it is not a text any more */
     bool good = line && conversation->fd >= 0;
+    /* First: what the engine does with the request, others may see, and send a signal. */
+    if (good)
+        take_signals();
     if (good && !say(conversation->fd, line, n + 1, descriptor)) {
         cli_error(command, "the engine takes no request: %s", strerror(errno));
         good = false;
     }
     free(line);
-    if (good)
-        take_signals();
-    else
+    if (!good)
         cli_conversation_close(conversation);
     return good;
 }

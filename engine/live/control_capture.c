@@ -12,11 +12,11 @@
 #include "engine/live/log.h"
 
 #define POLL_MS         50u
+#define END_POLL_MS     5u /* an end takes a few of them */
 #define CLOSE_WAITS     200u
 #define CLOSE_WAIT_MS   10u
 #define SECONDS_MOST    3600
-#define BYTES_MOST      (1LL << 30)
-#define BYTES_DEFAULT   (256LL << 20)
+#define BYTES_MOST      (256LL << 20)
 #define SNAP_BYTES_MOST 65535
 #define ERROR_TEXT      512
 
@@ -118,7 +118,7 @@ static bool read_number(const json_t *request, const char *key, json_int_t most,
 static bool read_limits(const json_t *request, struct dp_capture_config *config,
                         char error[ERROR_TEXT])
 {
-    json_int_t packets = 0, seconds = SECONDS_MOST, bytes = BYTES_DEFAULT, snap = 0;
+    json_int_t packets = 0, seconds = SECONDS_MOST, bytes = BYTES_MOST, snap = 0;
     if (!read_number(request, "count", INT64_MAX, &packets, error) ||
         !read_number(request, "seconds", SECONDS_MOST, &seconds, error) ||
         !read_number(request, "bytes", BYTES_MOST, &bytes, error) ||
@@ -256,13 +256,17 @@ static void on_timer(uv_timer_t *timer)
     struct live_capture *capture = timer->data;
     if (dp_capture_poll(capture->capture, &capture->status))
         settle(capture);
+    else if (capture->status.end != DP_CAPTURE_RUNNING)
+        uv_timer_start(timer, on_timer, END_POLL_MS, END_POLL_MS);
 }
 
 static void interrupt(struct live_stream *stream)
 {
     struct live_capture *capture = (struct live_capture *)stream;
-    if (capture->capture)
-        dp_capture_stop(capture->capture);
+    if (!capture->capture)
+        return;
+    dp_capture_stop(capture->capture);
+    uv_timer_start(&capture->timer, on_timer, 0, END_POLL_MS);
 }
 
 static void leave(struct live_stream *stream)

@@ -118,23 +118,42 @@ def case(function):
     return function
 
 
-def begin(stage, *arguments, out="capture", **more):
-    """A capture that has begun."""
+def begin_all(stage, *wanted):
+    """Captures that have begun or were refused, all at once: each (out, arguments...)."""
     begun = stage.log().count(" begins")
-    path = out if out == "-" else f"{stage.folder}/{out}"
-    client = subprocess.Popen([FINGERPOST, "capture", *arguments, "--out", path, "--socket", f"{stage.folder}/sock",
-                               "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
-    wait_for("a capture that begins", lambda: stage.log().count(" begins") > begun or client.poll() is not None)
-    return client
+    clients = []
+    for out, *arguments in wanted:
+        path = out if out == "-" else f"{stage.folder}/{out}"
+        clients.append(subprocess.Popen([FINGERPOST, "capture", *arguments, "--out", path, "--socket",
+                                         f"{stage.folder}/sock", "--json"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+
+    def ready():
+        refused = sum(client.poll() not in (None, 0) for client in clients)
+        return stage.log().count(" begins") - begun + refused >= len(clients)
+    wait_for("captures that begin", ready)
+    return clients
+
+
+def begin(stage, *arguments, out="capture"):
+    return begin_all(stage, (out, *arguments))[0]
+
+
+def end_all(clients, *numbers):
+    """Their documents, after these signals."""
+    for number in numbers:
+        for client in clients:
+            client.send_signal(number)
+    documents = []
+    for client in clients:
+        out, err = client.communicate(timeout=60)
+        assert client.returncode == 0, (client.returncode, out[-300:], err[-300:])
+        documents.append(json.loads(out))
+    return documents
 
 
 def end(client, *numbers):
-    """Its document, after these signals."""
-    for number in numbers:
-        client.send_signal(number)
-    out, err = client.communicate(timeout=60)
-    assert client.returncode == 0, (client.returncode, out[-300:], err[-300:])
-    return json.loads(out)
+    return end_all([client], *numbers)[0]
 
 
 def packets(data):
@@ -167,10 +186,22 @@ def read(stage, name="capture"):
     return found
 
 
+def pass_on(stage, line, *descriptors):
+    """What the engine answers to a line with these."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(f"{stage.folder}/sock")
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        client.sendmsg([line], rights)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+        return [json.loads(row) for row in answer.splitlines()]
+
+
 def received(stage):
-    done = subprocess.run([FINGERPOST, "show", "counters", "--socket", f"{stage.folder}/sock", "--json"],
-                          capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(done.stdout)["received"]
+    return pass_on(stage, b'{"command": "show", "what": "counters"}\n')[0]["answer"]["received"]
 
 
 def send(stage, *frames):
@@ -182,15 +213,13 @@ def send(stage, *frames):
 
 @case
 def the_file_has_what_was_sent_with_what_became_of_it(stage):
-    both = begin(stage, "--nic", "vm1", "--direction", "in")
-    out = begin(stage, "--nic", "vm2", "--direction", "out", out="out")
-    drops = begin(stage, "--reason", "source-check", out="drops")
-    piped = begin(stage, "--nic", "vm1", "--direction", "drop", out="-")
+    *kept, piped = begin_all(stage, ("capture", "--nic", "vm1", "--direction", "in"),
+                             ("out", "--nic", "vm2", "--direction", "out"), ("drops", "--reason", "source-check"),
+                             ("-", "--nic", "vm1", "--direction", "drop"))
     frames = [stage.frame("10.1.0.5", number, payload=bytes([number]) * number) for number in range(1, 41)]
     foreign = stage.frame("10.1.0.5", 99, source="10.9.9.9")
     send(stage, *frames, foreign)
-    stage.vm1.settimeout(5)
-    answers = [end(client, signal.SIGINT) for client in (both, out, drops)]
+    answers = end_all(kept, signal.SIGINT)
     assert [answer["packets"] for answer in answers] == [41, 40, 1], answers
     assert all(answer["missed"] == 0 and answer["ended"] == "stopped" for answer in answers), answers
     found = read(stage)
@@ -210,68 +239,57 @@ def the_file_has_what_was_sent_with_what_became_of_it(stage):
 
 @case
 def ends_at_its_limits(stage):
-    done = begin(stage, "--nic", "vm1", "--count", "3", "--direction", "in")
+    done, late = begin_all(stage, ("capture", "--nic", "vm1", "--count", "3", "--direction", "in"),
+                           ("late", "--nic", "internet", "--seconds", "1"))
     send(stage, *[stage.frame("10.1.0.5", number) for number in range(5)])
     answer = end(done)
     assert answer["packets"] == 3 and answer["ended"] == "count" and len(read(stage)) == 3, answer
-    answer = end(begin(stage, "--seconds", "1", "--nic", "vm2"))
-    assert answer["ended"] == "seconds" and not read(stage), answer
+    answer = end(late)
+    assert answer["ended"] == "seconds" and not read(stage, "late"), answer
 
 
 @case
 def a_client_that_is_killed_leaves_a_whole_file_and_room_for_others(stage):
     ends = stage.log().count(" ended (stopped)")
-    for number in range(6):  # more than may run at a time
-        client = begin(stage, "--nic", "vm1", out=f"killed{number}")
-        send(stage, stage.frame("10.1.0.5", number))
-        client.kill()
-        client.wait()
-        wait_for("the end", lambda: stage.log().count(" ended (stopped)") > ends + number)
-        assert len(read(stage, f"killed{number}")) == 1
-    running = [begin(stage, out=f"many{number}") for number in range(4)]
+    for turn in range(2):  # together more than may run at a time
+        names = [f"killed{turn}{number}" for number in range(3)]
+        clients = begin_all(stage, *[(name, "--nic", "vm1") for name in names])
+        send(stage, stage.frame("10.1.0.5", turn))
+        for client in clients:
+            client.kill()
+            client.communicate()
+        ends += len(names)
+        wait_for("the ends", lambda: stage.log().count(" ended (stopped)") >= ends)
+        assert [len(read(stage, name)) for name in names] == [1] * 3
+    running = begin_all(stage, *[(f"many{number}",) for number in range(4)])
     refused = begin(stage, out="fifth")
     assert refused.wait(60) == 2 and b"as many as may" in refused.stderr.read()
     assert not os.path.exists(f"{stage.folder}/fifth")
-    for client in running:
-        end(client, signal.SIGTERM)
+    end_all(running, signal.SIGTERM)
 
 
 @case
 def what_is_asked_wrongly_is_told_what_there_is(stage):
-    def refused(*arguments):
-        done = subprocess.run([FINGERPOST, "capture", *arguments, "--socket", f"{stage.folder}/sock"],
-                              capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 2, done
-        return done.stderr
-    out = f"{stage.folder}/some"
-    assert "vm1, vm2, internet" in refused("--nic", "vm3", "--out", out) and not os.path.exists(out)
-    assert "no-route" in refused("--reason", "bad-luck", "--out", out)
-    assert "both, in, out, drop" in refused("--direction", "up", "--out", out)
-    assert "then drop" in refused("--direction", "in", "--reason", "no-route", "--out", out)
-    assert "--out FILE is needed" in refused("--nic", "vm1")
-    assert "number from 1" in refused("--count", "0", "--out", out)
-    assert "number from 1 to 3600" in refused("--seconds", "3601", "--out", out)
     os.mkfifo(f"{stage.folder}/fifo")
-    refused("--out", f"{stage.folder}/fifo")
-    assert "no regular file" in refused("--out", "/dev/null")
-    refused("--out", stage.folder)
+    asked = [("vm1, vm2, internet", "--nic", "vm3", "--out", "{}"), ("no-route", "--reason", "bad-luck", "--out", "{}"),
+             ("both, in, out, drop", "--direction", "up", "--out", "{}"),
+             ("then drop", "--direction", "in", "--reason", "no-route", "--out", "{}"),
+             ("--out FILE is needed", "--nic", "vm1"), ("number from 1", "--count", "0", "--out", "{}"),
+             ("number from 1 to 3600", "--seconds", "3601", "--out", "{}"), ("fifo", "--out", f"{stage.folder}/fifo"),
+             ("no regular file", "--out", "/dev/null"), (stage.folder, "--out", stage.folder)]
+    clients = []  # all at once; each has a name of its own for the file that it must not leave
+    for number, (_, *arguments) in enumerate(asked):
+        own = [f"{stage.folder}/wrong{number}" if word == "{}" else word for word in arguments]
+        clients.append(subprocess.Popen([FINGERPOST, "capture", *own, "--socket", f"{stage.folder}/sock"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
+    for (told, *_), client in zip(asked, clients):
+        error = client.communicate(timeout=60)[1]
+        assert client.returncode == 2 and told in error, (client.returncode, told, error)
+    assert not list(pathlib.Path(stage.folder).glob("wrong*"))
+    out = f"{stage.folder}/some"
     pathlib.Path(out).write_text("x" * 5000)  # longer than a capture of nothing
     end(begin(stage, out="some"), signal.SIGINT)
     read(stage, "some")
-
-
-def pass_on(stage, line, *descriptors):
-    """What the engine answers to a line with these."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(30)
-        client.connect(f"{stage.folder}/sock")
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        client.sendmsg([line], rights)
-        client.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := client.recv(65536):
-            answer += piece
-        return [json.loads(row) for row in answer.splitlines()]
 
 
 @case
