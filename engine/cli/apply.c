@@ -10,12 +10,6 @@
 #include "engine/cli/command.h"
 #include "engine/cli/report.h"
 
-static const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text ? text : "";
-}
-
 static const char *sign_of(const char *change)
 {
     return strcmp(change, "added") == 0 ? "+" : strcmp(change, "removed") == 0 ? "-" : "~";
@@ -23,9 +17,9 @@ static const char *sign_of(const char *change)
 
 static void print_change(const json_t *row)
 {
-    const char *way = text_of(row, "way"), *keys = text_of(row, "keys");
-    printf("%s ", sign_of(text_of(row, "change")));
-    cli_print(stdout, text_of(row, "object"));
+    const char *way = ask_text(row, "way"), *keys = ask_text(row, "keys");
+    printf("%s ", sign_of(ask_text(row, "change")));
+    cli_print(stdout, ask_text(row, "object"));
     if (*keys) {
         fputs(": ", stdout);
         cli_print(stdout, keys);
@@ -49,14 +43,14 @@ static size_t print_plan(const json_t *answer)
     fflush(stdout);
     json_array_foreach(json_object_get(answer, "plan"), i, row)
     {
-        if (strcmp(text_of(row, "way"), "restart") != 0)
+        if (strcmp(ask_text(row, "way"), "restart") != 0)
             continue;
         refused++;
-        cli_print(stderr, text_of(row, "file"));
-        fprintf(stderr, ":%lld: ", (long long)json_integer_value(json_object_get(row, "line")));
-        cli_print(stderr, text_of(row, "object"));
+        cli_print(stderr, ask_text(row, "file"));
+        fprintf(stderr, ":%lld: ", ask_count(row, "line"));
+        cli_print(stderr, ask_text(row, "object"));
         fprintf(stderr, ": was %s, which a running engine cannot do; restart it\n",
-                text_of(row, "change"));
+                ask_text(row, "change"));
     }
     return refused;
 }
@@ -67,7 +61,7 @@ static size_t count_refused(const json_t *answer)
     json_t *row;
     json_array_foreach(json_object_get(answer, "plan"), i, row)
     {
-        refused += strcmp(text_of(row, "way"), "restart") == 0;
+        refused += strcmp(ask_text(row, "way"), "restart") == 0;
     }
     return refused;
 }
@@ -102,7 +96,7 @@ static int run(int argc, char **argv)
         return code;
     if (!realpath(file, absolute))
         return cli_error(&cli_apply, "%s: %s", file, strerror(errno));
-    json_t *answer = cli_ask(
+    json_t *answer = cli_ask_and_wait(
         &cli_apply, path,
         json_pack("{s:s, s:s, s:b}", "command", "apply", "path", absolute, "dry_run", dry_run));
     if (!answer)

@@ -80,9 +80,18 @@ static void say_errors(const json_t *errors)
     }
 }
 
-json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request)
+static void wait_for_ever(int fd)
+{
+    const struct timeval patient = {0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof(patient));
+}
+
+static json_t *ask(const struct cli_command *command, const char *path, json_t *request,
+                   bool for_ever)
 {
     int fd = cli_connect(command, path);
+    if (fd >= 0 && for_ever)
+        wait_for_ever(fd);
     json_t *reply = fd >= 0 ? converse(fd, request) : NULL;
     json_t *answer = json_incref(json_object_get(reply, "answer"));
     const char *error = json_string_value(json_object_get(reply, "error"));
@@ -95,6 +104,16 @@ json_t *cli_ask(const struct cli_command *command, const char *path, json_t *req
     json_decref(request);
     json_decref(reply);
     return answer;
+}
+
+json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request)
+{
+    return ask(command, path, request, false);
+}
+
+json_t *cli_ask_and_wait(const struct cli_command *command, const char *path, json_t *request)
+{
+    return ask(command, path, request, true);
 }
 
 /* One line; *going: whether there is to be another. */
@@ -115,7 +134,6 @@ static int take_line(const struct cli_command *command, const char *line, size_t
 int cli_follow(const struct cli_command *command, const char *path, json_t *request,
                bool (*take)(void *context, const json_t *answer), void *context)
 {
-    const struct timeval patient = {0};
     int fd = cli_connect(command, path), code = CLI_BAD_USE;
     bool going = fd >= 0 && send_line(fd, request);
     FILE *answers = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -123,7 +141,7 @@ int cli_follow(const struct cli_command *command, const char *path, json_t *requ
     size_t room = 0;
     json_decref(request);
     if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof(patient));
+        wait_for_ever(fd);
     while (answers && going) {
         ssize_t n = getline(&line, &room, answers);
         if (n < 0) {

@@ -12,6 +12,9 @@
  * document is a new reference; NULL after an error that was said. */
 json_t *cli_ask(const struct cli_command *command, const char *path, json_t *request);
 
+/* The same of a request whose answer may take as long as it likes. */
+json_t *cli_ask_and_wait(const struct cli_command *command, const char *path, json_t *request);
+
 /* The same of a request whose answers do not end, a line each: `take` is given each as it comes, until it returns
  * false: CLI_FINE. CLI_FOUND: the engine ended it. CLI_BAD_USE after an error that was said. */
 int cli_follow(const struct cli_command *command, const char *path, json_t *request,

@@ -128,7 +128,8 @@ static void probe_row(FILE *to, const struct scale *scale, const struct fabric_d
 
 static void session_name(const json_t *row, char *name, size_t capacity)
 {
-    const char *server = json_string_value(json_object_get(row, "route_server"));
+    const char *owner = json_object_get(row, "gateway") ? "gateway" : "route_server";
+    const char *server = json_string_value(json_object_get(row, owner));
     const char *peer = json_string_value(json_object_get(row, "peer"));
     snprintf(name, capacity, "%.40s/%d %.60s", server ? server : "",
              (int)json_integer_value(json_object_get(row, "instance")), peer ? peer : "");

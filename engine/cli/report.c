@@ -31,6 +31,7 @@ static void print_next_hops(const json_t *hops)
 void report_event(const json_t *row)
 {
     const char *server = json_string_value(json_object_get(row, "route_server"));
+    const char *gateway = json_string_value(json_object_get(row, "gateway"));
     const char *balancer = json_string_value(json_object_get(row, "load_balancer"));
     const char *nic = json_string_value(json_object_get(row, "nic"));
     const char *peer = json_string_value(json_object_get(row, "peer"));
@@ -39,6 +40,7 @@ void report_event(const json_t *row)
     const char *port = json_string_value(json_object_get(row, "port"));
     printf("%-21s %s", json_string_value(json_object_get(row, "event")),
            server     ? server
+           : gateway  ? gateway
            : balancer ? balancer
            : next_hop ? next_hop
            : port     ? port

@@ -152,9 +152,15 @@ static int set_policies(struct live *live, const struct fabric *fabric)
     return controller_set_policies(live->plane.controller, fabric, live_now(), &missing);
 }
 
+/* What SIGHUP took since the last reading is in no outline. */
+static bool gives_policies(const struct live_apply *apply)
+{
+    return has_way(&apply->changes, FABRIC_CHANGE_POLICY) || apply->live->policies_reread;
+}
+
 static void take_policies_back(struct live_apply *apply)
 {
-    if (has_way(&apply->changes, FABRIC_CHANGE_POLICY))
+    if (gives_policies(apply))
         set_policies(apply->live, apply->live->fabric);
 }
 
@@ -163,10 +169,13 @@ static struct live_reading *take_over(struct live_apply *apply)
 {
     struct live *live = apply->live;
     struct live_reading *before = live->reading;
+    live->plane.fabric = NULL; /* not to be compared: a reading may come to stand where it stood */
     live->reading = apply->made;
     live->fabric = apply->made->fabric;
     live->options.outline = apply->made->outline;
     live->options.path = apply->made->path;
+    live->policies_reread = false;
+    live->readings++;
     apply->made = NULL;
     return before;
 }
@@ -179,21 +188,20 @@ static void stand_on_the_same_host(const struct live *live, struct fabric *fabri
         fabric_stand_on(fabric, fabric_find_host(fabric, before->hosts[before->here - 1].name));
 }
 
-/* Policies go first, as they can be taken back. */
+/* Policies come once nothing refuses the rest, and before it, as they can be taken back. */
 static void begin(struct live_apply *apply)
 {
     struct live *live = apply->live;
     char error[DP_ERROR_TEXT] = "";
     stand_on_the_same_host(live, apply->made->fabric);
-    if (has_way(&apply->changes, FABRIC_CHANGE_POLICY) &&
-        set_policies(live, apply->made->fabric) != 0) {
-        refuse(apply, "not enough memory for its policies");
-        return;
-    }
     int failed = controller_apply_begin(live->plane.controller, apply->made->fabric, error);
     if (failed) {
-        take_policies_back(apply);
         refuse(apply, error[0] ? error : strerror(-failed));
+        return;
+    }
+    if (gives_policies(apply) && set_policies(live, apply->made->fabric) != 0) {
+        controller_apply_cancel(live->plane.controller);
+        refuse(apply, "not enough memory for its policies");
         return;
     }
     apply->state = BUILDING;
@@ -304,8 +312,11 @@ struct live_stream *live_apply_open(struct live *live, const json_t *request, js
     else if (live->apply)
         *result = wrong("another file is being applied; wait until it is done");
     struct live_apply *apply = *result ? NULL : make(live, path, json_is_true(dry_run));
-    if (!apply)
+    if (!apply) {
+        if (!*result)
+            *result = wrong("not enough memory");
         return NULL;
+    }
     struct answering *answering = apply->answering;
     live->apply = apply;
     /* It fails only without a function to call. */

@@ -3,7 +3,7 @@
  *
  *   path ──> read and checked, by a thread of its own ──> compared with what runs: the plan
  *        ──> dry run: that is all
- *        ──> FIBs and groups made aside, a slice a turn ──> swapped, policies set, peers told
+ *        ──> policies set, FIBs and groups made aside, a slice a turn ──> swapped, peers told
  *
  * The engine reads the file itself, by its own rights, and only regular files: what the plan shows is what is
  * applied, and who may not open the control socket can have nothing read. All or nothing: a file with errors, a

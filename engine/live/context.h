@@ -134,6 +134,8 @@ struct live {
     struct live_control *control;       /* NULL: the file has no control socket */
     struct live_apply *apply;           /* another reading is on its way; NULL: none */
     struct live_reading *reading;       /* that was applied last; NULL: none was yet */
+    uint64_t readings;                  /* applied ever */
+    bool policies_reread; /* by SIGHUP, since then: they may differ from those of the reading */
     struct live_watcher *watchers;      /* a list; each belongs to its client */
     struct live_capture *captures;      /* those that run */
     struct live_collectors *collectors; /* NULL: the file has none */
@@ -143,7 +145,7 @@ struct live {
     struct live_probes *probes;         /* NULL: no load balancer */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
     unsigned connection_count;          /* open sockets of peers, parting ones included */
-    bool interfaces_open; /* what they leave behind is ours to take away */
+    bool interfaces_open;               /* what they leave behind is ours to take away */
     bool flush_wanted;
     uint64_t flush_since_ns;
     bool flush_fails;

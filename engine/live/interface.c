@@ -348,10 +348,12 @@ static int follow_gateway(const struct fabric *before, const struct fabric *fabr
 {
     struct kernel_end end = gateway_end(fabric, index, netlink);
     struct prefixes was = {0}, is = {0};
-    int status = find_interface(&end);
+    /* Which gateways there are does not change, but their order in the file may. */
+    const uint32_t former = fabric_find_gateway(before, fabric->gateways[index].name);
+    int status = former == FABRIC_NONE ? -ENOENT : find_interface(&end);
 
     if (!status)
-        status = list_prefixes(before, index, &was);
+        status = list_prefixes(before, former, &was);
     if (!status)
         status = list_prefixes(fabric, index, &is);
     if (!status)

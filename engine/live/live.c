@@ -274,6 +274,10 @@ static void reload_policies(struct live *live)
 {
     if (!live->options.read)
         return;
+    if (live->apply) {
+        live_log("another fabric file is being applied: every policy stays as it was");
+        return;
+    }
     struct fabric *fabric = read_again(live);
     if (!fabric) {
         live_log("the fabric file has errors: every policy stays as it was");
@@ -281,6 +285,7 @@ static void reload_policies(struct live *live)
     }
     unsigned missing;
     int error = controller_set_policies(live->plane.controller, fabric, live_now(), &missing);
+    live->policies_reread |= !error;
     if (error)
         live_log("policies stay as they were: %s", strerror(-error));
     else if (missing > 0)

@@ -100,6 +100,7 @@ static struct MHD_Response *scrape(const struct live *live)
         return NULL;
     answer->scrape.live = live;
     answer->scrape.fabric = live->fabric;
+    answer->scrape.readings = live->readings;
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, give, answer, end_answer);
     if (!response)

@@ -4,7 +4,8 @@
  *   client ──> libmicrohttpd (its epoll descriptor in the loop) ──pull──> metrics_scrape_next(), a piece a turn
  *
  * On the control thread, because everything that is told belongs to it and no lock is shared. A scrape is made as
- * the client takes it, a piece of some kilobytes in a turn of the loop, between which sessions have theirs: it
+ * the client takes it, a piece of some kilobytes in a turn of the loop (or one metric of all sessions, whose rows may
+ * change places), between which sessions have theirs: it
  * holds up nobody, however many NICs there are and however slowly it is read.
  */
 #ifndef ENGINE_LIVE_METRICS_H

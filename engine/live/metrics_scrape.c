@@ -29,7 +29,7 @@ int metrics_scrape_next(struct metrics_scrape *scrape, FILE *out)
     const struct metrics_family *family = family_of(scrape);
     if (!family)
         return 0;
-    if (scrape->fabric != scrape->live->fabric)
+    if (scrape->readings != scrape->live->readings)
         return -ESTALE;
     if (!scrape->counted)
         count(scrape);

@@ -16,7 +16,8 @@
 
 struct metrics_scrape {
     const struct live *live;
-    const struct fabric *fabric; /* the reading that was in force at the beginning */
+    const struct fabric *fabric; /* the reading that was in force at the beginning, */
+    uint64_t readings;           /* and how many had been applied by then */
     unsigned family;
     uint32_t row;
     bool counted; /* the next three are there: looked up once a scrape, as they take a walk */

@@ -127,12 +127,12 @@ int live_plane_start(struct live_plane *plane, const struct fabric *fabric, bool
 /* Another reading of the fabric file is in force: NICs may have come, or moved from port to port. */
 static void look_anew(struct live_plane *plane, const struct fabric *fabric)
 {
-    bool any = false;
-    plane->fabric = fabric;
+    bool any = false, done = true;
     for (uint32_t i = 0; i < fabric->ports_count; i++)
         any |= !plane->links[i];
     for (uint32_t i = 0; any && i < fabric->ports_count; i++)
-        program_port_state(controller_program(plane->controller), i, plane->links[i]);
+        done &= program_port_state(controller_program(plane->controller), i, plane->links[i]) >= 0;
+    plane->fabric = done ? fabric : NULL;
 }
 
 /* A link that goes down and comes back between two looks is none that went down. What cannot be programmed is tried

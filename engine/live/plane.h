@@ -21,8 +21,9 @@ struct live_plane {
     struct controller *controller;
     struct dp_engine *engine; /* NULL: the file has no ports */
     unsigned workers;
-    const struct fabric *fabric; /* the reading by which NICs were found behind ports */
-    bool *links;                 /* by port: as the log has them; NULL: none was looked at */
+    const struct fabric
+        *fabric; /* the reading by which NICs were found behind ports; NULL: look anew */
+    bool *links; /* by port: as the log has them; NULL: none was looked at */
 };
 
 /* Programs the file's own routes. No port is open and no session runs yet. On failure nothing is

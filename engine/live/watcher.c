@@ -178,8 +178,7 @@ static bool make_digests(struct live_watcher *watcher, uint32_t count)
     return true;
 }
 
-/* Rows that a smaller table has no more are forgotten: those of groups alone come and go, and theirs does not
- * shrink below what was told. */
+/* Rows that a smaller table has no more are forgotten: what comes in their place is told. */
 static enum live_stream_state next_rows(struct live_stream *stream, struct live_text *text)
 {
     struct live_watcher *watcher = (struct live_watcher *)stream;
@@ -199,6 +198,8 @@ static enum live_stream_state next_rows(struct live_stream *stream, struct live_
     for (unsigned n = 0; n < ROWS_A_TURN && watcher->row < count; n++)
         look_at(watcher, watcher->row++, text);
     watcher->in_round = watcher->row < count;
+    if (!watcher->in_round && count < watcher->digest_count)
+        memset(watcher->digests + count, 0, (watcher->digest_count - count) * sizeof(uint64_t));
     return watcher->in_round ? LIVE_STREAM_MORE : LIVE_STREAM_WAITS;
 }
 

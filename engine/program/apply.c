@@ -33,20 +33,8 @@ static int take_over(struct program *program, struct program *made, char error[D
         program_nics_replace(made, program, true, ignored);
     } else {
         exchange(program, made);
+        program->in_force = true;
     }
-    program_discard(made);
-    return failed;
-}
-
-int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT])
-{
-    struct program *made =
-        program_create_aside(with, program->bgp, program->forwarding, program, error);
-    if (!made)
-        return -errno;
-    int failed = program_flush_all(made);
-    if (!failed)
-        return take_over(program, made, error);
     program_discard(made);
     return failed;
 }
@@ -168,6 +156,14 @@ static int check_gateways(const struct fabric *was, const struct fabric *is,
     for (uint32_t i = 0; i < was->gateways_count; i++) {
         uint32_t n = fabric_gateway_neighbor_count(was, i);
         bool same = fabric_gateway_neighbor_count(is, i) == n;
+        if (fabric_gateway_is_cut_off(was, i) != fabric_gateway_is_cut_off(is, i)) {
+            snprintf(error, DP_ERROR_TEXT,
+                     "the routes of GatewaySubnet would %s gateway '%s' %s its route server: "
+                     "restart",
+                     fabric_gateway_is_cut_off(is, i) ? "part" : "join", was->gateways[i].name,
+                     fabric_gateway_is_cut_off(is, i) ? "from" : "to");
+            return -EINVAL;
+        }
         for (uint32_t j = 0; j < n && same; j++)
             same = same_neighbor(was, is, i, j);
         if (same)
@@ -219,6 +215,7 @@ static int follow(struct controller *controller, const struct fabric *with,
         snprintf(error, DP_ERROR_TEXT, "what the route servers announce cannot be changed: %s",
                  strerror(-failed));
     controller->fabric = with;
+    probes_follow(controller->probes, with);
     watch_follow(controller->watch, with);
     return failed;
 }

@@ -6,10 +6,6 @@
  *             ├─ program    FIBs and groups
  *             ├─ probes     health of load balancers' backends
  *             └─ watch      events
- *
- * Speakers' handlers run within speaker_* calls and must not call back, so changes are only noted
- * here; the data plane is touched by program_next_hop_state() at once (it asks no speaker) and by
- * controller_flush().
  */
 #include "engine/program/controller.h"
 
@@ -18,12 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/fabric/policies.h"
-#include "engine/fabric/route_server.h"
 #include "engine/program/controller_private.h"
-
-/* How long after its BGP session a BFD session begins. */
-#define BFD_DELAY_US 500000u
 
 void controller_note_flush(struct controller *controller)
 {
@@ -31,357 +22,6 @@ void controller_note_flush(struct controller *controller)
         return;
     controller->flush_noted = true;
     controller->shell.flush_wanted(controller->shell.context);
-}
-
-void controller_prefix_changed(struct controller *controller, uint32_t route_server,
-                               const struct lpm_prefix *prefix)
-{
-    int error = program_prefix_changed(controller->program, route_server, prefix);
-    if (controller->next && !error)
-        error = program_prefix_changed(controller->next, route_server, prefix);
-    if (error)
-        controller->error = error;
-}
-
-static void on_choice_changed(void *context, const struct lpm_prefix *prefix)
-{
-    struct server *server = ((const struct place *)context)->server;
-    struct controller *controller = server->controller;
-    if (!controller->program)
-        return; /* still being made: program_create() reads every choice */
-    controller_pace_note(server, ((const struct place *)context)->speaker, prefix);
-    controller_prefix_changed(controller, server->index, prefix);
-    if (controller->watch)
-        watch_route(controller->watch, server->index, ((const struct place *)context)->speaker,
-                    prefix);
-    for (unsigned i = 0; i < 2; i++)
-        controller_instance_check(controller, server->index, i);
-    controller_note_flush(controller);
-}
-
-static const struct lpm_address *address_of(const struct controller_peer *peer)
-{
-    return &speaker_peer_config(peer->peer)->peer_address;
-}
-
-/* Does any instance of the route server still hold a session with this neighbour, as far as BFD
- * knows too? One that restarts gracefully goes on forwarding meanwhile. */
-static bool neighbor_reachable(const struct controller_peer *peer)
-{
-    const struct controller *controller = peer->controller;
-    for (size_t i = 0; i < controller->peer_count; i++) {
-        const struct controller_peer *other = controller->peers[i];
-        if (other->route_server == peer->route_server && other->neighbor == peer->neighbor &&
-            (other->established || other->retained) && !other->bfd_failed)
-            return true;
-    }
-    return false;
-}
-
-int controller_next_hop_state(struct controller *controller, const struct lpm_address *next_hop,
-                              bool up)
-{
-    int swapped = program_next_hop_state(controller->program, next_hop, up);
-    int made = controller->next ? program_next_hop_state(controller->next, next_hop, up) : 0;
-    return swapped < 0 || made >= 0 ? swapped : made;
-}
-
-/* Swaps the groups when the neighbour came or went. */
-static void note_reachability(const struct controller_peer *peer, bool was_reachable)
-{
-    struct controller *controller = peer->controller;
-    bool is_reachable = neighbor_reachable(peer);
-    if (!controller->program || was_reachable == is_reachable)
-        return;
-    /* Nothing is faster than damping: what may not change yet goes on into the dark. */
-    if (controller->fabric->quirks.damping)
-        return;
-    int error = controller_next_hop_state(controller, address_of(peer), is_reachable);
-    if (error < 0)
-        controller->error = error;
-    controller_note_flush(controller);
-}
-
-/* Daemons set their end of BFD up anew when BGP comes up (FRR at that moment, BIRD just before) and
- * say nothing on the session that was: one that was Up by then would be taken for a failure. So BFD
- * is off without a BGP session, and waits until the peer has got there too. */
-static void follow_session(const struct controller_peer *peer, uint64_t now_us)
-{
-    struct bfd_table *table = peer->controller->bfd;
-    if (!peer->bfd)
-        return;
-    if (peer->established)
-        bfd_table_start(table, peer->bfd, now_us, BFD_DELAY_US);
-    else
-        bfd_table_stop(table, peer->bfd, now_us);
-}
-
-static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
-                            const char *reason)
-{
-    (void)context;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    struct controller *controller = peer->controller;
-    if (peer->link) {
-        gateways_changed(peer, state);
-        return;
-    }
-    bool was_reachable = neighbor_reachable(peer), was_up = peer->established;
-    peer->established = state == BGP_ESTABLISHED;
-    peer->retained = speaker_peer_retained(speaker_peer);
-    peer->bfd_failed = false;
-    follow_session(peer, bgp_session_since(speaker_peer_session(speaker_peer)) * 1000);
-    if (!peer->gone)
-        note_reachability(peer, was_reachable);
-    if (controller->watch)
-        watch_session(controller->watch, peer, was_up, state, reason);
-    if (controller->shell.peer_changed)
-        controller->shell.peer_changed(controller->shell.context, peer, state, reason);
-}
-
-/* Only the groups are swapped here: several peers may fail in one turn, and none shall wait for
- * another's routes. */
-static void on_bfd_changed(void *context, void *user, const struct bfd_change *change)
-{
-    struct controller *controller = context;
-    struct controller_peer *peer = user;
-    if (change->failed && !peer->bfd_failed) {
-        bool was_reachable = neighbor_reachable(peer);
-        peer->bfd_failed = peer->bfd_close_due = controller->bfd_close_due = true;
-        note_reachability(peer, was_reachable);
-    }
-    if (controller->shell.bfd_changed)
-        controller->shell.bfd_changed(controller->shell.context, peer, change);
-}
-
-/* One swap, whatever leads there; what cannot be swapped is told by the next flush, and tried again by
- * the next probe. */
-static int on_backend(void *context, uint32_t balancer, uint32_t backend, bool up, uint64_t now_ms)
-{
-    struct controller *controller = context;
-    uint32_t nic = controller->fabric->load_balancers[balancer].backends[backend];
-    int swapped = program_backend_state(controller->program, balancer, backend, up);
-    if (swapped >= 0 && controller->next) {
-        int made = program_backend_state(controller->next, balancer, backend, up);
-        swapped = made < 0 ? made : swapped;
-    }
-    if (swapped < 0) {
-        controller->error = swapped;
-        controller_note_flush(controller);
-        return swapped;
-    }
-    if (controller->watch)
-        watch_backend(controller->watch, balancer, nic, up, now_ms);
-    if (controller->shell.backend_changed)
-        controller->shell.backend_changed(controller->shell.context, balancer, nic, up);
-    return 0;
-}
-
-static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
-{
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (shell->notice && !peer->link)
-        shell->notice(shell->context, peer, line);
-}
-
-static void on_connect(void *context, struct speaker_peer *speaker_peer)
-{
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_connect(peer);
-    else
-        shell->connect(shell->context, peer);
-}
-
-static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
-{
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_close(peer);
-    else
-        shell->close(shell->context, peer, direction);
-}
-
-static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
-                            enum bgp_direction direction)
-{
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_output_ready(peer);
-    else
-        shell->output_ready(shell->context, peer, direction);
-}
-
-static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
-                           enum bgp_direction direction)
-{
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    return shell->input_waits &&
-           shell->input_waits(shell->context, speaker_peer_user(speaker_peer), direction);
-}
-
-/* An instance without an address of the peer's family has no session with it. */
-static int add_bfd(struct controller_peer *peer, const struct fabric *fabric)
-{
-    struct bfd_table *table = peer->controller->bfd;
-    const struct fabric_bfd *bfd =
-        &fabric->route_servers[peer->route_server].peers[peer->index].bfd;
-    const struct bfd_path path = {
-        fabric_route_server_local(fabric, peer->route_server, peer->instance, peer->index),
-        *address_of(peer), bfd->multihop};
-    if (!bfd->enabled || path.local.family != path.remote.family)
-        return 0;
-    return bfd_table_add(table, &path, bfd->interval_ms * 1000, (uint8_t)bfd->multiplier, peer,
-                         &peer->bfd);
-}
-
-int controller_make_room(struct controller *controller, size_t n)
-{
-    void *grown = realloc(controller->made,
-                          (controller->made_count + n + 1) * sizeof(struct controller_peer *));
-    if (!grown)
-        return -ENOMEM;
-    controller->made = grown;
-    return 0;
-}
-
-int controller_add_peer(struct controller *controller, const struct fabric *fabric,
-                        uint32_t route_server, unsigned instance, uint32_t index,
-                        struct controller_peer **added)
-{
-    struct server *server = &controller->servers[route_server];
-    struct controller_peer *peer = calloc(1, sizeof(*peer));
-    if (!peer)
-        return -ENOMEM;
-    *peer = (struct controller_peer){
-        .controller = controller,
-        .speaker = server->speakers[instance % server->speaker_count],
-        .route_server = route_server,
-        .instance = instance,
-        .index = index,
-        .gateway = FABRIC_NONE,
-        .number = controller->made_count,
-    };
-    struct speaker_peer_config config =
-        fabric_route_server_peer(fabric, route_server, instance, index);
-    config.user = peer;
-    int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
-    if (error) {
-        free(peer);
-        return error;
-    }
-    controller->made[controller->made_count++] = peer;
-    *added = peer;
-    return add_bfd(peer, fabric);
-}
-
-static int add_peers(struct controller *controller, struct server *server)
-{
-    const struct fabric_route_server *model = &controller->fabric->route_servers[server->index];
-    int error = controller_make_room(controller, (size_t)model->instance_count * model->peer_count);
-    for (unsigned instance = 0; instance < model->instance_count && !error; instance++) {
-        for (uint32_t i = 0; i < model->peer_count && !error; i++) {
-            struct controller_peer **peer = &controller->peers[controller->peer_count];
-            error = controller_add_peer(controller, controller->fabric, server->index, instance, i,
-                                        peer);
-            if (!error) {
-                (*peer)->neighbor = i;
-                controller->peer_count++;
-            }
-        }
-    }
-    return error;
-}
-
-static int open_server(struct controller *controller, uint32_t index)
-{
-    struct server *server = &controller->servers[index];
-    server->controller = controller;
-    server->index = index;
-    server->speaker_count = fabric_route_server_speakers(controller->fabric, index);
-    struct speaker_config config = fabric_route_server_config(controller->fabric, index);
-    config.handler = (struct speaker_handler){
-        .choice_changed = on_choice_changed,
-        .peer_changed = on_peer_changed,
-        .connect = on_connect,
-        .close = on_close,
-        .output_ready = on_output_ready,
-        .input_waits = on_input_waits,
-        .notice = on_notice,
-    };
-    for (unsigned i = 0; i < server->speaker_count; i++) {
-        config.handler.context = &server->places[i];
-        server->speakers[i] = speaker_create(&config);
-        if (!server->speakers[i])
-            return -errno;
-        server->places[i] = (struct place){server, server->speakers[i]};
-        int error = fabric_route_server_originate(controller->fabric, index, server->speakers[i]);
-        if (error)
-            return error;
-    }
-    return add_peers(controller, server);
-}
-
-static int open_servers(struct controller *controller, char error[DP_ERROR_TEXT])
-{
-    const struct fabric *fabric = controller->fabric;
-    size_t peers = 0;
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
-        peers += (size_t)fabric->route_servers[i].instance_count *
-                 fabric_route_server_neighbors(fabric, i);
-    controller->servers = calloc(fabric->route_servers_count + 1, sizeof(*controller->servers));
-    controller->peers = calloc(peers + 1, sizeof(struct controller_peer *));
-    controller->peer_capacity = peers;
-    const struct bfd_table_config bfd = {controller->shell.seed, on_bfd_changed, controller};
-    controller->bfd = bfd_table_create(&bfd);
-    if (!controller->servers || !controller->peers || !controller->bfd) {
-        snprintf(error, DP_ERROR_TEXT, "no memory for %zu BGP sessions", peers);
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
-        int failed = open_server(controller, i);
-        if (failed) {
-            snprintf(error, DP_ERROR_TEXT, "route server '%s' cannot be set up (errno %d)",
-                     fabric->route_servers[i].name, -failed);
-            return failed;
-        }
-    }
-    return 0;
-}
-
-int controller_set_policies(struct controller *controller, const struct fabric *with,
-                            uint64_t now_ms, unsigned *missing)
-{
-    struct fabric_policies *policies = NULL;
-    int error = fabric_policies_create(with, &policies);
-    *missing = 0;
-    if (!error)
-        error = gateways_set_policies(controller->gateways, with, now_ms);
-    if (error) {
-        fabric_policies_destroy(policies);
-        return error;
-    }
-    for (size_t i = 0; i < controller->peer_count; i++) {
-        struct controller_peer *peer = controller->peers[i];
-        const struct fabric_bgp_peer *model = controller_peer_in(with, controller->fabric, peer);
-        if (model)
-            speaker_peer_set_policies(peer->speaker, peer->peer,
-                                      fabric_policy_named(policies, model->import_policy),
-                                      fabric_policy_named(policies, model->export_policy), now_ms);
-        else
-            ++*missing;
-    }
-    fabric_policies_destroy(policies);
-    return 0;
 }
 
 static void on_gateways_busy(void *context)
@@ -422,7 +62,7 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
     controller->fabric = fabric;
     controller->shell = *shell;
     unsigned missing;
-    int failed = open_servers(controller, error);
+    int failed = controller_open_servers(controller, error);
     if (!failed)
         failed = gateways_create(controller, fabric, &controller->shell, speaker_of_server,
                                  on_gateways_busy, controller, &controller->gateways, error);
@@ -441,7 +81,7 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
         goto fail;
     }
     if (fabric->load_balancers_count > 0) {
-        controller->probes = probes_create(fabric, on_backend, controller);
+        controller->probes = probes_create(fabric, controller_on_backend, controller);
         failed = controller->probes ? 0 : -errno;
         if (failed)
             goto fail;
@@ -624,6 +264,10 @@ int controller_set_member(struct controller *controller, uint32_t group,
 int controller_port_state(struct controller *controller, uint32_t port, bool up, uint64_t now_ms)
 {
     int swapped = program_port_state(controller->program, port, up);
+    if (swapped >= 0 && controller->next) {
+        int made = program_port_state(controller->next, port, up);
+        swapped = made < 0 ? made : swapped;
+    }
     if (swapped >= 0 && controller->watch)
         watch_port(controller->watch, port, up, swapped, now_ms);
     return swapped;

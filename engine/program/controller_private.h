@@ -47,7 +47,24 @@ struct controller {
     int error; /* of a note that could not be taken; told by the next flush */
 };
 
-/* controller.c: room for n more in made[], then one session of a configured neighbour, number and all. -ENOMEM, or
+static inline const struct lpm_address *controller_peer_address(const struct controller_peer *peer)
+{
+    return &speaker_peer_config(peer->peer)->peer_address;
+}
+
+/* news.c: what the speakers of route servers are given, with a struct place as context; and what BFD and the probes
+ * are. */
+struct speaker_handler controller_handler(void);
+/* What is said of a session, a route server's (gateway NULL) or a gateway's. */
+void controller_session_changed(struct controller_peer *peer, const char *gateway, bool was_up,
+                                enum bgp_state state, const char *reason);
+void controller_on_bfd_changed(void *context, void *user, const struct bfd_change *change);
+int controller_on_backend(void *context, uint32_t balancer, uint32_t backend, bool up,
+                          uint64_t now_ms);
+
+/* servers.c: all route servers of the fabric, with speakers and sessions. 0, or -errno and why. */
+int controller_open_servers(struct controller *controller, char error[DP_ERROR_TEXT]);
+/* Room for n more in made[], then one session of a configured neighbour, number and all. -ENOMEM, or
  * what the speaker says. */
 int controller_make_room(struct controller *controller, size_t n);
 int controller_add_peer(struct controller *controller, const struct fabric *fabric,

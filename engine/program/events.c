@@ -147,6 +147,8 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
         add_member(object, event);
     else if (event->kind == EVENT_PORT_UP || event->kind == EVENT_PORT_DOWN)
         json_object_set_new(object, "port", json_string(event->port));
+    else if (event->gateway[0])
+        json_object_set_new(object, "gateway", json_string(event->gateway));
     else if (event->route_server != FABRIC_NONE)
         json_object_set_new(object, "route_server",
                             json_string(fabric->route_servers[event->route_server].name));

@@ -51,12 +51,13 @@ struct event {
     uint64_t number;  /* from 1 on, without gaps */
     uint64_t time_ms; /* as the control plane's */
     enum event_kind kind;
-    uint32_t route_server; /* FABRIC_NONE: a load balancer's event */
+    uint32_t route_server; /* FABRIC_NONE: a gateway's or a load balancer's event */
     uint32_t balancer;     /* whose event it is then */
     char nic[EVENT_NAME];  /* and of which of its backends */
     char port[EVENT_NAME]; /* EVENT_PORT_...: which */
     uint32_t group;        /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
+    char gateway[EVENT_NAME];           /* whose session it is; "": a route server's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */
     char peer_name[EVENT_NAME];
     struct lpm_address peer_address;
@@ -83,7 +84,7 @@ uint64_t event_log_oldest(const struct event_log *log);
 /* The event of this number, or NULL when it is not kept (any more). */
 const struct event *event_log_at(const struct event_log *log, uint64_t number);
 
-/* {"number", "time", "event", "alert", "route_server", "load_balancer", "nic", "port", "group", "next_hop", "instance", "peer", "address", "prefix",
+/* {"number", "time", "event", "alert", "route_server", "gateway", "load_balancer", "nic", "port", "group", "next_hop", "instance", "peer", "address", "prefix",
  * "next_hops", "as_path", "cause"}; keys without a value are left out. time is in seconds:
  * event->time_ms plus offset_ms. NULL: no memory. */
 json_t *event_json(const struct fabric *fabric, const struct event *event, int64_t offset_ms);

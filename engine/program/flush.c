@@ -287,11 +287,12 @@ static void recover(struct program *program)
             program_domain_recovered(&program->domains[i]);
 }
 
-/* The data plane refuses only NICs that it does not have. */
+/* The data plane refuses only NICs that it does not have. Of a program that is made aside they get
+ * the FIBs that it has in the end. */
 static void set_fibs(void *context, const struct program_scope *scope)
 {
     struct program *program = context;
-    for (size_t i = 0; i < scope->nic_count; i++) {
+    for (size_t i = 0; i < scope->nic_count && program->in_force; i++) {
         int error =
             dp_nic_set_fibs(program->forwarding, program->ids->nics[scope->nics[i]],
                             scope->tables[PROGRAM_IPV4].fib, scope->tables[PROGRAM_IPV6].fib);

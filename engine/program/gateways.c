@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "engine/fabric/gateway.h"
+#include "engine/program/controller_private.h"
 
 /* Of one pump: a full table and more, but no end of it where two speakers never agree. */
 #define PUMP_BYTES (64u * 1024u * 1024u)
@@ -94,11 +95,14 @@ static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
 static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
                             const char *reason)
 {
-    const struct controller_shell *shell = ((struct gateways *)context)->shell;
+    const struct fabric *fabric = ((const struct gateways *)context)->fabric;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    bool was_up = peer->established;
     gateways_changed(peer, state);
-    if (!peer->link && shell->peer_changed)
-        shell->peer_changed(shell->context, peer, state, reason);
+    /* One that is gone may have had the number of a gateway that is gone, too. */
+    if (!peer->link && peer->gateway < fabric->gateways_count)
+        controller_session_changed(peer, fabric->gateways[peer->gateway].name, was_up, state,
+                                   reason);
 }
 
 static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)

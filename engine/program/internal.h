@@ -27,6 +27,7 @@ struct program {
     const struct fabric_bgp *bgp;
     struct dp_forwarding *forwarding;
     bool with_ports; /* NICs have their attachments */
+    bool in_force;   /* NICs have its FIBs; false: it is still made aside */
     struct program_ids *ids;
     struct program_balancers *balancers;
     struct program_groups *groups;

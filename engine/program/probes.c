@@ -68,6 +68,21 @@ struct probes *probes_create(const struct fabric *fabric, probes_change *changed
     return probes;
 }
 
+void probes_follow(struct probes *probes, const struct fabric *with)
+{
+    for (size_t i = 0; probes && i < probes->n; i++) {
+        struct target *target = &probes->targets[i];
+        target->model = &with->load_balancers[target->balancer];
+        const struct lpm_address address = address_of(with, target->model, target->backend);
+        if (lpm_address_equal(&target->address, &address))
+            continue;
+        target->address = address;
+        target->waiting = false; /* what is under way was sent to the former one */
+        target->failures = target->successes = 0;
+        target->due_ms = 0;
+    }
+}
+
 void probes_destroy(struct probes *probes)
 {
     if (!probes)

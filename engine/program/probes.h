@@ -40,6 +40,10 @@ struct probe_order {
 /* The first probe of each backend is due at once. fabric is borrowed. NULL with errno. */
 struct probes *probes_create(const struct fabric *fabric, probes_change *changed, void *context);
 void probes_destroy(struct probes *probes); /* NULL is allowed */
+/* Another reading of the fabric, with the same load balancers and backends, which may have other addresses: those are
+ * asked at once, and are up or down as they were until they are judged anew. The reading before is borrowed no more.
+ * NULL is allowed. */
+void probes_follow(struct probes *probes, const struct fabric *with);
 
 /* When probes_tick() has something to do; UINT64_MAX: never. */
 uint64_t probes_deadline(const struct probes *probes);

@@ -153,6 +153,7 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
     int failed = program_flush_all(program);
     if (!failed)
         failed = program_nics_set(program, error);
+    program->in_force = !failed;
     if (!failed)
         return program;
     program_destroy(program);

@@ -35,14 +35,6 @@ struct program *program_create(const struct fabric *fabric, const struct fabric_
 /* Takes everything out of forwarding again. */
 void program_destroy(struct program *program);
 
-/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes may be others;
- * route servers, gateways, load balancers and routers are the same, with the same NICs. All is made aside, and
- * then takes the place of what is in force: NICs, VNets and addresses that stay keep their ids and are never
- * interrupted; next hops that are out stay out. `with` must outlive the program, the one before it need not.
- * All or nothing: 0, or -errno with error, which names the object; -ENOSPC: more NICs or VNets than the
- * forwarding has room for. */
-int program_apply(struct program *program, const struct fabric *with, char error[DP_ERROR_TEXT]);
-
 /* The route server's choice at prefix, or who announces it, changed: remembered, applied by
  * program_flush(). Never fails: without memory the next flush looks at every prefix. */
 int program_prefix_changed(struct program *program, uint32_t route_server,

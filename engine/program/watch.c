@@ -72,6 +72,7 @@ void watch_destroy(struct watch *watch)
         free(watch->servers[i].defaults);
         free(watch->servers[i].has);
     }
+    watch_views_close(&watch->views);
     event_log_destroy(watch->log);
     free(watch->servers);
     free(watch->peers);
@@ -100,18 +101,23 @@ void watch_say(struct watch *watch, enum event_kind kind, const struct controlle
     event_log_add(watch->log, &event);
 }
 
-void watch_session(struct watch *watch, const struct controller_peer *peer, bool was_up,
-                   enum bgp_state state, const char *reason)
+void watch_session(struct watch *watch, const struct controller_peer *peer, const char *gateway,
+                   bool was_up, enum bgp_state state, const char *reason)
 {
-    uint64_t now_ms = bgp_session_since(speaker_peer_session(peer->peer));
-    char cause[EVENT_CAUSE];
-    snprintf(cause, sizeof(cause), "%s: %s", bgp_state_text(state), reason);
-    if (state == BGP_ESTABLISHED)
-        watch_say(watch, EVENT_SESSION_UP, peer, now_ms, cause);
-    else
-        watch_say(watch, was_up ? EVENT_SESSION_DOWN : EVENT_SESSION_STATE, peer, now_ms, cause);
-    if (was_up && state != BGP_ESTABLISHED)
-        watch_say(watch, EVENT_PEER_DOWN, peer, now_ms, cause);
+    bool is_up = state == BGP_ESTABLISHED;
+    struct event event = {.time_ms = bgp_session_since(speaker_peer_session(peer->peer)),
+                          .kind = EVENT_SESSION_STATE,
+                          .route_server = peer->route_server,
+                          .peer = peer};
+    if (is_up || was_up)
+        event.kind = is_up ? EVENT_SESSION_UP : EVENT_SESSION_DOWN;
+    snprintf(event.gateway, sizeof(event.gateway), "%s", gateway ? gateway : "");
+    snprintf(event.cause, sizeof(event.cause), "%s: %s", bgp_state_text(state), reason);
+    event_log_add(watch->log, &event);
+    if (!was_up || is_up)
+        return;
+    event.kind = EVENT_PEER_DOWN;
+    event_log_add(watch->log, &event);
 }
 
 /* --- Load balancers --------------------------------------------------------------------------- */

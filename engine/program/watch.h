@@ -43,9 +43,10 @@ int watch_make_room(struct watch *watch, const struct fabric *fabric);
 /* This session is another neighbour's from now on. */
 void watch_forget(struct watch *watch, const struct controller_peer *peer);
 
-/* From the handlers of the speakers. was_up: before this change. */
-void watch_session(struct watch *watch, const struct controller_peer *peer, bool was_up,
-                   enum bgp_state state, const char *reason);
+/* From the handlers of the speakers. gateway: the name of the gateway whose session it is; NULL: a route server's.
+ * was_up: before this change. */
+void watch_session(struct watch *watch, const struct controller_peer *peer, const char *gateway,
+                   bool was_up, enum bgp_state state, const char *reason);
 void watch_route(struct watch *watch, uint32_t route_server, const struct speaker *speaker,
                  const struct lpm_prefix *prefix);
 /* A load balancer's backend (NIC) came or went by its probes. */

@@ -23,12 +23,52 @@ static struct watch_peer *state_of(struct watch *watch, const struct controller_
     return &watch->peers[peer->number];
 }
 
-static bool has_row(const struct watch *watch, const struct fabric *fabric, uint32_t nic,
+/* --- Views ------------------------------------------------------------------------------------ */
+
+void watch_views_close(struct watch_views *views)
+{
+    for (unsigned i = 0; i < views->count; i++)
+        fabric_view_close(&views->of[i].view);
+    views->count = views->next = 0;
+}
+
+/* NULL: no memory. */
+static const struct fabric_view *view_of(struct watch_views *views, const struct fabric *fabric,
+                                         uint32_t nic)
+{
+    for (unsigned i = 0; i < views->count; i++)
+        if (views->of[i].nic == nic)
+            return &views->of[i].view;
+    const struct fabric_scope scope = fabric_scope_of(fabric, nic);
+    struct fabric_view view;
+    if (fabric_view_open(&view, fabric, &scope) != 0)
+        return NULL;
+    unsigned at = views->count;
+    if (at == WATCH_VIEWS) {
+        at = views->next;
+        views->next = (at + 1) % WATCH_VIEWS;
+        fabric_view_close(&views->of[at].view);
+    } else {
+        views->count++;
+    }
+    views->of[at].nic = nic;
+    views->of[at].view = view;
+    return &views->of[at].view;
+}
+
+/* A fabric, and what has been asked about it. */
+struct reading {
+    const struct fabric *fabric;
+    struct watch_views *views;
+};
+
+static bool has_row(const struct watch *watch, const struct reading *reading, uint32_t nic,
                     const struct lpm_prefix *prefix, const struct lpm_address *next_hop)
 {
-    struct fabric_scope scope = fabric_scope_of(fabric, nic);
+    const struct fabric_view *view = view_of(reading->views, reading->fabric, nic);
     struct fabric_row rows[3];
-    unsigned n = fabric_rows_at(fabric, controller_bgp(watch->controller), &scope, prefix, rows);
+    unsigned n =
+        view ? fabric_view_rows_at(view, controller_bgp(watch->controller), prefix, rows) : 0;
     if (n == 0 || !rows[0].active || rows[0].source != FABRIC_SOURCE_BGP)
         return false;
     for (unsigned i = 0; i < rows[0].next_hop_count; i++)
@@ -44,10 +84,11 @@ struct fault {
 };
 
 /* A gateway has the next hops that it announces, and a load balancer's are its backends' probes to judge. */
-static struct fault judge(const struct watch *watch, const struct fabric *fabric,
+static struct fault judge(const struct watch *watch, const struct reading *reading,
                           uint32_t route_server, const struct lpm_prefix *prefix,
                           const struct rib_path *path)
 {
+    const struct fabric *fabric = reading->fabric;
     const struct controller_peer *peer = path->peer ? speaker_peer_user(path->peer) : NULL;
     uint32_t vnet = fabric->route_servers[route_server].vnet;
     struct fault fault = {WATCH_FAULTS, fabric_resolve_address(fabric, vnet, &path->next_hop)};
@@ -56,7 +97,7 @@ static struct fault judge(const struct watch *watch, const struct fabric *fabric
         return fault;
     if (fault.nic == FABRIC_NONE)
         fault.which = WATCH_UNREACHABLE;
-    else if (has_row(watch, fabric, fault.nic, prefix, &path->next_hop) &&
+    else if (has_row(watch, reading, fault.nic, prefix, &path->next_hop) &&
              fabric_hairpins(fabric, fault.nic, route_server, prefix, path))
         fault.which = WATCH_SELF_LOOP;
     return fault;
@@ -79,8 +120,8 @@ static void say(struct watch *watch, const struct event *event, const struct con
 
 void watch_next_hop(struct watch *watch, const struct event *event, const struct rib_path *path)
 {
-    const struct fault fault =
-        judge(watch, watch->fabric, event->route_server, &event->prefix, path);
+    const struct reading reading = {watch->fabric, &watch->views};
+    const struct fault fault = judge(watch, &reading, event->route_server, &event->prefix, path);
     if (fault.which == WATCH_FAULTS)
         return;
     const struct controller_peer *peer = speaker_peer_user(path->peer);
@@ -92,7 +133,7 @@ void watch_next_hop(struct watch *watch, const struct event *event, const struct
 
 struct following {
     struct watch *watch;
-    const struct fabric *with;
+    struct reading before, with;
     uint32_t route_server;
 };
 
@@ -101,12 +142,12 @@ static void look_at_path(const struct following *following, const struct lpm_pre
                          const struct rib_path *path)
 {
     struct watch *watch = following->watch;
-    const struct fault now = judge(watch, following->with, following->route_server, prefix, path);
+    const struct fault now = judge(watch, &following->with, following->route_server, prefix, path);
     if (now.which == WATCH_FAULTS)
         return;
     struct watch_due *due = &state_of(watch, speaker_peer_user(path->peer))->due[now.which];
     if (due->is_due ||
-        judge(watch, watch->fabric, following->route_server, prefix, path).which == now.which)
+        judge(watch, &following->before, following->route_server, prefix, path).which == now.which)
         return;
     *due = (struct watch_due){true, *prefix, path->next_hop};
 }
@@ -124,10 +165,12 @@ void watch_follow(struct watch *watch, const struct fabric *fabric)
     if (!watch)
         return;
     const struct fabric_bgp *bgp = controller_bgp(watch->controller);
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
-        struct following following = {watch, fabric, i};
-        bgp->each(bgp->context, i, look_at_choice, &following);
-    }
+    struct watch_views views = {0};
+    struct following following = {watch, {watch->fabric, &watch->views}, {fabric, &views}, 0};
+    for (; following.route_server < fabric->route_servers_count; following.route_server++)
+        bgp->each(bgp->context, following.route_server, look_at_choice, &following);
+    watch_views_close(&watch->views);
+    watch->views = views;
     watch->fabric = fabric;
 }
 

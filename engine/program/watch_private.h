@@ -2,6 +2,7 @@
 #ifndef ENGINE_PROGRAM_WATCH_PRIVATE_H
 #define ENGINE_PROGRAM_WATCH_PRIVATE_H
 
+#include "engine/fabric/view.h"
 #include "engine/program/watch.h"
 
 #define WATCH_DEFAULTS  6u /* 0/0, 0/1, 128/1 of both families */
@@ -45,8 +46,20 @@ struct watch_server {
     uint8_t supernets6[2u << WATCH_SUPERNET6 >> 3];
 };
 
+/* Views of the NICs that were asked about last: to open one takes as long as a hundred questions. */
+#define WATCH_VIEWS 16u
+
+struct watch_views {
+    unsigned count, next; /* next: whose place the next one takes, when all are taken */
+    struct {
+        uint32_t nic;
+        struct fabric_view view;
+    } of[WATCH_VIEWS];
+};
+
 struct watch {
     const struct fabric *fabric;
+    struct watch_views views; /* by fabric */
     struct controller *controller;
     struct event_log *log;
     struct watch_peer *peers; /* by number */
@@ -61,6 +74,7 @@ void watch_alert(struct watch *watch, const struct event *base, enum event_kind 
 
 /* Alerts about the next hop of a path that is chosen now (watch_next_hops.c). */
 void watch_next_hop(struct watch *watch, const struct event *event, const struct rib_path *path);
+void watch_views_close(struct watch_views *views);
 /* Says what the exchange of the fabric made wrong with what peer announces. */
 void watch_say_due(struct watch *watch, const struct controller_peer *peer, uint64_t now_ms);
 

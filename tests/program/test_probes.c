@@ -79,6 +79,33 @@ static unsigned run(struct probes *probes, uint64_t *now_ms, uint64_t until, uin
     return sent;
 }
 
+/* Backend 0 gets another address while a probe of the former one is under way: that one's answer or silence is
+ * nobody's, and the new address is asked at once. */
+Test(probes, a_backend_with_another_address_is_asked_there)
+{
+    const struct lpm_address other = {.family = LPM_IPV4, .bytes = {10, 0, 1, 44}};
+    struct watcher watcher;
+    struct probes *probes = open_probes(&watcher, 5, 1000, 2, 1);
+    struct probe_order order, late;
+    cr_assert(probes_next(probes, 0, &late));
+    cr_assert_eq(late.backend, 0);
+    cr_assert(probes_next(probes, 0, &order));
+    probes_result(probes, order.target, order.sequence, true, 1);
+    struct lpm_address moved = other;
+    struct fabric_nic now[2] = {{.addresses = {&moved, 1}}, {.addresses = {&addresses[1], 1}}};
+    struct fabric_load_balancer same = balancer;
+    const struct fabric with = {
+        .nics = now, .nics_count = 2, .load_balancers = &same, .load_balancers_count = 1};
+    probes_follow(probes, &with);
+    probes_result(probes, late.target, late.sequence, false, 2);
+    cr_assert(probes_next(probes, 2, &order));
+    cr_assert_eq(order.backend, 0);
+    cr_assert(lpm_address_equal(&order.address, &other));
+    cr_assert_not(probes_next(probes, 2, &order), "the other backend was asked already");
+    cr_assert_eq(watcher.changes, 0);
+    probes_destroy(probes);
+}
+
 Test(probes, everyone_is_up_and_asked_once_an_interval)
 {
     struct watcher watcher;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/program/events.h"
 #include "tests/sim/rows.h"
 
 #define ER  "10.0.3.4,10.0.3.5"
@@ -84,6 +85,41 @@ Test(gateways, nics_move_to_vpn_while_express_route_is_down)
         fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
         fixture_assert_programmed(&fixture);
     }
+    fixture_close(&fixture);
+}
+
+struct said {
+    unsigned up, down, alerts;
+};
+
+static void on_event(void *context, const struct event *event)
+{
+    struct said *said = context;
+    if (!event->gateway[0])
+        return;
+    cr_expect_str_eq(event->gateway, "er1");
+    cr_expect_str_eq(event->peer_name, "msee1");
+    cr_expect_eq(event->route_server, FABRIC_NONE);
+    said->up += event->kind == EVENT_SESSION_UP;
+    said->down += event->kind == EVENT_SESSION_DOWN;
+    said->alerts += event->kind == EVENT_PEER_DOWN;
+}
+
+Test(gateways, sessions_with_routers_on_premises_are_events)
+{
+    struct fixture fixture;
+    struct said said = {0};
+    open_coexisting(&fixture, with_route_server, "", "", with_nvas);
+    uint32_t msee = fixture_router(&fixture, "msee1");
+    cr_assert_eq(sim_watch(fixture.sim, on_event, &said), 0);
+    cr_assert_eq(sim_router_fail(fixture.sim, msee, SIM_STOP), 0);
+    fixture_settle(&fixture);
+    cr_expect(said.down == 2 && said.alerts == 2 && said.up == 0, "%u, %u, %u", said.down,
+              said.alerts, said.up);
+    cr_assert_eq(sim_router_restart(fixture.sim, msee), 0);
+    fixture_settle(&fixture);
+    cr_expect(said.down == 2 && said.alerts == 2 && said.up == 2, "%u, %u, %u", said.down,
+              said.alerts, said.up);
     fixture_close(&fixture);
 }
 
