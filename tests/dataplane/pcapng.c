@@ -64,7 +64,9 @@ static void read_packet(struct pcapng *file, const uint8_t *block, uint32_t leng
     const uint8_t *at = block + 28, *value;
     uint16_t code, n;
 
-    file->packets = realloc(file->packets, (file->n + 1) * sizeof(*file->packets));
+    if ((file->n & (file->n - 1)) == 0) /* 0, 1, 2, 4, ...: twice the room */
+        file->packets =
+            realloc(file->packets, (file->n > 0 ? 2 * file->n : 1) * sizeof(*file->packets));
     MUST(file->packets && length >= 32);
     packet = &file->packets[file->n++];
     *packet = (struct pcapng_packet){
