@@ -266,10 +266,27 @@ static void open_client(struct pump *pump, const char *socket)
     SOAK_MUST(link.link_status == RTE_ETH_LINK_UP);
 }
 
+/* EAL's thread closes the other end, once it has heard: the engine shall not close it at the same time. */
+static void wait_for_other_end(void)
+{
+    struct rte_eth_link link = {.link_status = RTE_ETH_LINK_UP};
+    uint16_t port;
+
+    RTE_ETH_FOREACH_DEV(port)
+    {
+        for (unsigned ms = 0; link.link_status == RTE_ETH_LINK_UP && ms < WAIT_MS; ms++) {
+            usleep(1000);
+            rte_eth_link_get_nowait(port, &link);
+        }
+    }
+    usleep(50000);
+}
+
 static void close_client(struct pump *pump)
 {
     rte_eth_dev_stop(pump->port);
     rte_eth_dev_close(pump->port);
+    wait_for_other_end();
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -362,6 +379,8 @@ int main(int argc, char **argv)
     make_samples(&pump);
     engine = start_engine(pump.state, socket);
     open_client(&pump, socket);
+    for (unsigned ms = 0; ms < WAIT_MS && !dp_engine_port_link(engine, 0); ms++)
+        usleep(1000); /* what comes before is dropped */
     good = run(&pump, seconds);
     /* What is under way, on however busy a machine. */
     for (unsigned ms = 0; ms < WAIT_MS && !counters_are_right(&pump); ms++)
