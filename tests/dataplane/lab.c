@@ -11,15 +11,7 @@
 #include <unistd.h>
 
 #include "lpm/rcu.h"
-
-/* A plain main has no test framework to report to. */
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "tests/must.h"
 
 const uint8_t lab_gateway_mac[6] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc};
 

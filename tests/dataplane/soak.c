@@ -111,9 +111,9 @@ static struct rte_mbuf *make_packet(struct pump *pump, unsigned flow, uint64_t b
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pump->pool);
     uint8_t *bytes;
 
-    SOAK_MUST(mbuf);
+    MUST(mbuf);
     bytes = (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)frame->n);
-    SOAK_MUST(bytes);
+    MUST(bytes);
     memcpy(bytes, frame->bytes, frame->n);
     put_number(bytes + frame->n, batch, place);
     return mbuf;
@@ -253,17 +253,17 @@ static void open_client(struct pump *pump, const char *socket)
     snprintf(options, sizeof(options), "role=client,id=0,socket=%s,socket-abstract=no", socket);
     pump->pool = rte_pktmbuf_pool_create("pump", 8191, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                          (int)rte_socket_id());
-    SOAK_MUST(pump->pool && rte_eal_hotplug_add("vdev", CLIENT, options) == 0);
-    SOAK_MUST(rte_eth_dev_get_port_by_name(CLIENT, &pump->port) == 0);
-    SOAK_MUST(rte_eth_dev_configure(pump->port, 1, 1, &conf) == 0);
-    SOAK_MUST(rte_eth_rx_queue_setup(pump->port, 0, 1024, 0, NULL, pump->pool) == 0);
-    SOAK_MUST(rte_eth_tx_queue_setup(pump->port, 0, 1024, 0, NULL) == 0);
-    SOAK_MUST(rte_eth_dev_start(pump->port) == 0);
+    MUST(pump->pool && rte_eal_hotplug_add("vdev", CLIENT, options) == 0);
+    MUST(rte_eth_dev_get_port_by_name(CLIENT, &pump->port) == 0);
+    MUST(rte_eth_dev_configure(pump->port, 1, 1, &conf) == 0);
+    MUST(rte_eth_rx_queue_setup(pump->port, 0, 1024, 0, NULL, pump->pool) == 0);
+    MUST(rte_eth_tx_queue_setup(pump->port, 0, 1024, 0, NULL) == 0);
+    MUST(rte_eth_dev_start(pump->port) == 0);
     for (unsigned ms = 0; ms < WAIT_MS && link.link_status != RTE_ETH_LINK_UP; ms++) {
         usleep(1000);
         rte_eth_link_get_nowait(pump->port, &link);
     }
-    SOAK_MUST(link.link_status == RTE_ETH_LINK_UP);
+    MUST(link.link_status == RTE_ETH_LINK_UP);
 }
 
 /* EAL's thread closes the other end, once it has heard: the engine shall not close it at the same time. */
@@ -336,7 +336,7 @@ static bool run(struct pump *pump, double seconds)
     pthread_t thread;
 
     pump->random = (struct test_random){.state = seed ^ 0x5eed};
-    SOAK_MUST(pthread_create(&thread, NULL, run_pump, pump) == 0);
+    MUST(pthread_create(&thread, NULL, run_pump, pump) == 0);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         soak_change(pump->state, &random);
@@ -358,7 +358,7 @@ static void make_samples(struct pump *pump)
         struct sample *sample = &pump->frames[flow];
 
         soak_frame(flow, &frame);
-        SOAK_MUST(frame.captured <= FRAME_MOST);
+        MUST(frame.captured <= FRAME_MOST);
         sample->n = frame.captured;
         memcpy(sample->bytes, frame.bytes, sample->n);
     }
@@ -373,7 +373,7 @@ int main(int argc, char **argv)
     struct dp_engine *engine;
     bool good;
 
-    SOAK_MUST(lpm && mkdtemp(directory));
+    MUST(lpm && mkdtemp(directory));
     snprintf(socket, sizeof(socket), "%s/memif", directory);
     pump.state = soak_state_create(lpm);
     make_samples(&pump);

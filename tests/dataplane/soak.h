@@ -26,6 +26,7 @@
 
 #include "dataplane/dataplane.h"
 #include "tests/dataplane/random.h"
+#include "tests/must.h"
 
 #define SOAK_SENDERS    4u
 #define SOAK_APPLIANCES 16u
@@ -81,13 +82,5 @@ static inline bool soak_is_ipv6(unsigned place)
 struct frame;
 void soak_frame(unsigned flow, struct frame *frame);
 void soak_appliance_mac(unsigned appliance, uint8_t mac[6]);
-
-#define SOAK_MUST(condition)                                                                       \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 #endif

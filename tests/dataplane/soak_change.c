@@ -20,7 +20,7 @@ struct lpm_address soak_address(const char *head, unsigned number)
     struct lpm_address address;
 
     snprintf(text, sizeof(text), "%s%u", head, number);
-    SOAK_MUST(lpm_address_parse(text, &address) == 0);
+    MUST(lpm_address_parse(text, &address) == 0);
     return address;
 }
 
@@ -30,7 +30,7 @@ struct lpm_prefix soak_prefix(unsigned place)
     char text[LPM_PREFIX_TEXT];
 
     snprintf(text, sizeof(text), soak_is_ipv6(place) ? "2001:db8:%x::/48" : "10.9.%u.0/24", place);
-    SOAK_MUST(lpm_prefix_parse(text, &prefix) == 0);
+    MUST(lpm_prefix_parse(text, &prefix) == 0);
     return prefix;
 }
 
@@ -75,11 +75,11 @@ void soak_set_members(struct soak_state *state, unsigned index, uint32_t members
     config.patience.sticky = false;
     slot->members = members;
     slot->draining = draining & members;
-    SOAK_MUST(dp_group_replace(state->oracle, slot->oracle, &config) == 0);
-    SOAK_MUST(dp_group_info(state->oracle, slot->oracle, &slot->info) == 0);
+    MUST(dp_group_replace(state->oracle, slot->oracle, &config) == 0);
+    MUST(dp_group_info(state->oracle, slot->oracle, &slot->info) == 0);
     soak_note_slot(state, index);
     config = soak_group_config(index, members, slot->draining, list);
-    SOAK_MUST(dp_group_replace(state->forwarding, slot->group, &config) == 0);
+    MUST(dp_group_replace(state->forwarding, slot->group, &config) == 0);
 }
 
 static void change_members(struct soak_state *state, struct test_random *random)
@@ -136,7 +136,7 @@ static void change_leaves(struct soak_state *state, struct test_random *random, 
         set_leaf(&changes[i], state, place, leaf);
     }
     soak_note_leaves(state);
-    SOAK_MUST(lpm_update(state->fibs[fib][family], changes, n) == 0);
+    MUST(lpm_update(state->fibs[fib][family], changes, n) == 0);
 }
 
 static void change_base_of(struct soak_state *state, struct test_random *random)
@@ -146,8 +146,7 @@ static void change_base_of(struct soak_state *state, struct test_random *random)
     state->base_of[fib] = 1 - state->base_of[fib];
     soak_note_leaves(state);
     for (unsigned family = 0; family < 2; family++)
-        SOAK_MUST(lpm_rebase(state->fibs[fib][family], state->fibs[state->base_of[fib]][family]) ==
-                  0);
+        MUST(lpm_rebase(state->fibs[fib][family], state->fibs[state->base_of[fib]][family]) == 0);
 }
 
 /* --- NICs ------------------------------------------------------------------------------------- */
@@ -159,8 +158,8 @@ static void change_fib_of(struct soak_state *state, struct test_random *random)
 
     state->fib_of[sender] = fib;
     soak_note_fib(state, sender);
-    SOAK_MUST(dp_nic_set_fibs(state->forwarding, FIRST_SENDER + sender, state->fibs[fib][0],
-                              state->fibs[fib][1]) == 0);
+    MUST(dp_nic_set_fibs(state->forwarding, FIRST_SENDER + sender, state->fibs[fib][0],
+                         state->fibs[fib][1]) == 0);
 }
 
 static void set_nic(struct soak_state *state, uint32_t nic, const struct lpm_address addresses[2],
@@ -179,7 +178,7 @@ static void set_nic(struct soak_state *state, uint32_t nic, const struct lpm_add
 
     lab_mac(nic, config.mac);
     memcpy(config.gateway_mac, lab_gateway_mac, sizeof(config.gateway_mac));
-    SOAK_MUST(dp_nic_set(state->forwarding, nic, &config) == 0);
+    MUST(dp_nic_set(state->forwarding, nic, &config) == 0);
 }
 
 void soak_set_sender(struct soak_state *state, unsigned sender)
@@ -221,7 +220,7 @@ static uint32_t make_group(struct dp_forwarding *forwarding, const struct dp_gro
     /* Ids that were given up may all wait for their grace period. */
     if (dp_group_create(forwarding, config, &group) < 0) {
         lpm_rcu_barrier();
-        SOAK_MUST(dp_group_create(forwarding, config, &group) == 0);
+        MUST(dp_group_create(forwarding, config, &group) == 0);
     }
     return group;
 }
@@ -235,7 +234,7 @@ static void point_to(struct soak_state *state, unsigned slot)
             if (state->leaves[fib][place] != (int)slot)
                 continue;
             set_leaf(&change, state, place, (int)slot);
-            SOAK_MUST(lpm_update(state->fibs[fib][soak_is_ipv6(place)], &change, 1) == 0);
+            MUST(lpm_update(state->fibs[fib][soak_is_ipv6(place)], &change, 1) == 0);
         }
 }
 
@@ -251,7 +250,7 @@ static void change_group(struct soak_state *state, struct test_random *random)
 
     slot->group = make_group(state->forwarding, &config);
     point_to(state, index);
-    SOAK_MUST(dp_group_destroy(state->forwarding, former) == 0);
+    MUST(dp_group_destroy(state->forwarding, former) == 0);
 }
 
 /* --- One change ------------------------------------------------------------------------------- */

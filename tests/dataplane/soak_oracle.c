@@ -25,7 +25,7 @@ static uint32_t outcomes_of(const struct soak_state *state, unsigned index, unsi
         return slot->members;
     if (slot->info.member_count > 1)
         member = dp_group_bucket(state->oracle, slot->oracle, bucket);
-    SOAK_MUST(member >= 0 && (unsigned)member < slot->info.member_count);
+    MUST(member >= 0 && (unsigned)member < slot->info.member_count);
     return 1u << (slot->info.members[member].nic - FIRST_APPLIANCE);
 }
 

@@ -40,10 +40,10 @@ static unsigned bucket_of(const struct soak_state *state, unsigned flow)
     enum dp_reason reason;
 
     soak_frame(flow, &frame);
-    SOAK_MUST(dp_packet_parse(frame.bytes + 18, frame.captured - 18, ipv6 ? 0x86dd : 0x0800,
-                              &packet, &reason));
+    MUST(dp_packet_parse(frame.bytes + 18, frame.captured - 18, ipv6 ? 0x86dd : 0x0800, &packet,
+                         &reason));
     dp_decide(state->forwarding, &nic, &packet, &verdict, 1, NULL);
-    SOAK_MUST(verdict.action == DP_FORWARD);
+    MUST(verdict.action == DP_FORWARD);
     return verdict.bucket;
 }
 
@@ -54,10 +54,10 @@ static void make_slot(struct soak_state *state, unsigned index)
     struct slot *slot = &state->slots[index];
 
     slot->members = index == NULL_SLOT ? 0 : 3;
-    SOAK_MUST(dp_group_create(state->forwarding, &config, &slot->group) == 0);
+    MUST(dp_group_create(state->forwarding, &config, &slot->group) == 0);
     config.patience.sticky = false;
-    SOAK_MUST(dp_group_create(state->oracle, &config, &slot->oracle) == 0);
-    SOAK_MUST(dp_group_info(state->oracle, slot->oracle, &slot->info) == 0);
+    MUST(dp_group_create(state->oracle, &config, &slot->oracle) == 0);
+    MUST(dp_group_info(state->oracle, slot->oracle, &slot->info) == 0);
 }
 
 /* All to one group; derived FIBs as their bases. */
@@ -70,10 +70,10 @@ static void make_fibs(struct soak_state *state)
             (struct lpm_route){.prefix = soak_prefix(place), .leaf = state->slots[0].group};
     for (unsigned family = 0; family < 2; family++) {
         for (unsigned fib = 0; fib < BASES; fib++)
-            SOAK_MUST(lpm_base_create(state->lpm, family ? LPM_IPV6 : LPM_IPV4, routes[family],
-                                      SOAK_PLACES / 2, &state->fibs[fib][family]) == 0);
+            MUST(lpm_base_create(state->lpm, family ? LPM_IPV6 : LPM_IPV4, routes[family],
+                                 SOAK_PLACES / 2, &state->fibs[fib][family]) == 0);
         for (unsigned fib = BASES; fib < FIBS; fib++)
-            SOAK_MUST(lpm_derive(state->fibs[0][family], NULL, 0, &state->fibs[fib][family]) == 0);
+            MUST(lpm_derive(state->fibs[0][family], NULL, 0, &state->fibs[fib][family]) == 0);
     }
     for (unsigned fib = BASES; fib < FIBS; fib++)
         for (unsigned place = 0; place < SOAK_PLACES; place++)
@@ -86,8 +86,8 @@ static void make_steady(struct soak_state *state)
     const struct dp_group_config config = soak_group_config(0, 1, 0, list);
     struct lpm_route route = {.prefix = soak_prefix(0)};
 
-    SOAK_MUST(dp_group_create(state->forwarding, &config, &route.leaf) == 0);
-    SOAK_MUST(lpm_base_create(state->lpm, LPM_IPV4, &route, 1, &state->steady) == 0);
+    MUST(dp_group_create(state->forwarding, &config, &route.leaf) == 0);
+    MUST(lpm_base_create(state->lpm, LPM_IPV4, &route, 1, &state->steady) == 0);
 }
 
 /* The notes of change 1: what is right now. */
@@ -120,13 +120,13 @@ struct soak_state *soak_state_create(struct lpm *lpm)
     };
     struct soak_state *state = calloc(1, sizeof(*state));
 
-    SOAK_MUST(state);
+    MUST(state);
     state->lpm = lpm;
     state->outcomes_noted = calloc(SLOTS, sizeof(*state->outcomes_noted));
     state->forwarding = dp_forwarding_create(&config, lpm);
     state->oracle = dp_forwarding_create(&config, lpm);
-    SOAK_MUST(state->outcomes_noted && state->forwarding && state->oracle);
-    SOAK_MUST(dp_vnet_set(state->forwarding, 1, NULL, 0) == 0);
+    MUST(state->outcomes_noted && state->forwarding && state->oracle);
+    MUST(dp_vnet_set(state->forwarding, 1, NULL, 0) == 0);
     for (unsigned i = 0; i < SLOTS; i++)
         make_slot(state, i);
     make_fibs(state);

@@ -12,12 +12,7 @@
 #include <string.h>
 
 #include "engine/fabric/load.h"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
+#include "tests/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,13 +45,13 @@ static void ask(const struct fabric *fabric)
     for (uint32_t i = 0; i < fabric->vnets_count; i++) {
         uint32_t server = fabric_route_server_for(fabric, i);
 
-        REQUIRE(fabric_find_vnet(fabric, fabric->vnets[i].name) == i);
-        REQUIRE(server == FABRIC_NONE || server < fabric->route_servers_count);
+        MUST(fabric_find_vnet(fabric, fabric->vnets[i].name) == i);
+        MUST(server == FABRIC_NONE || server < fabric->route_servers_count);
     }
     for (uint32_t i = 0; i < fabric->nics_count; i++)
         for (uint32_t j = 0; j < fabric->nics[i].addresses.n; j++)
-            REQUIRE(fabric_resolve_address(fabric, fabric->nics[i].vnet,
-                                           &fabric->nics[i].addresses.items[j]) == i);
+            MUST(fabric_resolve_address(fabric, fabric->nics[i].vnet,
+                                        &fabric->nics[i].addresses.items[j]) == i);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,9 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fabric_problems problems;
     struct fabric *fabric = fabric_load("a", &reader, &problems);
 
-    REQUIRE((fabric == NULL) == (problems.errors > 0));
+    MUST((fabric == NULL) == (problems.errors > 0));
     for (size_t i = 0; i < problems.n; i++)
-        REQUIRE(problems.items[i].file && problems.items[i].message[0]);
+        MUST(problems.items[i].file && problems.items[i].message[0]);
     if (fabric)
         ask(fabric);
     fabric_problems_free(&problems);

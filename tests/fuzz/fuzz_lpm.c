@@ -22,12 +22,7 @@
 #include "lpm/routes.h"
 #include "tests/lpm/model.h"
 #include "tests/lpm/routes_list.h"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
+#include "tests/must.h"
 
 #define FIBS         6
 #define CHANGES_MOST 4
@@ -145,7 +140,7 @@ static void put(struct script *script, unsigned place, struct lpm_fib *fib, stru
 {
     script->fibs[place] = fib;
     script->models[place] = calloc(1, sizeof(struct model_fib));
-    REQUIRE(script->models[place]);
+    MUST(script->models[place]);
     script->models[place]->base = base;
 }
 
@@ -184,13 +179,13 @@ static void create(struct script *script, unsigned place, size_t count)
     struct lpm_route *routes = calloc(count + 1, sizeof(*routes));
     struct lpm_fib *fib = NULL;
 
-    REQUIRE(routes);
+    MUST(routes);
     for (size_t i = 0; i < count; i++) {
         routes[i].prefix = next_prefix(script);
         routes[i].leaf = 1 + next(script) % 5;
     }
     if (!script->models[place]) {
-        REQUIRE(lpm_base_create(script->lpm, script->family, routes, count, &fib) == 0);
+        MUST(lpm_base_create(script->lpm, script->family, routes, count, &fib) == 0);
         put(script, place, fib, NULL);
         for (size_t i = 0; i < count; i++) {
             struct lpm_change change = {LPM_SET, routes[i].prefix, routes[i].leaf};
@@ -208,7 +203,7 @@ static void create_large(struct script *script)
     struct lpm_fib *fib = NULL;
     unsigned length = 8 * bytes_of(script) - 4;
 
-    REQUIRE(routes);
+    MUST(routes);
     for (uint32_t i = 0; i < LARGE; i++) {
         lpm_key key = (lpm_key)10 << 120 | (lpm_key)i << (128 - length);
 
@@ -217,11 +212,11 @@ static void create_large(struct script *script)
         lpm_key_bytes(key, routes[i].prefix.bytes);
         routes[i].leaf = 1 + i % 5;
     }
-    REQUIRE(lpm_base_create(script->lpm, script->family, routes, LARGE, &fib) == 0);
+    MUST(lpm_base_create(script->lpm, script->family, routes, LARGE, &fib) == 0);
     put(script, 0, fib, NULL);
     script->models[0]->rows = calloc(LARGE, sizeof(struct lpm_change));
     script->models[0]->room = script->models[0]->count = LARGE;
-    REQUIRE(script->models[0]->rows);
+    MUST(script->models[0]->rows);
     for (uint32_t i = 0; i < LARGE; i++)
         script->models[0]->rows[i] = (struct lpm_change){LPM_SET, routes[i].prefix, routes[i].leaf};
     free(routes);
@@ -237,7 +232,7 @@ static void derive(struct script *script, unsigned base, unsigned place)
     if (!script->fibs[base] || script->models[place])
         return;
     allowed = !is_derived(script, base) && changes_valid(script, changes, n, true);
-    REQUIRE(lpm_derive(script->fibs[base], changes, n, &fib) == (allowed ? 0 : -EINVAL));
+    MUST(lpm_derive(script->fibs[base], changes, n, &fib) == (allowed ? 0 : -EINVAL));
     if (!allowed)
         return;
     put(script, place, fib, script->models[base]);
@@ -253,7 +248,7 @@ static void update(struct script *script, unsigned place)
     if (!script->fibs[place])
         return;
     allowed = changes_valid(script, changes, n, is_derived(script, place));
-    REQUIRE(lpm_update(script->fibs[place], changes, n) == (allowed ? 0 : -EINVAL));
+    MUST(lpm_update(script->fibs[place], changes, n) == (allowed ? 0 : -EINVAL));
     if (allowed)
         model_changes(script->models[place], changes, n);
 }
@@ -263,7 +258,7 @@ static void detach(struct script *script, unsigned place)
 
     if (!script->fibs[place])
         return;
-    REQUIRE(lpm_detach(script->fibs[place]) == 0);
+    MUST(lpm_detach(script->fibs[place]) == 0);
     if (is_derived(script, place))
         model_detach(script->models[place]);
 }
@@ -276,7 +271,7 @@ static void rebase(struct script *script, unsigned place)
     if (!script->fibs[place] || !script->fibs[base])
         return;
     allowed = is_derived(script, place) && !is_derived(script, base);
-    REQUIRE(lpm_rebase(script->fibs[place], script->fibs[base]) == (allowed ? 0 : -EINVAL));
+    MUST(lpm_rebase(script->fibs[place], script->fibs[base]) == (allowed ? 0 : -EINVAL));
     if (!allowed)
         return;
     script->models[place]->base = script->models[base];
@@ -294,10 +289,9 @@ static void look_up(struct script *script, unsigned place)
     if (!script->fibs[place])
         return;
     found = model_lookup(script->models[place], &address, &expected);
-    REQUIRE(lpm_lookup(script->fibs[place], &address) == expected.leaf);
-    REQUIRE(lpm_explain(script->fibs[place], &address, &got) == found);
-    REQUIRE(!found ||
-            (got.leaf == expected.leaf && lpm_prefix_equal(&got.prefix, &expected.prefix)));
+    MUST(lpm_lookup(script->fibs[place], &address) == expected.leaf);
+    MUST(lpm_explain(script->fibs[place], &address, &got) == found);
+    MUST(!found || (got.leaf == expected.leaf && lpm_prefix_equal(&got.prefix, &expected.prefix)));
 }
 
 struct burst {
@@ -335,14 +329,14 @@ static void look_up_burst(struct script *script)
 
     fill_burst(script, &burst);
     for (const char *const *name = lpm_variants(); *name; name++) {
-        REQUIRE(lpm_force_variant(*name) == 0);
+        MUST(lpm_force_variant(*name) == 0);
         if (script->family == LPM_IPV4)
             lpm_lookup_bulk4(burst.fibs, burst.addresses4, leaves, burst.n);
         else
             lpm_lookup_bulk6(burst.fibs, (const uint8_t(*)[16])burst.addresses6, leaves, burst.n);
-        REQUIRE(memcmp(leaves, burst.expected, burst.n * sizeof(leaves[0])) == 0);
+        MUST(memcmp(leaves, burst.expected, burst.n * sizeof(leaves[0])) == 0);
     }
-    REQUIRE(lpm_force_variant(NULL) == 0);
+    MUST(lpm_force_variant(NULL) == 0);
 }
 
 static struct routes_list list_of(const struct model_fib *model)
@@ -361,8 +355,8 @@ static void check_routes(struct script *script, unsigned place)
     if (!script->fibs[place])
         return;
     list = list_of(script->models[place]);
-    REQUIRE(routes_list_is_shown(&list, script->fibs[place]));
-    REQUIRE(lpm_get(script->fibs[place], &prefix) == model_get(script->models[place], &prefix));
+    MUST(routes_list_is_shown(&list, script->fibs[place]));
+    MUST(lpm_get(script->fibs[place], &prefix) == model_get(script->models[place], &prefix));
     free(list.routes);
 }
 
@@ -374,7 +368,7 @@ static void check_difference(struct script *script, unsigned a, unsigned b)
         return;
     list_a = list_of(script->models[a]);
     list_b = list_of(script->models[b]);
-    REQUIRE(routes_lists_differ_so(&list_a, script->fibs[a], &list_b, script->fibs[b]));
+    MUST(routes_lists_differ_so(&list_a, script->fibs[a], &list_b, script->fibs[b]));
     free(list_a.routes);
     free(list_b.routes);
 }
@@ -458,7 +452,7 @@ static void finish(struct script *script)
     tidy(script);
     lpm_rcu_barrier();
     lpm_bytes(script->lpm, &bytes);
-    REQUIRE(bytes.lookup == 0 && bytes.writer == 0 && bytes.deferred == 0);
+    MUST(bytes.lookup == 0 && bytes.writer == 0 && bytes.deferred == 0);
     lpm_destroy(script->lpm);
 }
 
@@ -468,12 +462,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t start = next(&script);
     bool large = (start | 1) == 0xff;
 
-    REQUIRE(script.lpm);
+    MUST(script.lpm);
     script.family = start & 1 ? LPM_IPV6 : LPM_IPV4;
     open_fibs(&script, large);
     for (unsigned i = 0; i < (large ? STEPS_LARGE : STEPS_MOST) && script.at < script.end; i++) {
         step(&script);
-        REQUIRE(lpm_validate(script.lpm));
+        MUST(lpm_validate(script.lpm));
     }
     check_all(&script);
     finish(&script);

@@ -11,12 +11,7 @@
 #include <string.h>
 
 #include "dataplane/forwarding.h"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
+#include "tests/must.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,7 +24,7 @@ static struct lpm_prefix prefix(const char *text)
 {
     struct lpm_prefix parsed;
 
-    REQUIRE(lpm_prefix_parse(text, &parsed) == 0);
+    MUST(lpm_prefix_parse(text, &parsed) == 0);
     return parsed;
 }
 
@@ -37,7 +32,7 @@ static struct lpm_address address(const char *text)
 {
     struct lpm_address parsed;
 
-    REQUIRE(lpm_address_parse(text, &parsed) == 0);
+    MUST(lpm_address_parse(text, &parsed) == 0);
     return parsed;
 }
 
@@ -59,8 +54,8 @@ static void add_nic(uint32_t nic, const char *own4, const char *own6, bool ip_fo
         .fib6 = fib6,
     };
 
-    REQUIRE(dp_nic_set(forwarding, nic, &config) == 0);
-    REQUIRE(dp_vnet_set_addresses(forwarding, 1, map, 2) == 0);
+    MUST(dp_nic_set(forwarding, nic, &config) == 0);
+    MUST(dp_vnet_set_addresses(forwarding, 1, map, 2) == 0);
 }
 
 static uint32_t add_groups(uint32_t *ecmp, uint32_t *internet)
@@ -75,9 +70,9 @@ static uint32_t add_groups(uint32_t *ecmp, uint32_t *internet)
     const struct dp_group_config internet_config = {.kind = DP_GROUP_INTERNET};
     uint32_t vnet;
 
-    REQUIRE(dp_group_create(forwarding, &vnet_config, &vnet) == 0);
-    REQUIRE(dp_group_create(forwarding, &ecmp_config, ecmp) == 0);
-    REQUIRE(dp_group_create(forwarding, &internet_config, internet) == 0);
+    MUST(dp_group_create(forwarding, &vnet_config, &vnet) == 0);
+    MUST(dp_group_create(forwarding, &ecmp_config, ecmp) == 0);
+    MUST(dp_group_create(forwarding, &internet_config, internet) == 0);
     return vnet;
 }
 
@@ -96,14 +91,14 @@ static void set_up(void)
     struct lpm_route routes6[] = {{.prefix = prefix("fd00:1::/48")}, {.prefix = prefix("::/0")}};
 
     lpm = lpm_create();
-    REQUIRE(lpm);
+    MUST(lpm);
     forwarding = dp_forwarding_create(&config, lpm);
-    REQUIRE(forwarding);
+    MUST(forwarding);
     routes4[0].leaf = routes6[0].leaf = add_groups(&routes4[1].leaf, &routes4[2].leaf);
     routes6[1].leaf = routes4[1].leaf;
-    REQUIRE(lpm_base_create(lpm, LPM_IPV4, routes4, 3, &fib4) == 0);
-    REQUIRE(lpm_base_create(lpm, LPM_IPV6, routes6, 2, &fib6) == 0);
-    REQUIRE(dp_vnet_set(forwarding, 1, space, 2) == 0);
+    MUST(lpm_base_create(lpm, LPM_IPV4, routes4, 3, &fib4) == 0);
+    MUST(lpm_base_create(lpm, LPM_IPV6, routes6, 2, &fib6) == 0);
+    MUST(dp_vnet_set(forwarding, 1, space, 2) == 0);
     add_nic(1, "192.0.2.1", "2001:db8::1", true);
     add_nic(2, "10.1.0.4", "fd00:1::4", true);
     add_nic(3, "10.1.0.5", "fd00:1::5", false);
@@ -130,11 +125,11 @@ static void check_packet(const struct dp_packet *packet, size_t captured, size_t
 {
     struct dp_packet reverse = *packet;
 
-    REQUIRE(packet->family == LPM_IPV4 || packet->family == LPM_IPV6);
-    REQUIRE(packet->header_length <= captured);
-    REQUIRE(packet->header_length <= packet->total_length);
-    REQUIRE(packet->total_length <= wire);
-    REQUIRE(!packet->fragment || !packet->has_ports);
+    MUST(packet->family == LPM_IPV4 || packet->family == LPM_IPV6);
+    MUST(packet->header_length <= captured);
+    MUST(packet->header_length <= packet->total_length);
+    MUST(packet->total_length <= wire);
+    MUST(!packet->fragment || !packet->has_ports);
     if (packet->icmp_error)
         return;
     memcpy(reverse.source, packet->destination, 16);
@@ -146,7 +141,7 @@ static void check_packet(const struct dp_packet *packet, size_t captured, size_t
     reverse.inner.source_port = packet->inner.destination_port;
     reverse.inner.destination_port = packet->inner.source_port;
     for (unsigned fields = 2; fields <= (5 | DP_HASH_INNER); fields++)
-        REQUIRE(dp_flow_hash(packet, fields, 0) == dp_flow_hash(&reverse, fields, 0));
+        MUST(dp_flow_hash(packet, fields, 0) == dp_flow_hash(&reverse, fields, 0));
 }
 
 static void check_verdict(const struct dp_verdict *verdict, uint32_t sender)
@@ -155,18 +150,17 @@ static void check_verdict(const struct dp_verdict *verdict, uint32_t sender)
 
     switch (verdict->action) {
     case DP_FORWARD:
-        REQUIRE(verdict->nic >= 1 && verdict->nic <= 3);
-        REQUIRE(verdict->self_loop == (verdict->nic == sender));
+        MUST(verdict->nic >= 1 && verdict->nic <= 3);
+        MUST(verdict->self_loop == (verdict->nic == sender));
         break;
     case DP_ANSWER:
         break;
     default:
-        REQUIRE(verdict->action == DP_DROP);
-        REQUIRE(verdict->reason < DP_REASON_COUNT);
+        MUST(verdict->action == DP_DROP);
+        MUST(verdict->reason < DP_REASON_COUNT);
         break;
     }
-    REQUIRE(verdict->next_hop == 0 ||
-            dp_next_hop_address(forwarding, verdict->next_hop, &next_hop));
+    MUST(verdict->next_hop == 0 || dp_next_hop_address(forwarding, verdict->next_hop, &next_hop));
 }
 
 static void put_checksum_right(uint8_t *bytes, size_t n)
@@ -193,7 +187,7 @@ static void parse_and_decide(const uint8_t *bytes, size_t captured, size_t wire,
     struct dp_verdict verdict;
 
     if (!dp_packet_parse_wire(bytes, captured, wire, ethertype, &packet, &reason)) {
-        REQUIRE(reason < DP_REASON_COUNT);
+        MUST(reason < DP_REASON_COUNT);
         return;
     }
     check_packet(&packet, captured, wire);
@@ -212,7 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     captured = (size - 2) * (data[1] + 1u) / 256;
     bytes = malloc(captured ? captured : 1);
-    REQUIRE(bytes);
+    MUST(bytes);
     memcpy(bytes, data + 2, captured);
     if (data[0] & 0x10)
         put_checksum_right(bytes, captured);

@@ -18,12 +18,7 @@
 #include "engine/fabric/policies.h"
 #include "engine/rib/policy.h"
 #include "engine/rib/speaker.h"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
+#include "tests/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,7 +43,7 @@ static void make_routes(struct bench *bench)
 
     for (unsigned i = 0; i < 300; i++)
         asns[i] = i % 7 == 0 ? 4200000000u + i : 65001 + i % 3;
-    REQUIRE(lpm_address_parse("10.0.1.4", &next_hop) == 0);
+    MUST(lpm_address_parse("10.0.1.4", &next_hop) == 0);
     for (unsigned route = 0; route < ROUTES; route++) {
         bgp_builder_originate(bench->builder, (enum bgp_origin)route);
         bgp_builder_set_as_path(bench->builder, asns, (size_t[]){0, 3, 300}[route]);
@@ -57,10 +52,10 @@ static void make_routes(struct bench *bench)
         for (unsigned i = 0; i < route * 4 + 1; i++) {
             struct bgp_community community;
 
-            REQUIRE(bgp_community_parse(communities[i], &community) == 0);
+            MUST(bgp_community_parse(communities[i], &community) == 0);
             bgp_builder_add_community(bench->builder, &community);
         }
-        REQUIRE(bgp_builder_intern(bench->builder, bench->table, &bench->routes[route]) == 0);
+        MUST(bgp_builder_intern(bench->builder, bench->table, &bench->routes[route]) == 0);
     }
 }
 
@@ -72,14 +67,14 @@ static void check_part(const struct rib_policy *policy, const struct rib_policy_
         outcome->rule == RIB_POLICY_NO_RULE ? NULL : rib_policy_rule(policy, outcome->rule);
     bool summarises = rule && rule->summary.family != 0;
 
-    REQUIRE(outcome->contributes == (outcome->accepted && summarises));
-    REQUIRE(outcome->suppressed == (outcome->contributes && !rule->keep_contributors));
+    MUST(outcome->contributes == (outcome->accepted && summarises));
+    MUST(outcome->suppressed == (outcome->contributes && !rule->keep_contributors));
     if (!outcome->contributes)
         return;
-    REQUIRE(lpm_prefix_covers(&rule->summary, route->prefix));
-    REQUIRE(rib_policy_mark(policy, outcome->rule) != 0);
-    REQUIRE(!route->import ||
-            bgp_attributes_mark(outcome->attributes) == rib_policy_mark(policy, outcome->rule));
+    MUST(lpm_prefix_covers(&rule->summary, route->prefix));
+    MUST(rib_policy_mark(policy, outcome->rule) != 0);
+    MUST(!route->import ||
+         bgp_attributes_mark(outcome->attributes) == rib_policy_mark(policy, outcome->rule));
 }
 
 static void apply(struct bench *bench, const struct rib_policy *policy, unsigned which)
@@ -90,16 +85,16 @@ static void apply(struct bench *bench, const struct rib_policy *policy, unsigned
                                            .import = which % 2};
     struct rib_policy_outcome first, second;
 
-    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
-                             &first) == 0);
+    MUST(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route, &first) ==
+         0);
     rib_policy_scratch_clear(bench->scratch, bench->table);
-    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
-                             &second) == 0);
-    REQUIRE(first.accepted == second.accepted && first.rule == second.rule);
-    REQUIRE(first.attributes == second.attributes && first.accepted == (first.attributes != NULL));
+    MUST(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route, &second) ==
+         0);
+    MUST(first.accepted == second.accepted && first.rule == second.rule);
+    MUST(first.attributes == second.attributes && first.accepted == (first.attributes != NULL));
     check_part(policy, &route, &first);
     if (first.accepted && route.import)
-        REQUIRE(bgp_attributes_received(first.attributes) == route.attributes);
+        MUST(bgp_attributes_received(first.attributes) == route.attributes);
     bgp_attributes_release(bench->table, first.attributes);
     bgp_attributes_release(bench->table, second.attributes);
 }
@@ -111,7 +106,7 @@ static void try_rule(struct bench *bench, const struct rib_policy_rule *rule)
         *rule, {.as_path = "_65001_", .prepend = (uint32_t[]){7}, .prepend_count = 1}};
     struct rib_policy *policy;
 
-    REQUIRE(rib_policy_create("word", rules, 2, &policy) == 0);
+    MUST(rib_policy_create("word", rules, 2, &policy) == 0);
     for (unsigned which = 0; which < 12; which++)
         apply(bench, policy, which);
     rib_policy_release(policy);
@@ -147,14 +142,14 @@ static const struct bgp_attributes *outcome_of(struct bench *bench,
     struct rib_policy_outcome outcome;
     struct rib_policy *policy;
 
-    REQUIRE(rib_policy_create("one", rule, 1, &policy) == 0);
-    REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
-                             &outcome) == 0);
+    MUST(rib_policy_create("one", rule, 1, &policy) == 0);
+    MUST(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route, &outcome) ==
+         0);
     rib_policy_release(policy);
-    REQUIRE(outcome.accepted);
+    MUST(outcome.accepted);
     if (outcome.rule == 0)
         return outcome.attributes;
-    REQUIRE(outcome.rule == RIB_POLICY_NO_RULE && outcome.attributes == route.attributes);
+    MUST(outcome.rule == RIB_POLICY_NO_RULE && outcome.attributes == route.attributes);
     bgp_attributes_release(bench->table, outcome.attributes);
     return NULL;
 }
@@ -172,8 +167,8 @@ static void try_removal(struct bench *bench, const struct rib_community_pattern 
     for (unsigned which = 0; which < ROUTES; which++) {
         const struct bgp_attributes *after = outcome_of(bench, &rule, which);
 
-        REQUIRE((after != NULL) == is_among(bench->routes[which], pattern));
-        REQUIRE(!after || !is_among(after, pattern));
+        MUST((after != NULL) == is_among(bench->routes[which], pattern));
+        MUST(!after || !is_among(after, pattern));
         bgp_attributes_release(bench->table, after);
     }
 }
@@ -186,15 +181,15 @@ static void try_community(struct bench *bench, const struct bgp_community *commu
     char text[BGP_COMMUNITY_TEXT];
     struct bgp_community again;
 
-    REQUIRE(bgp_community_parse(bgp_community_format(community, text), &again) == 0);
-    REQUIRE(again.kind == community->kind);
+    MUST(bgp_community_parse(bgp_community_format(community, text), &again) == 0);
+    MUST(again.kind == community->kind);
     for (unsigned which = 0; which < ROUTES; which++) {
         const struct bgp_attributes *added = outcome_of(bench, &add, which);
         const struct bgp_attributes *only = outcome_of(bench, &set, which);
 
-        REQUIRE(added && bgp_attributes_has_community(added, community));
-        REQUIRE(only && bgp_attributes_has_community(only, community) &&
-                bgp_attributes_has_community(only, &again) && count_communities(only) == 1);
+        MUST(added && bgp_attributes_has_community(added, community));
+        MUST(only && bgp_attributes_has_community(only, community) &&
+             bgp_attributes_has_community(only, &again) && count_communities(only) == 1);
         bgp_attributes_release(bench->table, added);
         bgp_attributes_release(bench->table, only);
     }
@@ -228,18 +223,18 @@ static void try_summary(struct bench *bench, const struct lpm_prefix *prefix, bo
     const struct rib_policy_rule rule = {.summary = *prefix, .keep_contributors = keep};
     struct rib_policy *policy;
 
-    REQUIRE(rib_policy_create("summary", &rule, 1, &policy) == 0);
-    REQUIRE(rib_policy_summaries(policy) == 1);
+    MUST(rib_policy_create("summary", &rule, 1, &policy) == 0);
+    MUST(rib_policy_summaries(policy) == 1);
     for (unsigned which = 0; which < 12; which++) {
         const struct rib_policy_route route = {.prefix = &bench->prefixes[which % 2],
                                                .attributes = bench->routes[which % ROUTES],
                                                .import = which / 6};
         struct rib_policy_outcome outcome;
 
-        REQUIRE(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
-                                 &outcome) == 0);
-        REQUIRE(outcome.contributes == lpm_prefix_covers(prefix, route.prefix));
-        REQUIRE(outcome.accepted);
+        MUST(rib_policy_apply(policy, bench->scratch, bench->builder, bench->table, &route,
+                              &outcome) == 0);
+        MUST(outcome.contributes == lpm_prefix_covers(prefix, route.prefix));
+        MUST(outcome.accepted);
         check_part(policy, &route, &outcome);
         bgp_attributes_release(bench->table, outcome.attributes);
     }
@@ -255,14 +250,14 @@ static void try_expression(struct bench *bench, const char *text)
     struct rib_as_path_pattern *as_path;
 
     if (rib_as_path_pattern_create(text, &as_path, reason) < 0) {
-        REQUIRE(reason[0]);
+        MUST(reason[0]);
         return;
     }
     for (unsigned which = 0; which < ROUTES; which++) {
         const struct bgp_attributes *after =
             outcome_of(bench, &(struct rib_policy_rule){.as_path = text}, which);
 
-        REQUIRE((after != NULL) == rib_as_path_pattern_matches(as_path, bench->routes[which]));
+        MUST((after != NULL) == rib_as_path_pattern_matches(as_path, bench->routes[which]));
         bgp_attributes_release(bench->table, after);
     }
     rib_as_path_pattern_destroy(as_path);
@@ -279,12 +274,12 @@ static void try_communities(struct bench *bench, const char *text)
     struct bgp_community community;
 
     if (bgp_community_parse(text, &community) == 0) {
-        REQUIRE(rib_community_pattern_parse(text, &pattern, reason) == 0);
-        REQUIRE(rib_community_pattern_matches(&pattern, &community));
+        MUST(rib_community_pattern_parse(text, &pattern, reason) == 0);
+        MUST(rib_community_pattern_matches(&pattern, &community));
         try_community(bench, &community);
     }
     if (rib_community_pattern_parse(text, &pattern, reason) < 0) {
-        REQUIRE(reason[0]);
+        MUST(reason[0]);
         return;
     }
     try_removal(bench, &pattern);
@@ -301,7 +296,7 @@ static void try_numbers(struct bench *bench, const struct rib_number_range *numb
     const struct rib_as_replacement replacement = {numbers->least, 65010};
     const uint32_t remove[] = {numbers->most, RIB_PRIVATE_AS};
 
-    REQUIRE(numbers->least <= numbers->most);
+    MUST(numbers->least <= numbers->most);
     try_rule(bench,
              &(struct rib_policy_rule){.as_path_length = numbers, .then = RIB_POLICY_REJECT});
     try_rule(bench, &(struct rib_policy_rule){.med = numbers, .then = RIB_POLICY_REJECT});
@@ -325,8 +320,8 @@ static void try_word(struct bench *bench, const char *text)
     try_expression(bench, text);
     try_communities(bench, text);
     if (rib_prefix_range_parse(text, &prefixes, reason) == 0) {
-        REQUIRE(prefixes.prefix.length <= prefixes.least && prefixes.least <= prefixes.most &&
-                prefixes.most <= 128);
+        MUST(prefixes.prefix.length <= prefixes.least && prefixes.least <= prefixes.most &&
+             prefixes.most <= 128);
         try_rule(bench, &(struct rib_policy_rule){
                             .prefixes = &prefixes, .prefix_count = 1, .then = RIB_POLICY_REJECT});
         try_summary(bench, &prefixes.prefix, prefixes.least % 2);
@@ -339,7 +334,7 @@ static void try_words(struct bench *bench, const char *text)
 {
     char *copy = strdup(text), *rest = copy;
 
-    REQUIRE(copy);
+    MUST(copy);
     for (char *line; (line = strsep(&rest, "\n")) != NULL;)
         try_word(bench, line);
     free(copy);
@@ -365,7 +360,7 @@ static void try_file(struct bench *bench, char *text)
     struct fabric_policies *policies = NULL;
 
     if (fabric)
-        REQUIRE(fabric_policies_create(fabric, &policies) == 0);
+        MUST(fabric_policies_create(fabric, &policies) == 0);
     for (uint32_t i = 0; fabric && i < fabric->policies_count; i++) {
         struct rib_policy *policy = fabric_policy_named(policies, fabric->policies[i].name);
 
@@ -385,16 +380,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                           .scratch = rib_policy_scratch_create()};
     char *text = strndup((const char *)data, size);
 
-    REQUIRE(bench.table && bench.builder && bench.scratch && text);
-    REQUIRE(lpm_prefix_parse("10.1.0.0/16", &bench.prefixes[0]) == 0);
-    REQUIRE(lpm_prefix_parse("fd00:1::/48", &bench.prefixes[1]) == 0);
+    MUST(bench.table && bench.builder && bench.scratch && text);
+    MUST(lpm_prefix_parse("10.1.0.0/16", &bench.prefixes[0]) == 0);
+    MUST(lpm_prefix_parse("fd00:1::/48", &bench.prefixes[1]) == 0);
     make_routes(&bench);
     try_words(&bench, text);
     try_file(&bench, text);
     rib_policy_scratch_destroy(bench.scratch, bench.table);
     for (unsigned i = 0; i < ROUTES; i++)
         bgp_attributes_release(bench.table, bench.routes[i]);
-    REQUIRE(bgp_attribute_table_count(bench.table) == 0);
+    MUST(bgp_attribute_table_count(bench.table) == 0);
     bgp_attribute_table_destroy(bench.table);
     bgp_builder_destroy(bench.builder);
     free(text);
