@@ -4,50 +4,16 @@
 #   ports.sh FINGERPOST [af_xdp]    af_xdp alone, which not every kernel has
 #
 #   guest1 ──tap── host1: engine ══ memif, vhost + virtio_user, af_xdp, af_packet ══ host2: engine ──tap── guest2
-set -Eeuo pipefail
-
+title=ports
 fingerpost=$1
 kinds=${2:-all}
-prefix=fpp-$$
 names="host1 host2 guest1 guest2"
-pids=()
-
-skip() { echo "ports: skipped: $1"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "needs root"
-for program in ip nsenter ping; do command -v $program > /dev/null || skip "$program is missing"; done
-[ -e /dev/net/tun ] || skip "no tun module here"
-ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
-ip netns del "$prefix-try"
-run=$(mktemp -d /tmp/fingerpost-ports.XXXXXX)
-
-in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
-fail() { echo "ports: $*" >&2; exit 1; }
-stop_engines() {
-    local pid
-    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2> /dev/null || true; done
-    pids=()
-}
-remove_network() { local name; for name in $names; do ip netns del "$prefix-$name" 2> /dev/null || true; done; }
-cleanup() {
-    local status=$?
-    trap - EXIT ERR
-    set +e
-    [ $status = 0 ] || tail -n 20 "$run"/*.err >&2
-    stop_engines
-    remove_network
-    rm -rf "$run"
-    exit $status
-}
-trap cleanup EXIT
-trap 'echo "ports: line $LINENO failed: $BASH_COMMAND" >&2' ERR
+# shellcheck source=tests/system/namespaces.sh
+. "$(dirname "$0")/namespaces.sh"
+needs
 
 make_network() {
-    local name
-    for name in $names; do
-        ip netns add "$prefix-$name"
-        in_ns "$name" ip link set lo up
-    done
+    make_namespaces
     in_ns host1 ip link add under mtu 1600 type veth peer name under mtu 1600 netns "$prefix-host2"
     in_ns host1 ip link set under up
     in_ns host2 ip link set under up
@@ -74,17 +40,8 @@ END
 
 # false: it ended
 start_host() {
-    local number=$1 tries=1200 guest=guest$1 last=$(($1 + 3))
-    : > "$run/h$number.err"
-    nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" \
-        > "$run/h$number.out" 2> "$run/h$number.err" &
-    pids+=($!)
-    until grep -q ' running: ' "$run/h$number.err"; do
-        kill -0 "${pids[-1]}" 2> /dev/null || return 1
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "engine h$number did not start"
-        sleep 0.05
-    done
+    local number=$1 guest=guest$1 last=$(($1 + 3))
+    start_engine "h$number" "host$number" "$run/fabric.yaml" --host "h$number" || return 1
     in_ns "host$number" ip link set fp-guest netns "$prefix-$guest"
     in_ns "$guest" ip link set fp-guest address "02:00:00:00:01:0$last" up
     in_ns "$guest" ip address add "10.1.0.$last/24" dev fp-guest
@@ -122,8 +79,8 @@ try_kind() {
 }
 
 end_kind() {
-    stop_engines
-    remove_network
+    stop_all || fail "$kind: an engine ended badly"
+    remove_namespaces
 }
 
 if [ "$kinds" = af_xdp ]; then

@@ -6,35 +6,12 @@
 #                 └──veth, af_packet── nva (forwards, MTU 1400)
 #
 #   vm1 and vm2 are in spokes that reach each other through the appliance in the hub alone.
-set -Eeuo pipefail
-
+title=traffic
 fingerpost=$1
-prefix=fpt-$$
 names="fabric vm1 vm2 nva"
-pids=()
-
-skip() { echo "traffic: skipped: $1"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "needs root"
-for program in ip nsenter ping iperf3 traceroute; do command -v $program > /dev/null || skip "$program is missing"; done
-[ -e /dev/net/tun ] || skip "no tun module here"
-ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
-ip netns del "$prefix-try"
-run=$(mktemp -d /tmp/fingerpost-traffic.XXXXXX)
-
-in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
-fail() { echo "traffic: $*" >&2; exit 1; }
-cleanup() {
-    local status=$? pid name
-    trap - EXIT ERR
-    set +e
-    [ $status = 0 ] || tail -n 20 "$run"/*.err "$run"/*.out >&2
-    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; wait "$pid" 2> /dev/null; done
-    for name in $names; do ip netns del "$prefix-$name" 2> /dev/null; done
-    rm -rf "$run"
-    exit $status
-}
-trap cleanup EXIT
-trap 'echo "traffic: line $LINENO failed: $BASH_COMMAND" >&2' ERR
+# shellcheck source=tests/system/namespaces.sh
+. "$(dirname "$0")/namespaces.sh"
+needs iperf3 traceroute
 
 # --- The network ------------------------------------------------------------------------------------------------------
 
@@ -83,33 +60,21 @@ make_guest() {
 
 make_network() {
     local name
-    for name in $names; do
-        ip netns add "$prefix-$name"
-        in_ns "$name" ip link set lo up
-    done
+    make_namespaces
     for name in vm2 nva; do
         in_ns fabric ip link add "fp-$name" type veth peer name eth0 netns "$prefix-$name"
         in_ns fabric ip link set "fp-$name" up
     done
 }
 
-start_engine() {
-    local tries=1200
-    : > "$run/engine.err"
-    nsenter --net="/run/netns/$prefix-fabric" "$fingerpost" run "$run/fabric.yaml" > "$run/engine.out" 2> "$run/engine.err" &
-    pids+=($!)
-    until grep -q ' running: ' "$run/engine.err"; do
-        kill -0 "${pids[-1]}" 2> /dev/null || fail "the engine ended"
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "the engine did not start"
-        sleep 0.05
-    done
+start_fabric() {
+    start_engine engine fabric "$run/fabric.yaml" || fail "the engine ended"
     in_ns fabric ip link set fp-vm1 netns "$prefix-vm1"
     in_ns vm1 ip link set fp-vm1 name eth0
 }
 
 make_network
-start_engine
+start_fabric
 make_guest vm1 02:00:00:00:01:04 10.1.0 fd00:11::
 make_guest vm2 02:00:00:00:02:04 10.2.0 fd00:12::
 make_guest nva 02:00:00:00:00:04 10.0.1 fd00:10:0:1::

@@ -4,41 +4,16 @@
 #
 #   guest1 ──tap── host1: engine ──veth── bridge ──veth── host2: engine ──tap── guest2
 #                                            └──veth── plain: vxlan device, itself the guest
-set -Eeuo pipefail
-
+title="two hosts"
 fingerpost=$1
-prefix=fp2-$$
-pids=()
-
-skip() { echo "two hosts: skipped: $1"; exit 77; }
-[ "$(id -u)" = 0 ] || skip "needs root"
-for program in ip nsenter ping; do command -v $program > /dev/null || skip "$program is missing"; done
-[ -e /dev/net/tun ] || skip "no tun module here"
-ip netns add "$prefix-try" 2> /dev/null || skip "no network namespaces here"
-ip netns del "$prefix-try"
-run=$(mktemp -d /tmp/fingerpost-two.XXXXXX)
-
-in_ns() { local name=$1; shift; nsenter --net="/run/netns/$prefix-$name" "$@"; }
-cleanup() {
-    local status=$?
-    trap - EXIT ERR
-    set +e
-    [ $status = 0 ] || tail -n 20 "$run"/*.err >&2
-    for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; wait "$pid" 2> /dev/null; done
-    for name in host1 host2 plain guest1 guest2 wire; do ip netns del "$prefix-$name" 2> /dev/null; done
-    rm -rf "$run"
-    exit $status
-}
-trap cleanup EXIT
-trap 'echo "two hosts: line $LINENO failed: $BASH_COMMAND" >&2' ERR
-fail() { echo "two hosts: $*" >&2; exit 1; }
+names="host1 host2 plain guest1 guest2 wire"
+# shellcheck source=tests/system/namespaces.sh
+. "$(dirname "$0")/namespaces.sh"
+needs
 
 make_network() {
     local name
-    for name in host1 host2 plain guest1 guest2 wire; do
-        ip netns add "$prefix-$name"
-        in_ns "$name" ip link set lo up
-    done
+    make_namespaces
     in_ns wire ip link add bridge type bridge
     in_ns wire ip link set bridge up
     for name in host1 host2 plain; do
@@ -91,19 +66,8 @@ gateways: [{name: er1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4, 10.0
 END
 }
 
-start_engine() {
-    local number=$1
-    : > "$run/h$number.err" # of the round before
-    nsenter --net="/run/netns/$prefix-host$number" "$fingerpost" run "$run/fabric.yaml" --host "h$number" --json \
-        > "$run/h$number.json" 2> "$run/h$number.err" &
-    pids+=($!)
-    local tries=1200
-    until grep -q ' running: ' "$run/h$number.err"; do
-        kill -0 "${pids[-1]}" 2> /dev/null || fail "engine h$number ended"
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || fail "engine h$number did not start"
-        sleep 0.05
-    done
+start_host() {
+    start_engine "h$1" "host$1" "$run/fabric.yaml" --host "h$1" --json || fail "engine h$1 ended"
 }
 
 attach_guest() {
@@ -136,9 +100,8 @@ try_underlay() {
     make_network
     write_fabric "$one" "$two" "$three" > "$run/fabric.yaml"
     make_plain "$three" "$one" "$length"
-    pids=()
-    start_engine 1
-    start_engine 2
+    start_host 1
+    start_host 2
     attach_guest 1 4
     attach_guest 2 5
     reaches guest1 10.1.0.5 56
@@ -148,10 +111,8 @@ try_underlay() {
     reaches guest1 10.0.1.7 56
     reaches plain fd00:11::4 1000
     reaches guest1 10.0.3.5 56 # the second instance of a gateway whose tap is on the other host
-    for pid in "${pids[@]}"; do kill -TERM "$pid"; done
-    for pid in "${pids[@]}"; do wait "$pid" || fail "an engine ended badly"; done
-    pids=()
-    python3 - "$run/h1.json" "$run/h2.json" << 'END' || fail "the counters do not add up"
+    stop_all || fail "an engine ended badly"
+    python3 - "$run/h1.out" "$run/h2.out" << 'END' || fail "the counters do not add up"
 import json, sys
 for path in sys.argv[1:]:
     report = json.load(open(path))
@@ -159,7 +120,7 @@ for path in sys.argv[1:]:
     others = [nic for nic in report["nics"] if nic["nic"] == "other hosts"][0]
     assert others["forwarded"] >= 20, others
 END
-    for name in host1 host2 plain guest1 guest2 wire; do ip netns del "$prefix-$name"; done
+    remove_namespaces
 }
 
 echo "IPv4 underlay"
