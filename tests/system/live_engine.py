@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import traceback
 
@@ -164,6 +165,19 @@ class Engine:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def in_folder(cases):
+    """A decorator: the function is one of cases, called in the namespace with a folder of its own."""
+    def case(function):
+        def call():
+            enter_namespace()
+            with tempfile.TemporaryDirectory() as folder:
+                function(folder)
+        call.__name__ = function.__name__
+        cases.append(call)
+        return function
+    return case
 
 
 def run_cases(cases):

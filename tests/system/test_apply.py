@@ -8,13 +8,13 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import threading
 
-from live_engine import Engine, Peer, enter_namespace, nlri, run_cases, wait_for
+from live_engine import Engine, Peer, in_folder, nlri, run_cases, wait_for
 
 FINGERPOST = sys.argv[1]
 CASES = []
+case = in_folder(CASES)
 
 SPOKE = """  - name: spoke
     region: uksouth
@@ -25,16 +25,6 @@ nics:
 """
 PEERING = ("peerings:\n  - {vnets: [hub, spoke], hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}, "
            "spoke: {use_remote_gateways: true}}\n")
-
-
-def case(function):
-    def in_folder():
-        enter_namespace()
-        with tempfile.TemporaryDirectory() as folder:
-            function(folder)
-    in_folder.__name__ = function.__name__
-    CASES.append(in_folder)
-    return function
 
 
 def start(folder, **more):

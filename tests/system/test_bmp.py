@@ -9,25 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 from bmp_station import OUT, POST, PRE, STATISTICS, Station, json_rows
-from live_engine import Engine, Peer, Skip, enter_namespace, nlri, run_cases, wait_for
+from live_engine import Engine, Peer, Skip, in_folder, nlri, run_cases, wait_for
 
 FINGERPOST = sys.argv[1]
 CASES = []
+case = in_folder(CASES)
 FIRST, SECOND = 1 << 32, 1 << 32 | 1  # distinguishers of rs1's instances
 NVA1, LOC = (FIRST, "10.77.1.4"), (FIRST, "loc")
-
-
-def case(function):
-    def in_folder():
-        enter_namespace()
-        with tempfile.TemporaryDirectory() as folder:
-            function(folder)
-    in_folder.__name__ = function.__name__
-    CASES.append(in_folder)
-    return function
 
 
 def start(folder, station, options="", **more):

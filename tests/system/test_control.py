@@ -10,23 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from live_engine import Engine, Peer, Skip, enter_namespace, nlri, run_cases, wait_for
+from live_engine import Engine, Peer, Skip, in_folder, nlri, run_cases, wait_for
 
 FINGERPOST = sys.argv[1]
 CASES = []
-
-
-def case(function):
-    def in_folder():
-        enter_namespace()
-        with tempfile.TemporaryDirectory() as folder:
-            function(folder)
-    in_folder.__name__ = function.__name__
-    CASES.append(in_folder)
-    return function
+case = in_folder(CASES)
 
 
 def start(folder, **more):

@@ -11,10 +11,9 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from live_engine import Engine, Peer, enter_namespace, nlri, run_cases, wait_for
+from live_engine import Engine, Peer, in_folder, nlri, run_cases, wait_for
 
 FINGERPOST, SOURCES = sys.argv[1:3]
 ADDRESS = ("127.0.0.1", 9460)
@@ -23,16 +22,7 @@ NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 SUFFIXES = {"summary": ("_sum", "_count"), "counter": ("",), "gauge": ("",)}
 CASES = []
-
-
-def case(function):
-    def in_folder():
-        enter_namespace()
-        with tempfile.TemporaryDirectory() as folder:
-            function(folder)
-    in_folder.__name__ = function.__name__
-    CASES.append(in_folder)
-    return function
+case = in_folder(CASES)
 
 
 # --- The format -------------------------------------------------------------------------------------
