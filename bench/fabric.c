@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/keys.h"
+#include "dataplane/loop.h"
+
 #define GROUPS         (BENCH_PRIVATE_LEAF + BENCH_NEXT_HOPS)
 #define VNI            7001
 #define FIRST_RECEIVER (DP_NIC_INTERNET + 1)
@@ -60,38 +63,56 @@ static int set_nic(struct bench_fabric *fabric, uint32_t nic, const struct lpm_f
     return dp_nic_set(fabric->forwarding, nic, &config);
 }
 
-/* Both tunnel end points of RFC 5737. Nobody is there to say their MACs, and none is needed. */
-static int set_underlay(struct bench_fabric *fabric, struct dp_attachment *attachment)
+/* The other host's end is of RFC 5737. Nobody is there to say its MAC, and none is needed. */
+static int set_underlay(struct bench_fabric *fabric, uint16_t port, const struct lpm_address *local,
+                        struct dp_attachment *attachment)
 {
     struct lpm_address remote = {.family = LPM_IPV4, .bytes = {192, 0, 2, 7}};
-    const struct dp_underlay_config config = {
-        .address = {.family = LPM_IPV4, .bytes = {192, 0, 2, 1}},
-        .peers = &remote,
-        .peer_count = 1};
+    const struct dp_underlay_config config = {.address = *local, .peers = &remote, .peer_count = 1};
 
     attachment->kind = DP_ATTACHMENT_VXLAN;
+    attachment->port = port;
     attachment->vni = VNI;
     attachment->remote = remote;
-    return dp_underlay_set(fabric->forwarding, BENCH_FEED_OUT, &config);
+    return dp_underlay_set(fabric->forwarding, port, &config);
 }
 
 static int set_receivers(struct bench_fabric *fabric, bool vxlan, enum lpm_family family)
 {
     struct dp_attachment attachment = {.kind = DP_ATTACHMENT_MAC, .port = BENCH_FEED_OUT};
-    int result = vxlan ? set_underlay(fabric, &attachment) : 0;
+    const struct lpm_address local = {.family = LPM_IPV4, .bytes = {192, 0, 2, 1}};
+    int result = vxlan ? set_underlay(fabric, BENCH_FEED_OUT, &local, &attachment) : 0;
 
     for (uint32_t i = 0; i < BENCH_FABRIC_RECEIVERS && result == 0; i++)
         result = set_nic(fabric, FIRST_RECEIVER + i, NULL, true, &attachment, family);
     return result;
 }
 
+/* Our end is within a route of the table: the reference, which knows no tunnels, is to have one for it. */
+static int set_tunnel(struct bench_fabric *fabric, const struct bench_table *table,
+                      struct dp_attachment *attachment)
+{
+    struct bench_tunnel *tunnel = &fabric->tunnel;
+    struct bench_random random = {.state = VNI};
+
+    if (table->family != LPM_IPV4 || table->n == 0)
+        return -EINVAL;
+    bench_address_in(&table->routes[table->n / 2].prefix, &random, &tunnel->local);
+    dp_loop_underlay_mac(&tunnel->local, tunnel->local_mac);
+    const int result = set_underlay(fabric, BENCH_FEED_IN, &tunnel->local, attachment);
+    tunnel->vni = attachment->vni;
+    tunnel->remote = attachment->remote;
+    return result;
+}
+
 /* One NIC has the port to itself; many share it, and are told apart by their MACs. */
 static int set_senders(struct bench_fabric *fabric, const struct bench_fabric_shape *shape,
-                       enum lpm_family family)
+                       const struct bench_table *table)
 {
-    const struct dp_attachment attachment = {
+    const enum lpm_family family = table->family;
+    struct dp_attachment attachment = {
         .kind = shape->nics == 1 ? DP_ATTACHMENT_PORT : DP_ATTACHMENT_MAC, .port = BENCH_FEED_IN};
-    int result = 0;
+    int result = shape->vxlan_in ? set_tunnel(fabric, table, &attachment) : 0;
 
     for (uint32_t i = 0; i < shape->nics && result == 0; i++) {
         const struct lpm_fib *fib =
@@ -144,7 +165,7 @@ static int fill(struct bench_fabric *fabric, const struct bench_table *table,
                 const struct bench_fabric_shape *shape)
 {
     const struct dp_forwarding_config config = {
-        .workers = 1,
+        .workers = shape->workers > 1 ? shape->workers : 1,
         .nic_capacity = (uint32_t)(FIRST_SENDER + shape->nics),
         .vnet_capacity = 1,
         .group_capacity = GROUPS,
@@ -163,7 +184,7 @@ static int fill(struct bench_fabric *fabric, const struct bench_table *table,
     result = set_receivers(fabric, shape->vxlan, table->family);
     if (result == 0)
         result = create_groups(fabric, shape->members, table->family);
-    return result == 0 ? set_senders(fabric, shape, table->family) : result;
+    return result == 0 ? set_senders(fabric, shape, table) : result;
 }
 
 int bench_fabric_create(const struct bench_table *table, const struct bench_fabric_shape *shape,

@@ -15,7 +15,9 @@ struct bench_fabric_shape {
     size_t nics;      /* that send */
     size_t fibs;      /* 1: one for all; else each differs from the table, and NICs take turns */
     unsigned members; /* of each next-hop group */
+    unsigned workers; /* 0: one */
     bool vxlan;       /* receivers are on another host */
+    bool vxlan_in;    /* senders are: their frames come by fabric.tunnel. IPv4 alone */
     bool any_source;  /* senders may forward: no source check */
 };
 struct bench_fabric {
@@ -25,6 +27,7 @@ struct bench_fabric {
     struct dp_forwarding *forwarding;
     struct bench_sender *senders; /* [nics] */
     size_t nics;
+    struct bench_tunnel tunnel; /* of vxlan_in */
 };
 
 /* table is borrowed. 0 or -errno. */

@@ -21,6 +21,8 @@
 #define ETHERNET    14u
 #define FRAME_MAX   (ETHERNET + 1500u)
 #define UDP_PAYLOAD 18u
+#define TUNNEL      50u /* Ethernet, IPv4, UDP, VXLAN (RFC 7348 section 5) */
+#define VXLAN_PORT  4789u
 #define SPARE_MBUFS 8192u
 #define MBUF_CACHE  256u
 #define DESCRIPTORS 1024
@@ -80,6 +82,31 @@ static unsigned udp_frame(uint8_t *frame, const struct bench_sender *sender,
     return ETHERNET + header + datagram;
 }
 
+/* In front of an inner frame of so many bytes. The source port is of the inner flow, as RFC 7348 asks. */
+static void tunnel_header(uint8_t *frame, const struct bench_tunnel *tunnel, unsigned inner,
+                          uint64_t ports)
+{
+    uint8_t *ip = frame + ETHERNET, *udp = ip + 20, *vxlan = udp + 8;
+
+    memset(frame, 0, TUNNEL);
+    memcpy(frame, tunnel->local_mac, 6);
+    memcpy(frame + 6, bench_gateway_mac, 6);
+    put2(frame + 12, 0x0800);
+    ip[0] = 0x45;
+    put2(ip + 2, TUNNEL - ETHERNET + inner);
+    ip[8] = 64;
+    ip[9] = 17;
+    memcpy(ip + 12, tunnel->remote.bytes, 4);
+    memcpy(ip + 16, tunnel->local.bytes, 4);
+    seal4(ip);
+    put2(udp, 49152 | (unsigned)(ports & 0x3fff));
+    put2(udp + 2, VXLAN_PORT);
+    put2(udp + 4, TUNNEL - ETHERNET - 20 + inner);
+    vxlan[0] = 0x08;
+    vxlan[4] = (uint8_t)(tunnel->vni >> 16);
+    put2(vxlan + 5, tunnel->vni);
+}
+
 /* --- File ------------------------------------------------------------------------------------- */
 
 static int create_file(struct bench_feed *feed, pcap_t **capture, pcap_dumper_t **dumper,
@@ -123,9 +150,10 @@ static void add(struct bench_feed *feed, pcap_dumper_t *dumper, const uint8_t *f
 }
 
 int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
-                    const struct bench_sender *senders, size_t senders_n, unsigned frames,
-                    struct bench_error *error)
+                    const struct bench_sender *senders, size_t senders_n,
+                    const struct bench_tunnel *tunnel, unsigned frames, struct bench_error *error)
 {
+    const unsigned outer = tunnel ? TUNNEL : 0;
     struct bench_random random = {.state = SEED};
     struct bench_keys keys;
     pcap_dumper_t *dumper;
@@ -138,9 +166,12 @@ int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
     else if (result == 0) {
         for (unsigned i = 0; i < frames; i++) {
             struct lpm_address destination = bench_keys_address(&keys, i);
-            add(feed, dumper, frame,
-                udp_frame(frame, &senders[i % senders_n], &destination,
-                          bench_random_next(&random)));
+            const uint64_t ports = bench_random_next(&random);
+            const unsigned inner =
+                udp_frame(frame + outer, &senders[i % senders_n], &destination, ports);
+            if (tunnel)
+                tunnel_header(frame, tunnel, inner, ports);
+            add(feed, dumper, frame, outer + inner);
         }
         bench_keys_free(&keys);
     }

@@ -30,11 +30,19 @@ struct bench_sender {
     struct lpm_address address;
 };
 
+/* A tunnel by which frames come, over IPv4: from another host's end of it to ours. */
+struct bench_tunnel {
+    uint32_t vni;
+    struct lpm_address remote, local;
+    uint8_t local_mac[6];
+};
+
 /* 60-byte UDP frames (62 for IPv6), of random flows: sender i % senders, to random addresses of
- * random prefixes of table. 0, or -errno with *error filled. */
+ * random prefixes of table. With a tunnel, each is 50 bytes longer and comes by VXLAN; NULL: without. 0, or -errno with
+ * *error filled. */
 int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
-                    const struct bench_sender *senders, size_t senders_n, unsigned frames,
-                    struct bench_error *error);
+                    const struct bench_sender *senders, size_t senders_n,
+                    const struct bench_tunnel *tunnel, unsigned frames, struct bench_error *error);
 /* The whole frames of an Ethernet capture that are of this family and fit an MTU of 1500, with MACs
  * as if the sender's NIC had sent them. -ENODATA: there are none. */
 int bench_feed_read(struct bench_feed *feed, const char *path, enum lpm_family family,

@@ -9,6 +9,8 @@
  *          a few slices more with a clock at each stage
  *          testpmd, while this process waits
  *
+ * Two workers on two cores are measured by scaling.c.
+ *
  * Rates are per second of the thread's CPU time. The ratio to the reference is the median of the
  * ratios of neighbouring slices: what slows the machine down slows both.
  */
@@ -25,6 +27,7 @@
 #include "bench/l3fwd.h"
 #include "bench/lines.h"
 #include "bench/run.h"
+#include "bench/scaling.h"
 #include "bench/testpmd.h"
 #include "dataplane/loop.h"
 #include "lpm/rcu.h"
@@ -35,7 +38,8 @@
 #define SLICES_QUICK     201u
 #define SLICES_TIMED     51u
 #define VARIANTS_MAX     4u
-#define TESTPMD_SECONDS  2u
+#define TESTPMD_MS       2000u
+#define TESTPMD_MS_LEAST 200u /* where slices are short, too */
 #define FRAMES           4096u
 #define FRAMES_MANY_NICS 16384u
 #define BUFFER_BYTES     ((size_t)2560)
@@ -57,6 +61,8 @@ static const struct work works[] = {
     {"full-table", LPM_IPV4, 0, {1, 1, 1}, FRAMES, false},
     {"ipv6", LPM_IPV6, 20000, {1, 1, 1}, FRAMES, true},
     {"vxlan", LPM_IPV4, 20000, {1, 1, 1, .vxlan = true}, FRAMES, false},
+    {"vxlan-in", LPM_IPV4, 20000, {1, 1, 1, .vxlan_in = true}, FRAMES, false},
+    {"two-workers", LPM_IPV4, 20000, {1, 1, 1, .workers = 2}, FRAMES, false},
     {"10000-nics", LPM_IPV4, 20000, {10000, 1, 1}, FRAMES_MANY_NICS, false},
 };
 #define WORKS (sizeof(works) / sizeof(works[0]))
@@ -88,6 +94,7 @@ static int fill_feed(struct trial *trial, struct bench_error *error)
     if (trace)
         return bench_feed_read(&trial->feed, trace, trial->work->family, fabric->senders, error);
     return bench_feed_draw(&trial->feed, &trial->run->table, fabric->senders, fabric->nics,
+                           trial->work->shape.vxlan_in ? &fabric->tunnel : NULL,
                            trial->work->frames, error);
 }
 
@@ -260,8 +267,9 @@ static int add_row(struct trial *trial, json_t *rows, struct bench_error *error)
     int result = 0;
 
     if (bench_testpmd_installed())
-        result = bench_testpmd_measure(&trial->feed, &trial->run->cpus, TESTPMD_SECONDS, &ceiling,
-                                       error);
+        result = bench_testpmd_measure(&trial->feed, &trial->run->cpus,
+                                       trial->run->options->keys ? TESTPMD_MS_LEAST : TESTPMD_MS,
+                                       &ceiling, error);
     const struct bench_summary ours = bench_summarize(trial->ours, trial->slices);
     json_t *row = json_pack(
         "{s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I}", "work", work->name,
@@ -311,7 +319,10 @@ static int run_work(const struct work *work, const struct bench_options *options
     if (!own.routes)
         own.routes = work->routes;
     result = bench_run_begin(&own, &run, error);
-    if (result == 0) {
+    if (result == 0 && work->shape.workers > 1) {
+        const struct bench_scaling scaling = {work->name, work->shape, work->frames};
+        result = bench_scaling_measure(&run, &scaling, rows, error);
+    } else if (result == 0) {
         struct trial trial = {.work = work, .run = &run};
         result = run_trial(&trial, rows, error);
     }

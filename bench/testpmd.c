@@ -178,10 +178,11 @@ static void choose_cpus(const struct bench_cpus *cpus, unsigned chosen[2])
 }
 
 int bench_testpmd_measure(const struct bench_feed *feed, const struct bench_cpus *cpus,
-                          unsigned seconds, double *mpps, struct bench_error *error)
+                          unsigned milliseconds, double *mpps, struct bench_error *error)
 {
     struct testpmd *testpmd = calloc(1, sizeof(*testpmd));
-    const struct timespec pause = {.tv_sec = seconds};
+    const struct timespec pause = {.tv_sec = milliseconds / 1000,
+                                   .tv_nsec = milliseconds % 1000 * 1000000L};
     uint64_t before, after, before_ns, after_ns;
     unsigned chosen[2] = {0, 0};
 

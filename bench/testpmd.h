@@ -11,9 +11,9 @@
 /* Is dpdk-testpmd (Debian's package dpdk-dev) there? */
 bool bench_testpmd_installed(void);
 
-/* Runs it for so many seconds on the last CPU of cpus, and gives its packets a second of time on
+/* Runs it for so many milliseconds on the last CPU of cpus, and gives its packets a second of time on
  * that CPU, in millions; 0 where it says nothing that can be read. 0 or -errno with *error. */
 int bench_testpmd_measure(const struct bench_feed *feed, const struct bench_cpus *cpus,
-                          unsigned seconds, double *mpps, struct bench_error *error);
+                          unsigned milliseconds, double *mpps, struct bench_error *error);
 
 #endif

@@ -64,6 +64,11 @@ int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint
     return 0;
 }
 
+void dp_loop_underlay_mac(const struct lpm_address *address, uint8_t mac[6])
+{
+    dp_underlay_invent_mac(address, mac);
+}
+
 void dp_loop_destroy(struct dp_loop *loop)
 {
     if (!loop)
@@ -87,14 +92,10 @@ static uint64_t lap(uint64_t *times, enum dp_loop_stage stage, uint64_t since)
     return now;
 }
 
-static unsigned poll_timed(struct dp_worker *worker, const struct dp_rx *rx, uint64_t *times)
+/* Returns when it was done. */
+static uint64_t express_timed(struct dp_worker *worker, const struct dp_rx *rx,
+                              struct rte_mbuf **mbufs, unsigned n, uint64_t *times, uint64_t at)
 {
-    struct rte_mbuf *mbufs[DP_BURST];
-    uint64_t at = rte_rdtsc();
-    uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
-    if (n == 0)
-        return 0;
-    at = lap(times, DP_LOOP_RECEIVE, at);
     dp_express_admit(&worker->path, &worker->express, rx->index, mbufs, n);
     at = lap(times, DP_LOOP_ADMIT, at);
     dp_express_look_up(&worker->express);
@@ -103,6 +104,21 @@ static unsigned poll_timed(struct dp_worker *worker, const struct dp_rx *rx, uin
     at = lap(times, DP_LOOP_FORWARD, at);
     if (worker->express.rest_n > 0)
         dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
+    return at;
+}
+
+static unsigned poll_timed(struct dp_worker *worker, const struct dp_rx *rx, uint64_t *times)
+{
+    struct rte_mbuf *mbufs[DP_BURST];
+    uint64_t at = rte_rdtsc();
+    uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
+    if (n == 0)
+        return 0;
+    at = lap(times, DP_LOOP_RECEIVE, at);
+    if (dp_underlay_read(worker->path.forwarding, rx->index))
+        dp_worker_walk(worker, rx, mbufs, n);
+    else
+        at = express_timed(worker, rx, mbufs, n, times, at);
     at = lap(times, DP_LOOP_LONG_WAY, at);
     dp_egress_flush(&worker->path);
     lpm_rcu_quiescent();

@@ -17,6 +17,8 @@ struct dp_loop;
  * place in ids. EAL runs. The loop is worker number `worker` of forwarding, alone. 0 or -ENOMEM. */
 int dp_loop_create(struct dp_forwarding *forwarding, unsigned worker, const uint16_t *ids,
                    unsigned n, struct dp_loop **loop);
+/* The MAC of a port's own tunnel end point in a loop, which asks no device for one. */
+void dp_loop_underlay_mac(const struct lpm_address *address, uint8_t mac[6]);
 /* The devices stay the caller's. NULL is allowed. */
 void dp_loop_destroy(struct dp_loop *loop);
 

@@ -101,7 +101,7 @@ static void share_row(struct table *table, const json_t *row)
 
 static void forward_row(struct table *table, const json_t *row)
 {
-    char fwd[32], pmd[32], stages[128];
+    char fwd[32], pmd[32], stages[128], scaling[32], reference[32];
     size_t used = 0;
     const char *stage;
     json_t *ns;
@@ -111,10 +111,12 @@ static void forward_row(struct table *table, const json_t *row)
             used += (size_t)snprintf(stages + used, sizeof(stages) - used, "%s%.1f",
                                      used ? " + " : "", json_number_value(ns));
     }
-    table_row(table, "%s|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.1f|%s|%s|%s", text(row, "work"),
+    table_row(table, "%s|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.1f|%s|%s|%s|%s|%s", text(row, "work"),
               whole(row, "routes"), whole(row, "fibs"), whole(row, "nics"), real(row, "mpps"),
-              real(row, "mpps_min"), real(row, "mpps_max"), real(row, "ns_per_packet"), stages,
-              number(row, "ratio_l3fwd", 2, fwd), number(row, "ratio_testpmd_mac", 2, pmd));
+              real(row, "mpps_min"), real(row, "mpps_max"), real(row, "ns_per_packet"),
+              used ? stages : "-", number(row, "ratio_l3fwd", 2, fwd),
+              number(row, "ratio_testpmd_mac", 2, pmd), number(row, "scaling", 2, scaling),
+              number(row, "scaling_l3fwd", 2, reference));
 }
 
 static void bgp_row(struct table *table, const json_t *row)
@@ -166,7 +168,7 @@ static const struct work works[] = {
      share_row},
     {"forward", bench_forward,
      "Work|>Routes|>FIBs|>NICs|>M packets/s|>min - max|>ns|receive + admit + look-up + forward + "
-     "long-way + transmit|>To l3fwd|>To testpmd",
+     "long-way + transmit|>To l3fwd|>To testpmd|>2 cores|>l3fwd's",
      forward_row},
     {"bgp", bench_bgp,
      "Work|>Prefixes|Engine|>Seconds|>min - max|>CPU s|>RSS MB|>B/extra path|>Slice ms|>To best "
@@ -318,7 +320,8 @@ const struct cli_command cli_bench = {
         "over\n"
         "           rte_fib on the same frames, and testpmd (package dpdk-dev) where installed: "
         "works\n"
-        "           single-fib, ecmp8-1000-fibs, full-table, ipv6, vxlan, 10000-nics\n"
+        "           single-fib, ecmp8-1000-fibs, full-table, ipv6, vxlan, vxlan-in, two-workers, "
+        "10000-nics\n"
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
         "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
         "  converge the engine's own time from a detected failure of one of two next hops to the\n"
@@ -343,7 +346,8 @@ const struct cli_command cli_bench = {
         "and\n"
         "                   fingerpost-1000-fibs: the engine with 1,000 NICs to program\n"
         "  --work NAME      bgp, forward: this work alone\n"
-        "  --pcap FILE      forward: the frames of a capture, for single-fib, ipv6, or the work named\n"
+        "  --pcap FILE      forward: the frames of a capture, for single-fib, ipv6, or the work "
+        "named\n"
         "  --json           the rows as one JSON document\n\n"
         "Times are CPU time, engines take turns, figures are medians; every answer is checked. "
         "Exit\n"
