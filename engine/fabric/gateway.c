@@ -3,6 +3,7 @@
  */
 #include "engine/fabric/gateway.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "engine/fabric/effective.h"
@@ -146,7 +147,8 @@ int fabric_gateway_originate(const struct fabric *fabric, uint32_t gateway, stru
 
 /* --- Sessions with the route server ----------------------------------------------------------- */
 
-/* No hold time: there is no line that could fail. */
+/* No hold time: there is no line that could fail. An implicit server speaks for no AS on a path's way: its
+ * number may stand in what a gateway of another one has learned. */
 struct speaker_peer_config fabric_gateway_link_server(const struct fabric *fabric, uint32_t gateway,
                                                       unsigned instance, unsigned server_instance)
 {
@@ -165,6 +167,7 @@ struct speaker_peer_config fabric_gateway_link_server(const struct fabric *fabri
         .passive = true,
         .connect_retry_s = CONNECT_RETRY_S,
         .reflect_client = true,
+        .allow_own_as = server->implicit ? UINT_MAX : 0,
     };
 }
 

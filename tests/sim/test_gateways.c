@@ -154,6 +154,28 @@ Test(gateways, serve_nics_without_a_route_server)
     fixture_close(&fixture);
 }
 
+/* Without a route server only the gateway's own number makes a loop: 65515 in a path is that of somebody
+ * else's route server, and with a number of its own it takes the route. */
+Test(gateways, of_another_as_take_what_a_route_server_elsewhere_has_said)
+{
+    static const char behind[] =
+        "  - {name: cpe2, asn: 65061, originate: [10.60.0.0/16], neighbors: [{gateway: vpn1, "
+        "export: passed-on}]}\n"
+        "policies: [{name: passed-on, rules: [{set: {prepend: [65515]}}]}]\n";
+    struct fixture fixture;
+
+    open_coexisting(&fixture, "", "", ", asn: 65004", behind);
+    fixture_expect_next_hops(&fixture, "vm", "10.60.0.0/16", VPN);
+    rows_expect_learned(&fixture, "cpe1", "10.60.0.0/16", "65004-65061-65515");
+    fixture_close(&fixture);
+    open_coexisting(&fixture, "", "", "", behind);
+    fixture_expect_next_hops(&fixture, "vm", "10.60.0.0/16", "-");
+    fixture_close(&fixture);
+    open_coexisting(&fixture, with_route_server, "", ", asn: 65004", behind);
+    fixture_expect_next_hops(&fixture, "vm", "10.60.0.0/16", "-");
+    fixture_close(&fixture);
+}
+
 /* Of the gateway's own choice. */
 static char *gateway_next_hops(struct fixture *fixture, const char *gateway, const char *prefix,
                                char *text)
