@@ -90,10 +90,10 @@ static uint32_t asn_of(const struct fabric *fabric, const struct fabric_neighbor
                                             : neighbor->asn;
 }
 
-/* Do packets to that neighbor leave otherwise than by the fabric? */
+/* Do packets to that neighbor leave otherwise than by the fabric? Those to a gateway go by a line. */
 static bool is_elsewhere(const struct fabric *fabric, const struct fabric_neighbor *neighbor)
 {
-    if (neighbor->tunnel != FABRIC_NONE)
+    if (neighbor->tunnel != FABRIC_NONE || neighbor->gateway != FABRIC_NONE)
         return true;
     return neighbor->router != FABRIC_NONE && fabric->routers[neighbor->router].nic_count == 0;
 }

@@ -115,6 +115,50 @@ RULES = {
     "session": ("gateways[vpn1]", branch(4001), VPN_BRANCH),
 }
 
+QUIRK = ("quirks: {}", "quirks: {own_route_to_originator: true}")
+HASH = ("quirks: {}", "quirks: {independent_hash: true}")
+SECOND = "nic: nva2, asn: 65001, stateful: true,"
+COVERED = ("routes: [{prefix: 10.99.0.0/16", "routes: [{prefix: 10.0.0.0/26, next_hop_type: VnetLocal}, {prefix: 10.0.0.0/22")
+LOOPED = ("name: out\n    rules: [", "name: out\n    rules: [{match: {prefixes: [172.20.0.0/16]}, set: {prepend: [65515]}}, ")
+ELSEWHERE = [("\npeerings:\n", "\n  - {name: branch, address_space: [10.9.0.0/16], subnets: [{name: GatewaySubnet, "
+              "prefixes: [10.9.3.0/26]}]}\npeerings:\n"),
+             ("\nload_balancers:\n", "\ngateways: [{name: vpn9, type: Vpn, vnet: branch, asn: 65099, addresses: [10.9.3.4, "
+              "10.9.3.5]}]\nload_balancers:\n"),
+             ("originate: [172.20.0.0/16, 172.30.0.0/16],", ""), ("backends: [nva1, nva2]", "backends: [nva2]"),
+             ("prepend: 0, export: out}]}", "prepend: 0, export: out}, {gateway: vpn9}]}")]
+
+# What is near to a rule and right: as RULES, and of that object there is no such finding.
+NEAR = {
+    "L1": ("", [("{route_server: rs1,", "{route_server: rs1, instances: [0, 1],")], ""),
+    "L2 of a subnet without propagation": ("", [QUIRK, ("name: nva, bgp_propagation: true", "name: nva, bgp_propagation: false")],
+                                           ""),
+    "L2 of what goes to a gateway elsewhere": ("nics[nva1]", [QUIRK] + ELSEWHERE, ""),
+    "L3": ("", [("prefix: 10.0.0.0/26, via", "prefix: 10.0.0.0/24, via")], ""),
+    "L4": ("", [COVERED], ""),
+    "L4 of a gateway": ("", [COVERED], GATEWAYS),
+    "L4 of a shorter route": ("", [("routes: [{prefix: 10.99.0.0/16", "routes: [{prefix: 10.0.0.0/8")], GATEWAYS),
+    "L5": ("", [("name: vms, bgp_propagation: true", "name: vms, bgp_propagation: false, routes: [{prefix: 0.0.0.0/0, "
+                 "next_hop_type: Internet}]")], ""),
+    "L6": ("", [("use_remote_gateways: true, ", ""), ("  - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4]}\n", "")], ""),
+    "L7": ("", [("originate: [172.20", "originate: [10.0.0.0/15, 172.20")], ""),
+    "L8": ("", [LOOPED, ("via: subnet-gateway}], neighbors: [{route_server: rs1, prepend: 0, export: out}]}\n"
+                                           "  - {name: nva2", "via: subnet-gateway}], neighbors: [{route_server: rs1}]}\n  - {name: nva2")],
+           ""),
+    "L9": ("", [("set: {next_hop: 10.0.1.100}", "set: {next_hop: 10.0.1.5}")], ""),
+    "L10": ("", [HASH, (SECOND, SECOND + " source_nat: true,"), ("stateful: true,", "stateful: true, source_nat: true,")], ""),
+    "L11": ("", [("count: unique", "count: azure")], ""),
+    "L12": ("", [("originate: [172.20", "originate: [0.0.0.0/0, 172.20")], GATEWAYS.replace("Vpn,", "Vpn, default_route: true,")),
+    "L12 of halves": ("", [("originate: [172.20", "originate: [0.0.0.0/1, 128.0.0.0/1, 172.20")], GATEWAYS),
+    "L13 of a public number": ("", [("prepend: 0", "prepend: 2"), ("asn: 65001, max", "asn: 3356, max"),
+                                    ("nic: nva1, asn: 65001", "nic: nva1, asn: 3356")], GATEWAYS),
+    "L13 of what is not passed on": ("", [("prepend: 0", "prepend: 2"), ("branch_to_branch: true", "branch_to_branch: false")],
+                                     GATEWAYS),
+    "L14": ("", [("use_remote_gateways: true, allow_forwarded_traffic: true",
+                  "use_remote_gateways: true, allow_virtual_network_access: false")], ""),
+    "L15": ("", [], GATEWAYS),
+    "limit-near": ("", [("originate: [172.20", f"originate: [{MANY}, 172.20")], ""),
+}
+
 
 def check(text):
     with tempfile.TemporaryDirectory() as folder:
@@ -136,13 +180,22 @@ def clean(text):
     assert not found, found
 
 
-def fires(rule):
-    expected, changes, further = RULES[rule]
+def findings_of(rule, case):
+    _, changes, further = case
     text = BASE + further
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new, 1)
-    found = [finding for finding in check(text) if finding["rule"] == rule.split(" of ")[0]]
+    return [finding for finding in check(text) if finding["rule"] == rule.split(" of ")[0]]
+
+
+def near_is_silent(rule):
+    found = [finding for finding in findings_of(rule, NEAR[rule]) if finding["object"].startswith(NEAR[rule][0])]
+    assert not found, (rule, found)
+
+
+def fires(rule):
+    expected, found = RULES[rule][0], findings_of(rule, RULES[rule])
     assert found and any(finding["object"].startswith(expected) for finding in found), (rule, found)
 
 
@@ -150,6 +203,7 @@ def main():
     cases = [("a fabric without fault has no finding", lambda: clean(BASE)),
              ("nor has it with gateways", lambda: clean(BASE + GATEWAYS))]
     cases += [(f"{rule} fires", lambda rule=rule: fires(rule)) for rule in RULES]
+    cases += [(f"what is near to {rule} is no finding", lambda rule=rule: near_is_silent(rule)) for rule in NEAR]
     print(f"1..{len(cases)}")
     failed = False
     for number, (name, run) in enumerate(cases, 1):
