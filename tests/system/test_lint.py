@@ -84,6 +84,13 @@ MANY = ", ".join(f"198.51.{number}.0/24" for number in range(60))
 PEERS = "".join(f"      - {{name: p{number}, address: 10.0.1.{number}, asn: 65001}}\n" for number in range(20, 25))
 FIRST = "      - {name: nva1, address"
 
+FAR = ("\npeerings:\n", "\n  - {name: far, address_space: [10.2.0.0/16], subnets: [{name: vms, prefixes: [10.2.0.0/24]}]}\n"
+       "peerings:\n  - {vnets: [hub, far], hub: {allow_gateway_transit: true, allow_forwarded_traffic: true}, "
+       "far: {use_remote_gateways: true, allow_forwarded_traffic: true}}\n")
+# nva2 stands in a spoke, and the other spoke is not peered with that.
+APART = [FAR, ("nva2, subnet: hub/nva, addresses: [10.0.1.5]", "nva2, subnet: far/vms, addresses: [10.2.0.5]"),
+         ("name: nva2, address: 10.0.1.5", "name: nva2, address: 10.2.0.5"), ("backends: [nva1, nva2]", "backends: [nva1]")]
+
 # rule, or "rule of what" -> (object, [(old, new)], further text); an object is checked by its beginning.
 RULES = {
     "L1": ("route_servers[rs1].peers[nva1]", [("{route_server: rs1,", "{route_server: rs1, instances: [0],")], ""),
@@ -97,6 +104,7 @@ RULES = {
     "L8": ("route_servers[rs1].peers[nva1]", [("name: out\n    rules: [", "name: out\n    rules: [{match: {prefixes: "
                                                "[172.20.0.0/16]}, set: {prepend: [65515]}}, ")], ""),
     "L9": ("route_servers[rs1].peers[nva", [("set: {next_hop: 10.0.1.100}", "set: {next_hop: 192.0.2.7}")], ""),
+    "L9 of a VNet two peerings away": ("route_servers[rs1].peers[nva2]", APART, ""),
     "L10": ("routers[nva1-os].stateful", [("quirks: {}", "quirks: {independent_hash: true}")], ""),
     "L11": ("route_servers[rs1].peers[nva1]", [("count: unique", "count: azure"),
                                                ("originate: [172.20", f"originate: [{MANY}, 172.20")], ""),
@@ -145,6 +153,9 @@ NEAR = {
                                            "  - {name: nva2", "via: subnet-gateway}], neighbors: [{route_server: rs1}]}\n  - {name: nva2")],
            ""),
     "L9": ("", [("set: {next_hop: 10.0.1.100}", "set: {next_hop: 10.0.1.5}")], ""),
+    "L9 of a VNet peered with the next hop's": ("", APART + [("\nroute_tables:\n", "\n  - {vnets: [far, spoke], far: "
+                                                "{allow_forwarded_traffic: true}, spoke: {allow_forwarded_traffic: true}}\n"
+                                                "route_tables:\n")], ""),
     "L10": ("", [HASH, (SECOND, SECOND + " source_nat: true,"), ("stateful: true,", "stateful: true, source_nat: true,")], ""),
     "L11": ("", [("count: unique", "count: azure")], ""),
     "L12": ("", [("originate: [172.20", "originate: [0.0.0.0/0, 172.20")], GATEWAYS.replace("Vpn,", "Vpn, default_route: true,")),
