@@ -93,7 +93,7 @@ static bool is_passing(const struct table *table, const char *key)
 }
 
 /* Keys stand in the order in which they were set, which is the same whenever a row is made. */
-static void digest(const struct table *table, const json_t *value, XXH64_state_t *state)
+static uint64_t digest(const struct table *table, const json_t *value, uint64_t seed)
 {
     size_t i;
     const char *key;
@@ -103,33 +103,30 @@ static void digest(const struct table *table, const json_t *value, XXH64_state_t
         {
             if (is_passing(table, key))
                 continue;
-            XXH64_update(state, key, strlen(key) + 1);
-            digest(table, part, state);
+            seed = XXH3_64bits_withSeed(key, strlen(key) + 1, seed);
+            seed = digest(table, part, seed);
         }
     } else if (json_is_array(value)) {
         json_array_foreach(value, i, part)
         {
-            digest(table, part, state);
+            seed = digest(table, part, seed);
         }
     } else if (json_is_string(value)) {
-        XXH64_update(state, json_string_value(value), json_string_length(value) + 1);
+        seed = XXH3_64bits_withSeed(json_string_value(value), json_string_length(value) + 1, seed);
     } else {
-        json_int_t number = json_integer_value(value);
-        double real = json_real_value(value);
-        int type = (int)json_typeof(value);
-        XXH64_update(state, &type, sizeof(type));
-        XXH64_update(state, &number, sizeof(number));
-        XXH64_update(state, &real, sizeof(real));
+        const struct {
+            json_int_t type, integer;
+            double real;
+        } number = {json_typeof(value), json_integer_value(value), json_real_value(value)};
+        seed = XXH3_64bits_withSeed(&number, sizeof(number), seed);
     }
+    return seed;
 }
 
 /* Never 0. */
 static uint64_t digest_of(const struct table *table, const json_t *row)
 {
-    XXH64_state_t state;
-    XXH64_reset(&state, 0);
-    digest(table, row, &state);
-    uint64_t made = XXH64_digest(&state);
+    uint64_t made = digest(table, row, 0);
     return made ? made : 1;
 }
 
