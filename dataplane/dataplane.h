@@ -147,11 +147,14 @@ struct dp_attachment {
 #define DP_VXLAN_OVERHEAD_IPV4 50u   /* of the port's MTU: inner Ethernet, VXLAN, UDP, IP */
 #define DP_VXLAN_OVERHEAD_IPV6 70u
 struct dp_underlay_config {
-    struct lpm_address address;  /* own tunnel end point */
+    /* Own tunnel end point. All zero: none. Then neighbours are asked by ARP probes (RFC 5227), or from
+     * the link-local address of the MAC. */
+    struct lpm_address address;
     struct lpm_address next_hop; /* router by which all others are reached; family 0: on the link */
     const struct lpm_address *peers;
     unsigned peer_count;
     uint32_t nic; /* id under which is counted what other hosts decided; 0: with frames of no NIC */
+    uint8_t mac[6]; /* by which it asks and answers; all zero: the device's */
 };
 /* config is copied; NULL removes. -EINVAL: a port, family or id out of range, families that
  * differ. */
@@ -183,12 +186,19 @@ struct dp_nic_config {
      * off. */
     uint16_t mtu;
     struct dp_attachment attachment;
+    /* With DP_ATTACHMENT_PORT, not family 0: frames to the NIC go to the MAC of this neighbour on the port, which
+     * dp_underlay_set() has asked for. Until it has told one they go to `mac`, or, where that is not
+     * known to be right, are dropped as next-hop-unreachable. */
+    struct lpm_address next_hop;
+    bool mac_known;
 };
 /* Adds or replaces NIC `nic`. -EEXIST: the attachment is taken by another NIC. -EINVAL: an id,
  * port, VLAN, family or prefix out of range. An attachment that does not change is never
  * interrupted. */
 int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_nic_config *config);
 int dp_nic_remove(struct dp_forwarding *forwarding, uint32_t nic);
+/* The MAC that the NIC's next_hop has told; false: it has none, or has told nothing. Any registered thread. */
+bool dp_nic_next_hop_mac(const struct dp_forwarding *forwarding, uint32_t nic, uint8_t mac[6]);
 /* Which route of the NIC's FIB decides for address? false: none, or no such NIC. As lpm_explain(). */
 bool dp_nic_explain(const struct dp_forwarding *forwarding, uint32_t nic,
                     const struct lpm_address *address, struct lpm_route *route);

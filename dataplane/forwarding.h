@@ -82,7 +82,9 @@ struct dp_nic {
     const uint8_t (*gateway6_all)[16];
     uint32_t vni;                       /* in which other hosts have it; 0: none */
     const struct dp_neighbor *neighbor; /* DP_ATTACHMENT_VXLAN: the tunnel end point, else NULL */
-    const struct lpm_prefix *subnets;   /* both families, as configured */
+    const struct dp_neighbor *router; /* whose MAC frames to it go to, once it is known; or NULL */
+    bool mac_known;                   /* until then mac is right */
+    const struct lpm_prefix *subnets; /* both families, as configured */
     unsigned subnet_count;
     const char *name;
     struct lpm_rcu_head head;
@@ -229,7 +231,7 @@ struct dp_forwarding {
     /* Ids of NICs as they appear, move or get another gateway MAC: entry n % DP_MOVES is written before
      * move_count becomes n + 1. Who lags behind by more looks at all NICs. */
     _Atomic uint32_t moves[DP_MOVES], move_count;
-    _Atomic uint32_t tick; /* the time that stamps say, in DP_TICK_MS; 0: not known yet */
+    _Atomic uint32_t tick;          /* the time that stamps say, in DP_TICK_MS; 0: not known yet */
     struct dp_watch *_Atomic watch; /* what is observed: see watch.h; NULL: nothing */
     struct dp_forwarding_writer *writer;
 };

@@ -18,10 +18,23 @@
 #define OPTION_SOURCE_LINK 1
 #define OPTION_TARGET_LINK 2
 
+/* Without an address of its own it has none of IPv4, and of IPv6 that of the link. */
+static const uint8_t *own_address(const struct dp_underlay *underlay)
+{
+    static const uint8_t none[16];
+
+    if (underlay->address.family == LPM_IPV6 && memcmp(underlay->address.bytes, none, 16) == 0)
+        return underlay->self->gateway_link_local;
+    return underlay->address.bytes;
+}
+
 static bool is_own(const struct dp_underlay *underlay, const uint8_t *address, uint8_t family)
 {
-    return underlay->address.family == family &&
-           memcmp(underlay->address.bytes, address, family == LPM_IPV4 ? 4 : 16) == 0;
+    static const uint8_t none[16];
+    const size_t bytes = family == LPM_IPV4 ? 4 : 16;
+
+    return underlay->address.family == family && memcmp(address, none, bytes) != 0 &&
+           memcmp(own_address(underlay), address, bytes) == 0;
 }
 
 /* --- Hearing ---------------------------------------------------------------------------------- */
@@ -102,6 +115,16 @@ static bool is_for_underlay(const struct dp_underlay *underlay, const struct rte
            is_own(underlay, rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, target), LPM_IPV6);
 }
 
+static bool is_echo_request(const struct dp_packet *packet)
+{
+    if (packet->fragment)
+        return false;
+    return packet->family == LPM_IPV4
+               ? packet->protocol == DP_PROTOCOL_ICMP && packet->icmp_type == DP_ICMP_ECHO_REQUEST
+               : packet->protocol == DP_PROTOCOL_ICMPV6 &&
+                     packet->icmp_type == DP_ICMPV6_ECHO_REQUEST;
+}
+
 /* Its fragments, too: they are told from no other, and nobody here puts them together. */
 static bool is_vxlan(const struct dp_packet *packet)
 {
@@ -141,21 +164,14 @@ enum dp_underlay_taken dp_underlay_take(const struct dp_path *path, struct dp_bu
         return DP_UNDERLAY_NOT;
     if (is_vxlan(&packet))
         return dp_vxlan_take(path, burst, i, port, underlay, &packet);
+    /* A NIC's port that leads to no host: what is not for us alone is from the NIC. */
+    if (underlay->peer_count == 0 && !is_echo_request(&packet))
+        return DP_UNDERLAY_NOT;
     frame->stage = DP_STAGE_UNDERLAY;
     return DP_UNDERLAY_DONE;
 }
 
 /* --- Answering -------------------------------------------------------------------------------- */
-
-static bool is_echo_request(const struct dp_packet *packet)
-{
-    if (packet->fragment)
-        return false;
-    return packet->family == LPM_IPV4
-               ? packet->protocol == DP_PROTOCOL_ICMP && packet->icmp_type == DP_ICMP_ECHO_REQUEST
-               : packet->protocol == DP_PROTOCOL_ICMPV6 &&
-                     packet->icmp_type == DP_ICMPV6_ECHO_REQUEST;
-}
 
 static bool hear_discovery(const struct dp_path *path, const struct dp_frame *frame,
                            const struct dp_packet *packet, enum dp_reason *reason)
@@ -209,7 +225,7 @@ static void write_solicitation(uint8_t *ip, const struct dp_underlay *underlay,
     ip[5] = SOLICITATION_BYTES;
     ip[6] = DP_PROTOCOL_ICMPV6;
     ip[7] = 255;
-    memcpy(ip + 8, underlay->address.bytes, 16);
+    memcpy(ip + 8, own_address(underlay), 16);
     ip[24] = 0xff;
     ip[25] = 2;
     ip[35] = 1;
@@ -257,7 +273,8 @@ void dp_neighbors_tick(struct dp_path *path, uint16_t port)
         return;
     neighbor = lpm_rcu_dereference(&path->forwarding->neighbors[port]);
     for (; neighbor; neighbor = lpm_rcu_dereference(&neighbor->next)) {
-        if (underlay->router && neighbor != underlay->router)
+        if (underlay->router && neighbor != underlay->router &&
+            !atomic_load_explicit(&neighbor->next_hop, memory_order_relaxed))
             continue;
         if (neighbor->address.family == underlay->address.family && dp_neighbor_tick(neighbor))
             ask(path, port, underlay, &neighbor->address);

@@ -114,6 +114,12 @@ static bool attachment_valid(const struct dp_nic_config *config)
     return attachment->kind != DP_ATTACHMENT_MAC || (config->mac[0] & 1) == 0;
 }
 
+static bool next_hop_valid(const struct dp_nic_config *config)
+{
+    return config->next_hop.family == 0 || (dp_family_valid(config->next_hop.family) &&
+                                            config->attachment.kind == DP_ATTACHMENT_PORT);
+}
+
 static bool fibs_valid(const struct lpm_fib *fib4, const struct lpm_fib *fib6)
 {
     return (!fib4 || lpm_fib_family(fib4) == LPM_IPV4) &&
@@ -140,7 +146,7 @@ static bool config_valid(const struct dp_forwarding *forwarding, const struct dp
     counts->name = config->name ? strlen(config->name) + 1 : 1;
     return config->vnet <= forwarding->config.vnet_capacity && config->address_count < UINT16_MAX &&
            config->subnet_count < UINT16_MAX && attachment_valid(config) &&
-           fibs_valid(config->fib4, config->fib6);
+           next_hop_valid(config) && fibs_valid(config->fib4, config->fib6);
 }
 
 /* Takes size bytes of the block at *cursor. */
@@ -230,8 +236,11 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     nic->ip_forwarding = config->ip_forwarding;
     memcpy(nic->mac, config->mac, 6);
     memcpy(nic->gateway_mac, config->gateway_mac, 6);
-    if (config->attachment.kind == DP_ATTACHMENT_PORT ||
-        config->attachment.kind == DP_ATTACHMENT_MAC)
+    nic->mac_known = config->mac_known;
+    /* Whose MAC is learned, the express way does not know it. */
+    if ((config->attachment.kind == DP_ATTACHMENT_PORT ||
+         config->attachment.kind == DP_ATTACHMENT_MAC) &&
+        config->next_hop.family == 0)
         nic->plain_mtu = nic->mtu;
     nic->many_subnets4 = nic->subnet4_count > 1;
     fill_link_local(nic);
@@ -349,6 +358,25 @@ static void note_move(struct dp_forwarding *forwarding, const struct dp_nic *old
     atomic_store_explicit(&forwarding->move_count, count + 1, memory_order_release);
 }
 
+/* False: no memory. */
+static bool find_neighbors(struct dp_forwarding *forwarding, struct dp_nic *nic,
+                           const struct dp_nic_config *config)
+{
+    struct dp_neighbor *router = NULL;
+
+    if (config->attachment.kind == DP_ATTACHMENT_VXLAN) {
+        nic->neighbor = dp_neighbor_get(forwarding, nic->port, &config->attachment.remote);
+        return nic->neighbor != NULL;
+    }
+    if (config->next_hop.family == 0)
+        return true;
+    router = dp_neighbor_get(forwarding, nic->port, &config->next_hop);
+    if (router)
+        atomic_store_explicit(&router->next_hop, true, memory_order_relaxed);
+    nic->router = router;
+    return router != NULL;
+}
+
 /* An attachment that moves is taken down before the record changes and put up after: a frame finds
  * the NIC where it was, or where it will be, or meanwhile nowhere, and never another's record. But
  * where the NIC only comes to share its port, or has it alone again, the new slot is put up first and
@@ -368,13 +396,9 @@ int dp_nic_set(struct dp_forwarding *forwarding, uint32_t nic, const struct dp_n
     new = nic_make(forwarding, nic, config, &counts);
     if (!new)
         return -ENOMEM;
-    if (config->attachment.kind == DP_ATTACHMENT_VXLAN) {
-        new->neighbor =
-            dp_neighbor_get(forwarding, config->attachment.port, &config->attachment.remote);
-        if (!new->neighbor) {
-            free(new);
-            return -ENOMEM;
-        }
+    if (!find_neighbors(forwarding, new, config)) {
+        free(new);
+        return -ENOMEM;
     }
     moves = !old || !dp_attachment_equal(old, new);
     error = moves ? dp_attachment_prepare(forwarding, new) : 0;
@@ -424,6 +448,13 @@ int dp_nic_set_fibs(struct dp_forwarding *forwarding, uint32_t nic, const struct
         return -EINVAL;
     set_fibs(forwarding, current, fib4, fib6);
     return 0;
+}
+
+bool dp_nic_next_hop_mac(const struct dp_forwarding *forwarding, uint32_t nic, uint8_t mac[6])
+{
+    const struct dp_nic *record = dp_nic_read(forwarding, nic);
+
+    return record && record->router && dp_neighbor_mac(record->router, mac);
 }
 
 void dp_nics_destroy(struct dp_forwarding *forwarding)

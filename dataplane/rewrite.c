@@ -24,11 +24,25 @@ bool dp_push_ethernet(struct rte_mbuf *mbuf, const struct dp_nic *nic, const uin
     return true;
 }
 
+/* Where frames to it go: false: nobody has told. */
+static bool mac_towards(const struct dp_nic *receiver, uint8_t mac[6])
+{
+    if (receiver->router && dp_neighbor_mac(receiver->router, mac))
+        return true;
+    memcpy(mac, receiver->mac, 6);
+    return !receiver->router || receiver->mac_known;
+}
+
 bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, struct rte_mbuf *mbuf,
                   uint16_t ethertype, uint32_t flow, enum dp_reason *reason)
 {
+    uint8_t mac[6];
+
+    *reason = DP_REASON_NEXT_HOP_UNREACHABLE;
+    if (!mac_towards(receiver, mac))
+        return false;
     *reason = DP_REASON_NO_BUFFER;
-    if (!dp_push_ethernet(mbuf, receiver, receiver->mac, ethertype))
+    if (!dp_push_ethernet(mbuf, receiver, mac, ethertype))
         return false;
     if (!receiver->neighbor || dp_vxlan_push(path, receiver, mbuf, flow, reason))
         return true;

@@ -31,8 +31,8 @@ static struct dp_neighbor *find(const struct dp_forwarding *forwarding, uint16_t
     return neighbor;
 }
 
-const struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
-                                          const struct lpm_address *address)
+struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
+                                    const struct lpm_address *address)
 {
     struct dp_neighbor *neighbor = find(forwarding, port, address);
 
@@ -77,15 +77,19 @@ bool dp_neighbor_tick(struct dp_neighbor *neighbor)
     return silent >= RENEW_TICKS || !atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
 }
 
-bool dp_underlay_mac(const struct dp_underlay *underlay, const struct dp_neighbor *neighbor,
-                     uint8_t mac[6])
+bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t mac[6])
 {
-    const struct dp_neighbor *hop = underlay->router ? underlay->router : neighbor;
-    const uint64_t word = atomic_load_explicit(&hop->mac, memory_order_relaxed);
+    const uint64_t word = atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
 
     for (unsigned i = 0; i < 6; i++)
         mac[i] = (uint8_t)(word >> (8 * i));
     return word != 0;
+}
+
+bool dp_underlay_mac(const struct dp_underlay *underlay, const struct dp_neighbor *neighbor,
+                     uint8_t mac[6])
+{
+    return dp_neighbor_mac(underlay->router ? underlay->router : neighbor, mac);
 }
 
 /* --- Peers ------------------------------------------------------------------------------------ */
@@ -179,11 +183,15 @@ void dp_underlay_invent_mac(const struct lpm_address *address, uint8_t mac[6])
     memcpy(mac + 2, last, 4);
 }
 
+/* device_mac: NULL where there is none, or none yet. */
 static int make(struct dp_forwarding *forwarding, uint16_t port,
-                const struct dp_underlay_config *config, const uint8_t *mac,
+                const struct dp_underlay_config *config, const uint8_t *device_mac,
                 struct dp_underlay **made)
 {
+    static const uint8_t none[6];
     struct dp_underlay *underlay = allocate(config->peer_count);
+    const bool fixed = memcmp(config->mac, none, sizeof(none)) != 0;
+    const uint8_t *mac = fixed ? config->mac : device_mac;
     uint8_t own[6];
 
     if (!underlay)
@@ -195,6 +203,7 @@ static int make(struct dp_forwarding *forwarding, uint16_t port,
     underlay->address = config->address;
     underlay->next_hop = config->next_hop;
     underlay->has_mac = mac != NULL;
+    underlay->fixed_mac = fixed;
     underlay->self = dp_nic_underlay(forwarding, port, config->nic, &config->address, own);
     if (!underlay->self)
         goto fail;
@@ -226,8 +235,8 @@ int dp_underlay_set(struct dp_forwarding *forwarding, uint16_t port,
         return -EINVAL;
     old = current(forwarding, port);
     if (config) {
-        error = make(forwarding, port, config, old && old->has_mac ? old->self->gateway_mac : NULL,
-                     &made);
+        const bool of_device = old && old->has_mac && !old->fixed_mac;
+        error = make(forwarding, port, config, of_device ? old->self->gateway_mac : NULL, &made);
         if (error)
             return error;
         if (config->nic > forwarding->writer->nic_highest)
@@ -246,7 +255,7 @@ int dp_underlay_set_mac(struct dp_forwarding *forwarding, uint16_t port, const u
     struct dp_underlay *made;
     int error;
 
-    if (!old)
+    if (!old || old->fixed_mac)
         return 0;
     peers = calloc((size_t)old->peer_count + 1, sizeof(*peers));
     if (!peers)

@@ -20,6 +20,7 @@ struct dp_neighbor {
     struct lpm_address address;
     _Atomic uint64_t mac;    /* DP_MAC_KNOWN and it; 0: not known */
     _Atomic bool heard;      /* since the last tick */
+    _Atomic bool next_hop;   /* of a NIC: asked for also where tunnels have a router */
     _Atomic unsigned silent; /* ticks without a word; written by the worker that ticks */
     struct dp_neighbor *_Atomic next;
 };
@@ -30,7 +31,8 @@ struct dp_underlay {
     struct lpm_address next_hop;      /* as configured; family 0: none */
     struct dp_nic *self;              /* answers for the address; its id is the one that counts */
     const struct dp_neighbor *router; /* next_hop's; NULL: all are on the link */
-    bool has_mac;                     /* of a device: not in a replay */
+    bool has_mac;                     /* of a device, or configured: not in a replay */
+    bool fixed_mac;                   /* configured: the device's is of no consequence */
     uint32_t peer_mask;
     unsigned peer_count;
     struct lpm_rcu_head head;
@@ -59,6 +61,9 @@ int dp_underlay_set_mac(struct dp_forwarding *forwarding, uint16_t port, const u
 
 /* Is that tunnel end point another host whose decisions are taken? */
 bool dp_underlay_has_peer(const struct dp_underlay *underlay, const struct lpm_address *address);
+
+/* The MAC that a neighbour has told; false: none. */
+bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t mac[6]);
 
 /* The MAC that leads to the tunnel end point; false: nobody has told it. */
 bool dp_underlay_mac(const struct dp_underlay *underlay, const struct dp_neighbor *neighbor,

@@ -78,8 +78,8 @@ void dp_next_hops_destroy(struct dp_forwarding *forwarding);
 
 /* The port's neighbour of that address, made when it is new. It stays until the end: NIC records lead
  * to it, and who once was a tunnel end point may be one again. NULL: no memory. */
-const struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
-                                          const struct lpm_address *address);
+struct dp_neighbor *dp_neighbor_get(struct dp_forwarding *forwarding, uint16_t port,
+                                    const struct lpm_address *address);
 void dp_underlays_destroy(struct dp_forwarding *forwarding);
 
 /* --- member.c --------------------------------------------------------------------------------- */
