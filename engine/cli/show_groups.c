@@ -18,14 +18,23 @@ static void add_member(struct table *table, const json_t *group, const json_t *m
               ask_count(member, "packets"), ask_count(member, "bytes"));
 }
 
+/* Of the internet: its next hop, and in place of a NIC the MAC that this has told. */
+static void add_without_members(struct table *table, const json_t *group)
+{
+    const json_t *next_hop = json_object_get(group, "next_hop");
+    table_row(table, "%lld|%s|%s|%s||||| ", ask_count(group, "group"), ask_text(group, "kind"),
+              next_hop ? ask_text(group, "next_hop") : ask_text(group, "vnet"),
+              next_hop && json_is_null(json_object_get(group, "mac")) ? "(MAC not known)"
+                                                                      : ask_text(group, "mac"));
+}
+
 static void add_group(struct table *table, const json_t *group)
 {
     size_t i;
     json_t *member;
     const json_t *members = json_object_get(group, "members");
     if (json_array_size(members) == 0)
-        table_row(table, "%lld|%s|%s|||||| ", ask_count(group, "group"), ask_text(group, "kind"),
-                  ask_text(group, "vnet"));
+        add_without_members(table, group);
     json_array_foreach(members, i, member)
     {
         add_member(table, group, member);

@@ -15,7 +15,7 @@ struct fabric_problem {
     const char *file;
     unsigned line;
     bool error; /* else a warning: the file can be used */
-    /* Of a warning: the name of the rule that it comes from ("L6", "no-effect", …; static); NULL:
+    /* Of a warning: the name of the rule that it comes from ("L6", "network", …; static); NULL:
      * none. docs/fabric-file.md explains them. */
     const char *rule;
     char

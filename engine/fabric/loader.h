@@ -65,7 +65,6 @@ struct fabric_loader {
     struct fabric_objects subnets; /* as fabric.subnets */
     struct fabric_note *notes;     /* open addressing by slot */
     size_t note_count, note_capacity;
-    uint64_t no_effect_told; /* bits: rows of the table in no_effect.c that were told already */
 };
 
 /* --- Problems --------------------------------------------------------------------------------- */
@@ -91,7 +90,6 @@ void fabric_complain(struct fabric_loader *loader, const struct fabric_lint *lin
 size_t fabric_printable(const char *text, char *out);
 
 /* Rules of warnings; docs/fabric-file.md explains them. */
-#define FABRIC_LINT_NO_EFFECT         "no-effect"
 #define FABRIC_LINT_GATEWAY_CAPTURED  "L4"
 #define FABRIC_LINT_REMOTE_GATEWAYS   "L6"
 #define FABRIC_LINT_NEXT_HOP          "L9"

@@ -432,7 +432,8 @@ struct fabric_router {
     uint32_t *nics; /* owned NICs, in the file's order: `nic:` takes a name or a list */
     uint32_t nic_count;
     const char *role; /* "msee" or NULL */
-    uint32_t number;  /* its place in the file; over the stages of a drill it keeps the first that it had */
+    uint32_t
+        number; /* its place in the file; over the stages of a drill it keeps the first that it had */
     uint32_t asn;
     struct lpm_address address; /* of a box on-premises: where it speaks BGP; family 0: not given */
     struct fabric_prefixes originate; /* those of the blocks, too */
@@ -469,7 +470,7 @@ struct fabric_internet {
     struct fabric_place place;
     uint32_t port;                           /* or FABRIC_NONE */
     struct lpm_address next_hop, source_nat; /* family 0: none */
-    uint8_t mac[6];
+    uint8_t mac[6];                          /* all zero: not given */
 };
 
 /* The event log and the thresholds of its alerts. */
@@ -500,7 +501,7 @@ struct fabric_bmp {
 };
 struct fabric_engine {
     unsigned *cores;
-    unsigned core_count;                         /* 0: default */
+    unsigned core_count;        /* 0: default */
     const char *control_socket; /* or NULL */
     const char *metrics_listen; /* address:port, see fabric_socket_parse(); or NULL */
     struct fabric_place metrics_place;

@@ -322,8 +322,7 @@ static bool read_absent(struct fabric_loader *loader, const struct fabric_key *k
     return !key->fallback || fabric_read_default(loader, key, (char *)object + key->offset);
 }
 
-/* Known keys were read by the table; here it is about those that are not known, and those that
- * nothing acts upon. */
+/* Known keys were read by the table; here it is about the others. */
 static bool check_keys(struct fabric_loader *loader, const struct fabric_schema *schema,
                        const struct fabric_node *mapping, void *object,
                        const struct fabric_path *path)
@@ -334,8 +333,8 @@ static bool check_keys(struct fabric_loader *loader, const struct fabric_schema 
         const struct fabric_node *key = mapping->items[i];
 
         if (find_key(schema, key->text))
-            fabric_warn_no_effect(loader, schema->title, key, mapping->items[i + 1], path);
-        else if (schema->other_key)
+            continue;
+        if (schema->other_key)
             schema->other_key(loader, key, mapping->items[i + 1], object, path);
         else
             good = unknown_key(loader, schema, key, path);

@@ -159,11 +159,6 @@ bool fabric_expected(struct fabric_loader *loader, const struct fabric_node *nod
  * told. */
 uint32_t fabric_refer(struct fabric_loader *loader, unsigned section,
                       const struct fabric_node *node, const struct fabric_path *path);
-/* Warns, once per kind, when a key is read that has no effect in this version (no_effect.c).
- * object: the title of the schema; path: of the mapping that holds the key. */
-void fabric_warn_no_effect(struct fabric_loader *loader, const char *object,
-                           const struct fabric_node *key, const struct fabric_node *value,
-                           const struct fabric_path *path);
 
 /* --- Lines of the tables ---------------------------------------------------------------------- */
 

@@ -195,7 +195,7 @@ static const struct fabric_key internet_keys[] = {
     {.name = "mac",
      .type = FABRIC_TYPE_MAC,
      FABRIC_FIELD(fabric_internet, mac),
-     .fallback = "02:00:00:00:00:fe"},
+     .otherwise = "that of `next_hop`, else 02:00:00:00:00:fe"},
     {.name = "source_nat",
      .type = FABRIC_TYPE_ADDRESS,
      FABRIC_FIELD(fabric_internet, source_nat),

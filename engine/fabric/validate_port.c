@@ -167,6 +167,40 @@ static void check_devices(struct fabric_loader *loader)
     fabric_placement_close(&placement);
 }
 
+/* A router on the link may well have no other address than that of the link. */
+static const char *why_no_router(const struct lpm_address *address)
+{
+    struct lpm_prefix all = {.family = address->family,
+                             .length = address->family == LPM_IPV4 ? 32 : 128};
+    memcpy(all.bytes, address->bytes, sizeof(all.bytes));
+    const struct fabric_unroutable *range = fabric_unroutable_find(&all);
+    bool of_link = address->family == LPM_IPV4
+                       ? address->bytes[0] == 169 && address->bytes[1] == 254
+                       : address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+
+    return range && !of_link ? range->why : NULL;
+}
+
+/* Its next hop is asked for from source_nat, and cannot be that. */
+static void check_internet(struct fabric_loader *loader, const struct fabric_internet *internet)
+{
+    const struct fabric_place *mac = fabric_place_of(loader, internet->mac, NULL);
+    const struct fabric_place *next_hop =
+        fabric_place_of(loader, &internet->next_hop, &internet->place);
+
+    if (mac)
+        fabric_check_mac(loader, mac, "internet.mac", internet->mac);
+    if (internet->next_hop.family == 0)
+        return;
+    if (why_no_router(&internet->next_hop))
+        FABRIC_ERROR(loader, next_hop, "internet.next_hop: %s %s",
+                     FABRIC_ADDRESS(&internet->next_hop), why_no_router(&internet->next_hop));
+    if (lpm_address_equal(&internet->next_hop, &internet->source_nat))
+        FABRIC_ERROR(loader, next_hop,
+                     "internet.next_hop: %s is source_nat, which is an address of the fabric's own",
+                     FABRIC_ADDRESS(&internet->next_hop));
+}
+
 void fabric_validate_ports(struct fabric_loader *loader)
 {
     const struct fabric_internet *internet = &loader->fabric->internet;
@@ -175,6 +209,5 @@ void fabric_validate_ports(struct fabric_loader *loader)
     check_single_users(loader);
     check_devices(loader);
     if (internet->present)
-        fabric_check_mac(loader, fabric_place_of(loader, internet->mac, &internet->place),
-                         "internet.mac", internet->mac);
+        check_internet(loader, internet);
 }

@@ -90,9 +90,23 @@ static const char *kind_text(const struct program_group *group)
     return group->learned ? "bgp" : "static";
 }
 
-static json_t *group_row(const struct fabric *fabric, uint32_t id,
-                         const struct program_group *group)
+/* Where packets to the internet leave to, and whether it has told its MAC. */
+static void add_internet(json_t *row, const struct live *live)
 {
+    uint8_t mac[6];
+    if (live->fabric->internet.next_hop.family == 0)
+        return;
+    json_object_set_new(row, "next_hop", address_json(&live->fabric->internet.next_hop));
+    json_object_set_new(row, "mac",
+                        dp_nic_next_hop_mac(live->plane.forwarding, DP_NIC_INTERNET, mac)
+                            ? json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                                           mac[3], mac[4], mac[5])
+                            : json_null());
+}
+
+static json_t *group_row(const struct live *live, uint32_t id, const struct program_group *group)
+{
+    const struct fabric *fabric = live->fabric;
     json_t *row = json_object();
     json_t *members = json_array();
     json_object_set_new(row, "group", number(id));
@@ -102,6 +116,8 @@ static json_t *group_row(const struct fabric *fabric, uint32_t id,
                             json_string(fabric->load_balancers[group->balancer].name));
     if (group->vnet != FABRIC_NONE)
         json_object_set_new(row, "vnet", json_string(fabric->vnets[group->vnet].name));
+    if (group->balancer == FABRIC_NONE && group->kind == DP_GROUP_INTERNET)
+        add_internet(row, live);
     json_object_set_new(row, "references", number(group->references));
     json_object_set_new(row, "buckets", number(group->bucket_count));
     for (unsigned i = 0; i < group->member_count; i++)
@@ -113,7 +129,7 @@ static json_t *group_row(const struct fabric *fabric, uint32_t id,
 json_t *live_group_row(const struct live *live, uint32_t id)
 {
     struct program_group group;
-    return program_group(program_of(live), id, &group) ? group_row(live->fabric, id, &group) : NULL;
+    return program_group(program_of(live), id, &group) ? group_row(live, id, &group) : NULL;
 }
 
 /* "12", or the name of a load balancer. 0: neither. */
@@ -146,7 +162,7 @@ json_t *live_show_groups(struct live *live, const json_t *request, const char **
     for (uint32_t id = 1; id < program_group_limit(program) && members <= MEMBERS_MOST; id++) {
         if ((wanted && id != only) || !program_group(program, id, &group))
             continue;
-        json_array_append_new(rows, group_row(live->fabric, id, &group));
+        json_array_append_new(rows, group_row(live, id, &group));
         members += group.member_count;
     }
     if (members > MEMBERS_MOST)
@@ -335,12 +351,15 @@ static json_t *verdict_json(const struct live *live, const struct dp_verdict *ve
                             : json_null());
     json_object_set_new(document, "hash", number(verdict->hash));
     json_object_set_new(document, "bucket", number(verdict->bucket));
-    json_object_set_new(document, "next_hop", next_hop_json(live, verdict->next_hop));
+    json_object_set_new(document, "next_hop",
+                        verdict->nic == DP_NIC_INTERNET && live->fabric->internet.next_hop.family
+                            ? address_json(&live->fabric->internet.next_hop)
+                            : next_hop_json(live, verdict->next_hop));
     json_object_set_new(document, "backend", next_hop_json(live, verdict->backend));
     json_object_set_new(document, "to_nic", receiver_json(live, verdict->nic));
     json_object_set_new(document, "self_loop", json_boolean(verdict->self_loop));
     if (program_group(program_of(live), verdict->group, &group))
-        json_object_set_new(document, "group", group_row(live->fabric, verdict->group, &group));
+        json_object_set_new(document, "group", group_row(live, verdict->group, &group));
     else
         json_object_set_new(document, "group", json_null());
     return document;

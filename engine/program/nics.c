@@ -211,22 +211,23 @@ static void place_internet(const struct program_nic_setting *setting, uint32_t p
 }
 
 /* The sink of the next hop type Internet. It stands in no VNet and has no FIB: what comes in from
- * there has no way into the fabric without source NAT on its way out. */
+ * there has no way into the fabric without source NAT on its way out. Its MAC also names it among
+ * hosts, so it has one before the next hop has told its own. */
 void program_internet_describe(const struct program_nic_setting *setting,
                                struct dp_nic_config *config)
 {
     const struct fabric_internet *internet = &setting->program->fabric->internet;
     uint32_t port = internet->present ? internet->port : FABRIC_NONE;
     bool has_mac = internet->present && !is_zero(internet->mac);
-    bool has_address = internet->present && internet->next_hop.family != 0;
     *config = (struct dp_nic_config){
         .name = "internet",
-        .addresses = &internet->next_hop,
-        .address_count = has_address ? 1 : 0,
         .gateway_mac = FABRIC_GATEWAY_MAC,
         .ip_forwarding = true,
+        .mac_known = has_mac,
     };
     place_internet(setting, port, config);
+    if (internet->present && config->attachment.kind == DP_ATTACHMENT_PORT)
+        config->next_hop = internet->next_hop;
     memcpy(config->mac, has_mac ? internet->mac : internet_mac, sizeof(config->mac));
 }
 
@@ -328,6 +329,32 @@ static int set_underlay(const struct program_nic_setting *setting, uint32_t port
     return error;
 }
 
+/* The next hop of the internet is asked for from where flows to it will seem to come, so that it knows
+ * the way back as well. A port with an address of its own, towards other hosts, asks from that. */
+static int set_internet_underlay(const struct program_nic_setting *setting)
+{
+    const struct fabric_internet *internet = &setting->program->fabric->internet;
+    struct dp_underlay_config config = {.address = {.family = internet->next_hop.family},
+                                        .next_hop = internet->next_hop,
+                                        .nic = DP_NIC_INTERNET,
+                                        .mac = FABRIC_GATEWAY_MAC};
+    if (internet->source_nat.family == internet->next_hop.family)
+        config.address = internet->source_nat;
+    return dp_underlay_set(setting->program->forwarding,
+                           (uint16_t)setting->program->ids->ports[internet->port], &config);
+}
+
+static bool asks_for_internet(const struct program_nic_setting *setting)
+{
+    const struct fabric_internet *internet = &setting->program->fabric->internet;
+    if (!setting->program->with_ports || !internet->present || internet->port == FABRIC_NONE ||
+        internet->next_hop.family == 0)
+        return false;
+    return fabric_placement_has_port(&setting->placement, internet->port) &&
+           (setting->placement.here == FABRIC_NONE ||
+            setting->program->fabric->ports[internet->port].address.family == 0);
+}
+
 /* Every port of this host that has an address leads to the others. */
 static int set_underlays(const struct program_nic_setting *setting, char error[DP_ERROR_TEXT])
 {
@@ -340,7 +367,8 @@ static int set_underlays(const struct program_nic_setting *setting, char error[D
         if (reason)
             return program_nic_failed(error, "port", fabric->ports[i].name, reason);
     }
-    return 0;
+    int reason = asks_for_internet(setting) ? set_internet_underlay(setting) : 0;
+    return reason ? program_nic_failed(error, "NIC", "internet", reason) : 0;
 }
 
 static int set_nics(const struct program_nic_setting *setting, char error[DP_ERROR_TEXT])

@@ -48,8 +48,9 @@ static bool nics_equal(const struct dp_nic_config *a, const struct dp_nic_config
            memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
            memcmp(a->gateway_mac, b->gateway_mac, sizeof(a->gateway_mac)) == 0 &&
            a->ip_forwarding == b->ip_forwarding && a->hash_salt == b->hash_salt &&
-           a->mtu == b->mtu && attachments_equal(&a->attachment, &b->attachment) &&
-           addresses_equal(a, b);
+           a->mtu == b->mtu && a->mac_known == b->mac_known &&
+           lpm_address_equal(&a->next_hop, &b->next_hop) &&
+           attachments_equal(&a->attachment, &b->attachment) && addresses_equal(a, b);
 }
 
 /* Is a frame of the one known by other marks than a frame of the other? Alone on its port or known by its

@@ -140,6 +140,8 @@ static int decide(struct walk *walk, struct path_hop *hop, struct dp_verdict *ve
         hop->backend = &finder->fabric->nics[program_nic_of(finder->program, verdict->nic)];
     if (verdict->next_hop)
         dp_next_hop_address(finder->forwarding, verdict->next_hop, &hop->next_hop);
+    else if (verdict->action == DP_FORWARD && verdict->nic == DP_NIC_INTERNET)
+        hop->next_hop = finder->fabric->internet.next_hop;
     if (verdict->group == 0 || finder->without_rows)
         return 0;
     return find_row(walk->finder, hop, &destination);

@@ -43,7 +43,7 @@ struct path_hop {
     uint32_t group; /* of the data plane; 0: the lookup found none, or a router decided */
     const struct fabric_row
         *row;                    /* that the lookup found, the finder's; NULL: none, or no lookup */
-    struct lpm_address next_hop; /* the chosen member's; family 0: none was chosen */
+    struct lpm_address next_hop; /* the chosen member's, or the internet's; family 0: none */
     /* Of the load balancer whose frontend it went to, as next hop or as destination; NULL: to none. */
     const struct fabric_nic *backend;
     uint32_t

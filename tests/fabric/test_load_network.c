@@ -326,6 +326,20 @@ Test(load_network, nics)
          "base.yaml:2: error: internet.mac: ff:ff:ff:ff:ff:ff is a multicast address; its first "
          "byte must be even\n"},
         {{{"fabric: base", "fabric: base\n"
+                           "internet: {mac: \"00:00:00:00:00:00\"}"}},
+         "base.yaml:2: error: internet.mac: 00:00:00:00:00:00 is no machine's address; not all "
+         "bytes may be zero\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "internet: {next_hop: 224.0.0.1}"}},
+         "base.yaml:2: error: internet.next_hop: 224.0.0.1 is multicast and no machine's own\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "internet: {next_hop: 203.0.113.1, source_nat: 203.0.113.1}"}},
+         "base.yaml:2: error: internet.next_hop: 203.0.113.1 is source_nat, which is an address of "
+         "the fabric's own\n"},
+        {{{"fabric: base", "fabric: base\n"
+                           "internet: {next_hop: \"fe80::1\"}"}},
+         ""},
+        {{{"fabric: base", "fabric: base\n"
                            "engine: {cores: [1, 2, 1]}"}},
          "base.yaml:2: error: engine.cores: core 1 stands twice\n"},
         {{{"fabric: base", "fabric: base\n"

@@ -144,6 +144,12 @@ def trace_shows_every_way_there_and_back():
     assert [path["share"] for path in one["paths"]] == [1.0]
     out = document("trace", EXAMPLE, "vm1", "2001:db8::1")
     assert all(path["hops"][-1]["node"] == "internet" for path in out["paths"]) and out["reverse"] is None
+    assert out["paths"][0]["hops"][-2]["next_hop"] is None, out
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "fabric.yaml")
+        path.write_text(pathlib.Path(EXAMPLE).read_text().replace("internet:", "internet:\n  next_hop: fe80::1"))
+        out = document("trace", str(path), "vm1", "2001:db8::1")
+        assert out["paths"][0]["hops"][-2]["next_hop"] == "fe80::1", out
     lost = document("trace", EXAMPLE, "vm1", "10.1.0.99", code=1)
     assert lost["paths"][0]["reason"] == "next-hop-unreachable"
     assert "and back" in run("trace", EXAMPLE, "vm1", "vm2").stdout

@@ -409,9 +409,14 @@ def what_stands_in_the_socket_s_place_is_looked_at(folder):
 @case
 def who_is_behind_a_port_that_is_down_leaves_the_groups(folder):
     subprocess.run(["ip", "link", "add", "fp-near", "type", "veth", "peer", "name", "fp-far"], check=True)
-    for end in ("fp-near", "fp-far"):
+    world = "02:cc:00:00:00:01"
+    subprocess.run(["ip", "link", "add", "fp-out", "type", "veth", "peer", "name", "fp-world", "address", world], check=True)
+    subprocess.run(["ip", "address", "add", "203.0.113.1/24", "dev", "fp-world"], check=True)
+    for end in ("fp-near", "fp-far", "fp-out", "fp-world"):
         subprocess.run(["ip", "link", "set", end, "up"], check=True)
-    ports = "ports:\n  - {name: p1, device: net_af_packet, options: {iface: fp-near, blocksz: 4096, framecnt: 64}}\n"
+    ports = ("ports:\n  - {name: p1, device: net_af_packet, options: {iface: fp-near, blocksz: 4096, framecnt: 64}}\n"
+             "  - {name: p2, device: net_af_packet, options: {iface: fp-out, blocksz: 4096, framecnt: 64}}\n"
+             "internet: {port: p2, next_hop: 203.0.113.1, source_nat: 203.0.113.9}\n")
     vm = "  - {name: vm, subnet: hub/nva, addresses: [10.77.1.9]}\n"
     with start(folder, port=", port: p1", more=ports, nics=vm) as engine:
         for peer in (first := Peer(4), second := Peer(5)):
@@ -435,6 +440,13 @@ def who_is_behind_a_port_that_is_down_leaves_the_groups(folder):
         assert [flow()] == chosen and first and second
         assert ask(folder, "show", "events")["events"][-1]["event"] == "port-up"
         engine.says("port p1: link up")
+
+        # The router on the other port has told its MAC.
+        out = wait_for("the internet's next hop", lambda: (row := ask(folder, "show", "flow", "vm", "198.18.0.1"))["group"]
+                       and row["group"]["mac"] and row)
+        assert (out["next_hop"], out["to_nic"], out["group"]["next_hop"], out["group"]["mac"]) == \
+            ("203.0.113.1", "internet", "203.0.113.1", world), out
+        assert world in ask(folder, "show", "groups", plain=True)
         engine.stop()
 
 
