@@ -180,6 +180,7 @@ struct dp_nic_config {
     const struct lpm_prefix *subnet;
     unsigned subnet_count;
     bool ip_forwarding;
+    bool gateway;                      /* an instance of a gateway: see DP_PEERING_GATEWAYS */
     const struct lpm_fib *fib4, *fib6; /* NULL: no route */
     uint32_t hash_salt; /* 0: symmetric across NICs; else this NIC hashes alone (azure mode) */
     /* Of the link, 0: 1500. With DP_ATTACHMENT_VXLAN, of the underlay: the tunnel's overhead goes
@@ -240,6 +241,8 @@ enum dp_group_kind {
 /* What the peering towards the receiver's VNet forbids. 0 within one VNet. */
 #define DP_PEERING_NO_ACCESS    0x1u
 #define DP_PEERING_NO_FORWARDED 0x2u
+/* With NO_FORWARDED: but for what a gateway passes on, which that VNet uses (use_remote_gateways). */
+#define DP_PEERING_GATEWAYS 0x4u
 
 struct dp_member {
     struct lpm_address next_hop; /* its identity: buckets are a function of these and weights */

@@ -258,6 +258,16 @@ static bool source_is_foreign(const struct dp_decision *decision, unsigned packe
     return !in_space6(vnet, from->source);
 }
 
+/* Does the peering keep out what the sender passes on for others? */
+static bool keeps_out(const struct dp_decision *decision, const struct dp_delivery *delivery)
+{
+    const struct dp_nic *sender = decision->senders[delivery->packet];
+
+    return (delivery->allowance & DP_PEERING_NO_FORWARDED) &&
+           !(sender->gateway && (delivery->allowance & DP_PEERING_GATEWAYS)) &&
+           source_is_foreign(decision, delivery->packet);
+}
+
 /* In order, for what is not plainly fine. true: delivered. */
 static bool check_delivery(const struct dp_decision *decision, const struct dp_delivery *delivery)
 {
@@ -269,8 +279,7 @@ static bool check_delivery(const struct dp_decision *decision, const struct dp_d
         dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
     } else if (delivery->allowance & DP_PEERING_NO_ACCESS) {
         dp_verdict_drop(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
-    } else if ((delivery->allowance & DP_PEERING_NO_FORWARDED) &&
-               source_is_foreign(decision, delivery->packet)) {
+    } else if (keeps_out(decision, delivery)) {
         dp_verdict_drop(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
     } else if (!receiver->ip_forwarding && !(delivery->allowance & DP_TAKES_ALL) &&
                !owns_destination(receiver, &decision->packets[delivery->packet])) {

@@ -70,6 +70,7 @@ struct dp_nic {
         plain_mtu; /* of untagged frames at a port here, which the express way sends; 0: none */
     uint8_t attachment; /* enum dp_attachment_kind */
     bool ip_forwarding;
+    bool gateway;
     bool many_subnets4;
 
     uint8_t own6[16] __attribute__((aligned(DP_CACHE_LINE))); /* first of own6_all; ::: none */

@@ -46,7 +46,7 @@ static bool patience_valid(const struct dp_group_config *config)
 static bool config_valid(const struct dp_forwarding *forwarding,
                          const struct dp_group_config *config)
 {
-    const uint8_t bits = DP_PEERING_NO_ACCESS | DP_PEERING_NO_FORWARDED;
+    const uint8_t bits = DP_PEERING_NO_ACCESS | DP_PEERING_NO_FORWARDED | DP_PEERING_GATEWAYS;
 
     switch (config->kind) {
     case DP_GROUP_NULL:

@@ -234,6 +234,7 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     nic->attachment = (uint8_t)config->attachment.kind;
     nic->vni = config->attachment.vni;
     nic->ip_forwarding = config->ip_forwarding;
+    nic->gateway = config->gateway;
     memcpy(nic->mac, config->mac, 6);
     memcpy(nic->gateway_mac, config->gateway_mac, 6);
     nic->mac_known = config->mac_known;

@@ -166,6 +166,7 @@ int program_nic_describe(const struct program_nic_setting *setting, uint32_t ind
         .subnet = subnet->prefixes.items,
         .subnet_count = subnet->prefixes.n,
         .ip_forwarding = nic->ip_forwarding,
+        .gateway = fabric_nic_gateway(fabric, index) != FABRIC_NONE,
         .fib4 = scope->tables[PROGRAM_IPV4].fib,
         .fib6 = scope->tables[PROGRAM_IPV6].fib,
         .hash_salt = salt_of(program, index),

@@ -47,8 +47,8 @@ static bool nics_equal(const struct dp_nic_config *a, const struct dp_nic_config
     return strcmp(a->name, b->name) == 0 && a->vnet == b->vnet &&
            memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
            memcmp(a->gateway_mac, b->gateway_mac, sizeof(a->gateway_mac)) == 0 &&
-           a->ip_forwarding == b->ip_forwarding && a->hash_salt == b->hash_salt &&
-           a->mtu == b->mtu && a->mac_known == b->mac_known &&
+           a->ip_forwarding == b->ip_forwarding && a->gateway == b->gateway &&
+           a->hash_salt == b->hash_salt && a->mtu == b->mtu && a->mac_known == b->mac_known &&
            lpm_address_equal(&a->next_hop, &b->next_hop) &&
            attachments_equal(&a->attachment, &b->attachment) && addresses_equal(a, b);
 }

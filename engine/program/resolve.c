@@ -8,7 +8,8 @@
 #include <xxhash.h>
 
 /* What the peering from vnet to other forbids. Access is off when either side has it off; packets
- * with a foreign source are for the receiving VNet to allow. */
+ * with a foreign source are for the receiving VNet to allow, unless they come from gateways that it
+ * uses. */
 static uint8_t peering_bits(const struct fabric *fabric, uint32_t vnet, uint32_t other)
 {
     const struct fabric_peering *peering;
@@ -21,6 +22,9 @@ static uint8_t peering_bits(const struct fabric *fabric, uint32_t vnet, uint32_t
         bits |= DP_PEERING_NO_ACCESS;
     if (!peering->sides[!side].allow_forwarded_traffic)
         bits |= DP_PEERING_NO_FORWARDED;
+    if (bits && peering->sides[!side].use_remote_gateways &&
+        peering->sides[side].allow_gateway_transit)
+        bits |= DP_PEERING_GATEWAYS;
     return bits;
 }
 

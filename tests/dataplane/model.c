@@ -177,7 +177,8 @@ static struct dp_verdict deliver(const struct model *model, struct dp_verdict ve
     }
     if (peering & DP_PEERING_NO_ACCESS)
         return dropped(verdict, DP_REASON_ACCESS_NOT_ALLOWED);
-    if ((peering & DP_PEERING_NO_FORWARDED) && !in_space(home, source))
+    if ((peering & DP_PEERING_NO_FORWARDED) && !in_space(home, source) &&
+        !((peering & DP_PEERING_GATEWAYS) && model->nics[sender].config.gateway))
         return dropped(verdict, DP_REASON_FORWARDED_TRAFFIC_NOT_ALLOWED);
     if (!internet && !receiver->config.ip_forwarding && !owns(receiver, destination))
         return dropped(verdict, DP_REASON_RECEIVER_NOT_FORWARDING);

@@ -135,6 +135,7 @@ static void change_nic(void)
         .subnet = nic->subnets,
         .subnet_count = below(MODEL_LIST + 1),
         .ip_forwarding = one_in(2),
+        .gateway = one_in(3),
         .fib4 = nic->fib4 ? nic->fib4->fib : NULL,
         .fib6 = nic->fib6 ? nic->fib6->fib : NULL,
         .hash_salt = one_in(3) ? id : 0,
@@ -213,7 +214,7 @@ static void random_members(struct model_group *group, unsigned count)
             .next_hop = random_host(random_family()),
             .nic = below(MODEL_NICS + 1),
             .weight = below(4),
-            .peering = one_in(3) ? (uint8_t)below(4) : 0,
+            .peering = one_in(3) ? (uint8_t)below(8) : 0,
             .group = one_in(4) ? random_backends() : 0,
         };
         bool known = false;
@@ -234,7 +235,7 @@ static void random_group(struct model_group *group)
     group->config = (struct dp_group_config){
         .kind = kinds[below(7)],
         .vnet = 1 + below(MODEL_VNETS),
-        .peering = one_in(2) ? (uint8_t)below(4) : 0,
+        .peering = one_in(2) ? (uint8_t)below(8) : 0,
         .members = group->members,
         .strict_balance = one_in(8),
     };

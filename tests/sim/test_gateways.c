@@ -390,6 +390,32 @@ static void expect_user_route(const char *more, const char *udr_vm)
     free(yaml);
 }
 
+/* A spoke that uses the hub's gateways takes what they bring; an appliance's packets for others it takes
+ * only with allow_forwarded_traffic, and from gateways that it does not use nothing of others. */
+Test(gateways, need_no_permission_for_what_they_pass_on_to_who_uses_them)
+{
+    static const char allowed[] =
+        "spoke: {use_remote_gateways: true, allow_forwarded_traffic: true}";
+    const struct fixture_edit used[] = {{allowed, "spoke: {use_remote_gateways: true}"}, {0}};
+    const struct fixture_edit unused[] = {{allowed, "spoke: {}"}, {0}};
+    static const char dropped[] = "forwarded-traffic-not-allowed";
+    char text[256];
+    struct fixture fixture;
+
+    fixture_open_example(&fixture, "express-route-and-vpn", used);
+    cr_expect_str_eq(fixture_decide(&fixture, "er1/0", "10.50.0.10", "10.1.0.4", 1024, 80, text),
+                     "vm");
+    cr_expect_str_eq(fixture_decide(&fixture, "vpn1/1", "192.168.8.10", "10.1.0.4", 1024, 80, text),
+                     "vm");
+    cr_expect_str_eq(fixture_decide(&fixture, "nva1", "192.0.2.9", "10.1.0.4", 1024, 80, text),
+                     dropped);
+    fixture_close(&fixture);
+    fixture_open_example(&fixture, "express-route-and-vpn", unused);
+    cr_expect_str_eq(fixture_decide(&fixture, "er1/0", "10.50.0.10", "10.1.0.4", 1024, 80, text),
+                     dropped);
+    fixture_close(&fixture);
+}
+
 Test(gateways, are_next_hops_of_users_routes)
 {
     expect_user_route("", "10.0.3.");
