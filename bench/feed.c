@@ -178,6 +178,25 @@ int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
     return close_file(feed, capture, dumper, result, error);
 }
 
+int bench_feed_write(struct bench_feed *feed, const struct bench_flow *flows, unsigned n,
+                     struct bench_error *error)
+{
+    struct bench_random random = {.state = SEED};
+    pcap_dumper_t *dumper;
+    pcap_t *capture;
+    uint8_t frame[FRAME_MAX];
+    int result = create_file(feed, &capture, &dumper, error);
+
+    for (uint32_t i = 0; i < n && result == 0; i++) {
+        const unsigned bytes =
+            udp_frame(frame, &flows[i].sender, &flows[i].destination, bench_random_next(&random));
+        memcpy(frame, flows[i].gateway_mac, 6);
+        memcpy(frame + BENCH_FRAME_NUMBER, &i, sizeof(i));
+        add(feed, dumper, frame, bytes);
+    }
+    return close_file(feed, capture, dumper, result, error);
+}
+
 /* --- Another's capture ------------------------------------------------------------------------ */
 
 static bool is_of(const uint8_t *frame, const struct pcap_pkthdr *header, enum lpm_family family)
@@ -278,8 +297,9 @@ int bench_feed_open(struct bench_feed *feed, struct bench_error *error)
                           rte_strerror(rte_errno));
     snprintf(options, sizeof(options), "rx_pcap=%s,infinite_rx=1", feed->path);
     result = open_port(feed, BENCH_FEED_IN, "net_pcap", options, error);
-    if (result == 0) /* without no-rx it would make up frames, which somebody would have to take */
-        result = open_port(feed, BENCH_FEED_OUT, "net_null", "no-rx=1", error);
+    /* Without no-rx they would make up frames, which somebody would have to take. */
+    for (unsigned i = 0; i < (feed->outs ? feed->outs : 1) && result == 0; i++)
+        result = open_port(feed, BENCH_FEED_OUT + i, "net_null", "no-rx=1", error);
     return result;
 }
 

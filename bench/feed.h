@@ -9,13 +9,15 @@
 #include "bench/table.h"
 
 enum { BENCH_FEED_IN, BENCH_FEED_OUT, BENCH_FEED_PORTS };
+#define BENCH_FEED_PORTS_MAX 6u
 
 struct bench_feed {
     char directory[48], path[64];
     unsigned frames;
     size_t bytes;
-    uint16_t ports[BENCH_FEED_PORTS]; /* ids of DPDK's devices, started */
-    char names[BENCH_FEED_PORTS][32];
+    unsigned outs;                        /* null devices, from BENCH_FEED_OUT on; 0: one */
+    uint16_t ports[BENCH_FEED_PORTS_MAX]; /* ids of DPDK's devices, started */
+    char names[BENCH_FEED_PORTS_MAX][32];
     unsigned opened;
     struct rte_mempool *pool;
 };
@@ -43,6 +45,16 @@ struct bench_tunnel {
 int bench_feed_draw(struct bench_feed *feed, const struct bench_table *table,
                     const struct bench_sender *senders, size_t senders_n,
                     const struct bench_tunnel *tunnel, unsigned frames, struct bench_error *error);
+/* A frame of 60 bytes for each flow, which has its number (in host order) at BENCH_FRAME_NUMBER, and 14 bytes more that
+ * nobody looks at. IPv4. 0, or -errno with *error filled. */
+struct bench_flow {
+    struct bench_sender sender;
+    uint8_t gateway_mac[6]; /* that the sender sends to */
+    struct lpm_address destination;
+};
+#define BENCH_FRAME_NUMBER 42u
+int bench_feed_write(struct bench_feed *feed, const struct bench_flow *flows, unsigned n,
+                     struct bench_error *error);
 /* The whole frames of an Ethernet capture that are of this family and fit an MTU of 1500, with MACs
  * as if the sender's NIC had sent them. -ENODATA: there are none. */
 int bench_feed_read(struct bench_feed *feed, const char *path, enum lpm_family family,
@@ -50,9 +62,9 @@ int bench_feed_read(struct bench_feed *feed, const char *path, enum lpm_family f
 /* The MAC that all frames are sent to. */
 extern const uint8_t bench_gateway_mac[6];
 
-/* Starts both devices; EAL runs. */
+/* Starts the devices; EAL runs. */
 int bench_feed_open(struct bench_feed *feed, struct bench_error *error);
-/* Stops them and removes the file, whatever there is. */
+/* Stops them, with their callbacks, and removes the file, whatever there is. */
 void bench_feed_close(struct bench_feed *feed);
 
 #endif

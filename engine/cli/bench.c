@@ -132,10 +132,12 @@ static void bgp_row(struct table *table, const json_t *row)
 
 static void converge_row(struct table *table, const json_t *row)
 {
-    table_row(table, "%s|%lld|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.2f|%lld", text(row, "event"),
-              whole(row, "prefixes"), whole(row, "nics"), whole(row, "fibs"), whole(row, "groups"),
-              real(row, "engine_us"), real(row, "engine_us_min"), real(row, "engine_us_max"),
-              real(row, "fib_us") / 1e3, whole(row, "entries_changed"));
+    table_row(table, "%s|%lld|%lld|%lld|%lld|%.1f|%.1f - %.1f|%.1f|%.1f|%.2f|%lld",
+              text(row, "event"), whole(row, "prefixes"), whole(row, "nics"), whole(row, "fibs"),
+              whole(row, "groups"), real(row, "engine_us"), real(row, "engine_us_min"),
+              real(row, "engine_us_max"), real(row, "dead_path_ms") * 1e3,
+              real(row, "dead_path_ms_max") * 1e3, real(row, "fib_us") / 1e3,
+              whole(row, "entries_changed"));
 }
 
 static void scale_row(struct table *table, const json_t *row)
@@ -175,7 +177,8 @@ static const struct work works[] = {
      "peer",
      bgp_row},
     {"converge", converge_bench,
-     "Event|>Prefixes|>NICs|>FIBs|>Groups|>Groups swapped us|>min - max|>FIBs written ms|>Entries",
+     "Event|>Prefixes|>NICs|>FIBs|>Groups|>Groups swapped us|>min - max|>Dead path us|>max|>FIBs "
+     "written ms|>Entries",
      converge_row},
     {"fabric", scale_bench,
      "Work|>VNets|>NICs|>Route tables|>Peers x prefixes|>ms|>min - max|>Groups swapped "
@@ -201,9 +204,12 @@ static bool any_wrong(const json_t *rows)
     bool found = false;
     json_array_foreach(rows, i, row)
     {
+        const char *name = json_string_value(json_object_get(row, "engine"));
+        if (!name)
+            name = json_string_value(json_object_get(row, "event"));
         if (whole(row, "wrong") > 0)
-            fprintf(stderr, "fingerpost bench: %s: %lld answers are wrong\n", text(row, "engine"),
-                    whole(row, "wrong"));
+            fprintf(stderr, "fingerpost bench: %s: %lld answers are wrong\n",
+                    name ? name : text(row, "work"), whole(row, "wrong"));
         found = found || whole(row, "wrong") > 0;
     }
     return found;
@@ -325,7 +331,9 @@ const struct cli_command cli_bench = {
         "  bgp      the route server beside other daemons, in network namespaces (as root): works\n"
         "           1to1, packed, to-30, 8-equal, best-dies, peer-death, real-table\n"
         "  converge the engine's own time from a detected failure of one of two next hops to the\n"
-        "           last next-hop group, and to the last FIB entry; no port is opened\n"
+        "           last next-hop group, to the last FIB entry, and to the last packet that a "
+        "worker\n"
+        "           at full rate sends to the dead one\n"
         "  fabric   the engine's own time to start a large fabric, to program one route in every "
         "FIB,\n"
         "           and to lose one of its eight BGP peers; memory\n\n"

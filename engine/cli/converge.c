@@ -1,6 +1,6 @@
 /*
  * One lab for each size, in which the same NVA dies and comes back, round after round, by one event
- * and by the other in turns.
+ * and by the others in turns.
  */
 #include "engine/cli/converge.h"
 
@@ -17,12 +17,13 @@
 #define VNETS        4u /* as many as there are NICs, at most; --vnets for another number */
 
 static const char *const event_names[CONVERGE_EVENTS] = {
-    [CONVERGE_BFD_DOWN] = "bfd-down",
-    [CONVERGE_SESSION_DOWN] = "session-down",
+    [CONVERGE_BFD_DOWN] = "bfd-down",     [CONVERGE_SESSION_DOWN] = "session-down",
+    [CONVERGE_PORT_DOWN] = "port-down",   [CONVERGE_MEMBER_DOWN] = "member-down",
+    [CONVERGE_PROBE_DOWN] = "probe-down",
 };
 
 struct measured {
-    double swap_us[ROUNDS], fib_us[ROUNDS];
+    double swap_us[ROUNDS], fib_us[ROUNDS], dead_path_ms[ROUNDS];
     unsigned n, entries;
     size_t wrong;
 };
@@ -48,8 +49,7 @@ static json_t *row_of(const struct converge_size *size, const char *event,
     json_object_set_new(row, "nics", json_integer((json_int_t)size->nics));
     set_times(row, "engine_us", measured->swap_us, measured->n);
     set_times(row, "fib_us", measured->fib_us, measured->n);
-    /* No packet and no port is in this. */
-    json_object_set_new(row, "dead_path_ms", json_null());
+    set_times(row, "dead_path_ms", measured->dead_path_ms, measured->n);
     json_object_set_new(row, "vnets", json_integer((json_int_t)size->vnets));
     json_object_set_new(row, "fibs", json_integer((json_int_t)programmed->fibs));
     json_object_set_new(row, "groups", json_integer((json_int_t)programmed->groups));
@@ -62,6 +62,7 @@ static json_t *row_of(const struct converge_size *size, const char *event,
 static void note(struct measured *measured, const struct converge_sample *sample)
 {
     measured->swap_us[measured->n] = sample->swap_us;
+    measured->dead_path_ms[measured->n] = sample->dead_path_ms;
     measured->fib_us[measured->n++] = sample->fib_us;
     measured->entries = sample->entries;
     measured->wrong += sample->wrong;
@@ -92,7 +93,9 @@ static int measure_size(const struct converge_size *size, const struct bench_opt
     if (!lab)
         return -ENOMEM;
     converge_lab_size(lab, &programmed);
-    int status = measure_rounds(lab, options->quick ? ROUNDS_QUICK : ROUNDS, measured, error);
+    int status = converge_lab_forward(lab, error);
+    if (status == 0)
+        status = measure_rounds(lab, options->quick ? ROUNDS_QUICK : ROUNDS, measured, error);
     for (unsigned i = 0; i < CONVERGE_EVENTS && status == 0; i++)
         json_array_append_new(rows, row_of(size, event_names[i], &programmed, &measured[i]));
     converge_lab_close(lab);
@@ -133,8 +136,10 @@ int converge_bench(const struct bench_options *options, json_t *rows, struct ben
     unsigned n_nics = sizes_of(options->nics, usual_nics, nics);
     int status = 0;
     for (unsigned i = 0; i < n_prefixes * n_nics && status == 0; i++) {
-        struct converge_size size = {
-            .prefixes = prefixes[i / n_nics], .nics = nics[i % n_nics], .nvas = CONVERGE_NVAS};
+        struct converge_size size = {.prefixes = prefixes[i / n_nics],
+                                     .nics = nics[i % n_nics],
+                                     .nvas = CONVERGE_NVAS,
+                                     .ports = true};
         size.vnets = options->vnets ? options->vnets : size.nics < VNETS ? size.nics : VNETS;
         if (options->quick && takes_long(&size, options))
             continue;

@@ -3,9 +3,10 @@
  * no packet can take it any more.
  *
  * Two NVAs announce the same prefixes to a route server, so every FIB leads to both; then one of
- * them dies, and what is timed is the engine's own code, without ports and without a network:
+ * them dies, and what is timed is the engine's own code, without a network; and a worker forwards to both meanwhile:
  *
  *   detected ──> last next-hop group swapped (engine_us) ──> last FIB entry written (fib_us)
+ *      └──────────> last frame to the dead one (dead_path_ms)
  *
  * It stands here and not in bench/, as it drives the controller, which bench/ may not know.
  */

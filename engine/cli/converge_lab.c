@@ -18,90 +18,9 @@
 
 #include "bench/clock.h"
 #include "engine/cli/converge_fabric.h"
-#include "engine/cli/converge_probe.h"
 #include "engine/fabric/load.h"
 #include "engine/fabric/route_server.h"
 #include "lpm/rcu.h"
-
-/* --- Failure ---------------------------------------------------------------------------------- */
-
-/* Returns when the turn began in which the last instance noticed. What goes to the other NVA in
- * that turn is engine's work too, and stays in. */
-static uint64_t fall_silent(struct converge_lab *lab)
-{
-    uint64_t begin_ns = 0;
-    while (lab->swapped_ns == 0) {
-        converge_jump(lab);
-        converge_bfd_from_nvas(lab);
-        begin_ns = bench_cpu_ns();
-        converge_bfd_to_nvas(lab);
-    }
-    return begin_ns;
-}
-
-static uint64_t close_connections(struct converge_lab *lab)
-{
-    uint64_t begin_ns = bench_cpu_ns();
-    for (size_t i = 0; i < lab->link_count; i++)
-        if (converge_is_first(lab->links[i].peer))
-            speaker_closed(lab->links[i].peer->speaker, lab->links[i].peer->peer, BGP_OUTGOING,
-                           "closed by the peer", converge_now_ms(lab));
-    return begin_ns;
-}
-
-/* From the groups on: closes what BFD declared dead, then slices and flushes until the speakers
- * have nothing more that is due. */
-static int finish(struct converge_lab *lab, struct converge_sample *sample)
-{
-    int busy = 1;
-    controller_bfd_settle(lab->controller, converge_now_ms(lab));
-    while (busy > 0)
-        busy = converge_engine_turn(lab, &sample->entries);
-    return busy;
-}
-
-/* What the peer's host was told while it was dead is lost; its own end finds that out now. */
-static int come_back(struct converge_lab *lab, struct bench_error *error)
-{
-    for (size_t i = 0; i < lab->link_count; i++) {
-        struct converge_link *link = &lab->links[i];
-        if (!converge_is_first(link->peer))
-            continue;
-        link->open = link->closing = false;
-        speaker_closed(link->nva->speaker, link->nva_peer, BGP_INCOMING, "reset",
-                       converge_now_ms(lab));
-    }
-    lab->dead = false;
-    unsigned entries = 0;
-    return converge_settle(lab, &entries, error);
-}
-
-int converge_lab_fail(struct converge_lab *lab, enum converge_event event,
-                      struct converge_sample *sample, struct bench_error *error)
-{
-    struct converge_probe probe = {lab->forwarding, lab->fabric,
-                                   controller_program(lab->controller), lab->prefixes};
-    *sample = (struct converge_sample){.wrong = converge_probe_shared(&probe)};
-    lab->dead = true;
-    lab->swapped_ns = 0;
-    uint64_t begin_ns = event == CONVERGE_BFD_DOWN ? fall_silent(lab) : close_connections(lab);
-    uint64_t first_ns = bench_cpu_ns() - begin_ns;
-    if (lab->swapped_ns == 0) {
-        snprintf(error->text, sizeof(error->text), "the dead NVA is still in the groups");
-        return -EPROTO;
-    }
-    sample->swap_us = (double)(lab->swapped_ns - begin_ns) / 1e3;
-    sample->wrong += converge_probe_moved(&probe);
-    begin_ns = bench_cpu_ns();
-    int status = finish(lab, sample);
-    sample->fib_us = (double)(first_ns + bench_cpu_ns() - begin_ns) / 1e3;
-    sample->wrong += converge_probe_moved(&probe);
-    if (status == 0)
-        return come_back(lab, error);
-    snprintf(error->text, sizeof(error->text), "the failure cannot be programmed: %s",
-             strerror(-status));
-    return status;
-}
 
 /* --- One route -------------------------------------------------------------------------------- */
 
@@ -109,7 +28,7 @@ int converge_lab_change(struct converge_lab *lab, bool announce, struct converge
                         struct bench_error *error)
 {
     struct speaker *nva = lab->nvas[0].speaker;
-    struct lpm_prefix prefix = converge_prefix(lab->nva_count / 2 * lab->prefixes);
+    struct lpm_prefix prefix = converge_prefix(lab->nva_count / 2 * lab->size.prefixes);
     uint64_t begin_ns = lab->engine_ns;
     *sample = (struct converge_sample){0};
     int status =
@@ -215,7 +134,8 @@ static int open_parts(struct converge_lab *lab, const struct converge_size *size
     converge_lab_shell(&shell);
     uint64_t begin_ns = bench_cpu_ns();
     if (lab->forwarding && lab->nva_bfd)
-        lab->controller = controller_create(lab->fabric, lab->forwarding, false, &shell, error);
+        lab->controller =
+            controller_create(lab->fabric, lab->forwarding, size->ports, &shell, error);
     lab->engine_ns += bench_cpu_ns() - begin_ns;
     int status = lab->controller ? 0 : -ENOMEM;
     for (unsigned i = 0; i < lab->nva_count && !status; i++)
@@ -231,7 +151,7 @@ struct converge_lab *converge_lab_open(const struct converge_size *size, struct 
         snprintf(error->text, sizeof(error->text), "%s", why);
         return NULL;
     }
-    lab->prefixes = size->prefixes;
+    lab->size = *size;
     lab->nva_count = size->nvas;
     lab->now_us = 1000000u;
     lpm_rcu_register_thread();
@@ -258,6 +178,7 @@ void converge_lab_close(struct converge_lab *lab)
 {
     if (!lab)
         return;
+    bench_worker_stop(lab->worker);
     controller_destroy(lab->controller);
     for (unsigned i = 0; i < lab->nva_count; i++)
         speaker_destroy(lab->nvas[i].speaker);

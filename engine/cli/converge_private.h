@@ -5,6 +5,7 @@
 #ifndef ENGINE_CLI_CONVERGE_PRIVATE_H
 #define ENGINE_CLI_CONVERGE_PRIVATE_H
 
+#include "bench/worker.h"
 #include "engine/cli/converge_lab.h"
 
 #define CONVERGE_CHUNK_BYTES 65536u
@@ -32,12 +33,15 @@ struct converge_lab {
     struct bfd_table *nva_bfd;
     struct converge_link *links;
     size_t link_count;
-    size_t prefixes;
+    struct converge_size size;
+    struct bench_worker *worker; /* NULL: nothing is forwarded */
     uint64_t now_us;
     bool dead; /* the first NVA: nothing comes from it or gets to it */
+    bool mute; /* the first backend: it answers no probe */
     bool flush_wanted;
     uint64_t engine_ns;     /* spent by the engine */
     uint64_t programmed_ns; /* the same, when the last flush that changed something was done */
+    uint64_t struck_ns;     /* the failure was detected: of time that passes, unlike the others */
     uint64_t swapped_ns;    /* when its next hop had left every group; 0: not yet */
     uint8_t chunk[CONVERGE_CHUNK_BYTES];
 };
@@ -54,6 +58,10 @@ void converge_bfd_from_nvas(struct converge_lab *lab);
 /* The route servers' own work that is due: timers, slices of a large change, the flush. *entries
  * counts what the flush changed. Returns whether there was any, or -errno. */
 int converge_engine_turn(struct converge_lab *lab, unsigned *entries);
+/* Sends the probes that are due, and hears the answers. */
+void converge_ask_backends(struct converge_lab *lab);
+/* Everything that is due now, once. Returns as converge_engine_turn(). */
+int converge_turn(struct converge_lab *lab, unsigned *entries);
 /* To the next deadline. */
 void converge_jump(struct converge_lab *lab);
 /* Until every session is up and nothing more is under way. 0 or -errno with the error filled. */

@@ -8,7 +8,7 @@
 /* Odd: samples meet NICs and prefixes in ever other pairs. */
 #define STRIDE 7919u
 
-/* Where the samples went: to each NVA, and elsewhere. */
+/* Where the samples went: to each of both, and elsewhere. */
 struct tally {
     size_t to[CONVERGE_NVAS], elsewhere;
 };
@@ -30,23 +30,25 @@ static struct dp_packet packet_of(const struct converge_probe *probe, uint32_t n
     memcpy(packet.source, source->bytes, sizeof(packet.source));
     memcpy(packet.destination, prefix.bytes, sizeof(packet.destination));
     packet.destination[3] = 1;
+    if (probe->to_frontend)
+        memcpy(packet.destination, probe->fabric->load_balancers[0].frontend.bytes, 4);
     return packet;
 }
 
 static struct tally send_samples(const struct converge_probe *probe)
 {
     const struct dp_decide_options options = {.skip_source_check = false};
-    uint32_t senders = probe->fabric->nics_count - CONVERGE_NVAS;
     struct tally tally = {0};
     for (size_t i = 0; i < SAMPLES; i++) {
-        uint32_t nic = CONVERGE_NVAS + (uint32_t)(i * STRIDE % senders);
+        uint32_t nic = probe->first_sender + (uint32_t)(i * STRIDE % probe->senders);
         uint32_t sender = program_nic_id(probe->program, nic);
         struct dp_packet packet = packet_of(probe, nic, i);
         struct dp_verdict verdict;
         dp_decide(probe->forwarding, &sender, &packet, &verdict, 1, &options);
         uint32_t receiver = program_nic_of(probe->program, verdict.nic);
-        if (verdict.action == DP_FORWARD && receiver < CONVERGE_NVAS)
-            tally.to[receiver]++;
+        uint32_t which = receiver - probe->first_receiver; /* FABRIC_NONE is far above, too */
+        if (verdict.action == DP_FORWARD && which < CONVERGE_NVAS)
+            tally.to[which]++;
         else
             tally.elsewhere++;
     }

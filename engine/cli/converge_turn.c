@@ -63,6 +63,14 @@ static void on_bfd_changed(void *context, struct controller_peer *peer,
     note_swap(context);
 }
 
+static void on_backend_changed(void *context, uint32_t balancer, uint32_t nic, bool up)
+{
+    (void)balancer, (void)nic;
+    struct converge_lab *lab = context;
+    if (!up && lab->mute && lab->swapped_ns == 0)
+        lab->swapped_ns = bench_cpu_ns();
+}
+
 static void on_connect(void *context, struct controller_peer *peer)
 {
     (void)context;
@@ -99,6 +107,7 @@ void converge_lab_shell(struct controller_shell *shell)
     shell->close = on_close;
     shell->output_ready = on_output_ready;
     shell->bfd_changed = on_bfd_changed;
+    shell->backend_changed = on_backend_changed;
 }
 
 /* --- Links ------------------------------------------------------------------------------------ */
@@ -193,6 +202,21 @@ void converge_bfd_from_nvas(struct converge_lab *lab)
     }
 }
 
+/* --- Probes ----------------------------------------------------------------------------------- */
+
+void converge_ask_backends(struct converge_lab *lab)
+{
+    struct probes *probes = controller_probes(lab->controller);
+    uint64_t now = converge_now_ms(lab);
+    struct probe_order order;
+    if (!probes)
+        return;
+    probes_tick(probes, now);
+    while (probes_next(probes, now, &order))
+        if (!lab->mute || order.backend != 0)
+            probes_result(probes, order.target, order.sequence, true, now);
+}
+
 /* --- Time ------------------------------------------------------------------------------------- */
 
 static bool tick(struct converge_lab *lab, struct speaker *speaker)
@@ -227,12 +251,12 @@ int converge_engine_turn(struct converge_lab *lab, unsigned *entries)
     return busy;
 }
 
-/* Everything that is due now, once. Returns as converge_engine_turn(). */
-static int turn(struct converge_lab *lab, unsigned *entries)
+int converge_turn(struct converge_lab *lab, unsigned *entries)
 {
     bool busy = false;
     converge_bfd_from_nvas(lab);
     converge_bfd_to_nvas(lab);
+    converge_ask_backends(lab);
     busy |= controller_bfd_settle(lab->controller, converge_now_ms(lab)) > 0;
     for (size_t i = 0; i < lab->link_count; i++)
         busy |= link_turn(&lab->links[i]);
@@ -247,9 +271,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint64_t deadline_us(const struct speaker *speaker)
+static uint64_t us_of(uint64_t deadline)
 {
-    uint64_t deadline = speaker_deadline(speaker);
     return deadline > UINT64_MAX / 1000u ? UINT64_MAX : deadline * 1000u;
 }
 
@@ -259,9 +282,11 @@ void converge_jump(struct converge_lab *lab)
     uint64_t next = sooner(bfd_table_deadline(controller_bfd(lab->controller)),
                            bfd_table_deadline(lab->nva_bfd));
     for (size_t i = 0; i < controller_speaker_count(lab->controller); i++)
-        next = sooner(next, deadline_us(controller_speaker(lab->controller, i)));
+        next = sooner(next, us_of(speaker_deadline(controller_speaker(lab->controller, i))));
     for (unsigned i = 0; i < lab->nva_count; i++)
-        next = sooner(next, deadline_us(lab->nvas[i].speaker));
+        next = sooner(next, us_of(speaker_deadline(lab->nvas[i].speaker)));
+    if (controller_probes(lab->controller))
+        next = sooner(next, us_of(probes_deadline(controller_probes(lab->controller))));
     lab->now_us = next > lab->now_us && next != UINT64_MAX ? next : lab->now_us + 1000u;
 }
 
@@ -279,7 +304,7 @@ int converge_settle(struct converge_lab *lab, unsigned *entries, struct bench_er
 {
     uint64_t limit_us = lab->now_us + SETTLE_MS * UINT64_C(1000);
     int busy;
-    while ((busy = turn(lab, entries)) >= 0 && (busy || !all_up(lab))) {
+    while ((busy = converge_turn(lab, entries)) >= 0 && (busy || !all_up(lab))) {
         if (lab->now_us > limit_us) {
             busy = -ETIMEDOUT;
             break;
