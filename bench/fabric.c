@@ -63,18 +63,23 @@ static int set_nic(struct bench_fabric *fabric, uint32_t nic, const struct lpm_f
     return dp_nic_set(fabric->forwarding, nic, &config);
 }
 
-/* The other host's end is of RFC 5737. Nobody is there to say its MAC, and none is needed. */
+/* The other host's end is of RFC 5737. Nobody is there to say its MAC, so it is said here. */
 static int set_underlay(struct bench_fabric *fabric, uint16_t port, const struct lpm_address *local,
                         struct dp_attachment *attachment)
 {
+    static const uint8_t remote_mac[6] = {0x02, 3, 0, 0, 0, 7};
     struct lpm_address remote = {.family = LPM_IPV4, .bytes = {192, 0, 2, 7}};
     const struct dp_underlay_config config = {.address = *local, .peers = &remote, .peer_count = 1};
+    uint8_t own_mac[6];
 
     attachment->kind = DP_ATTACHMENT_VXLAN;
     attachment->port = port;
     attachment->vni = VNI;
     attachment->remote = remote;
-    return dp_underlay_set(fabric->forwarding, port, &config);
+    dp_loop_underlay_mac(local, own_mac);
+    const int result = dp_underlay_set(fabric->forwarding, port, &config);
+    return result == 0 ? dp_loop_link(fabric->forwarding, port, own_mac, &remote, remote_mac)
+                       : result;
 }
 
 static int set_receivers(struct bench_fabric *fabric, bool vxlan, enum lpm_family family)

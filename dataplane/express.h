@@ -1,6 +1,6 @@
 /*
- * The express way: for frames about which nothing stands out, and whose way ends at one NIC of a
- * port here. They are read once, looked up, rewritten in place and sent, without the records that
+ * The express way: for frames about which nothing stands out, and whose way ends at one NIC, of a
+ * port here or in a VXLAN tunnel over IPv4. They are read once, looked up, rewritten in place and sent, without the records that
  * the long way (classify, parse, decide, finish) makes of a frame to treat every case.
  *
  *     received ──> admit ──> look up ──> forward ──> transmit buffers

@@ -10,6 +10,7 @@
 
 #include "dataplane/hash.h"
 #include "dataplane/plain.h"
+#include "dataplane/tunnel.h"
 #include "dataplane/watch.h"
 
 #define IPV4_BYTES 20u
@@ -47,26 +48,41 @@ static inline void find_groups(const struct dp_forwarding *forwarding,
     }
 }
 
-/* false: VXLAN in transit, whose flow is inside, for the long way to find. */
-static inline bool hash_of(const struct dp_path *path, const struct dp_nic *sender,
-                           const uint8_t *ip, uint8_t family, uint32_t *hash)
+/* Ports of the packet's flow; 0 where it has none. */
+static inline void read_ports(const uint8_t *ip, uint8_t family, uint16_t ports[2])
 {
-    const unsigned fields = path->forwarding->config.hash_fields;
+    const bool four = family == LPM_IPV4;
+    const unsigned header = four ? IPV4_BYTES : IPV6_BYTES;
+    const bool has =
+        dp_protocol_has_ports(four ? ip[9] : ip[6]) && total_length(ip, family) >= header + 4;
+
+    ports[0] = has ? dp_load2(ip + header) : 0;
+    ports[1] = has ? dp_load2(ip + header + 2) : 0;
+}
+
+static inline uint32_t hash_of(const uint8_t *ip, uint8_t family, const uint16_t ports[2],
+                               unsigned fields, uint32_t salt)
+{
     const bool four = family == LPM_IPV4;
     const uint8_t *source = ip + (four ? 12 : 8), *destination = ip + (four ? 16 : 24);
-    const unsigned header = four ? IPV4_BYTES : IPV6_BYTES;
-    const uint8_t protocol = four ? ip[9] : ip[6];
     const uint32_t label = four ? 0 : dp_load4(ip) & 0xfffff;
-    uint16_t ports[2] = {0, 0};
 
-    if (dp_protocol_has_ports(protocol) && total_length(ip, family) >= header + 4) {
-        ports[0] = dp_load2(ip + header);
-        ports[1] = dp_load2(ip + header + 2);
-    }
-    if ((protocol == DP_PROTOCOL_UDP) & (ports[1] == DP_VXLAN_PORT) && (fields & DP_HASH_INNER))
+    return dp_flow_hash_fields(family, source, destination, ports[0], ports[1],
+                               four ? ip[9] : ip[6], label, fields, salt);
+}
+
+/* Of the choice of a member. false: VXLAN in transit, whose flow is inside, for the long way to find. */
+static inline bool hash_choice(const struct dp_path *path, const struct dp_nic *sender,
+                               const uint8_t *ip, uint8_t family, uint32_t *hash)
+{
+    const unsigned fields = path->forwarding->config.hash_fields;
+    uint16_t ports[2];
+
+    read_ports(ip, family, ports);
+    if ((ports[1] == DP_VXLAN_PORT) & ((family == LPM_IPV4 ? ip[9] : ip[6]) == DP_PROTOCOL_UDP) &&
+        (fields & DP_HASH_INNER))
         return false;
-    *hash = dp_flow_hash_fields(family, source, destination, ports[0], ports[1], protocol, label,
-                                fields & ~DP_HASH_INNER, sender->hash_salt);
+    *hash = hash_of(ip, family, ports, fields & ~DP_HASH_INNER, sender->hash_salt);
     return true;
 }
 
@@ -78,7 +94,7 @@ static inline void find_buckets(const struct dp_path *path, const struct dp_expr
         const struct dp_group *group = finds->groups[i];
         uint32_t hash = 0;
         if (group && group->bucket_mask > 0) {
-            if (!hash_of(path, lane->senders[i], lane->ips[i], family, &hash)) {
+            if (!hash_choice(path, lane->senders[i], lane->ips[i], family, &hash)) {
                 finds->groups[i] = NULL;
                 continue;
             }
@@ -189,16 +205,60 @@ struct door {
     struct dp_tx *tx;
     uint16_t port;
     uint16_t mtu; /* 0: shut */
+    uint16_t tunnel_mtu;
+    bool has_tunnel; /* tunnel is made */
+    struct dp_tunnel tunnel;
 };
 
-static void open_door(const struct dp_path *path, struct door *door, uint16_t port)
+static inline void open_door(const struct dp_path *path, struct door *door, uint16_t port)
 {
-    *door = (struct door){.port = port};
+    door->port = port;
+    door->mtu = door->tunnel_mtu = 0;
+    door->has_tunnel = false;
     if (port >= path->tx_count)
         return;
     door->tx = &path->txs[port];
-    if (atomic_load_explicit(&door->tx->port->link_up, memory_order_relaxed))
-        door->mtu = door->tx->port->mtu;
+    if (!atomic_load_explicit(&door->tx->port->link_up, memory_order_relaxed))
+        return;
+    door->mtu = door->tx->port->mtu;
+    door->tunnel_mtu = dp_vxlan_mtu(door->mtu, LPM_IPV4);
+}
+
+/* false: no tunnel over IPv4 begins there. */
+static bool make_tunnel(const struct dp_path *path, struct door *door)
+{
+    const struct dp_underlay *underlay = dp_underlay_read(path->forwarding, door->port);
+
+    if (!underlay || underlay->address.family != LPM_IPV4)
+        return false;
+    dp_tunnel_begin(&door->tunnel, underlay);
+    door->has_tunnel = true;
+    return true;
+}
+
+/* Puts the tunnel's header in front of the IP packet's Ethernet header, which is still to be written.
+ * false: the long way knows why not, and nothing was changed. */
+static inline bool enter_tunnel(const struct dp_path *path, struct door *door,
+                                const struct dp_nic *receiver, struct rte_mbuf *mbuf,
+                                const uint8_t *ip, uint8_t family)
+{
+    struct dp_tunnel_frame frame = {
+        .class = family == LPM_IPV4 ? ip[1] : (uint8_t)(dp_load2(ip) >> 4),
+        .remote = dp_load4(receiver->neighbor->address.bytes),
+        .vni = receiver->vni,
+        .bytes = DP_ETHERNET_BYTES + total_length(ip, family),
+    };
+    uint16_t ports[2];
+
+    if ((!door->has_tunnel && !make_tunnel(path, door)) ||
+        !dp_underlay_mac(door->tunnel.underlay, receiver->neighbor, frame.mac) ||
+        mbuf->data_off < DP_TUNNEL_HEADER)
+        return false;
+    read_ports(ip, family, ports);
+    frame.flow = hash_of(ip, family, ports, 5, 0);
+    mbuf->data_off -= DP_TUNNEL_HEADER;
+    dp_tunnel_write(rte_pktmbuf_mtod(mbuf, uint8_t *), &door->tunnel, &frame);
+    return true;
 }
 
 /* Is the packet the receiver's, or one for it to forward? Only its first address is at hand. */
@@ -229,21 +289,27 @@ static inline __attribute__((always_inline)) bool send_one(struct dp_path *path,
     const struct dp_nic *receiver = exit->receiver, *sender = lane->senders[i];
     struct rte_mbuf *mbuf = lane->mbufs[i];
     uint8_t *ip = lane->ips[i];
-    const unsigned total = total_length(ip, family);
+    const unsigned total = total_length(ip, family), whole = rte_pktmbuf_pkt_len(mbuf);
+    unsigned length = DP_ETHERNET_BYTES + total; /* without the link's padding */
 
     if (!receiver)
         return false;
     if (receiver->port != door->port)
         open_door(path, door, receiver->port);
-    if ((total > receiver->plain_mtu) | (total > door->mtu) || !takes(receiver, ip, family))
+    if ((total > receiver->express_mtu) | (total > door->mtu) || !takes(receiver, ip, family))
         return false;
+    if (receiver->attachment == DP_ATTACHMENT_VXLAN) {
+        if (total > door->tunnel_mtu || !enter_tunnel(path, door, receiver, mbuf, ip, family))
+            return false;
+        length += DP_TUNNEL_HEADER;
+    }
     *dp_tx_slot(path, door->tx, mbuf) = (struct dp_note){.nic = sender->id,
                                                          .member = exit->member,
-                                                         .bytes = rte_pktmbuf_pkt_len(mbuf),
+                                                         .bytes = whole,
                                                          .kind = DP_NOTE_EXPRESS,
                                                          .self_loop = receiver == sender};
-    mbuf->data_len = (uint16_t)(DP_ETHERNET_BYTES + total); /* without the link's padding */
-    mbuf->pkt_len = DP_ETHERNET_BYTES + total;
+    mbuf->data_len = (uint16_t)length;
+    mbuf->pkt_len = length;
     rewrite(ip, receiver, family, decrement_ttl);
     return true;
 }

@@ -65,15 +65,16 @@ struct dp_nic {
     uint8_t mac[6], gateway_mac[6]; /* as they begin a frame towards the guest */
     uint16_t port;                  /* of the attachment, as vlan */
     uint16_t vlan;
-    uint16_t mtu; /* of the IP packet; never 0 */
-    uint16_t
-        plain_mtu; /* of untagged frames at a port here, which the express way sends; 0: none */
-    uint8_t attachment; /* enum dp_attachment_kind */
+    uint16_t mtu;         /* of the IP packet; never 0 */
+    uint16_t express_mtu; /* mtu, where the express way leads: see express.h; else 0 */
+    uint8_t attachment;   /* enum dp_attachment_kind */
     bool ip_forwarding;
     bool gateway;
     bool many_subnets4;
 
     uint8_t own6[16] __attribute__((aligned(DP_CACHE_LINE))); /* first of own6_all; ::: none */
+    const struct dp_neighbor *neighbor; /* DP_ATTACHMENT_VXLAN: the tunnel end point, else NULL */
+    uint32_t vni;                       /* in which other hosts have it; 0: none */
     uint16_t own4_count, own6_count;
     uint16_t subnet4_count, gateway6_count;
     uint8_t gateway_link_local[16]; /* fe80::/64 with the modified EUI-64 of gateway_mac */
@@ -81,8 +82,6 @@ struct dp_nic {
     const uint8_t (*own6_all)[16];
     const struct dp_subnet4 *subnet4_all;
     const uint8_t (*gateway6_all)[16];
-    uint32_t vni;                       /* in which other hosts have it; 0: none */
-    const struct dp_neighbor *neighbor; /* DP_ATTACHMENT_VXLAN: the tunnel end point, else NULL */
     const struct dp_neighbor *router; /* whose MAC frames to it go to, once it is known; or NULL */
     bool mac_known;                   /* until then mac is right */
     const struct lpm_prefix *subnets; /* both families, as configured */

@@ -9,6 +9,7 @@
 #include <rte_mempool.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/underlay.h"
 #include "dataplane/worker.h"
 
 #define FRAME_BYTES 2048u
@@ -78,6 +79,16 @@ void dp_loop_destroy(struct dp_loop *loop)
     free(loop->worker.rxs);
     free(loop->ports);
     free(loop);
+}
+
+int dp_loop_link(struct dp_forwarding *forwarding, uint16_t port, const uint8_t own[6],
+                 const struct lpm_address *remote, const uint8_t mac[6])
+{
+    const int result = dp_underlay_set_mac(forwarding, port, own);
+
+    if (result < 0)
+        return result;
+    return dp_neighbor_heard(forwarding, port, remote, mac) ? 0 : -ENOENT;
 }
 
 unsigned dp_loop_round(struct dp_loop *loop)

@@ -22,6 +22,11 @@ void dp_loop_underlay_mac(const struct lpm_address *address, uint8_t mac[6]);
 /* The devices stay the caller's. NULL is allowed. */
 void dp_loop_destroy(struct dp_loop *loop);
 
+/* What an underlay port's device and a tunnel's other end would say: their MACs. -ENOENT: remote is the
+ * end of no tunnel there. */
+int dp_loop_link(struct dp_forwarding *forwarding, uint16_t port, const uint8_t own[6],
+                 const struct lpm_address *remote, const uint8_t mac[6]);
+
 /* Polls every device once and sends what it forwards. The calling thread is an RCU reader and is
  * quiescent on return. Returns how many frames were received. */
 unsigned dp_loop_round(struct dp_loop *loop);

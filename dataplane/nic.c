@@ -218,6 +218,21 @@ static void fill_link_local(struct dp_nic *nic)
     memcpy(nic->gateway_link_local, address, 16);
 }
 
+/* Does the express way send frames to it? Untagged ones at a port here, to a MAC that need not be
+ * learned; and into tunnels over IPv4: one over IPv6 asks for a checksum of all that is in it. */
+static bool is_express(const struct dp_nic_config *config)
+{
+    switch (config->attachment.kind) {
+    case DP_ATTACHMENT_PORT:
+    case DP_ATTACHMENT_MAC:
+        return config->next_hop.family == 0;
+    case DP_ATTACHMENT_VXLAN:
+        return config->attachment.remote.family == LPM_IPV4;
+    default:
+        return false;
+    }
+}
+
 static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_config *config)
 {
     nic->id = id;
@@ -238,11 +253,8 @@ static void fill_scalars(struct dp_nic *nic, uint32_t id, const struct dp_nic_co
     memcpy(nic->mac, config->mac, 6);
     memcpy(nic->gateway_mac, config->gateway_mac, 6);
     nic->mac_known = config->mac_known;
-    /* Whose MAC is learned, the express way does not know it. */
-    if ((config->attachment.kind == DP_ATTACHMENT_PORT ||
-         config->attachment.kind == DP_ATTACHMENT_MAC) &&
-        config->next_hop.family == 0)
-        nic->plain_mtu = nic->mtu;
+    if (is_express(config))
+        nic->express_mtu = nic->mtu;
     nic->many_subnets4 = nic->subnet4_count > 1;
     fill_link_local(nic);
 }

@@ -77,21 +77,6 @@ bool dp_neighbor_tick(struct dp_neighbor *neighbor)
     return silent >= RENEW_TICKS || !atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
 }
 
-bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t mac[6])
-{
-    const uint64_t word = atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
-
-    for (unsigned i = 0; i < 6; i++)
-        mac[i] = (uint8_t)(word >> (8 * i));
-    return word != 0;
-}
-
-bool dp_underlay_mac(const struct dp_underlay *underlay, const struct dp_neighbor *neighbor,
-                     uint8_t mac[6])
-{
-    return dp_neighbor_mac(underlay->router ? underlay->router : neighbor, mac);
-}
-
 /* --- Peers ------------------------------------------------------------------------------------ */
 
 bool dp_underlay_has_peer(const struct dp_underlay *underlay, const struct lpm_address *address)

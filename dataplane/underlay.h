@@ -63,11 +63,21 @@ int dp_underlay_set_mac(struct dp_forwarding *forwarding, uint16_t port, const u
 bool dp_underlay_has_peer(const struct dp_underlay *underlay, const struct lpm_address *address);
 
 /* The MAC that a neighbour has told; false: none. */
-bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t mac[6]);
+static inline bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t mac[6])
+{
+    const uint64_t word = atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
+
+    for (unsigned i = 0; i < 6; i++)
+        mac[i] = (uint8_t)(word >> (8 * i));
+    return word != 0;
+}
 
 /* The MAC that leads to the tunnel end point; false: nobody has told it. */
-bool dp_underlay_mac(const struct dp_underlay *underlay, const struct dp_neighbor *neighbor,
-                     uint8_t mac[6]);
+static inline bool dp_underlay_mac(const struct dp_underlay *underlay,
+                                   const struct dp_neighbor *neighbor, uint8_t mac[6])
+{
+    return dp_neighbor_mac(underlay->router ? underlay->router : neighbor, mac);
+}
 
 /* Without a device there are MACs all the same, made of addresses: a replay shows them. */
 void dp_underlay_invent_mac(const struct lpm_address *address, uint8_t mac[6]);

@@ -18,16 +18,11 @@
 #include "dataplane/hash.h"
 #include "dataplane/plain.h"
 #include "dataplane/stages.h"
+#include "dataplane/tunnel.h"
 
-#define IPV4_BYTES   20u
-#define IPV6_BYTES   40u
-#define UDP_BYTES    8u
-#define VXLAN_BYTES  8u
-#define TUNNEL_TTL   64
-#define FLAG_VNI     0x08 /* the only one that means anything; others are ignored (section 5) */
-#define ECN_MASK     0x3
-#define ECN_MARKED   0x3
-#define SOURCE_PORTS 49152u /* and above: the dynamic ports (section 5) */
+#define IPV6_BYTES 40u
+#define ECN_MASK   0x3
+#define ECN_MARKED 0x3
 
 /* --- Into the tunnel -------------------------------------------------------------------------- */
 
@@ -46,24 +41,6 @@ static uint8_t traffic_class(const uint8_t *frame)
     }
 }
 
-static void write_ipv4(uint8_t *ip, const struct dp_underlay *underlay,
-                       const struct lpm_address *remote, uint8_t class, uint32_t udp_bytes)
-{
-    uint16_t checksum;
-
-    memset(ip, 0, IPV4_BYTES);
-    ip[0] = 0x45;
-    ip[1] = class;
-    dp_store2(ip + 2, IPV4_BYTES + udp_bytes);
-    ip[6] = 0x40; /* DF, hence no identification (RFC 6864) */
-    ip[8] = TUNNEL_TTL;
-    ip[9] = DP_PROTOCOL_UDP;
-    memcpy(ip + 12, underlay->address.bytes, 4);
-    memcpy(ip + 16, remote->bytes, 4);
-    checksum = dp_checksum(ip, IPV4_BYTES);
-    memcpy(ip + 10, &checksum, sizeof(checksum));
-}
-
 static void write_ipv6(uint8_t *ip, const struct dp_underlay *underlay,
                        const struct lpm_address *remote, uint8_t class, uint32_t udp_bytes)
 {
@@ -72,21 +49,21 @@ static void write_ipv6(uint8_t *ip, const struct dp_underlay *underlay,
     ip[1] = (uint8_t)(class << 4);
     dp_store2(ip + 4, udp_bytes);
     ip[6] = DP_PROTOCOL_UDP;
-    ip[7] = TUNNEL_TTL;
+    ip[7] = DP_TUNNEL_TTL;
     memcpy(ip + 8, underlay->address.bytes, 16);
     memcpy(ip + 24, remote->bytes, 16);
 }
 
 static void write_vxlan(uint8_t *udp, uint32_t vni, uint32_t flow, uint32_t udp_bytes)
 {
-    uint8_t *vxlan = udp + UDP_BYTES;
+    uint8_t *vxlan = udp + DP_TUNNEL_UDP_BYTES;
 
-    dp_store2(udp, SOURCE_PORTS | ((flow ^ flow >> 16) & ~SOURCE_PORTS & UINT16_MAX));
+    dp_store2(udp, dp_vxlan_source_port(flow));
     dp_store2(udp + 2, DP_VXLAN_PORT);
     dp_store2(udp + 4, udp_bytes);
     dp_store2(udp + 6, 0);
-    memset(vxlan, 0, VXLAN_BYTES);
-    vxlan[0] = FLAG_VNI;
+    memset(vxlan, 0, DP_VXLAN_BYTES);
+    vxlan[0] = DP_VXLAN_FLAG_VNI;
     vxlan[4] = (uint8_t)(vni >> 16);
     dp_store2(vxlan + 5, vni);
 }
@@ -117,42 +94,70 @@ static bool next_hop_mac(const struct dp_underlay *underlay, const struct dp_nei
     return !underlay->has_mac;
 }
 
+/* A frame on its way into a tunnel. */
+struct entry {
+    const struct dp_underlay *underlay;
+    const struct dp_nic *nic;
+    uint8_t mac[6], class;
+    uint32_t flow, whole;
+};
+
+static void write_outer4(uint8_t *header, const struct entry *entry)
+{
+    struct dp_tunnel_frame frame = {.class = entry->class,
+                                    .remote = dp_load4(entry->nic->neighbor->address.bytes),
+                                    .vni = entry->nic->vni,
+                                    .flow = entry->flow,
+                                    .bytes = entry->whole};
+    struct dp_tunnel tunnel;
+
+    memcpy(frame.mac, entry->mac, sizeof(frame.mac));
+    dp_tunnel_begin(&tunnel, entry->underlay);
+    dp_tunnel_write(header, &tunnel, &frame);
+}
+
+/* cut: nobody knows all its bytes, so that it gets no checksum (RFC 6935). */
+static void write_outer6(struct rte_mbuf *mbuf, const struct entry *entry, bool cut)
+{
+    const uint32_t udp_bytes = DP_TUNNEL_UDP_BYTES + DP_VXLAN_BYTES + entry->whole;
+    uint8_t *header = rte_pktmbuf_mtod(mbuf, uint8_t *), *ip = header + DP_ETHERNET_BYTES;
+
+    memcpy(header, entry->mac, 6);
+    memcpy(header + 6, entry->underlay->self->gateway_mac, 6);
+    dp_store2(header + 12, DP_ETHERTYPE_IPV6);
+    write_vxlan(ip + IPV6_BYTES, entry->nic->vni, entry->flow, udp_bytes);
+    write_ipv6(ip, entry->underlay, &entry->nic->neighbor->address, entry->class, udp_bytes);
+    if (!cut)
+        dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+}
+
 bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
                    uint32_t flow, enum dp_reason *reason)
 {
-    const struct dp_underlay *underlay = dp_underlay_read(path->forwarding, nic->port);
-    const struct lpm_address *remote = &nic->neighbor->address;
-    const bool six = remote->family == LPM_IPV6;
-    const uint32_t ip_bytes = six ? IPV6_BYTES : IPV4_BYTES;
-    const uint32_t whole = whole_length(path, mbuf);
-    const bool cut = whole > rte_pktmbuf_pkt_len(mbuf);
-    const uint32_t udp_bytes = UDP_BYTES + VXLAN_BYTES + whole;
-    const uint8_t class = traffic_class(rte_pktmbuf_mtod(mbuf, const uint8_t *));
-    uint8_t mac[6], *header, *ip;
+    const bool six = nic->neighbor->address.family == LPM_IPV6;
+    struct entry entry = {.underlay = dp_underlay_read(path->forwarding, nic->port),
+                          .nic = nic,
+                          .class = traffic_class(rte_pktmbuf_mtod(mbuf, const uint8_t *)),
+                          .flow = flow,
+                          .whole = whole_length(path, mbuf)};
+    const bool cut = entry.whole > rte_pktmbuf_pkt_len(mbuf);
+    uint8_t *header;
 
     *reason = DP_REASON_PORT_DOWN;
-    if (!underlay || underlay->address.family != remote->family)
+    if (!entry.underlay || entry.underlay->address.family != nic->neighbor->address.family)
         return false;
     *reason = DP_REASON_NEXT_HOP_UNREACHABLE;
-    if (!next_hop_mac(underlay, nic->neighbor, mac))
+    if (!next_hop_mac(entry.underlay, nic->neighbor, entry.mac))
         return false;
     *reason = DP_REASON_NO_BUFFER;
     header = (uint8_t *)rte_pktmbuf_prepend(
-        mbuf, (uint16_t)(DP_ETHERNET_BYTES + ip_bytes + UDP_BYTES + VXLAN_BYTES));
+        mbuf, six ? DP_TUNNEL_HEADER + IPV6_BYTES - DP_TUNNEL_IPV4_BYTES : DP_TUNNEL_HEADER);
     if (!header)
         return false;
-    memcpy(header, mac, 6);
-    memcpy(header + 6, underlay->self->gateway_mac, 6);
-    dp_store2(header + 12, six ? DP_ETHERTYPE_IPV6 : DP_ETHERTYPE_IPV4);
-    ip = header + DP_ETHERNET_BYTES;
-    write_vxlan(ip + ip_bytes, nic->vni, flow, udp_bytes);
-    if (six) {
-        write_ipv6(ip, underlay, remote, class, udp_bytes);
-        if (!cut) /* else nobody knows it: none (RFC 6935) */
-            dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
-    } else {
-        write_ipv4(ip, underlay, remote, class, udp_bytes);
-    }
+    if (six)
+        write_outer6(mbuf, &entry, cut);
+    else
+        write_outer4(header, &entry);
     return true;
 }
 
@@ -172,10 +177,10 @@ static bool is_sound(const struct dp_burst *burst, const struct rte_mbuf *mbuf,
     const uint32_t bytes = outer->total_length - outer->header_length;
     const uint8_t *udp = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, at);
 
-    if (bytes < UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES ||
-        rte_pktmbuf_data_len(mbuf) < at + UDP_BYTES + VXLAN_BYTES + DP_ETHERNET_BYTES)
+    if (bytes < DP_TUNNEL_UDP_BYTES + DP_VXLAN_BYTES + DP_ETHERNET_BYTES ||
+        rte_pktmbuf_data_len(mbuf) < at + DP_TUNNEL_UDP_BYTES + DP_VXLAN_BYTES + DP_ETHERNET_BYTES)
         return false;
-    if (dp_load2(udp + 4) != bytes || !(udp[UDP_BYTES] & FLAG_VNI))
+    if (dp_load2(udp + 4) != bytes || !(udp[DP_TUNNEL_UDP_BYTES] & DP_VXLAN_FLAG_VNI))
         return false;
     return dp_load2(udp + 6) == 0 || burst->partial_checksums ||
            dp_udp_checksum_good(mbuf, DP_ETHERNET_BYTES, outer);
@@ -184,7 +189,8 @@ static bool is_sound(const struct dp_burst *burst, const struct rte_mbuf *mbuf,
 /* From here on the frame is the inner one. */
 static void uncover(struct dp_frame *frame, const struct dp_packet *outer)
 {
-    const uint32_t at = DP_ETHERNET_BYTES + outer->header_length + UDP_BYTES + VXLAN_BYTES;
+    const uint32_t at =
+        DP_ETHERNET_BYTES + outer->header_length + DP_TUNNEL_UDP_BYTES + DP_VXLAN_BYTES;
     const uint32_t bytes = DP_ETHERNET_BYTES + outer->total_length - at;
     const uint8_t *inner = (uint8_t *)rte_pktmbuf_adj(frame->mbuf, (uint16_t)at);
     const uint32_t padding = rte_pktmbuf_pkt_len(frame->mbuf) - bytes;
@@ -252,7 +258,7 @@ enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst
         return drop(burst, i, DP_REASON_VXLAN_BAD);
     class = outer->family == LPM_IPV4 ? ip[1] : (uint8_t)(ip[1] >> 4);
     frame->congested = (class & ECN_MASK) == ECN_MARKED;
-    vni = dp_load4(ip + outer->header_length + UDP_BYTES + 4) >> 8;
+    vni = dp_load4(ip + outer->header_length + DP_TUNNEL_UDP_BYTES + 4) >> 8;
     uncover(frame, outer);
     if (dp_ethertype_is_tag(frame->ethertype)) /* section 6.1 */
         return drop(burst, i, DP_REASON_VXLAN_BAD);

@@ -11,6 +11,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/underlay.h"
 #include "dataplane/worker.h"
 #include "tests/dataplane/lab.h"
 #include "tests/dataplane/random.h"
@@ -28,8 +29,46 @@ static struct rte_mempool *pool;
 static struct test_random chance;
 static struct frame frame, inner;
 static unsigned taken; /* by the express way */
+static double express_share;
 
-static void open_lab(bool keep_ttl)
+/* NVAs on another host: one tunnel over IPv4, one over IPv6. */
+static void attach_tunnels(struct lab_options *options)
+{
+    static const char *const remotes[] = {"192.0.2.7", "2001:db8::7"};
+
+    for (uint16_t i = 0; i < 2; i++) {
+        struct dp_attachment *attachment = &options->attachments[LAB_NVA1 + i];
+        *attachment = (struct dp_attachment){
+            .kind = DP_ATTACHMENT_VXLAN, .port = (uint16_t)(2 + i), .vni = 0xabcdef};
+        cr_assert_eq(lpm_address_parse(remotes[i], &attachment->remote), 0);
+    }
+}
+
+static void open_underlays(void)
+{
+    static const char *const own[] = {"192.0.2.1", "2001:db8::1"};
+    static const uint8_t mac[6] = {0x02, 0xbb, 0, 0, 0, 1};
+
+    for (uint16_t i = 0; i < 2; i++) {
+        struct dp_underlay_config config = {.peers = &lab.options.attachments[LAB_NVA1 + i].remote,
+                                            .peer_count = 1};
+        cr_assert_eq(lpm_address_parse(own[i], &config.address), 0);
+        cr_assert_eq(dp_underlay_set(lab.forwarding, 2 + i, &config), 0);
+        cr_assert_eq(dp_underlay_set_mac(lab.forwarding, 2 + i, mac), 0);
+    }
+}
+
+/* The other host says where it is: until then nothing can be sent to it. */
+static void hear_other_host(uint8_t last)
+{
+    const uint8_t mac[6] = {0x02, 0xaa, 1, 2, 3, last};
+
+    for (uint16_t i = 0; i < 2; i++)
+        cr_assert(dp_neighbor_heard(lab.forwarding, 2 + i,
+                                    &lab.options.attachments[LAB_NVA1 + i].remote, mac));
+}
+
+static void open_lab(bool keep_ttl, bool tunnels)
 {
     struct lab_options options = {.workers = WAYS, .mtu = 200, .keep_ttl = keep_ttl};
     const struct dp_eal_request request = {.pool_bytes = dp_pool_bytes(1024, 2048), .quiet = true};
@@ -39,7 +78,11 @@ static void open_lab(bool keep_ttl)
     options.attachments[LAB_PEER] = (struct dp_attachment){DP_ATTACHMENT_MAC, 1, 0};
     options.attachments[LAB_NVA1] = (struct dp_attachment){DP_ATTACHMENT_MAC, 2, 0};
     options.attachments[LAB_NVA2] = (struct dp_attachment){DP_ATTACHMENT_VLAN, 3, 102};
+    if (tunnels)
+        attach_tunnels(&options);
     lab_open(&lab, &options);
+    if (tunnels)
+        open_underlays();
     cr_assert_eq(dp_eal_start(&request, error), 0, "%s", error);
     pool = dp_pool_create(1023, 2048);
     cr_assert_not_null(pool);
@@ -267,14 +310,16 @@ static void express(struct dp_worker *worker, const struct dp_rx *rx, struct rte
         dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
 }
 
-static void compare_ways(void)
+/* Frames come by the first `from` ports. */
+static void compare_ways(unsigned from, unsigned bursts)
 {
     static const uint32_t nics[PORTS] = {LAB_VM, LAB_PEER, LAB_NVA1, LAB_NVA2};
     struct rte_mbuf *mbufs[WAYS][DP_BURST];
     unsigned all = 0;
 
-    for (unsigned burst = 0; burst < BURSTS; burst++) {
-        const unsigned port = test_random_below(&chance, PORTS);
+    taken = 0;
+    for (unsigned burst = 0; burst < bursts; burst++) {
+        const unsigned port = test_random_below(&chance, from);
         const struct dp_rx rx = {.port = &ports[port], .index = (uint16_t)port};
         const unsigned n = 1 + test_random_below(&chance, DP_BURST);
         for (unsigned i = 0; i < n; i++) {
@@ -288,20 +333,40 @@ static void compare_ways(void)
         all += n;
     }
     expect_equal_counters();
-    cr_assert_gt(taken, all / 8, "%u of %u took the express way", taken, all);
+    express_share = (double)taken / all;
     cr_assert_eq(rte_mempool_in_use_count(pool), 0);
+}
+
+static void expect_express(void)
+{
+    cr_assert_gt(express_share, 0.125, "%f took the express way", express_share);
 }
 
 Test(express, random_bursts_come_out_as_by_the_long_way)
 {
-    open_lab(false);
-    compare_ways();
+    open_lab(false, false);
+    compare_ways(PORTS, BURSTS);
+    expect_express();
 }
 
 Test(express, and_so_they_do_where_the_fabric_is_invisible)
 {
-    open_lab(true);
-    compare_ways();
+    open_lab(true, false);
+    compare_ways(PORTS, BURSTS);
+    expect_express();
+}
+
+Test(express, and_so_they_do_where_the_next_hops_are_on_another_host)
+{
+    open_lab(false, true);
+    compare_ways(2, BURSTS / 8);
+    const double before = express_share;
+    hear_other_host(7);
+    compare_ways(2, BURSTS / 2);
+    expect_express();
+    cr_assert_gt(express_share, before + 0.05, "%f and %f", before, express_share);
+    hear_other_host(8);
+    compare_ways(2, BURSTS / 8);
 }
 
 /* What waits in a ring has been counted nowhere yet: the worker at its other end does that, for all that
@@ -314,7 +379,7 @@ Test(express, frames_that_change_workers_are_received_where_their_way_ends)
     struct dp_counters counters;
     unsigned waiting;
 
-    open_lab(false);
+    open_lab(false, false);
     txs[EXPRESS][2].ring = rte_ring_create("express", 8, SOCKET_ID_ANY, 0);
     cr_assert_not_null(txs[EXPRESS][2].ring);
     for (unsigned i = 0; i < DP_BURST; i++) {
