@@ -21,17 +21,23 @@ struct dp_express_lane {
     unsigned n;
     uint8_t places[DP_BURST]; /* in the burst */
     struct rte_mbuf *mbufs[DP_BURST];
-    uint8_t *ips[DP_BURST]; /* their IP headers */
+    uint8_t *ips[DP_BURST];    /* their IP headers */
+    uint32_t totals[DP_BURST]; /* lengths of their IP packets */
     const struct dp_nic *senders[DP_BURST];
     const struct lpm_fib *fibs[DP_BURST];
     uint32_t leaves[DP_BURST];
 };
+struct dp_columns;
 struct dp_express {
+    const struct dp_columns *columns; /* NULL: frames are admitted one by one */
     unsigned n;
     struct rte_mbuf *mbufs[DP_BURST]; /* as they came */
-    uint64_t taken;                   /* a bit for each of them */
+    uint8_t *frames[DP_BURST];        /* their Ethernet headers */
+    uint64_t bytes;                   /* of all of them */
+    uint64_t left;                    /* a bit for each that is left to the long way */
     struct dp_express_lane four, six;
     uint32_t addresses4[DP_BURST];
+    uint8_t hops4[DP_BURST][4]; /* TTL, protocol and checksum of IPv4 as they leave */
     uint8_t addresses6[DP_BURST][16];
     unsigned rest_n;
     struct rte_mbuf *rest[DP_BURST];
@@ -43,5 +49,16 @@ void dp_express_admit(const struct dp_path *path, struct dp_express *express, ui
                       struct rte_mbuf **mbufs, unsigned n);
 void dp_express_look_up(struct dp_express *express);
 void dp_express_forward(struct dp_path *path, struct dp_express *express);
+
+/* What is known of a lane's frames when they are to be sent. */
+struct dp_exit {
+    const struct dp_nic *receiver; /* NULL: the long way */
+    uint32_t member;               /* its counter; 0: none was chosen */
+};
+/* Part of the last step: puts a lane's frames into transmit buffers, by their exits. */
+void dp_express_send4(struct dp_path *path, struct dp_express *express,
+                      const struct dp_exit exits[DP_BURST]);
+void dp_express_send6(struct dp_path *path, struct dp_express *express,
+                      const struct dp_exit exits[DP_BURST]);
 
 #endif

@@ -156,7 +156,8 @@ dp_group_take(const struct dp_group *group, uint32_t bucket, unsigned user, uint
         if (atomic_load_explicit(last, memory_order_relaxed) != tick)
             atomic_store_explicit(last, tick, memory_order_relaxed);
     }
-    return &group->members[dp_bucket_read(&group->buckets[bucket])];
+    /* One bucket is one member's: its line need not be asked for. */
+    return &group->members[group->bucket_mask ? dp_bucket_read(&group->buckets[bucket]) : 0];
 }
 
 /* --- Attachments ------------------------------------------------------------------------------ */

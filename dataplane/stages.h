@@ -46,13 +46,13 @@ enum dp_note_kind {
 };
 struct dp_note {
     uint32_t nic; /* that sent the packet */
-    uint32_t to;  /* NIC that it goes to, for who observes it; 0: none, or not observed */
-    /* Counters of the chosen member, and of the backend behind it: a frontend's count is the sum of its
-     * backends' shares. */
-    uint32_t member, backend;
     uint32_t bytes;
-    uint8_t kind; /* enum dp_note_kind */
+    uint32_t member; /* counter of the chosen one */
+    uint8_t kind;    /* enum dp_note_kind */
     bool self_loop;
+    uint32_t
+        backend; /* counter of the one behind a frontend, whose count is the sum of their shares */
+    uint32_t to; /* NIC that it goes to, for who observes it; 0: none, or not observed */
 };
 
 /* In the private area of the buffer, for a frame that changes workers. */

@@ -28,6 +28,8 @@
 #include <rte_lcore.h>
 #include <rte_ring.h>
 
+#include "dataplane/columns.h"
+
 #define IDLE_ROUNDS   4096u
 #define IDLE_SLEEP_NS 100000
 
@@ -43,14 +45,19 @@ static void begin_burst(struct dp_path *path, const struct dp_rx *rx)
     }
 }
 
+static inline void count_received(struct dp_rx *rx, unsigned n, uint64_t bytes)
+{
+    dp_counter_add(&rx->packets, n);
+    dp_counter_add(&rx->bytes, bytes);
+}
+
 static void count_burst(struct dp_rx *rx, struct rte_mbuf **mbufs, unsigned n)
 {
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < n; i++)
         bytes += rte_pktmbuf_pkt_len(mbufs[i]);
-    dp_counter_add(&rx->packets, n);
-    dp_counter_add(&rx->bytes, bytes);
+    count_received(rx, n, bytes);
 }
 
 void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte_mbuf **mbufs,
@@ -71,11 +78,12 @@ static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
     if (n == 0)
         return 0;
     begin_burst(&worker->path, rx);
-    count_burst(rx, mbufs, n);
     if (rx->port->partial_checksums || dp_underlay_read(worker->path.forwarding, rx->index)) {
+        count_burst(rx, mbufs, n);
         dp_worker_walk(worker, rx, mbufs, n);
     } else {
         dp_express_admit(&worker->path, express, rx->index, mbufs, n);
+        count_received(rx, n, express->bytes);
         dp_express_look_up(express);
         dp_express_forward(&worker->path, express);
         if (express->rest_n > 0)
@@ -194,6 +202,7 @@ void dp_worker_prepare(struct dp_worker *worker, struct dp_forwarding *forwardin
     path->pool = pool;
     path->limiter = &worker->echo;
     path->options.user = number + 1;
+    worker->express.columns = dp_columns_best();
     dp_limiter_init(&worker->echo, DP_ECHO_PER_SECOND, DP_ECHO_AT_ONCE);
     dp_limiter_init(&worker->errors, DP_ERRORS_PER_SECOND, DP_ERRORS_AT_ONCE);
     if (!forwarding->config.silent_drops)

@@ -10,6 +10,7 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include "dataplane/columns.h"
 #include "dataplane/eal.h"
 #include "dataplane/underlay.h"
 #include "dataplane/worker.h"
@@ -27,6 +28,7 @@ static struct dp_tx txs[WAYS][PORTS];
 static struct dp_worker workers[WAYS];
 static struct rte_mempool *pool;
 static struct test_random chance;
+static bool calm; /* frames have nothing that stands out */
 static struct frame frame, inner;
 static unsigned taken; /* by the express way */
 static double express_share;
@@ -143,7 +145,7 @@ static void draw_packet(const char *own4, const char *own6)
     const uint16_t payload =
         (uint16_t)test_random_below(&chance, test_random_one_in(&chance, 4) ? 300 : 100);
 
-    switch (test_random_below(&chance, 14)) {
+    switch (calm ? 3 : test_random_below(&chance, 14)) {
     case 0:
         frame_echo4(&frame, pick(from4, 5), pick(to4, 11), payload);
         break;
@@ -190,6 +192,9 @@ static void damage(void)
     if (test_random_one_in(&chance, 6))
         frame.bytes[ip + 8] = (uint8_t)test_random_below(&chance, 3);
     if (test_random_one_in(&chance, 6))
+        frame.bytes[ip + (test_random_one_in(&chance, 2) ? 12 : 16)] =
+            (uint8_t)test_random_next(&chance);
+    if (test_random_one_in(&chance, 6))
         frame.bytes[ip + 9] = (uint8_t)test_random_next(&chance);
     if (!test_random_one_in(&chance, 4))
         frame_seal4(&frame, ip);
@@ -206,9 +211,9 @@ static void draw_frame(uint32_t nic)
     uint8_t mac[6];
 
     draw_packet(machines[nic].four, machines[nic].six);
-    lab_mac(test_random_one_in(&chance, 10) ? LAB_VM : nic, mac);
+    lab_mac(!calm && test_random_one_in(&chance, 10) ? LAB_VM : nic, mac);
     memcpy(frame.bytes + 6, mac, 6);
-    if (test_random_one_in(&chance, 2))
+    if (!calm && test_random_one_in(&chance, 2))
         damage();
     if (frame.captured > 1500)
         frame.captured = frame.wire = 1500;
@@ -322,7 +327,10 @@ static void compare_ways(unsigned from, unsigned bursts)
         const unsigned port = test_random_below(&chance, from);
         const struct dp_rx rx = {.port = &ports[port], .index = (uint16_t)port};
         const unsigned n = 1 + test_random_below(&chance, DP_BURST);
+        workers[EXPRESS].express.columns =
+            test_random_one_in(&chance, 3) ? NULL : dp_columns_best();
         for (unsigned i = 0; i < n; i++) {
+            calm = i % 8 == 0 ? test_random_one_in(&chance, 2) : calm;
             draw_frame(nics[port]);
             mbufs[EXPRESS][i] = buffer_of_frame();
             mbufs[LONG][i] = buffer_of_frame();
@@ -368,6 +376,74 @@ Test(express, and_so_they_do_where_the_next_hops_are_on_another_host)
     hear_other_host(8);
     compare_ways(2, BURSTS / 8);
 }
+
+/* --- Eight at once ---------------------------------------------------------------------------- */
+
+static void expect_equal_lanes(const struct dp_express_lane *a, const struct dp_express_lane *b)
+{
+    cr_assert_eq(a->n, b->n, "seed %lu: %u and %u", (unsigned long)chance.seed, a->n, b->n);
+    for (unsigned i = 0; i < a->n; i++) {
+        cr_assert_eq(a->places[i], b->places[i], "seed %lu", (unsigned long)chance.seed);
+        cr_assert_eq(a->mbufs[i], b->mbufs[i]);
+        cr_assert_eq(a->ips[i], b->ips[i]);
+        cr_assert_eq(a->totals[i], b->totals[i]);
+        cr_assert_eq(a->senders[i], b->senders[i]);
+        cr_assert_eq(a->fibs[i], b->fibs[i]);
+    }
+}
+
+static void expect_equal_admission(const struct dp_express *a, const struct dp_express *b)
+{
+    expect_equal_lanes(&a->four, &b->four);
+    expect_equal_lanes(&a->six, &b->six);
+    cr_assert_arr_eq(a->addresses4, b->addresses4, a->four.n * sizeof(a->addresses4[0]));
+    cr_assert_arr_eq(a->addresses6, b->addresses6, a->six.n * sizeof(a->addresses6[0]));
+    cr_assert_arr_eq(a->hops4, b->hops4, a->four.n * sizeof(a->hops4[0]));
+    cr_assert_eq(a->left, b->left);
+    cr_assert_eq(a->bytes, b->bytes);
+}
+
+/* Half of the frames of a burst at most are drawn at random, so that whole eights are admitted, too. */
+static void compare_admissions(void)
+{
+    static const uint32_t nics[PORTS] = {LAB_VM, LAB_PEER, LAB_NVA1, LAB_NVA2};
+    static struct dp_express singly, eights;
+    struct rte_mbuf *mbufs[DP_BURST];
+    unsigned whole = 0;
+
+    eights.columns = dp_columns_best();
+    if (!eights.columns)
+        cr_skip_test("this processor has none");
+    for (unsigned burst = 0; burst < BURSTS; burst++) {
+        const uint16_t port = (uint16_t)test_random_below(&chance, 3);
+        const unsigned n = 1 + test_random_below(&chance, DP_BURST);
+        for (unsigned i = 0; i < n; i++) {
+            calm = i % 8 == 0 ? test_random_one_in(&chance, 2) : calm;
+            draw_frame(nics[port]);
+            mbufs[i] = buffer_of_frame();
+        }
+        dp_express_admit(&workers[EXPRESS].path, &singly, port, mbufs, n);
+        dp_express_admit(&workers[EXPRESS].path, &eights, port, mbufs, n);
+        expect_equal_admission(&singly, &eights);
+        whole += singly.four.n == n && n >= 8;
+        rte_pktmbuf_free_bulk(mbufs, n);
+    }
+    cr_assert_gt(whole, BURSTS / 32, "%u bursts had nothing that stands out", whole);
+}
+
+Test(express, eight_frames_at_once_are_admitted_as_one_by_one)
+{
+    open_lab(false, false);
+    compare_admissions();
+}
+
+Test(express, and_so_they_are_where_the_hop_does_not_count)
+{
+    open_lab(true, false);
+    compare_admissions();
+}
+
+/* --- Rings ------------------------------------------------------------------------------------ */
 
 /* What waits in a ring has been counted nowhere yet: the worker at its other end does that, for all that
  * happens to a frame there. */
