@@ -16,6 +16,11 @@ static size_t nics_size(const struct dp_forwarding *forwarding)
     return ((size_t)forwarding->config.nic_capacity + 1) * sizeof(struct dp_nic_counters);
 }
 
+static size_t express_size(const struct dp_forwarding *forwarding)
+{
+    return ((size_t)forwarding->config.nic_capacity + 1) * sizeof(struct dp_count);
+}
+
 static size_t drops_size(const struct dp_forwarding *forwarding)
 {
     return ((size_t)forwarding->config.nic_capacity + 1) * sizeof(struct dp_nic_drops);
@@ -31,7 +36,8 @@ int dp_workers_create(struct dp_forwarding *forwarding)
 
         worker->nics = dp_pages_get(nics_size(forwarding));
         worker->drops = dp_pages_get(drops_size(forwarding));
-        if (!worker->nics || !worker->drops)
+        worker->express = dp_pages_get(express_size(forwarding));
+        if (!worker->nics || !worker->drops || !worker->express)
             return -ENOMEM;
     }
     return 0;
@@ -46,6 +52,7 @@ void dp_workers_destroy(struct dp_forwarding *forwarding)
             free(atomic_load_explicit(&worker->members[chunk], memory_order_relaxed));
         dp_pages_put(worker->nics, nics_size(forwarding));
         dp_pages_put(worker->drops, drops_size(forwarding));
+        dp_pages_put(worker->express, express_size(forwarding));
     }
     free(forwarding->workers);
 }
@@ -55,7 +62,7 @@ int dp_workers_add_chunk(struct dp_forwarding *forwarding, uint32_t chunk)
 {
     for (unsigned i = 0; i < forwarding->config.workers; i++) {
         struct dp_worker_counters *worker = &forwarding->workers[i];
-        struct dp_member_count *counts;
+        struct dp_count *counts;
 
         if (atomic_load_explicit(&worker->members[chunk], memory_order_relaxed))
             continue;
@@ -80,8 +87,9 @@ static void sum_nic(const struct dp_forwarding *forwarding, uint32_t nic,
         const struct dp_nic_counters *from = &forwarding->workers[i].nics[nic];
         const struct dp_nic_drops *drops = &forwarding->workers[i].drops[nic];
 
-        const uint64_t express = counter_read(&from->express);
-        const uint64_t express_bytes = counter_read(&from->express_bytes);
+        const struct dp_count *both = &forwarding->workers[i].express[nic];
+        const uint64_t express = counter_read(&both->packets);
+        const uint64_t express_bytes = counter_read(&both->bytes);
 
         counters->received += express + counter_read(&from->received);
         counters->received_bytes += express_bytes + counter_read(&from->received_bytes);
@@ -117,7 +125,7 @@ void dp_workers_member(const struct dp_forwarding *forwarding, uint32_t counter,
 {
     *counters = (struct dp_next_hop_counters){0};
     for (unsigned i = 0; i < forwarding->config.workers; i++) {
-        const struct dp_member_count *chunk =
+        const struct dp_count *chunk =
             lpm_rcu_dereference(&forwarding->workers[i].members[counter / DP_MEMBER_PER_CHUNK]);
 
         if (!chunk)

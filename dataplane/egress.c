@@ -34,18 +34,24 @@ static inline void end_run(const struct dp_path *path, const struct run *run)
         dp_count_forwarded(path->counters, run->nic, run->packets, run->bytes, run->self_loops);
 }
 
+/* false: note is of no run, and has been counted. */
+static bool begin_run(const struct dp_path *path, const struct dp_note *note, struct run *run)
+{
+    if (note->kind == DP_NOTE_EXPRESS || note->kind == DP_NOTE_FORWARDED) {
+        end_run(path, run);
+        *run = (struct run){.nic = note->nic, .kind = note->kind};
+        return true;
+    }
+    if (note->kind == DP_NOTE_ANSWERED)
+        dp_count_answered(path->counters, note->nic);
+    return false;
+}
+
 static inline void count_sent(const struct dp_path *path, const struct dp_note *note,
                               struct run *run)
 {
-    if (note->kind != DP_NOTE_EXPRESS && note->kind != DP_NOTE_FORWARDED) {
-        if (note->kind == DP_NOTE_ANSWERED)
-            dp_count_answered(path->counters, note->nic);
+    if (((note->nic != run->nic) | (note->kind != run->kind)) && !begin_run(path, note, run))
         return;
-    }
-    if ((note->nic != run->nic) | (note->kind != run->kind)) {
-        end_run(path, run);
-        *run = (struct run){.nic = note->nic, .kind = note->kind};
-    }
     run->packets++;
     run->bytes += note->bytes;
     run->self_loops += note->self_loop;
@@ -57,7 +63,7 @@ static inline void count_sent(const struct dp_path *path, const struct dp_note *
 
 static void count_all_sent(const struct dp_path *path, const struct dp_note *notes, unsigned n)
 {
-    struct run run = {0};
+    struct run run = {.kind = UINT8_MAX}; /* of no note */
 
     for (unsigned i = 0; i < n; i++)
         count_sent(path, &notes[i], &run);

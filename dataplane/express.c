@@ -46,7 +46,7 @@ static void find_by_mac(const struct dp_path *path, const struct dp_port_table *
         const uint32_t nic = atomic_load_explicit(&macs->slots[slots[i]], memory_order_acquire);
         senders[i] = dp_nic_read(forwarding, nic);
         __builtin_prefetch(senders[i]);
-        __builtin_prefetch(&path->counters->nics[senders[i] ? nic : 0], 1);
+        __builtin_prefetch(&path->counters->express[senders[i] ? nic : 0], 1);
     }
     for (unsigned i = 0; i < express->n; i++) {
         if (!dp_express_is_whole(express->mbufs[i]))

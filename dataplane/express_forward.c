@@ -117,17 +117,6 @@ static void find_locals(const struct dp_path *path, struct locals *locals, struc
 
 /* --- Receivers -------------------------------------------------------------------------------- */
 
-/* Not of a choice that the long way has to look at. */
-static inline struct dp_exit exit_of(const struct dp_path *path, const struct dp_group *group,
-                                     uint32_t bucket, uint32_t tick)
-{
-    const struct dp_group_member *member = dp_group_take(group, bucket, path->options.user, tick);
-
-    if (member->frontend || member->peering != 0)
-        return (struct dp_exit){0};
-    return (struct dp_exit){dp_nic_read(path->forwarding, member->nic), member->counter};
-}
-
 static inline __attribute__((always_inline)) void find_exits(const struct dp_path *path,
                                                              const struct dp_express *express,
                                                              const struct dp_express_lane *lane,
@@ -140,8 +129,10 @@ static inline __attribute__((always_inline)) void find_exits(const struct dp_pat
     for (unsigned i = 0; i < lane->n; i++) {
         const struct dp_group *group = finds->groups[i];
         struct dp_exit *exit = &finds->exits[i];
-        if (group && group->kind == DP_GROUP_MEMBERS && group->member_count > 0) {
-            *exit = exit_of(path, group, finds->buckets[i], tick);
+        if (group && group->express) {
+            const struct dp_group_member *member =
+                dp_group_take(group, finds->buckets[i], path->options.user, tick);
+            *exit = (struct dp_exit){dp_nic_read(path->forwarding, member->nic), member->counter};
             __builtin_prefetch(exit->receiver);
             continue;
         }

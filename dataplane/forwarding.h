@@ -137,7 +137,8 @@ struct dp_group {
     /* The packet path's: on one line with the first two members. */
     uint8_t kind __attribute__((aligned(DP_CACHE_LINE))); /* enum dp_group_kind */
     uint8_t peering;
-    uint16_t member_count;
+    uint8_t member_count;
+    bool express; /* it has members, and all are NICs that no peering stands before */
     uint32_t vnet;
     uint32_t bucket_mask;             /* number of buckets - 1 */
     const uint8_t *buckets;           /* of table; of a DP_GROUP_MEMBERS group with members */
@@ -188,9 +189,8 @@ struct dp_port_table {
 
 /* Written by one worker, read by anyone: relaxed loads and stores, no read-modify-write. */
 struct dp_nic_counters {
-    _Atomic uint64_t express, express_bytes; /* received and forwarded */
-    _Atomic uint64_t received, received_bytes;
-    _Atomic uint64_t forwarded, forwarded_bytes; /* as received without the former */
+    _Atomic uint64_t received, received_bytes;   /* by the long way */
+    _Atomic uint64_t forwarded, forwarded_bytes; /* likewise */
     _Atomic uint64_t answered;
     _Atomic uint64_t self_loop;
 } __attribute__((aligned(DP_CACHE_LINE)));
@@ -198,14 +198,16 @@ struct dp_nic_counters {
 struct dp_nic_drops {
     _Atomic uint64_t by_reason[DP_REASON_COUNT];
 };
-/* What went by one member of one group. */
-struct dp_member_count {
+struct dp_count {
     _Atomic uint64_t packets, bytes;
 };
 struct dp_worker_counters {
     struct dp_nic_counters *nics; /* [nic_capacity + 1]; 0: frames of no NIC */
     struct dp_nic_drops *drops;   /* likewise */
-    struct dp_member_count *_Atomic members[DP_MEMBER_CHUNKS];
+    /* Likewise: received and forwarded, by the express way. By themselves, so that those of many NICs
+     * fit into caches. */
+    struct dp_count *express;
+    struct dp_count *_Atomic members[DP_MEMBER_CHUNKS]; /* what went by one member of one group */
 };
 
 /* --- The whole -------------------------------------------------------------------------------- */
@@ -343,6 +345,12 @@ static inline void dp_counter_add(_Atomic uint64_t *counter, uint64_t n)
                           memory_order_relaxed);
 }
 
+static inline void dp_count_add(struct dp_count *count, uint64_t packets, uint64_t bytes)
+{
+    dp_counter_add(&count->packets, packets);
+    dp_counter_add(&count->bytes, bytes);
+}
+
 static inline void dp_count_received(struct dp_worker_counters *worker, uint32_t nic,
                                      uint64_t packets, uint64_t bytes)
 {
@@ -353,11 +361,9 @@ static inline void dp_count_received(struct dp_worker_counters *worker, uint32_t
 static inline void dp_count_member(struct dp_worker_counters *worker, uint32_t counter,
                                    uint64_t bytes)
 {
-    struct dp_member_count *chunk =
-        lpm_rcu_dereference(&worker->members[counter / DP_MEMBER_PER_CHUNK]);
+    struct dp_count *chunk = lpm_rcu_dereference(&worker->members[counter / DP_MEMBER_PER_CHUNK]);
 
-    dp_counter_add(&chunk[counter % DP_MEMBER_PER_CHUNK].packets, 1);
-    dp_counter_add(&chunk[counter % DP_MEMBER_PER_CHUNK].bytes, bytes);
+    dp_count_add(&chunk[counter % DP_MEMBER_PER_CHUNK], 1, bytes);
 }
 
 static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_t nic,
@@ -373,8 +379,7 @@ static inline void dp_count_forwarded(struct dp_worker_counters *worker, uint32_
 static inline void dp_count_express(struct dp_worker_counters *worker, uint32_t nic,
                                     uint64_t packets, uint64_t bytes, uint64_t self_loops)
 {
-    dp_counter_add(&worker->nics[nic].express, packets);
-    dp_counter_add(&worker->nics[nic].express_bytes, bytes);
+    dp_count_add(&worker->express[nic], packets, bytes);
     if (self_loops > 0)
         dp_counter_add(&worker->nics[nic].self_loop, self_loops);
 }

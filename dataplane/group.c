@@ -113,6 +113,7 @@ static int fill_members(struct dp_forwarding *forwarding, struct dp_group *group
         member->frontend = sorted[i].group != 0;
         member->nic = member->frontend ? sorted[i].group : sorted[i].nic;
         member->peering = sorted[i].peering;
+        group->express = group->express && !member->frontend && member->peering == 0;
     }
     return 0;
 }
@@ -175,7 +176,8 @@ static int group_make(struct dp_forwarding *forwarding, uint32_t id,
     group->kind = (uint8_t)config->kind;
     group->vnet = config->kind == DP_GROUP_VNET ? config->vnet : 0;
     group->peering = config->kind == DP_GROUP_VNET ? config->peering : 0;
-    group->member_count = (uint16_t)count;
+    group->member_count = (uint8_t)count;
+    group->express = count > 0;
     group->forwarding = forwarding;
     group->id = id;
     error = fill_members(forwarding, group, sorted);
