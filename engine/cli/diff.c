@@ -1,9 +1,9 @@
 /*
  * fingerpost diff: what a change of a fabric file would do.
  *
- * Both fabrics are run in the twin. Compared are the Active routes of every NIC, the ways between the
- * ends of the fabric (engine/sim/survey.h), and the findings of `check`. NICs are the same when their
- * names are.
+ * Both fabrics are run in the twin. Compared are what the files say (engine/fabric/outline.h), the Active routes of
+ * every NIC, what routers have learned, the ways between the ends of the fabric (engine/sim/survey.h), and the findings
+ * of `check`. NICs are the same when their names are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/cli/check.h"
+#include "engine/cli/diff_parts.h"
 #include "engine/cli/report.h"
 #include "engine/cli/source.h"
 #include "engine/sim/survey.h"
@@ -27,11 +28,12 @@ struct side {
     struct fabric_row *rows; /* of the NIC at hand, Active and Invalid */
     size_t row_count;
     json_t *ways; /* "vm1 to vm2 (10.2.0.4)" -> {"vm1, nva1, vm2: delivered": true, …} */
+    struct fabric_outline *outline; /* what the file says */
 };
 
 struct comparing {
     struct side sides[2];
-    json_t *routes, *paths, *added, *removed;
+    json_t *routes, *paths, *learned, *added, *removed;
 };
 
 /* --- Routes ------------------------------------------------------------------------------------- */
@@ -240,79 +242,12 @@ static void compare_findings(struct comparing *comparing)
     findings_only_in(before, after, comparing->removed);
 }
 
-/* --- As text ------------------------------------------------------------------------------------ */
-
-static void print_row(const char *sign, json_t *row)
-{
-    size_t i;
-    json_t *hop;
-    if (json_is_null(row))
-        return;
-    printf("    %s %s %s", sign, json_string_value(json_object_get(row, "source")),
-           json_string_value(json_object_get(row, "nextHopType")));
-    json_array_foreach(json_object_get(row, "nextHopIpAddress"), i, hop)
-    {
-        printf("%s %s", i ? "," : "", json_string_value(hop));
-    }
-    putchar('\n');
-}
-
-static void print_ways(const char *sign, json_t *ways)
-{
-    size_t i;
-    json_t *way;
-    json_array_foreach(ways, i, way)
-    {
-        printf("    %s %s\n", sign, json_string_value(way));
-    }
-}
-
-static void print_findings(const char *sign, json_t *findings)
-{
-    size_t i;
-    json_t *finding;
-    json_array_foreach(findings, i, finding)
-    {
-        printf("  %s ", sign);
-        source_say(stdout, json_string_value(json_object_get(finding, "file")),
-                   (unsigned)json_integer_value(json_object_get(finding, "line")), "",
-                   json_string_value(json_object_get(finding, "message")));
-    }
-}
-
-static void print_text(const struct comparing *comparing)
-{
-    size_t i;
-    json_t *item;
-    if (json_array_size(comparing->routes))
-        printf("routes\n");
-    json_array_foreach(comparing->routes, i, item)
-    {
-        printf("  %s %s\n", json_string_value(json_object_get(item, "nic")),
-               json_string_value(json_object_get(item, "prefix")));
-        print_row("-", json_object_get(item, "before"));
-        print_row("+", json_object_get(item, "after"));
-    }
-    if (json_array_size(comparing->paths))
-        printf("paths\n");
-    json_array_foreach(comparing->paths, i, item)
-    {
-        printf("  %s\n", json_string_value(json_object_get(item, "ends")));
-        print_ways("-", json_object_get(item, "before"));
-        print_ways("+", json_object_get(item, "after"));
-    }
-    if (json_array_size(comparing->added) + json_array_size(comparing->removed))
-        printf("findings\n");
-    print_findings("-", comparing->removed);
-    print_findings("+", comparing->added);
-}
-
 /* --- The command -------------------------------------------------------------------------------- */
 
 static int open_side(struct side *side, const char *path)
 {
     struct fabric_problems problems = {0};
-    struct fabric *fabric = source_load(path, &problems);
+    struct fabric *fabric = source_load_outlined(path, &side->outline, &problems);
     int code;
     side->checking = (struct checking){json_array(), json_array()};
     side->ways = json_object();
@@ -336,27 +271,51 @@ static void close_side(struct side *side)
     json_decref(side->checking.errors);
     json_decref(side->checking.findings);
     json_decref(side->ways);
+    fabric_outline_free(side->outline);
+}
+
+/* Is there anything in one of its lists? */
+static bool tells(json_t *document)
+{
+    const char *key;
+    json_t *list;
+
+    json_object_foreach(document, key, list)
+    {
+        if (json_array_size(list) > 0)
+            return true;
+    }
+    return false;
 }
 
 static int compare(struct comparing *comparing, bool json)
 {
-    int error = compare_routes(comparing);
+    struct side *before = &comparing->sides[BEFORE], *after = &comparing->sides[AFTER];
+    json_t *objects = json_array();
+    int error = diff_objects(before->outline, after->outline, objects);
+
+    if (!error)
+        error = compare_routes(comparing);
+    if (!error)
+        error = diff_learned(&before->twin, &after->twin, comparing->learned);
     if (!error)
         error = compare_paths(comparing);
-    if (error)
+    if (error) {
+        json_decref(objects);
         return cli_error(&cli_diff, "%s", strerror(-error));
+    }
     compare_findings(comparing);
-    bool found = json_array_size(comparing->routes) + json_array_size(comparing->paths) +
-                     json_array_size(comparing->added) + json_array_size(comparing->removed) >
-                 0;
+    json_t *document =
+        json_pack("{s:o, s:O, s:O, s:O, s:O, s:O}", "objects", objects, "routes", comparing->routes,
+                  "learned", comparing->learned, "paths", comparing->paths, "findings_added",
+                  comparing->added, "findings_removed", comparing->removed);
+    const bool found = tells(document);
+    if (!json)
+        diff_print(document);
     if (json)
-        report_json(json_pack("{s:O, s:O, s:O, s:O}", "routes", comparing->routes, "paths",
-                              comparing->paths, "findings_added", comparing->added,
-                              "findings_removed", comparing->removed));
-    else if (found)
-        print_text(comparing);
+        report_json(document);
     else
-        printf("no route, path or finding changes\n");
+        json_decref(document);
     return found ? CLI_FOUND : CLI_FINE;
 }
 
@@ -371,6 +330,7 @@ static int run(int argc, char **argv)
     struct comparing comparing = {
         .routes = json_array(),
         .paths = json_array(),
+        .learned = json_array(),
         .added = json_array(),
         .removed = json_array(),
     };
@@ -383,6 +343,7 @@ static int run(int argc, char **argv)
     close_side(&comparing.sides[AFTER]);
     json_decref(comparing.routes);
     json_decref(comparing.paths);
+    json_decref(comparing.learned);
     json_decref(comparing.added);
     json_decref(comparing.removed);
     return code;
@@ -395,10 +356,13 @@ const struct cli_command cli_diff = {
     .help =
         "FABRIC_A, FABRIC_B   fabric files, or directories of them: before and after\n\n"
         "  --json   the same as one JSON document\n\n"
-        "Both are run in the twin until BGP has converged. Shown are the effective routes that\n"
-        "come, go or change at each NIC, the ways that packets take between the NICs and to the\n"
-        "internet where they differ (of more than 64 NICs one of each subnet and router), and\n"
-        "the findings of 'check' that the change brings or takes away.\n\n"
+        "Both are run in the twin until BGP has converged. Shown are what the files say of which\n"
+        "objects otherwise, the effective routes that come, go or change at each NIC, what "
+        "routers\n"
+        "on the other side of BGP learn otherwise, the ways that packets take between the NICs "
+        "and\n"
+        "to the internet where they differ (of more than 64 NICs one of each subnet and router),\n"
+        "and the findings of 'check' that the change brings or takes away.\n\n"
         "Exit code: 0 nothing changes, 1 something does, 2 a file cannot be used.\n\n"
         "Example: fingerpost diff running.yaml proposed.yaml\n",
     .run = run,

@@ -247,7 +247,9 @@ def check_speaks_to_code_hosts():
 @case
 def diff_shows_routes_paths_and_findings_that_change():
     good = pathlib.Path(EXAMPLE).read_text()
-    assert document("diff", EXAMPLE, EXAMPLE) == {"routes": [], "paths": [], "findings_added": [], "findings_removed": []}
+    nothing = document("diff", EXAMPLE, EXAMPLE)
+    assert set(nothing) == {"objects", "routes", "learned", "paths", "findings_added", "findings_removed"}, nothing
+    assert not any(nothing.values()), nothing
     with tempfile.TemporaryDirectory() as folder:
         # A spoke that refuses what others forward: no route changes, but packets get lost.
         refusing = write(folder, "refusing.yaml", good.replace(
@@ -276,6 +278,37 @@ def diff_shows_routes_paths_and_findings_that_change():
         assert all(", which sees 10.0.1." in way for way in change["after"]), change
         assert not any("which sees" in way for way in change["before"]), change
         run("diff", EXAMPLE, str(pathlib.Path(folder, "none.yaml")), code=2)
+
+
+@case
+def diff_names_what_changed_and_what_routers_are_told():
+    with tempfile.TemporaryDirectory() as folder:
+        # Order and comments are no change; a timer changes no route, and is one.
+        good = pathlib.Path(EXAMPLE).read_text()
+        first, last = (line for line in good.splitlines() if "name: nva1, subnet" in line or "name: vm2, subnet" in line)
+        swapped = good.replace(first, "FIRST").replace(last, first).replace("FIRST", last)
+        assert swapped != good and not any(document("diff", EXAMPLE, write(folder, "order.yaml", "# again\n" + swapped)).values())
+        timed = write(folder, "timed.yaml", good.replace("{name: nva2, address: 10.0.1.5,", "{name: nva2, hold_time_s: 30, "
+                                                         "address: 10.0.1.5,"))
+        there = document("diff", EXAMPLE, timed, code=1)
+        named = [(row["object"], row["change"], row["keys"]) for row in there["objects"]]
+        assert ("route_servers[rs1].peers[nva2]", "changed", "hold_time_s") in named, named
+        assert all(row["file"] == timed and row["line"] > 1 for row in there["objects"]), there["objects"]
+        assert not there["routes"] + there["learned"] + there["paths"] + there["findings_added"], there
+        text = run("diff", EXAMPLE, timed, code=1).stdout
+        assert "  ~ route_servers[rs1].peers[nva2]: hold_time_s\n" in text and "no route, path or finding changes" in text, text
+    # No NIC sees the tag of NO_ADVERTISE; who is on the other side of BGP does.
+    tagged = pathlib.Path(TOP, "docs/examples/no-advertise/fabric.yaml").read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        untagged = write(folder, "untagged.yaml", "\n".join(line for line in tagged.splitlines() if "no-advertise]" not in line))
+        before = str(pathlib.Path(TOP, "docs/examples/no-advertise/fabric.yaml"))
+        there = document("diff", before, untagged, code=1)
+        assert there["routes"] == [] and there["paths"], there["routes"]
+        at_cpe = [row for row in there["learned"] if row["router"] == "cpe"]
+        assert len(at_cpe) == 8 and all(row["before"] == [] and row["after"] == ["12076 from msee"] for row in at_cpe), at_cpe
+        back = document("diff", untagged, before, code=1)
+        assert [(row["after"], row["before"]) for row in back["learned"]] == [(row["before"], row["after"])
+                                                                            for row in there["learned"]]
 
 
 @case
