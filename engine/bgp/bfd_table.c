@@ -338,6 +338,7 @@ bool bfd_table_output(struct bfd_table *table, uint64_t now_us, struct bfd_datag
         touched(entry);
         if (sends) {
             datagram->user = entry->user;
+            datagram->path = &entry->path;
             bfd_packet_encode(&packet, datagram->bytes);
             return true;
         }

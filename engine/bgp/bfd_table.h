@@ -51,7 +51,8 @@ enum bfd_discard bfd_table_input(struct bfd_table *table, const struct bfd_path 
                                  const uint8_t *bytes, size_t n, uint64_t now_us);
 
 struct bfd_datagram {
-    void *user; /* of the session that sends it */
+    void *user;                  /* of the session that sends it */
+    const struct bfd_path *path; /* its */
     uint8_t bytes[BFD_PACKET_SIZE];
 };
 /* Runs the timers that are due, and gives the next datagram; false: nothing more is due. After all

@@ -28,6 +28,8 @@ static void print_change(const json_t *row)
         fputs("   (only the twin knows of it)", stdout);
     else if (strcmp(way, "policy") == 0)
         fputs("   (routes are judged anew; sessions stay)", stdout);
+    else if (strcmp(way, "reset") == 0)
+        fputs("   (its sessions end, and begin anew)", stdout);
     putchar('\n');
 }
 
@@ -119,8 +121,9 @@ const struct cli_command cli_apply = {
         "  --json          the plan as one JSON document\n\n"
         "What was added (+), removed (-) and changed (~) is shown, then applied: all of it or\n"
         "nothing. What did not change loses no packet and no session. VNets, subnets, peerings,\n"
-        "NICs, route tables, service tags, reserved prefixes and policies can change; where\n"
-        "anything else did, nothing is applied, and exit code 1 says so: restart the engine then.\n"
+        "NICs, route tables, service tags, reserved prefixes, policies and peers of route servers\n"
+        "can change; where anything else did, nothing is applied, and exit code 1 says so: restart "
+        "the engine then.\n"
         "Exit code 2: the file has errors.\n\n"
         "Example: sudo fingerpost apply /etc/fingerpost/fabric.yaml --dry-run\n",
     .run = run,

@@ -1,4 +1,6 @@
 /* From the words under `bgp:` to the configuration of a speaker's peer; and whether two sessions have the same. */
+#include <string.h>
+
 #include "engine/fabric/route_server.h"
 
 void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
@@ -52,4 +54,53 @@ bool fabric_bfd_same(const struct fabric_bfd *a, const struct fabric_bfd *b)
 {
     return a->enabled == b->enabled && a->interval_ms == b->interval_ms &&
            a->multiplier == b->multiplier && a->multihop == b->multihop;
+}
+
+static bool same_limit(const struct fabric_max_prefixes *a, const struct fabric_max_prefixes *b)
+{
+    return a->limit == b->limit && a->count_azure == b->count_azure &&
+           a->warn_percent == b->warn_percent && a->action == b->action &&
+           a->idle_minutes == b->idle_minutes;
+}
+
+static bool same_restart(const struct fabric_graceful_restart *a,
+                         const struct fabric_graceful_restart *b)
+{
+    return a->enabled == b->enabled && a->restart_seconds == b->restart_seconds &&
+           a->stale_seconds == b->stale_seconds && a->forwarding == b->forwarding &&
+           a->long_lived_seconds == b->long_lived_seconds;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_transport(const struct fabric_transport *a, const struct fabric_transport *b)
+{
+    bool same = a->connect == b->connect && a->ttl == b->ttl &&
+                a->ttl_security_hops == b->ttl_security_hops && a->port == b->port &&
+                a->local_address_count == b->local_address_count &&
+                same_text(a->interface, b->interface);
+    for (uint32_t i = 0; same && i < a->local_address_count; i++)
+        same = lpm_address_equal(&a->local_addresses[i], &b->local_addresses[i]);
+    return same;
+}
+
+/* Another key of the same kind takes its place on open connections; having one or none is for the next one. */
+static bool same_kind_of_key(const struct fabric_bgp_peer *a, const struct fabric_bgp_peer *b)
+{
+    return !a->key_file == !b->key_file &&
+           (!a->key_file || (a->key_type == b->key_type && a->key_id == b->key_id));
+}
+
+bool fabric_bgp_peer_same_session(const struct fabric_bgp_peer *a, const struct fabric_bgp_peer *b)
+{
+    return lpm_address_equal(&a->address, &b->address) && a->asn == b->asn &&
+           a->extended_messages == b->extended_messages && a->hold_time_s == b->hold_time_s &&
+           a->keepalive_s == b->keepalive_s && a->send_hold_time_s == b->send_hold_time_s &&
+           fabric_bfd_same(&a->bfd, &b->bfd) && same_limit(&a->max_prefixes, &b->max_prefixes) &&
+           same_restart(&a->graceful_restart, &b->graceful_restart) &&
+           fabric_bgp_options_same(&a->bgp, &b->bgp) &&
+           same_transport(&a->transport, &b->transport) && same_kind_of_key(a, b);
 }

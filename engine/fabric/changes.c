@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "engine/fabric/outline_private.h"
+#include "engine/fabric/route_server.h"
+
+#define OBJECT_TEXT 600u
 
 struct comparing {
     struct fabric_changes *changes;
@@ -57,10 +60,44 @@ static enum fabric_change_way way_of(const struct fabric_change *change)
         return FABRIC_CHANGE_NOTHING;
     if (is_section(object, "policies"))
         return FABRIC_CHANGE_POLICY;
-    if ((is_section(object, "route_servers") && strstr(object, "].peers[")) ||
-        begins_with(object, "gateways["))
+    if (is_section(object, "route_servers") && strstr(object, "].peers["))
+        return only_policies(change) ? FABRIC_CHANGE_POLICY : FABRIC_CHANGE_APPLIED;
+    if (begins_with(object, "gateways["))
         return only_policies(change) ? FABRIC_CHANGE_POLICY : FABRIC_CHANGE_RESTART;
     return FABRIC_CHANGE_RESTART;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+static const struct fabric_bgp_peer *peer_of(const struct fabric *fabric, const char *object)
+{
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
+        const struct fabric_route_server *server = &fabric->route_servers[i];
+        for (uint32_t j = 0; j < server->peer_count; j++) {
+            char name[OBJECT_TEXT];
+            snprintf(name, sizeof(name), "route_servers[%s].peers[%s]", server->name,
+                     server->peers[j].name);
+            if (strcmp(name, object) == 0)
+                return &server->peers[j];
+        }
+    }
+    return NULL;
+}
+
+/* Keys do not tell: one may be written out with the value that it has by default. */
+void fabric_changes_judge(struct fabric_changes *changes, const struct fabric *before,
+                          const struct fabric *after)
+{
+    for (size_t i = 0; i < changes->n; i++) {
+        struct fabric_change *change = &changes->items[i];
+        if (change->kind != FABRIC_CHANGED || change->way != FABRIC_CHANGE_APPLIED ||
+            !is_section(change->object, "route_servers"))
+            continue;
+        const struct fabric_bgp_peer *was = peer_of(before, change->object);
+        const struct fabric_bgp_peer *is = peer_of(after, change->object);
+        if (was && is && !fabric_bgp_peer_same_session(was, is))
+            change->way = FABRIC_CHANGE_RESET;
+    }
 }
 
 /* --- Changes ---------------------------------------------------------------------------------- */
@@ -245,6 +282,6 @@ const char *fabric_change_kind_text(enum fabric_change_kind kind)
 
 const char *fabric_change_way_text(enum fabric_change_way way)
 {
-    static const char *const texts[] = {"applied", "policy", "nothing", "restart"};
+    static const char *const texts[] = {"applied", "policy", "reset", "nothing", "restart"};
     return texts[way];
 }

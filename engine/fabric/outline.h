@@ -28,6 +28,7 @@ enum fabric_change_kind { FABRIC_ADDED, FABRIC_REMOVED, FABRIC_CHANGED };
 enum fabric_change_way {
     FABRIC_CHANGE_APPLIED,
     FABRIC_CHANGE_POLICY,  /* applied: routes are judged anew, sessions stay */
+    FABRIC_CHANGE_RESET,   /* applied: the peer's sessions end and begin anew, no others */
     FABRIC_CHANGE_NOTHING, /* only the twin knows of it */
     FABRIC_CHANGE_RESTART, /* not while the engine runs */
 };
@@ -48,6 +49,10 @@ struct fabric_changes {
 /* From before to after. 0 or -ENOMEM. Places are those of the outlines, and live as long. */
 int fabric_outline_compare(const struct fabric_outline *before, const struct fabric_outline *after,
                            struct fabric_changes *changes);
+/* Which peers of route servers cannot keep their sessions: before and after are what the two outlines were made
+ * of. */
+void fabric_changes_judge(struct fabric_changes *changes, const struct fabric *before,
+                          const struct fabric *after);
 void fabric_changes_free(struct fabric_changes *changes);
 
 const char *fabric_change_kind_text(enum fabric_change_kind kind); /* "added" */

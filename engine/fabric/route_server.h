@@ -91,6 +91,9 @@ void fabric_bgp_options_apply(const struct fabric_bgp_options *options,
 bool fabric_bgp_options_same(const struct fabric_bgp_options *a,
                              const struct fabric_bgp_options *b);
 bool fabric_bfd_same(const struct fabric_bfd *a, const struct fabric_bfd *b);
+/* Can a session that one of them made go on as the other's? All that policies say, and which key of the same kind
+ * signs it, can be another while it is up. */
+bool fabric_bgp_peer_same_session(const struct fabric_bgp_peer *a, const struct fabric_bgp_peer *b);
 
 /* Makes speaker originate the route server's prefixes (fabric_originated()). Returns 0 or -errno.
  */

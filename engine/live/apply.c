@@ -13,7 +13,8 @@
 #include <string.h>
 
 #include "engine/fabric/placement.h"
-#include "engine/live/interface.h"
+#include "engine/live/follow.h"
+#include "engine/live/listener.h"
 #include "engine/live/log.h"
 
 struct live_reading {
@@ -42,6 +43,7 @@ struct live_apply {
     struct live_reading *made;
     struct fabric_problems problems;
     struct fabric_changes changes;
+    struct live_follow *follow; /* while it builds */
 };
 
 static void free_reading(struct live_reading *reading)
@@ -115,6 +117,7 @@ static void finish(struct live_apply *apply, json_t *document)
     } else {
         json_decref(document);
     }
+    live_follow_drop(apply->live, apply->follow);
     fabric_problems_free(&apply->problems);
     fabric_changes_free(&apply->changes);
     free_reading(apply->made);
@@ -192,9 +195,12 @@ static void stand_on_the_same_host(const struct live *live, struct fabric *fabri
 static void begin(struct live_apply *apply)
 {
     struct live *live = apply->live;
-    char error[DP_ERROR_TEXT] = "";
+    char error[LIVE_ERROR_TEXT] = "";
     stand_on_the_same_host(live, apply->made->fabric);
-    int failed = controller_apply_begin(live->plane.controller, apply->made->fabric, error);
+    int failed =
+        live_follow_prepare(live, apply->made->fabric, &apply->follow, error, sizeof(error));
+    if (!failed)
+        failed = controller_apply_begin(live->plane.controller, apply->made->fabric, error);
     if (failed) {
         refuse(apply, error[0] ? error : strerror(-failed));
         return;
@@ -218,6 +224,7 @@ static void compare(struct live_apply *apply)
         refuse(apply, "not enough memory for the plan");
         return;
     }
+    fabric_changes_judge(&apply->changes, apply->live->fabric, apply->made->fabric);
     if (apply->dry_run || has_way(&apply->changes, FABRIC_CHANGE_RESTART))
         succeed(apply, false);
     else
@@ -246,7 +253,7 @@ bool live_apply_turn(struct live *live)
     char error[DP_ERROR_TEXT] = "";
     if (!apply || apply->state != BUILDING)
         return false;
-    int more = controller_apply_step(live->plane.controller, error);
+    int more = controller_apply_step(live->plane.controller, live_now(), error);
     if (more > 0)
         return true;
     if (more < 0 && controller_fabric(live->plane.controller) != apply->made->fabric) {
@@ -260,7 +267,8 @@ bool live_apply_turn(struct live *live)
              (double)(live_now() - apply->began_ms) / 1000.0);
     const struct fabric *former = live->fabric;
     struct live_reading *before = take_over(apply);
-    live_interfaces_follow(former, live->fabric);
+    live_follow_take(live, apply->follow, former);
+    apply->follow = NULL;
     succeed(apply, true);
     free_reading(before);
     return true;

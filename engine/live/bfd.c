@@ -1,7 +1,5 @@
 /*
- *   live_bfd ─┬─ listeners[]   (local address, port) of sessions, each once
- *             ├─ senders[]     by session of the controller; -1: has no BFD
- *             └─ timer         when bfd_table_output() is wanted next
+ * Serving BFD: its timer, its log, its report. See bfd.h; sockets are bfd_socket.c's.
  */
 #include "engine/live/bfd.h"
 
@@ -14,67 +12,23 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "engine/live/datagram.h"
+#include "engine/live/bfd_private.h"
 #include "engine/live/log.h"
-#include "engine/live/neighbor.h"
-#include "engine/live/socket.h"
 
-/* RFC 5881 section 4. */
-#define SOURCE_PORT_FIRST 49152u
-#define SOURCE_PORT_COUNT 16384u
 /* Bursts taken from one socket in one turn: a flood has the kernel drop, not the loop stand. */
 #define BURSTS_MAX 8u
 #define BREATHE_NS 1000000u
 /* Lines about one session in the log: a peer may change its mind with every packet. */
 #define LINES_PER_SECOND 4u
 
-struct listener {
-    uv_poll_t poll;
-    struct live *live;
-    int fd;
-    struct lpm_address local;
-    bool multihop;
-};
-
-struct live_bfd {
-    struct live *live;
-    uv_poll_t timer;
-    int timer_fd;
-    bool timer_open;
-    uint64_t timer_us; /* what the timer is set to */
-    uint64_t served_ns;
-    uint64_t late_us_most, send_errors;
-    struct listener *listeners;
-    size_t listener_count;
-    int *senders;
-    size_t sender_count;
-    unsigned next_port; /* offset from SOURCE_PORT_FIRST */
-    struct live_datagrams datagrams;
-};
-
 static uint64_t now_us(void)
 {
     return uv_hrtime() / 1000u;
 }
 
-static const struct bfd_path *path_of(const struct live *live, const struct controller_peer *peer)
-{
-    return bfd_table_path(controller_bfd(live->plane.controller), peer->bfd);
-}
-
-static const char *interface_of(const struct live *live, const struct controller_peer *peer)
-{
-    return live_neighbor_interface(live, peer);
-}
-
-static uint16_t port_of(const struct bfd_path *path)
-{
-    return path->multihop ? BFD_PORT_MULTIHOP : BFD_PORT_SINGLE_HOP;
-}
-
 /* --- Serving ---------------------------------------------------------------------------------- */
 
-static void take(struct live_bfd *bfd, const struct listener *listener)
+static void take(struct live_bfd *bfd, const struct live_bfd_listener *listener)
 {
     struct bfd_table *table = controller_bfd(bfd->live->plane.controller);
     unsigned bursts = 0;
@@ -94,12 +48,12 @@ static void send_due(struct live_bfd *bfd)
     struct bfd_datagram datagram;
     while (bfd_table_output(controller_bfd(controller), now_us(), &datagram)) {
         const struct controller_peer *peer = datagram.user;
-        size_t index = peer->number;
-        const struct bfd_path *path = path_of(bfd->live, peer);
-        struct live_endpoint remote = {path->remote, port_of(path), interface_of(bfd->live, peer)};
+        const struct live_bfd_sender *sender = &bfd->senders[peer->number];
+        struct live_endpoint remote = {datagram.path->remote, live_bfd_port_of(datagram.path),
+                                       sender->interface[0] ? sender->interface : NULL};
         /* No way to the peer, or a full queue: the same as a packet lost, and counted. */
-        if (live_datagram_send(bfd->senders[index], &remote, datagram.bytes,
-                               sizeof(datagram.bytes)) != 0)
+        if (sender->fd < 0 ||
+            live_datagram_send(sender->fd, &remote, datagram.bytes, sizeof(datagram.bytes)) != 0)
             bfd->send_errors++;
     }
 }
@@ -128,7 +82,7 @@ void live_bfd_serve(struct live *live)
     if (begin_us > bfd->timer_us && begin_us - bfd->timer_us > bfd->late_us_most)
         bfd->late_us_most = begin_us - bfd->timer_us;
     for (size_t i = 0; i < bfd->listener_count; i++)
-        take(bfd, &bfd->listeners[i]);
+        take(bfd, bfd->listeners[i]);
     send_due(bfd);
     bfd->served_ns = uv_hrtime();
     /* Last: closing a session can be long work. */
@@ -163,10 +117,10 @@ static void on_timer(uv_poll_t *poll, int status, int events)
     live_bfd_serve(bfd->live);
 }
 
-static void on_datagram(uv_poll_t *poll, int status, int events)
+void live_bfd_on_datagram(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
-    const struct listener *listener = poll->data;
+    const struct live_bfd_listener *listener = poll->data;
     live_bfd_serve(listener->live);
 }
 
@@ -206,80 +160,6 @@ void live_bfd_shell(struct controller_shell *shell)
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static int explain(const struct live *live, const struct controller_peer *peer,
-                   const struct live_endpoint *local, int status, char error[DP_ERROR_TEXT])
-{
-    const struct fabric_route_server *server = &live->fabric->route_servers[peer->route_server];
-    const struct fabric_bgp_peer *entry = &server->peers[peer->index];
-    char address[LPM_ADDRESS_TEXT], port[40] = "a source port";
-    const char *why = strerror(-status);
-    if (local->port)
-        snprintf(port, sizeof(port), "port %u", local->port);
-    if (status == -EADDRINUSE)
-        why = local->port
-                  ? "another program has it (a BFD daemon?); stop it there, or take bfd out "
-                    "of the peer"
-                  : "all from 49152 to 65535 are taken";
-    else if (status == -EMFILE)
-        why = "too many open files: raise the limit (ulimit -n), each BFD session takes one";
-    snprintf(error, DP_ERROR_TEXT, "%s:%u: BFD with peer '%s' cannot open UDP %s on %s: %s",
-             entry->place.file ? entry->place.file : "fabric", entry->place.line, entry->name, port,
-             lpm_address_format(&local->address, address), why);
-    return status;
-}
-
-static bool is_listening(const struct live_bfd *bfd, const struct bfd_path *path)
-{
-    for (size_t i = 0; i < bfd->listener_count; i++)
-        if (bfd->listeners[i].multihop == path->multihop &&
-            lpm_address_equal(&bfd->listeners[i].local, &path->local))
-            return true;
-    return false;
-}
-
-static int listen_for(struct live_bfd *bfd, const struct controller_peer *peer,
-                      char error[DP_ERROR_TEXT])
-{
-    struct live *live = bfd->live;
-    const struct bfd_path *path = path_of(live, peer);
-    struct live_endpoint local = {path->local, port_of(path), interface_of(live, peer)};
-    if (is_listening(bfd, path))
-        return 0;
-    int fd = live_datagram_open(&local);
-    if (fd < 0)
-        return explain(live, peer, &local, fd, error);
-    struct listener *listener = &bfd->listeners[bfd->listener_count];
-    *listener =
-        (struct listener){.live = live, .fd = fd, .local = path->local, .multihop = path->multihop};
-    int status = uv_poll_init(&live->loop, &listener->poll, fd);
-    if (status) {
-        close(fd);
-        return explain(live, peer, &local, status, error);
-    }
-    bfd->listener_count++;
-    listener->poll.data = listener;
-    uv_poll_start(&listener->poll, UV_READABLE, on_datagram);
-    return 0;
-}
-
-/* Each session has a source port of its own and keeps it (RFC 5881 section 4). */
-static int open_sender(struct live_bfd *bfd, const struct controller_peer *peer, int *sender,
-                       char error[DP_ERROR_TEXT])
-{
-    struct live_endpoint local = {path_of(bfd->live, peer)->local, 0,
-                                  interface_of(bfd->live, peer)};
-    int fd = -EADDRINUSE;
-    for (unsigned tries = 0; fd == -EADDRINUSE && tries < SOURCE_PORT_COUNT; tries++) {
-        local.port = (uint16_t)(SOURCE_PORT_FIRST + bfd->next_port++ % SOURCE_PORT_COUNT);
-        fd = live_datagram_open(&local);
-    }
-    local.port = 0;
-    if (fd < 0)
-        return explain(bfd->live, peer, &local, fd, error);
-    *sender = fd;
-    return 0;
-}
-
 static int open_timer(struct live_bfd *bfd, char error[DP_ERROR_TEXT])
 {
     bfd->timer_us = UINT64_MAX;
@@ -295,56 +175,44 @@ static int open_timer(struct live_bfd *bfd, char error[DP_ERROR_TEXT])
     return uv_poll_start(&bfd->timer, UV_READABLE, on_timer);
 }
 
-static int open_sockets(struct live_bfd *bfd, char error[DP_ERROR_TEXT])
+int live_bfd_make(struct live *live, char error[DP_ERROR_TEXT])
 {
-    struct controller *controller = bfd->live->plane.controller;
-    for (size_t i = 0; i < bfd->sender_count; i++) {
-        const struct controller_peer *peer = controller_peer(controller, i);
-        if (!peer->bfd)
-            continue;
-        int status = listen_for(bfd, peer, error);
-        if (!status)
-            status = open_sender(bfd, peer, &bfd->senders[i], error);
-        if (status)
-            return status;
-    }
-    return 0;
-}
-
-int live_bfd_open(struct live *live, char error[DP_ERROR_TEXT])
-{
-    struct controller *controller = live->plane.controller;
-    size_t n = bfd_table_count(controller_bfd(controller));
-    if (n == 0)
-        return 0;
     struct live_bfd *bfd = calloc(1, sizeof(*bfd));
     if (!bfd)
         return -ENOMEM;
     live->bfd = bfd;
     bfd->live = live;
     bfd->timer_fd = -1;
-    bfd->listeners = calloc(n, sizeof(*bfd->listeners)); /* uv handles do not move */
-    bfd->senders = malloc(controller_peer_count(controller) * sizeof(*bfd->senders));
-    if (!bfd->listeners || !bfd->senders)
-        return -ENOMEM;
-    bfd->sender_count = controller_peer_count(controller);
-    for (size_t i = 0; i < bfd->sender_count; i++)
-        bfd->senders[i] = -1;
     int status = open_timer(bfd, error);
-    return status ? status : open_sockets(bfd, error);
+    if (status && !bfd->timer_open) { /* the loop has nothing of it */
+        if (bfd->timer_fd >= 0)
+            close(bfd->timer_fd);
+        live->bfd = NULL;
+        free(bfd);
+    }
+    return status;
 }
+
+int live_bfd_open(struct live *live, char error[DP_ERROR_TEXT])
+{
+    if (bfd_table_count(controller_bfd(live->plane.controller)) == 0)
+        return 0;
+    int status = live_bfd_make(live, error);
+    return status ? status : live_bfd_open_sockets(live->bfd, error);
+}
+
+/* --- Closing ---------------------------------------------------------------------------------- */
 
 void live_bfd_close(struct live_bfd *bfd)
 {
     if (!bfd)
         return;
-    for (size_t i = 0; i < bfd->listener_count; i++) {
-        uv_close((uv_handle_t *)&bfd->listeners[i].poll, NULL);
-        close(bfd->listeners[i].fd);
-    }
+    for (size_t i = 0; i < bfd->listener_count; i++)
+        live_bfd_close_listener(bfd->listeners[i]);
+    bfd->listener_count = 0;
     for (size_t i = 0; i < bfd->sender_count; i++)
-        if (bfd->senders[i] >= 0)
-            close(bfd->senders[i]);
+        if (bfd->senders[i].fd >= 0)
+            close(bfd->senders[i].fd);
     if (bfd->timer_open)
         uv_close((uv_handle_t *)&bfd->timer, NULL);
     if (bfd->timer_fd >= 0)

@@ -21,6 +21,12 @@ struct live_bfd;
 /* After the controller was made. Opens nothing when no peer has BFD. -errno: error says which
  * address, and what would be right; live_bfd_close() takes back what was opened. */
 int live_bfd_open(struct live *live, char error[DP_ERROR_TEXT]);
+/* Another reading of the fabric: prepare() listens where its sessions will want it (-errno: error names the peer);
+ * follow() has the sockets of the controller's sessions as they are now and no others, also where prepare() was in vain.
+ * What a retired session still says goes on until forget(). */
+int live_bfd_prepare(struct live *live, const struct fabric *fabric, char error[DP_ERROR_TEXT]);
+void live_bfd_follow(struct live *live);
+void live_bfd_forget(struct live *live, const struct controller_peer *peer);
 /* The handles live on until the loop has let go of them: live_bfd_free() then. NULLs are fine. */
 void live_bfd_close(struct live_bfd *bfd);
 void live_bfd_free(struct live_bfd *bfd);

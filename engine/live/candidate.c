@@ -135,7 +135,10 @@ static void become_session(struct candidate *candidate, uint32_t asn)
     bool known;
     /* Wishes that wait are those of the neighbours as they are now. */
     live_peers_work(live);
-    int status = controller_accept(live->plane.controller, range->route_server, range->index,
+    int status =
+        live_peers_reserve(live, live->fabric->route_servers[range->route_server].instance_count);
+    if (!status)
+        status = controller_accept(live->plane.controller, range->route_server, range->index,
                                    &candidate->source, asn, live_now(), &first, &known);
     if (status == -EBUSY) {
         refuse_for(candidate, BGP_ERROR_CEASE, BGP_CEASE_REJECTED,
@@ -149,7 +152,7 @@ static void become_session(struct candidate *candidate, uint32_t asn)
         if (!known)
             live_peers_accept(live, first, live_now());
         int fd = release(candidate);
-        live_connection_taken_over(&live->peers[first + range->instance], fd, candidate->bytes,
+        live_connection_taken_over(live->peers[first + range->instance], fd, candidate->bytes,
                                    candidate->n);
     }
 }
@@ -234,6 +237,22 @@ static void candidate_event(uv_poll_t *poll, int status, int events)
     live_breathe(live);
 }
 
+/* --- Another reading -------------------------------------------------------------------------- */
+
+/* What they would be a session of may have gone. */
+void live_candidates_follow(struct live *live)
+{
+    for (unsigned i = 0; live->candidates && i < PLACES; i++) {
+        struct candidate *candidate = &live->candidates->places[i];
+        if (candidate->phase != READING && candidate->phase != REFUSED)
+            continue;
+        struct live_listener *listener = live_listener_still(live, candidate->range.listener);
+        if (!listener ||
+            !live_candidate_range(live, listener, &candidate->source, &candidate->range))
+            close(release(candidate));
+    }
+}
+
 /* --- Coming in -------------------------------------------------------------------------------- */
 
 bool live_candidate_range(struct live *live, struct live_listener *listener,
@@ -245,10 +264,11 @@ bool live_candidate_range(struct live *live, struct live_listener *listener,
             continue;
         uint32_t peer = fabric_dynamic_peers_template(live->fabric, i, index);
         for (unsigned j = 0; j < live->fabric->route_servers[i].instance_count; j++) {
-            struct live_endpoint local = live_neighbor_listens(live, i, j, peer);
+            struct live_endpoint local = live_neighbor_listens(live, live->fabric, i, j, peer);
             if (live_listener_find(live, &local) != listener)
                 continue;
-            *range = (struct live_range){listener, i, j, index, live_neighbor(live, i, peer)};
+            *range = (struct live_range){listener, i, j, index,
+                                         live_neighbor(&live->neighbors, i, peer)};
             return true;
         }
     }

@@ -37,6 +37,8 @@ bool live_candidate_range(struct live *live, struct live_listener *listener,
 /* Takes fd over and returns NULL; or returns why not, and fd is the caller's. */
 const char *live_candidate_accepted(struct live *live, const struct live_range *range,
                                     const struct lpm_address *source, int fd);
+/* Another reading is in force: each belongs where its source does now, or is closed. */
+void live_candidates_follow(struct live *live);
 /* Closes those whose time is over. */
 void live_candidates_housekeeping(struct live *live, uint64_t now_ms);
 

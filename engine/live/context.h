@@ -3,7 +3,7 @@
  *
  *   struct live ─┬─ loop, timers, signals                        live.c
  *                ├─ plane: lpm, forwarding, controller, engine   plane.c
- *                ├─ neighbors[]   keys of configured peers       neighbor.c
+ *                ├─ neighbors     keys of configured peers       neighbor.c
  *                ├─ listeners[]   one per local address          listener.c
  *                ├─ candidates    connections of neighbours that the file does not name  candidate.c
  *                ├─ control       the control socket and its clients               control.c
@@ -74,6 +74,7 @@ struct live_listener {
     const struct fabric_place *place; /* where the file asks for it */
     const char *kind, *owner; /* "route server", "rs1": for messages, the first that asked */
     unsigned instance;
+    bool fresh;               /* of a reading that is not yet in force */
     bool paused;              /* out of file descriptors: accept again at the next housekeeping */
     uint64_t refused;         /* connections from unknown sources since the last line about them */
     uint64_t refused_line_ms; /* when that line was written; 0: never */
@@ -86,6 +87,7 @@ struct live_neighbor {
     struct live_key key; /* length 0: none */
 };
 
+/* Of a session of the controller, for as long as that is there, and until its last words are said. */
 struct live_peer {
     struct live *live;
     struct controller_peer *peer;
@@ -96,6 +98,8 @@ struct live_peer {
     bool connect_wanted;
     bool listed; /* in live.work */
     struct live_peer *next;
+    struct live_peer *next_kept; /* in live.gone, or live.spare */
+    uint64_t gone_ms;
     uint64_t came_up_ms; /* 0: not Established */
     uint64_t notice_ms;  /* of the last notice in the log */
     uint64_t notices_left_out;
@@ -103,6 +107,12 @@ struct live_peer {
     unsigned bfd_lines;
     char label[96];      /* "rs1/0 nva1 10.0.1.4" */
     char last_line[200]; /* the last thing said about it in the log: not said twice in a row */
+};
+
+/* Those of the route servers of one reading, one after the other. */
+struct live_neighbors {
+    const struct fabric *fabric;
+    struct live_neighbor *items; /* NULL: not made */
 };
 
 /* How late the control thread was at housekeeping, which is due ten times a second: what else it did, and
@@ -121,12 +131,15 @@ struct live {
     uv_signal_t signals[6];
     unsigned signal_count;
     struct live_plane plane;
-    struct live_neighbor *neighbors; /* of the route servers one after the other */
+    struct live_neighbors neighbors;
     struct live_neighbor *gateway_neighbors;
-    struct live_listener *listeners;
+    struct live_listener **listeners;
     unsigned listener_count;
-    struct live_peer *peers; /* as controller_peer() has them */
-    size_t peer_count;
+    struct live_peer **peers; /* as controller_peer() has them */
+    size_t peer_count, peer_room;
+    struct live_peer *gone;  /* of sessions that an apply took away */
+    struct live_peer *spare; /* of none */
+    size_t spare_count;
     struct live_peer *gateway_peers; /* of gateways with neighbors that have an address */
     size_t gateway_peer_count;
     struct live_peer *work;

@@ -92,27 +92,36 @@ static int set_route(const struct kernel_end *end, const struct lpm_prefix *pref
                  : live_netlink_remove_route(end->netlink, &route);
 }
 
-static int add_peer_routes(const struct kernel_end *end, const struct fabric_route_server *server)
-{
-    int status = 0;
-
-    for (uint32_t i = 0; !status && i < server->peer_count; i++) {
-        const struct lpm_address *peer = &server->peers[i].address;
-        struct lpm_prefix prefix = {.family = peer->family,
-                                    .length = peer->family == LPM_IPV4 ? 32 : 128};
-
-        memcpy(prefix.bytes, peer->bytes, sizeof(prefix.bytes));
-        status = set_route(end, &prefix, true);
-    }
-    for (uint32_t i = 0; !status && i < server->dynamic_peer_count; i++)
-        status = set_route(end, &server->dynamic_peers[i].prefix, true);
-    return status;
-}
-
 struct prefixes {
     struct lpm_prefix *items; /* in order */
     size_t n;
 };
+
+static int compare_prefixes(const void *a, const void *b)
+{
+    return lpm_prefix_compare(a, b);
+}
+
+/* The peers of a route server, and the ranges in which it takes more. */
+static int list_peers(const struct fabric_route_server *server, struct prefixes *prefixes)
+{
+    prefixes->items = calloc((size_t)server->peer_count + server->dynamic_peer_count + 1,
+                             sizeof(*prefixes->items));
+    if (!prefixes->items)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < server->peer_count; i++) {
+        const struct lpm_address *peer = &server->peers[i].address;
+        struct lpm_prefix *prefix = &prefixes->items[prefixes->n++];
+
+        prefix->family = peer->family;
+        prefix->length = peer->family == LPM_IPV4 ? 32 : 128;
+        memcpy(prefix->bytes, peer->bytes, sizeof(prefix->bytes));
+    }
+    for (uint32_t i = 0; i < server->dynamic_peer_count; i++)
+        prefixes->items[prefixes->n++] = server->dynamic_peers[i].prefix;
+    qsort(prefixes->items, prefixes->n, sizeof(*prefixes->items), compare_prefixes);
+    return 0;
+}
 
 /* What the branches of a gateway are told of the fabric. Zero: nothing. */
 static int list_prefixes(const struct fabric *fabric, uint32_t gateway, struct prefixes *prefixes)
@@ -121,29 +130,44 @@ static int list_prefixes(const struct fabric *fabric, uint32_t gateway, struct p
                              &prefixes->n);
 }
 
-static int compare_prefixes(const void *a, const void *b)
-{
-    return lpm_prefix_compare(a, b);
-}
-
 static bool has(const struct prefixes *prefixes, const struct lpm_prefix *prefix)
 {
     return prefixes->n > 0 && bsearch(prefix, prefixes->items, prefixes->n,
                                       sizeof(*prefixes->items), compare_prefixes) != NULL;
 }
 
-/* before: what is there already. Routes that stay are not away for a moment. */
-static int set_fabric_routes(const struct kernel_end *end, const struct prefixes *before,
-                             const struct prefixes *prefixes)
+static int add_routes(const struct kernel_end *end, const struct prefixes *prefixes)
 {
     int status = 0;
 
     for (size_t i = 0; !status && i < prefixes->n; i++)
-        if (!has(before, &prefixes->items[i]))
-            status = set_route(end, &prefixes->items[i], true);
-    for (size_t i = 0; !status && i < before->n; i++)
-        if (!has(prefixes, &before->items[i]))
-            status = set_route(end, &before->items[i], false);
+        status = set_route(end, &prefixes->items[i], true);
+    return status;
+}
+
+/* Another prefix of the subnet has another gateway, by which all routes lead then. */
+static bool same_way(const struct kernel_end *a, const struct kernel_end *b, uint8_t family)
+{
+    struct lpm_address x = {0}, y = {0};
+
+    return gateway_of(a, family, &x) == gateway_of(b, family, &y) && lpm_address_equal(&x, &y);
+}
+
+/* From those of before, which are there. Routes that stay are not away for a moment. */
+static int exchange_routes(const struct kernel_end *before, const struct prefixes *were,
+                           const struct kernel_end *end, const struct prefixes *are)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < are->n; i++)
+        if (!has(were, &are->items[i]) || !same_way(before, end, are->items[i].family))
+            status = set_route(end, &are->items[i], true);
+    for (size_t i = 0; !status && i < were->n; i++) {
+        struct lpm_address ignored;
+
+        if (!has(are, &were->items[i]) || !gateway_of(end, were->items[i].family, &ignored))
+            status = set_route(before, &were->items[i], false);
+    }
     return status;
 }
 
@@ -253,10 +277,11 @@ static const struct fabric_nic *nic_of_server(const struct fabric *fabric, uint3
     return NULL;
 }
 
-static int open_server(const struct fabric *fabric, const struct fabric_route_server *server,
-                       int netlink, char error[DP_ERROR_TEXT])
+static struct kernel_end server_end(const struct fabric *fabric, uint32_t index, int netlink)
 {
-    struct kernel_end end = {
+    const struct fabric_route_server *server = &fabric->route_servers[index];
+
+    return (struct kernel_end){
         .fabric = fabric,
         .kind = "route server",
         .owner = server->name,
@@ -267,12 +292,22 @@ static int open_server(const struct fabric *fabric, const struct fabric_route_se
         .table = RT_TABLE_MAIN,
         .netlink = netlink,
     };
+}
+
+static int open_server(const struct fabric *fabric, uint32_t index, int netlink,
+                       char error[DP_ERROR_TEXT])
+{
+    struct kernel_end end = server_end(fabric, index, netlink);
+    struct prefixes peers = {0};
     int status = end.nic ? find_interface(&end) : -ENODEV;
 
     if (!status)
         status = set_up(&end);
     if (!status)
-        status = add_peer_routes(&end, server);
+        status = list_peers(&fabric->route_servers[index], &peers);
+    if (!status)
+        status = add_routes(&end, &peers);
+    free(peers.items);
     return explain(&end, status, error);
 }
 
@@ -296,7 +331,6 @@ static struct kernel_end gateway_end(const struct fabric *fabric, uint32_t index
 static int open_gateway(const struct fabric *fabric, uint32_t index, int netlink,
                         char error[DP_ERROR_TEXT])
 {
-    const struct prefixes none = {0};
     struct prefixes prefixes = {0};
     struct kernel_end end = gateway_end(fabric, index, netlink);
     int status = find_interface(&end);
@@ -306,7 +340,7 @@ static int open_gateway(const struct fabric *fabric, uint32_t index, int netlink
     if (!status)
         status = list_prefixes(fabric, index, &prefixes);
     if (!status)
-        status = set_fabric_routes(&end, &none, &prefixes);
+        status = add_routes(&end, &prefixes);
     free(prefixes.items);
     if (!status)
         status = each_rule(&end, live_netlink_add_rule);
@@ -320,7 +354,7 @@ static int open_all(const struct fabric *fabric, const struct fabric_placement *
 
     for (uint32_t i = 0; !status && i < fabric->route_servers_count; i++)
         if (is_ours(placement, fabric, fabric->route_servers[i].port))
-            status = open_server(fabric, &fabric->route_servers[i], netlink, error);
+            status = open_server(fabric, i, netlink, error);
     for (uint32_t i = 0; !status && i < fabric->gateways_count; i++)
         if (is_ours(placement, fabric, fabric->gateways[i].port))
             status = open_gateway(fabric, i, netlink, error);
@@ -346,21 +380,51 @@ int live_interfaces_open(const struct fabric *fabric, char error[DP_ERROR_TEXT])
 static int follow_gateway(const struct fabric *before, const struct fabric *fabric, uint32_t index,
                           int netlink)
 {
-    struct kernel_end end = gateway_end(fabric, index, netlink);
-    struct prefixes was = {0}, is = {0};
-    /* Which gateways there are does not change, but their order in the file may. */
+    /* Which gateways there are does not change, but their numbers may. */
     const uint32_t former = fabric_find_gateway(before, fabric->gateways[index].name);
+    struct kernel_end end = gateway_end(fabric, index, netlink), was;
+    struct prefixes were = {0}, are = {0};
     int status = former == FABRIC_NONE ? -ENOENT : find_interface(&end);
 
+    if (status)
+        return status;
+    was = gateway_end(before, former, netlink);
+    was.index = end.index;
+    status = list_prefixes(before, former, &were);
     if (!status)
-        status = list_prefixes(before, former, &was);
+        status = list_prefixes(fabric, index, &are);
     if (!status)
-        status = list_prefixes(fabric, index, &is);
-    if (!status)
-        status = set_fabric_routes(&end, &was, &is);
-    free(was.items);
-    free(is.items);
+        status = exchange_routes(&was, &were, &end, &are);
+    free(were.items);
+    free(are.items);
     return status;
+}
+
+static int follow_server(const struct fabric *before, const struct fabric *fabric, uint32_t index,
+                         int netlink)
+{
+    struct kernel_end was = server_end(before, index, netlink);
+    struct kernel_end end = server_end(fabric, index, netlink);
+    struct prefixes were = {0}, are = {0};
+    int status = end.nic && was.nic ? find_interface(&end) : -ENODEV;
+
+    was.index = end.index;
+    if (!status)
+        status = list_peers(&before->route_servers[index], &were);
+    if (!status)
+        status = list_peers(&fabric->route_servers[index], &are);
+    if (!status)
+        status = exchange_routes(&was, &were, &end, &are);
+    free(were.items);
+    free(are.items);
+    return status;
+}
+
+static void note(const char *kind, const char *name, int failed)
+{
+    if (failed)
+        live_log("%s %s: the kernel's routes into the fabric stay behind: %s", kind, name,
+                 strerror(-failed));
 }
 
 void live_interfaces_follow(const struct fabric *before, const struct fabric *fabric)
@@ -368,14 +432,13 @@ void live_interfaces_follow(const struct fabric *before, const struct fabric *fa
     struct fabric_placement placement;
     int netlink = live_netlink_open(), status = fabric_placement_open(&placement, fabric);
 
-    for (uint32_t i = 0; !status && netlink >= 0 && i < fabric->gateways_count; i++) {
-        if (!is_ours(&placement, fabric, fabric->gateways[i].port))
-            continue;
-        int failed = follow_gateway(before, fabric, i, netlink);
-        if (failed)
-            live_log("gateway %s: the kernel's routes into the fabric stay behind: %s",
-                     fabric->gateways[i].name, strerror(-failed));
-    }
+    for (uint32_t i = 0; !status && netlink >= 0 && i < fabric->route_servers_count; i++)
+        if (is_ours(&placement, fabric, fabric->route_servers[i].port))
+            note("route server", fabric->route_servers[i].name,
+                 follow_server(before, fabric, i, netlink));
+    for (uint32_t i = 0; !status && netlink >= 0 && i < fabric->gateways_count; i++)
+        if (is_ours(&placement, fabric, fabric->gateways[i].port))
+            note("gateway", fabric->gateways[i].name, follow_gateway(before, fabric, i, netlink));
     if (netlink >= 0)
         close(netlink);
     if (placement.port_host)

@@ -217,17 +217,65 @@ static int set_key(int fd, const struct signer *signer, const struct live_key *k
     return key->type == FABRIC_KEY_MD5 ? set_md5(fd, signer, key) : set_ao(fd, signer, key);
 }
 
+/* A key of no length deletes. */
+static void remove_md5(int fd, const struct signer *signer)
+{
+    const struct live_key none = {.type = FABRIC_KEY_MD5};
+    set_md5(fd, signer, &none);
+}
+
+static void remove_ao(int fd, const struct signer *signer, const struct live_key *key)
+{
+    struct ao_delete former = {
+        .prefix_length = signer->length, .send_id = key->id, .receive_id = key->id};
+    fill_address(&signer->address, signer->interface, &former.address);
+    setsockopt(fd, IPPROTO_TCP, TCP_AO_DEL_KEY, &former, sizeof(former));
+}
+
+static void remove_key(int fd, const struct signer *signer, const struct live_key *key)
+{
+    if (key->length > 0 && key->type == FABRIC_KEY_MD5)
+        remove_md5(fd, signer);
+    else if (key->length > 0)
+        remove_ao(fd, signer, key);
+}
+
+static struct signer signer_of(const struct lpm_address *peer, const char *interface)
+{
+    return (struct signer){*peer, peer->family == LPM_IPV4 ? 32 : 128, false, interface};
+}
+
+static struct signer signer_of_range(const struct lpm_prefix *range, const char *interface)
+{
+    struct signer signer = {{.family = range->family}, range->length, true, interface};
+    memcpy(signer.address.bytes, range->bytes, sizeof(signer.address.bytes));
+    return signer;
+}
+
 int live_key_set(int fd, const struct lpm_address *peer, const char *interface,
                  const struct live_key *key)
 {
-    const struct signer signer = {*peer, peer->family == LPM_IPV4 ? 32 : 128, false, interface};
+    const struct signer signer = signer_of(peer, interface);
     return set_key(fd, &signer, key);
+}
+
+void live_key_remove(int fd, const struct lpm_address *peer, const char *interface,
+                     const struct live_key *key)
+{
+    const struct signer signer = signer_of(peer, interface);
+    remove_key(fd, &signer, key);
 }
 
 int live_key_set_range(int fd, const struct lpm_prefix *range, const char *interface,
                        const struct live_key *key)
 {
-    struct signer signer = {{.family = range->family}, range->length, true, interface};
-    memcpy(signer.address.bytes, range->bytes, sizeof(signer.address.bytes));
+    const struct signer signer = signer_of_range(range, interface);
     return set_key(fd, &signer, key);
+}
+
+void live_key_remove_range(int fd, const struct lpm_prefix *range, const char *interface,
+                           const struct live_key *key)
+{
+    const struct signer signer = signer_of_range(range, interface);
+    remove_key(fd, &signer, key);
 }

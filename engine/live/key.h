@@ -39,9 +39,14 @@ void live_key_forget(struct live_key *key);
  * else NULL. */
 int live_key_set(int fd, const struct lpm_address *peer, const char *interface,
                  const struct live_key *key);
-/* The same for every address of a range, on a listening socket; one that has a key of its own keeps
+/* From the next connection on no segment of peer is signed by key. Content when there is none. */
+void live_key_remove(int fd, const struct lpm_address *peer, const char *interface,
+                     const struct live_key *key);
+/* Both for every address of a range, on a listening socket; one that has a key of its own keeps
  * it. */
 int live_key_set_range(int fd, const struct lpm_prefix *range, const char *interface,
                        const struct live_key *key);
+void live_key_remove_range(int fd, const struct lpm_prefix *range, const char *interface,
+                           const struct live_key *key);
 
 #endif

@@ -11,10 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/fabric/gateway.h"
-#include "engine/fabric/route_server.h"
 #include "engine/live/candidate.h"
 #include "engine/live/connection.h"
+#include "engine/live/listener_private.h"
 #include "engine/live/log.h"
 #include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
@@ -28,25 +27,16 @@
 
 /* The session of this listener with that source. Linear: a few hundred comparisons cost less than
  * the accept. */
-static struct live_peer *find_among(struct live_peer *peers, size_t n,
-                                    const struct live_listener *listener,
-                                    const struct lpm_address *source)
+static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
+                                   const struct lpm_address *source)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct live_peer *peer = &peers[i];
+    for (size_t i = 0; i < live->peer_count + live->gateway_peer_count; i++) {
+        struct live_peer *peer = live_peer_at(live, i);
         if (peer->listener == listener && !peer->peer->accepted &&
             lpm_address_equal(live_peer_address(peer), source))
             return peer;
     }
     return NULL;
-}
-
-static struct live_peer *find_peer(struct live *live, const struct live_listener *listener,
-                                   const struct lpm_address *source)
-{
-    struct live_peer *peer = find_among(live->peers, live->peer_count, listener, source);
-    return peer ? peer
-                : find_among(live->gateway_peers, live->gateway_peer_count, listener, source);
 }
 
 /* Why a connection for this neighbour, or one by its template, is not wanted; NULL: it is. */
@@ -171,126 +161,36 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+bool live_endpoint_equal(const struct live_endpoint *a, const struct live_endpoint *b)
+{
+    return lpm_address_equal(&a->address, &b->address) && a->port == b->port &&
+           same_text(a->interface, b->interface);
+}
+
 struct live_listener *live_listener_find(struct live *live, const struct live_endpoint *local)
 {
     for (unsigned i = 0; i < live->listener_count; i++) {
-        struct live_listener *listener = &live->listeners[i];
-        if (lpm_address_equal(&listener->local.address, &local->address) &&
-            listener->local.port == local->port &&
-            same_text(listener->local.interface, local->interface))
+        struct live_listener *listener = live->listeners[i];
+        if (live_endpoint_equal(&listener->local, local))
             return listener;
     }
     return NULL;
 }
 
-/* On a socket that this configured peer connects to: the key for those whose template it is. */
-static int set_range_keys(struct live *live, int fd, uint32_t route_server, uint32_t index)
+struct live_listener *live_listener_still(struct live *live, const struct live_listener *listener)
 {
-    const struct fabric_route_server *server = &live->fabric->route_servers[route_server];
-    const struct live_neighbor *neighbor = live_neighbor(live, route_server, index);
-    int status = 0;
-    for (uint32_t i = 0; !status && i < server->dynamic_peer_count; i++)
-        if (fabric_dynamic_peers_template(live->fabric, route_server, i) == index)
-            status = live_key_set_range(fd, &server->dynamic_peers[i].prefix,
-                                        neighbor->model->transport.interface, &neighbor->key);
-    return status;
+    for (unsigned i = 0; i < live->listener_count; i++)
+        if (live->listeners[i] == listener)
+            return live->listeners[i];
+    return NULL;
 }
 
-void live_listener_rekey(struct live_listener *listener, const struct live_peer *peer)
-{
-    const struct fabric_bgp_peer *model = peer->neighbor->model;
-    if (listener->fd < 0 || peer->peer->accepted) /* the template's session does it for these */
-        return;
-    int status = live_key_set(listener->fd, &model->address, model->transport.interface,
-                              &peer->neighbor->key);
-    if (!status)
-        status =
-            set_range_keys(peer->live, listener->fd, peer->peer->route_server, peer->peer->index);
-    if (status)
-        live_log("%s the new key cannot be used: %s", peer->label, strerror(-status));
-}
-
-#define ROUTE_SERVER "route server"
-
-/* Lists the endpoint unless it is listed. */
-static void add(struct live *live, const struct live_endpoint *local, const char *kind,
-                const char *owner, unsigned instance, const struct fabric_place *place)
-{
-    if (live_listener_find(live, local))
-        return;
-    live->listeners[live->listener_count++] = (struct live_listener){
-        .live = live,
-        .fd = -1,
-        .local = *local,
-        .place = place,
-        .kind = kind,
-        .owner = owner,
-        .instance = instance,
-    };
-}
-
-/* An address of the route server is listened on even when no peer uses it: strangers are refused
- * with a line, and what lacks on the machine is told. */
-static void add_server(struct live *live, uint32_t index)
-{
-    const struct fabric_route_server *server = &live->fabric->route_servers[index];
-    if (server->implicit)
-        return;
-    for (unsigned instance = 0; instance < server->instance_count; instance++) {
-        struct live_endpoint own = {server->addresses[instance],
-                                    server->listen_port ? server->listen_port
-                                                        : live->options.bgp_port,
-                                    server->listen_interface};
-        add(live, &own, ROUTE_SERVER, server->name, instance, &server->place);
-        for (uint32_t i = 0; i < server->peer_count; i++) {
-            struct live_endpoint local = live_neighbor_listens(live, index, instance, i);
-            add(live, &local, ROUTE_SERVER, server->name, instance, &server->peers[i].place);
-        }
-    }
-}
-
-/* A gateway listens where it has somebody to listen for: its own addresses may be the data plane's alone. */
-static void add_gateway(struct live *live, uint32_t index)
-{
-    const struct fabric_gateway *gateway = &live->fabric->gateways[index];
-    bool is_called = false;
-    for (uint32_t i = 0; i < fabric_gateway_neighbor_count(live->fabric, index); i++)
-        is_called |= fabric_gateway_neighbor_is_real(live->fabric, index, i);
-    for (unsigned instance = 0; is_called && instance < gateway->addresses.n; instance++) {
-        struct live_endpoint own = {.address = gateway->addresses.items[instance],
-                                    .port = live->options.bgp_port};
-        add(live, &own, "gateway", gateway->name, instance, &gateway->place);
-    }
-}
-
-/* The keys of all peers that connect here. */
-static int set_keys(struct live *live, const struct live_listener *listener, int fd)
-{
-    for (uint32_t i = 0; i < live->fabric->route_servers_count; i++) {
-        const struct fabric_route_server *server = &live->fabric->route_servers[i];
-        for (uint32_t j = 0; j < server->instance_count * server->peer_count; j++) {
-            uint32_t index = j / server->instance_count;
-            struct live_endpoint local =
-                live_neighbor_listens(live, i, j % server->instance_count, index);
-            const struct live_neighbor *neighbor = live_neighbor(live, i, index);
-            if (neighbor->key.length == 0 || live_listener_find(live, &local) != listener)
-                continue;
-            int status = live_key_set(fd, &neighbor->model->address,
-                                      neighbor->model->transport.interface, &neighbor->key);
-            if (!status)
-                status = set_range_keys(live, fd, i, index);
-            if (status)
-                return status;
-        }
-    }
-    return 0;
-}
-
-static int open_one(struct live_listener *listener, char error[LIVE_ERROR_TEXT])
+int live_listener_open(struct live_listener *listener, const struct live_neighbors *neighbors,
+                       char error[LIVE_ERROR_TEXT])
 {
     const struct live_socket_options options = {.ttl = LISTENER_TTL};
     int fd = live_socket_make(&listener->local, &options);
-    int status = fd < 0 ? fd : set_keys(listener->live, listener, fd);
+    int status = fd < 0 ? fd : live_listener_set_keys(listener, neighbors, fd);
     if (!status)
         status = live_socket_listen(fd);
     if (status) {
@@ -313,49 +213,29 @@ fail:
     return status;
 }
 
-int live_listeners_open(struct live *live, char error[LIVE_ERROR_TEXT])
+static void on_closed(uv_handle_t *handle)
 {
-    const struct fabric *fabric = live->fabric;
-    size_t n = 0;
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
-        n += fabric->route_servers[i].instance_count *
-             ((size_t)fabric->route_servers[i].peer_count + 1);
-    for (uint32_t i = 0; i < fabric->gateways_count; i++)
-        n += fabric->gateways[i].addresses.n;
-    live->listeners = calloc(n + 1, sizeof(*live->listeners));
-    if (!live->listeners) {
-        snprintf(error, LIVE_ERROR_TEXT, "not enough memory for %zu listening sockets", n);
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
-        add_server(live, i);
-    for (uint32_t i = 0; i < fabric->gateways_count; i++)
-        add_gateway(live, i);
-    for (unsigned i = 0; i < live->listener_count; i++) {
-        int status = open_one(&live->listeners[i], error);
-        if (status)
-            return status;
-    }
-    return 0;
+    free(handle->data);
 }
 
-/* The handles live in live->listeners, which is freed after the loop has let go of them. */
+void live_listener_close(struct live_listener *listener)
+{
+    close(listener->fd);
+    listener->fd = -1;
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+}
+
 void live_listeners_close(struct live *live)
 {
-    for (unsigned i = 0; i < live->listener_count; i++) {
-        struct live_listener *listener = &live->listeners[i];
-        if (listener->fd < 0)
-            continue;
-        uv_close((uv_handle_t *)&listener->poll, NULL);
-        close(listener->fd);
-        listener->fd = -1;
-    }
+    for (unsigned i = 0; i < live->listener_count; i++)
+        live_listener_close(live->listeners[i]);
+    live->listener_count = 0;
 }
 
 void live_listeners_housekeeping(struct live *live)
 {
     for (unsigned i = 0; i < live->listener_count; i++) {
-        struct live_listener *listener = &live->listeners[i];
+        struct live_listener *listener = live->listeners[i];
         if (!listener->paused || listener->fd < 0)
             continue;
         listener->paused = false;

@@ -216,6 +216,7 @@ static void on_housekeeping(uv_timer_t *timer)
     controller_watch_tick(live->plane.controller, now_ms);
     controller_tick_groups(live->plane.controller, now_ms);
     live_plane_watch(&live->plane, live->fabric, now_ms);
+    live_peers_housekeeping(live, now_ms);
     live_peers_cut(live, now_ms, live->stopping && now_ms >= live->stop_by_ms);
     if (live->stopping && now_ms >= live->stop_by_ms)
         live_collectors_close(live);
@@ -499,8 +500,7 @@ static void finish(struct live *live)
     json_decref(live->state_at_stop);
     live_neighbors_destroy(live);
     free(live->listeners);
-    free(live->peers);
-    free(live->gateway_peers);
+    live_peers_destroy(live);
     live_bfd_free(live->bfd);
     live_probes_free(live);
     live_candidates_free(live);

@@ -159,9 +159,7 @@ static uint32_t sessions(const struct metrics_scrape *scrape)
 
 static const struct controller_peer *session_at(const struct metrics_scrape *scrape, uint32_t row)
 {
-    const struct live *live = scrape->live;
-    return row < live->peer_count ? live->peers[row].peer
-                                  : live->gateway_peers[row - live->peer_count].peer;
+    return live_peer_at(scrape->live, row)->peer;
 }
 
 static void write_states(const struct metrics_scrape *scrape, const struct metrics_family *family,

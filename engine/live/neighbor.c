@@ -1,6 +1,5 @@
 /*
- * See neighbor.h. live->neighbors has the peers of all route servers one after the other, in the
- * fabric's order; both sessions of a peer (one an instance) share one entry.
+ * See neighbor.h. Both sessions of a peer (one an instance) share one entry.
  */
 #include "engine/live/neighbor.h"
 
@@ -27,12 +26,25 @@ static size_t neighbor_count(const struct fabric *fabric)
     return n;
 }
 
-struct live_neighbor *live_neighbor(struct live *live, uint32_t route_server, uint32_t index)
+struct live_neighbor *live_neighbor(const struct live_neighbors *neighbors, uint32_t route_server,
+                                    uint32_t index)
 {
     size_t first = 0;
     for (uint32_t i = 0; i < route_server; i++)
-        first += live->fabric->route_servers[i].peer_count;
-    return &live->neighbors[first + index];
+        first += neighbors->fabric->route_servers[i].peer_count;
+    return &neighbors->items[first + index];
+}
+
+struct live_neighbor *live_neighbor_named(const struct live_neighbors *neighbors,
+                                          uint32_t route_server, const char *name)
+{
+    if (!neighbors->items || route_server >= neighbors->fabric->route_servers_count)
+        return NULL;
+    const struct fabric_route_server *server = &neighbors->fabric->route_servers[route_server];
+    for (uint32_t i = 0; i < server->peer_count; i++)
+        if (strcmp(server->peers[i].name, name) == 0)
+            return live_neighbor(neighbors, route_server, i);
+    return NULL;
 }
 
 static size_t gateway_neighbor_count(const struct fabric *fabric)
@@ -47,7 +59,7 @@ struct live_neighbor *live_neighbor_of(struct live *live, const struct controlle
 {
     size_t first = 0;
     if (session->gateway == FABRIC_NONE)
-        return live_neighbor(live, session->route_server, session->index);
+        return live_neighbor(&live->neighbors, session->route_server, session->index);
     for (uint32_t i = 0; i < session->gateway; i++)
         first += fabric_gateway_neighbor_count(live->fabric, i);
     return &live->gateway_neighbors[first + session->index];
@@ -70,35 +82,40 @@ static void make_gateway_neighbor(struct live_neighbor *neighbor, const struct f
 
 /* --- Endpoints -------------------------------------------------------------------------------- */
 
-struct live_endpoint live_neighbor_listens(const struct live *live, uint32_t route_server,
-                                           unsigned instance, uint32_t index)
+struct live_endpoint live_neighbor_listens(const struct live *live, const struct fabric *fabric,
+                                           uint32_t route_server, unsigned instance, uint32_t index)
 {
-    const struct fabric_route_server *server = &live->fabric->route_servers[route_server];
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
     const struct fabric_transport *transport = &server->peers[index].transport;
     bool own_address = transport->local_address_count > 0;
     return (struct live_endpoint){
-        .address = fabric_route_server_local(live->fabric, route_server, instance, index),
+        .address = fabric_route_server_local(fabric, route_server, instance, index),
         .port = server->listen_port ? server->listen_port : live->options.bgp_port,
         .interface =
             own_address && transport->interface ? transport->interface : server->listen_interface,
     };
 }
 
+const char *live_neighbor_device(const struct fabric *fabric, uint32_t route_server, uint32_t index)
+{
+    const struct fabric_route_server *server = &fabric->route_servers[route_server];
+    const char *interface = server->peers[index].transport.interface;
+    return interface ? interface : server->listen_interface;
+}
+
 /* A gateway's sockets are bound to its own addresses, and to no interface. */
 const char *live_neighbor_interface(const struct live *live, const struct controller_peer *session)
 {
-    if (session->gateway != FABRIC_NONE)
-        return NULL;
-    const struct fabric_route_server *server = &live->fabric->route_servers[session->route_server];
-    const char *interface = server->peers[session->index].transport.interface;
-    return interface ? interface : server->listen_interface;
+    return session->gateway != FABRIC_NONE
+               ? NULL
+               : live_neighbor_device(live->fabric, session->route_server, session->index);
 }
 
 struct live_endpoint live_neighbor_listens_of(const struct live *live,
                                               const struct controller_peer *session)
 {
     if (session->gateway == FABRIC_NONE)
-        return live_neighbor_listens(live, session->route_server, session->instance,
+        return live_neighbor_listens(live, live->fabric, session->route_server, session->instance,
                                      session->index);
     return (struct live_endpoint){
         .address = live->fabric->gateways[session->gateway].addresses.items[session->instance],
@@ -151,48 +168,76 @@ static int read_key(struct live_neighbor *neighbor, char *error, size_t error_si
     return status ? status : try_key(neighbor, error, error_size);
 }
 
-int live_neighbors_create(struct live *live, char *error, size_t error_size)
+int live_neighbors_make(struct live_neighbors *neighbors, const struct fabric *fabric, char *error,
+                        size_t error_size)
 {
-    const struct fabric *fabric = live->fabric;
-    live->neighbors = calloc(neighbor_count(fabric) + 1, sizeof(*live->neighbors));
-    live->gateway_neighbors =
-        calloc(gateway_neighbor_count(fabric) + 1, sizeof(*live->gateway_neighbors));
-    if (!live->neighbors || !live->gateway_neighbors) {
+    int status = 0;
+    neighbors->fabric = fabric;
+    neighbors->items = calloc(neighbor_count(fabric) + 1, sizeof(*neighbors->items));
+    if (!neighbors->items) {
         snprintf(error, error_size, "not enough memory for the keys of peers");
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < fabric->route_servers_count; i++) {
-        for (uint32_t j = 0; j < fabric->route_servers[i].peer_count; j++) {
-            struct live_neighbor *neighbor = live_neighbor(live, i, j);
+    for (uint32_t i = 0; i < fabric->route_servers_count; i++)
+        for (uint32_t j = 0; j < fabric->route_servers[i].peer_count && !status; j++) {
+            struct live_neighbor *neighbor = live_neighbor(neighbors, i, j);
             neighbor->model = &fabric->route_servers[i].peers[j];
-            int status = read_key(neighbor, error, error_size);
-            if (status)
-                return status;
+            status = read_key(neighbor, error, error_size);
         }
+    if (status)
+        live_neighbors_free(neighbors);
+    return status;
+}
+
+void live_neighbors_free(struct live_neighbors *neighbors)
+{
+    size_t n = neighbors->items ? neighbor_count(neighbors->fabric) : 0;
+    for (size_t i = 0; i < n; i++)
+        live_key_forget(&neighbors->items[i].key);
+    free(neighbors->items);
+    *neighbors = (struct live_neighbors){0};
+}
+
+int live_neighbors_create(struct live *live, char *error, size_t error_size)
+{
+    const struct fabric *fabric = live->fabric;
+    live->gateway_neighbors =
+        calloc(gateway_neighbor_count(fabric) + 1, sizeof(*live->gateway_neighbors));
+    if (!live->gateway_neighbors) {
+        snprintf(error, error_size, "not enough memory for the neighbors of gateways");
+        return -ENOMEM;
     }
     struct live_neighbor *next = live->gateway_neighbors;
     for (uint32_t i = 0; i < fabric->gateways_count; i++)
         for (uint32_t j = 0; j < fabric_gateway_neighbor_count(fabric, i); j++)
             make_gateway_neighbor(next++, fabric, i, j);
-    return 0;
+    return live_neighbors_make(&live->neighbors, fabric, error, error_size);
 }
 
 void live_neighbors_destroy(struct live *live)
 {
-    size_t n = live->neighbors ? neighbor_count(live->fabric) : 0;
-    for (size_t i = 0; i < n; i++)
-        live_key_forget(&live->neighbors[i].key);
-    free(live->neighbors);
+    live_neighbors_free(&live->neighbors);
     free(live->gateway_neighbors);
-    live->neighbors = live->gateway_neighbors = NULL;
+    live->gateway_neighbors = NULL;
 }
 
-static void rekey_peer(struct live_peer *peer)
+void live_neighbor_rekey(struct live_peer *peer)
 {
     live_listener_rekey(peer->listener, peer);
     for (unsigned direction = 0; direction < 2; direction++) {
         if (peer->connections[direction])
             live_connection_rekey(peer->connections[direction]);
+    }
+}
+
+void live_neighbors_rekey(struct live *live, const struct live_neighbors *former)
+{
+    for (size_t i = 0; i < live->peer_count; i++) {
+        struct live_peer *peer = live->peers[i];
+        const struct live_neighbor *was =
+            live_neighbor_named(former, peer->peer->route_server, peer->neighbor->model->name);
+        if (was && was->key.length > 0 && !live_key_equal(&was->key, &peer->neighbor->key))
+            live_neighbor_rekey(peer);
     }
 }
 
@@ -209,8 +254,8 @@ static bool reload_one(struct live *live, struct live_neighbor *neighbor)
     if (changed) {
         neighbor->key = key;
         for (size_t i = 0; i < live->peer_count; i++) {
-            if (live->peers[i].neighbor == neighbor)
-                rekey_peer(&live->peers[i]);
+            if (live->peers[i]->neighbor == neighbor)
+                live_neighbor_rekey(live->peers[i]);
         }
     }
     live_key_forget(&key);
@@ -221,10 +266,10 @@ void live_neighbors_reload(struct live *live)
 {
     unsigned changed = 0, read = 0;
     for (size_t i = 0; i < neighbor_count(live->fabric); i++) {
-        if (!live->neighbors[i].model->key_file)
+        if (!live->neighbors.items[i].model->key_file)
             continue;
         read++;
-        changed += reload_one(live, &live->neighbors[i]);
+        changed += reload_one(live, &live->neighbors.items[i]);
     }
     live_log("key files read again: %u, keys changed: %u", read, changed);
 }

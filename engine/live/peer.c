@@ -25,6 +25,8 @@
 #include "engine/live/socket.h"
 
 #define NOTICE_LINE_MS 1000u
+/* How long a session that is gone may say its last words, by TCP and by BFD. */
+#define GONE_MS 3000u
 
 void live_peer_list(struct live_peer *peer)
 {
@@ -46,6 +48,8 @@ static void on_connect(void *context, struct controller_peer *controller_peer)
 {
     (void)context;
     struct live_peer *peer = controller_peer->shell;
+    if (!peer) /* a session that is gone, and forgotten */
+        return;
     peer->connect_wanted = true;
     live_peer_list(peer);
 }
@@ -55,6 +59,8 @@ static void on_close(void *context, struct controller_peer *controller_peer,
 {
     (void)context;
     struct live_peer *peer = controller_peer->shell;
+    if (!peer)
+        return;
     /* A wish to connect that was not done yet is taken back by the wish to close. */
     if (direction == BGP_OUTGOING)
         peer->connect_wanted = false;
@@ -68,6 +74,8 @@ static void on_output_ready(void *context, struct controller_peer *controller_pe
 {
     (void)context;
     struct live_peer *peer = controller_peer->shell;
+    if (!peer)
+        return;
     if (peer->connections[direction])
         live_connection_wants_output(peer->connections[direction]);
     live_peer_list(peer);
@@ -78,7 +86,8 @@ static bool on_input_waits(void *context, struct controller_peer *controller_pee
 {
     (void)context;
     const struct live_peer *peer = controller_peer->shell;
-    return peer->connections[direction] && live_connection_has_input(peer->connections[direction]);
+    return peer && peer->connections[direction] &&
+           live_connection_has_input(peer->connections[direction]);
 }
 
 /* Established, and the fall from it or to Idle with the reason, are news. A peer that is away fails
@@ -199,10 +208,10 @@ static void cut(struct live_peer *peer, uint64_t now_ms, bool all)
 
 void live_peers_cut(struct live *live, uint64_t now_ms, bool all)
 {
-    for (size_t i = 0; i < live->peer_count; i++)
-        cut(&live->peers[i], now_ms, all);
-    for (size_t i = 0; i < live->gateway_peer_count; i++)
-        cut(&live->gateway_peers[i], now_ms, all);
+    for (size_t i = 0; i < live->peer_count + live->gateway_peer_count; i++)
+        cut(live_peer_at(live, i), now_ms, all);
+    for (struct live_peer *peer = live->gone; peer; peer = peer->next_kept)
+        cut(peer, now_ms, all);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -245,20 +254,123 @@ static void attach_gateways(struct live *live)
     }
 }
 
+struct live_peer *live_peer_at(const struct live *live, size_t i)
+{
+    return i < live->peer_count ? live->peers[i] : &live->gateway_peers[i - live->peer_count];
+}
+
+/* --- Coming and going ------------------------------------------------------------------------- */
+
+static void spare(struct live *live, struct live_peer *peer)
+{
+    *peer = (struct live_peer){.next_kept = live->spare};
+    live->spare = peer;
+    live->spare_count++;
+}
+
+static struct live_peer *take_spare(struct live *live)
+{
+    struct live_peer *peer = live->spare;
+    live->spare = peer->next_kept;
+    live->spare_count--;
+    peer->next_kept = NULL;
+    return peer;
+}
+
+int live_peers_reserve(struct live *live, size_t n)
+{
+    size_t room = controller_peer_count(live->plane.controller) + n + 1;
+    if (room > live->peer_room) {
+        void *grown = realloc(live->peers, room * sizeof(struct live_peer *));
+        if (!grown)
+            return -ENOMEM;
+        live->peers = grown;
+        live->peer_room = room;
+    }
+    while (live->spare_count < n) {
+        struct live_peer *peer = malloc(sizeof(*peer));
+        if (!peer)
+            return -ENOMEM;
+        spare(live, peer);
+    }
+    return 0;
+}
+
+static void part_with(struct live *live, struct live_peer *peer, uint64_t now_ms)
+{
+    peer->gone_ms = now_ms;
+    peer->connect_wanted = false;
+    peer->neighbor = NULL; /* which go with their reading */
+    peer->listener = NULL;
+    peer->next_kept = live->gone;
+    live->gone = peer;
+}
+
+/* All know their neighbor and listener anew, which are those of the reading that is in force. */
+void live_peers_follow(struct live *live, uint64_t now_ms)
+{
+    struct controller *controller = live->plane.controller;
+    for (size_t i = 0; i < live->peer_count; i++)
+        if (live->peers[i]->peer->gone)
+            part_with(live, live->peers[i], now_ms);
+    live->peer_count = controller_peer_count(controller);
+    for (size_t i = 0; i < live->peer_count; i++) {
+        struct controller_peer *session = controller_peer(controller, i);
+        live->peers[i] = session->shell ? session->shell : take_spare(live);
+        attach(live, live->peers[i], session);
+    }
+}
+
+static bool is_silent(const struct live_peer *peer)
+{
+    return !peer->listed && !peer->connections[0] && !peer->connections[1] && !peer->parting[0] &&
+           !peer->parting[1];
+}
+
+/* BFD has last words, too, a little longer than TCP. */
+void live_peers_housekeeping(struct live *live, uint64_t now_ms)
+{
+    for (struct live_peer **at = &live->gone; *at;) {
+        struct live_peer *peer = *at;
+        if (!is_silent(peer) || now_ms - peer->gone_ms < GONE_MS) {
+            at = &peer->next_kept;
+            continue;
+        }
+        *at = peer->next_kept;
+        live_bfd_forget(live, peer->peer);
+        peer->peer->shell = NULL;
+        spare(live, peer);
+    }
+}
+
 int live_peers_create(struct live *live)
 {
     struct controller *controller = live->plane.controller;
-    size_t n = controller_peer_count(controller);
-    live->peers = calloc(controller_peer_capacity(controller) + 1, sizeof(*live->peers));
     live->gateway_peers =
         calloc(controller_gateway_peer_count(controller) + 1, sizeof(*live->gateway_peers));
-    if (!live->peers || !live->gateway_peers)
+    if (!live->gateway_peers || live_peers_reserve(live, controller_peer_count(controller)) != 0)
         return -ENOMEM;
-    live->peer_count = n;
-    for (size_t i = 0; i < n; i++)
-        attach(live, &live->peers[i], controller_peer(controller, i));
+    live_peers_follow(live, 0);
     attach_gateways(live);
     return 0;
+}
+
+static void free_list(struct live_peer *peer)
+{
+    for (struct live_peer *next; peer; peer = next) {
+        next = peer->next_kept;
+        free(peer);
+    }
+}
+
+void live_peers_destroy(struct live *live)
+{
+    for (size_t i = 0; i < live->peer_count; i++)
+        free(live->peers[i]);
+    free_list(live->gone);
+    free_list(live->spare);
+    free(live->peers);
+    free(live->gateway_peers);
 }
 
 /* What the log was told of the neighbour that was is forgotten; its last words may still be on their
@@ -275,11 +387,11 @@ void live_peers_accept(struct live *live, size_t first, uint64_t now_ms)
     struct controller *controller = live->plane.controller;
     uint32_t route_server = controller_peer(controller, first)->route_server;
     size_t end = first + live->fabric->route_servers[route_server].instance_count;
-    live->peer_count = controller_peer_count(controller);
+    live_peers_follow(live, now_ms);
     for (size_t i = first; i < end; i++) {
         struct controller_peer *session = controller_peer(controller, i);
-        renew(&live->peers[i]);
-        attach(live, &live->peers[i], session);
+        renew(live->peers[i]);
+        session->started = true;
         speaker_peer_start(session->speaker, session->peer, now_ms);
     }
 }

@@ -9,6 +9,15 @@
 
 /* One struct live_peer per session of the controller; of gateways', those whose neighbor has an address. */
 int live_peers_create(struct live *live);
+void live_peers_destroy(struct live *live);
+/* Of route servers', then of gateways': i below the sum of both counts. */
+struct live_peer *live_peer_at(const struct live *live, size_t i);
+/* Room for n sessions more than there are. -ENOMEM. */
+int live_peers_reserve(struct live *live, size_t n);
+/* One for each session that the controller has now, for which there is room; those of sessions that it has no more say
+ * their last words, and are then forgotten by live_peers_housekeeping(). */
+void live_peers_follow(struct live *live, uint64_t now_ms);
+void live_peers_housekeeping(struct live *live, uint64_t now_ms);
 /* The same for the sessions of a neighbour that the controller has just accepted, the first of which is
  * at that index; starts them. */
 void live_peers_accept(struct live *live, size_t first, uint64_t now_ms);

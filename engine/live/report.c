@@ -11,6 +11,7 @@
 #include "engine/live/bfd.h"
 #include "engine/live/collector.h"
 #include "engine/live/events.h"
+#include "engine/live/peer.h"
 #include "engine/live/report_session.h"
 #include "engine/program/balancer_json.h"
 
@@ -23,9 +24,7 @@ static json_t *number(uint64_t value)
 
 json_t *live_report_session_at(const struct live *live, uint32_t i)
 {
-    const struct live_peer *peer =
-        i < live->peer_count ? &live->peers[i] : &live->gateway_peers[i - live->peer_count];
-    return live_report_session(live, peer, live_now());
+    return live_report_session(live, live_peer_at(live, i), live_now());
 }
 
 json_t *live_report_sessions(const struct live *live)

@@ -68,11 +68,11 @@ static bool is_asked_for(const struct rows *rows, const struct controller_peer *
 static const struct controller_peer *session_at(struct rows *rows)
 {
     const struct live *live = rows->live;
-    const struct live_peer *peers = rows->of_gateway ? live->gateway_peers : live->peers;
-    size_t n = rows->of_gateway ? live->gateway_peer_count : live->peer_count;
-    for (; rows->source < n; rows->source++)
-        if (is_asked_for(rows, peers[rows->source].peer))
-            return peers[rows->source].peer;
+    for (; rows->source < live->peer_count + live->gateway_peer_count; rows->source++) {
+        const struct live_peer *peer = live_peer_at(live, rows->source);
+        if (is_asked_for(rows, peer->peer))
+            return peer->peer;
+    }
     return NULL;
 }
 

@@ -65,7 +65,7 @@ static void name_table(struct live *live, const struct speaker *speaker, char vi
 {
     snprintf(view, 200, "table");
     for (size_t i = 0; i < live->peer_count; i++) {
-        const struct controller_peer *peer = live->peers[i].peer;
+        const struct controller_peer *peer = live->peers[i]->peer;
         if (peer->speaker != speaker)
             continue;
         snprintf(view, 200, "%s/%u", live->fabric->route_servers[peer->route_server].name,

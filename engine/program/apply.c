@@ -2,6 +2,7 @@
  * Another reading of the fabric in place of the one that runs.
  *
  *   new program, aside, filled slice by slice ──> NICs and VNets replaced ──> old FIBs and groups go
+ *   sessions of route servers' peers: those that go end, those that come wait for their start
  *   own prefixes of route servers and gateways: what is gone is withdrawn, the rest originated
  */
 #include <errno.h>
@@ -114,24 +115,29 @@ static int announce(struct controller *controller, const struct fabric *with)
 
 /* --- The controller --------------------------------------------------------------------------- */
 
-/* What a session was made with stays: the addresses of our end, which IPv6 prefixes of a subnet may change. */
+/* A session that stays keeps what it was made with: the addresses of our end, which IPv6 prefixes of a subnet may
+ * change. */
 static int check_sessions(const struct controller *controller, const struct fabric *with,
                           char error[DP_ERROR_TEXT])
 {
     for (size_t i = 0; i < controller->peer_count; i++) {
         const struct controller_peer *peer = controller->peers[i];
-        if (peer->accepted)
+        const struct fabric_route_server *server = &with->route_servers[peer->route_server];
+        const struct fabric_bgp_peer *model = controller_peer_in(with, controller->fabric, peer);
+        if (peer->accepted || !model ||
+            !fabric_bgp_peer_same_session(
+                &controller->fabric->route_servers[peer->route_server].peers[peer->index], model))
             continue;
         struct speaker_peer_config was = fabric_route_server_peer(
             controller->fabric, peer->route_server, peer->instance, peer->index);
-        struct speaker_peer_config is =
-            fabric_route_server_peer(with, peer->route_server, peer->instance, peer->index);
+        struct speaker_peer_config is = fabric_route_server_peer(
+            with, peer->route_server, peer->instance, (uint32_t)(model - server->peers));
         if (lpm_address_equal(&was.local_address, &is.local_address) &&
             lpm_address_equal(&was.local_address6, &is.local_address6))
             continue;
         snprintf(error, DP_ERROR_TEXT,
                  "the next hop that route server '%s' announces to '%s' would be another: restart",
-                 with->route_servers[peer->route_server].name, was.name);
+                 server->name, was.name);
         return -EINVAL;
     }
     return 0;
@@ -220,29 +226,56 @@ static int follow(struct controller *controller, const struct fabric *with,
     return failed;
 }
 
-/* 1: more of it. 0: the new program is in force. */
-static int step(struct controller *controller, char error[DP_ERROR_TEXT])
+/* 1: more of it. 0: all routes are in the new program. */
+static int fill(struct controller *controller, char error[DP_ERROR_TEXT])
 {
     struct program *next = controller->next;
     int failed = program_flush(next);
     if (failed >= 0 && program_flush_due(next))
         return 1;
-    controller->next = NULL;
-    if (failed < 0) {
-        snprintf(error, DP_ERROR_TEXT, "routes cannot be programmed: %s", strerror(-failed));
-        program_discard(next);
-        return failed;
-    }
-    return take_over(controller->program, next, error);
+    if (failed >= 0)
+        return 0;
+    snprintf(error, DP_ERROR_TEXT, "routes cannot be programmed: %s", strerror(-failed));
+    controller_apply_cancel(controller);
+    return failed;
 }
 
-int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT])
+/* In force, with its sessions, or everything as it was. */
+static int exchange_all(struct controller *controller, uint64_t now_ms, char error[DP_ERROR_TEXT])
 {
-    int more = step(controller, error);
+    const struct fabric *with = controller->next_fabric;
+    struct program *next = controller->next;
+    struct controller_coming *coming;
+    int failed = controller_peers_prepare(controller, with, &coming);
+    if (failed) {
+        snprintf(error, DP_ERROR_TEXT, "no memory for its sessions");
+        controller_apply_cancel(controller);
+        return failed;
+    }
+    controller->next = NULL;
+    failed = take_over(controller->program, next, error);
+    if (failed) {
+        controller_peers_drop(coming);
+        return failed;
+    }
+    failed = controller_peers_take(controller, with, coming, now_ms);
+    if (failed)
+        snprintf(error, DP_ERROR_TEXT, "not all is well with its sessions: %s", strerror(-failed));
+    return 0;
+}
+
+int controller_apply_step(struct controller *controller, uint64_t now_ms, char error[DP_ERROR_TEXT])
+{
+    int more = fill(controller, error);
+    if (more)
+        return more;
+    error[0] = '\0';
+    more = exchange_all(controller, now_ms, error);
     if (more)
         return more;
     gateways_take(controller->gateways, controller->next_fabric);
-    return follow(controller, controller->next_fabric, error);
+    more = follow(controller, controller->next_fabric, error);
+    return more || !error[0] ? more : -ENOMEM;
 }
 
 void controller_apply_cancel(struct controller *controller)
@@ -260,15 +293,16 @@ int controller_apply(struct controller *controller, const struct fabric *with, u
     if (more)
         return more;
     do {
-        more = step(controller, error);
+        more = fill(controller, error);
     } while (more > 0);
+    if (!more)
+        more = exchange_all(controller, now_ms, error);
     if (more)
         return more;
     int failed = gateways_follow(controller->gateways, with, now_ms);
-    if (!failed)
-        failed = controller_follow_peers(controller, with, now_ms);
     if (failed)
-        snprintf(error, DP_ERROR_TEXT, "sessions cannot be changed: %s", strerror(-failed));
+        snprintf(error, DP_ERROR_TEXT, "sessions of gateways cannot be changed: %s",
+                 strerror(-failed));
     int told = follow(controller, with, error);
     return failed ? failed : told;
 }

@@ -7,12 +7,15 @@
  *
  * What makes a session cannot change while it is up: a peer of the same name with another address, AS number or
  * timer is one that goes and another that comes. Policies are none of that. A speaker cannot lose a peer, so one that
- * goes is out of sight, and idle.
+ * goes is out of sight, and idle; once its shell has let go of it, it is the next one that comes.
+ *
+ * In two steps, as all or nothing must hold beyond the sessions: prepare() does whatever can fail, take() the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/fabric/policies.h"
 #include "engine/fabric/route_server.h"
 #include "engine/program/controller_private.h"
 
@@ -57,31 +60,6 @@ uint32_t controller_free_neighbor(const struct controller *controller, uint32_t 
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
-static bool same_limit(const struct fabric_max_prefixes *a, const struct fabric_max_prefixes *b)
-{
-    return a->limit == b->limit && a->count_azure == b->count_azure &&
-           a->warn_percent == b->warn_percent && a->action == b->action &&
-           a->idle_minutes == b->idle_minutes;
-}
-
-static bool same_restart(const struct fabric_graceful_restart *a,
-                         const struct fabric_graceful_restart *b)
-{
-    return a->enabled == b->enabled && a->restart_seconds == b->restart_seconds &&
-           a->stale_seconds == b->stale_seconds && a->forwarding == b->forwarding &&
-           a->long_lived_seconds == b->long_lived_seconds;
-}
-
-static bool same_session(const struct fabric_bgp_peer *a, const struct fabric_bgp_peer *b)
-{
-    return lpm_address_equal(&a->address, &b->address) && a->asn == b->asn &&
-           a->extended_messages == b->extended_messages && a->hold_time_s == b->hold_time_s &&
-           a->keepalive_s == b->keepalive_s && a->send_hold_time_s == b->send_hold_time_s &&
-           fabric_bfd_same(&a->bfd, &b->bfd) && same_limit(&a->max_prefixes, &b->max_prefixes) &&
-           same_restart(&a->graceful_restart, &b->graceful_restart) &&
-           fabric_bgp_options_same(&a->bgp, &b->bgp);
-}
-
 /* Our end's, of which IPv6 prefixes of a subnet may make another. */
 static bool same_addresses(const struct controller *controller, const struct fabric *with,
                            const struct controller_peer *peer, uint32_t index)
@@ -94,6 +72,15 @@ static bool same_addresses(const struct controller *controller, const struct fab
            lpm_address_equal(&was.local_address6, &is.local_address6);
 }
 
+/* What will be in force. */
+struct controller_coming {
+    struct controller_peer *
+        *peers;        /* the places of all configured sessions in the reading that comes */
+    uint32_t *indices; /* of those that stay: they are theirs once nothing can fail any more */
+    size_t n;
+    struct fabric_policies *policies; /* of those that are new */
+};
+
 /* The session that the peer has already; NULL: it has none. */
 static struct controller_peer *kept_of(const struct controller *controller,
                                        const struct fabric *with, uint32_t route_server,
@@ -105,7 +92,7 @@ static struct controller_peer *kept_of(const struct controller *controller,
         struct controller_peer *peer = controller->peers[i];
         if (!peer->accepted && peer->route_server == route_server && peer->instance == instance &&
             strcmp(before->peers[peer->index].name, now->name) == 0)
-            return same_session(&before->peers[peer->index], now) &&
+            return fabric_bgp_peer_same_session(&before->peers[peer->index], now) &&
                            same_addresses(controller, with, peer, index)
                        ? peer
                        : NULL;
@@ -124,7 +111,8 @@ static bool is_known(const struct controller *controller, const struct lpm_addre
     return false;
 }
 
-/* Its routes go with the session. That its next hop was out, if it was, is not to be remembered. */
+/* Its routes go with the session. That its next hop was out, if it was, is not to be remembered; and the BFD
+ * session is the next one's of that path. */
 static int let_go(struct controller *controller, struct controller_peer *peer, uint64_t now_ms)
 {
     const struct lpm_address address = speaker_peer_config(peer->peer)->peer_address;
@@ -132,6 +120,7 @@ static int let_go(struct controller *controller, struct controller_peer *peer, u
     if (peer->bfd)
         bfd_table_retire(controller->bfd, peer->bfd, now_ms * 1000);
     speaker_peer_stop(peer->speaker, peer->peer, BGP_CEASE_DECONFIGURED, now_ms);
+    peer->bfd = NULL;
     if (is_known(controller, &address))
         return 0;
     int swapped = program_next_hop_state(controller->program, &address, true);
@@ -140,29 +129,27 @@ static int let_go(struct controller *controller, struct controller_peer *peer, u
 
 /* --- Coming ----------------------------------------------------------------------------------- */
 
-/* The places of all configured sessions in the reading that comes. */
-struct coming {
-    struct controller_peer **peers;
-    uint32_t *indices; /* of those that stay: they are theirs once nothing can fail any more */
-    size_t n;
-};
-
 static int find_or_add(struct controller *controller, const struct fabric *with,
-                       struct coming *coming, uint32_t route_server, unsigned instance,
+                       struct controller_coming *coming, uint32_t route_server, unsigned instance,
                        uint32_t index)
 {
     struct controller_peer **peer = &coming->peers[coming->n];
-    coming->indices[coming->n++] = index;
+    coming->indices[coming->n] = index;
     *peer = kept_of(controller, with, route_server, instance, index);
-    if (*peer)
+    if (*peer) {
+        coming->n++;
         return 0;
+    }
     int error = controller_add_peer(controller, with, route_server, instance, index, peer);
-    if (*peer)
-        (*peer)->gone = true; /* until nothing can fail any more */
-    return error;
+    if (error)
+        return error;
+    coming->n++;
+    (*peer)->gone = (*peer)->coming = true; /* out of sight until nothing can fail any more */
+    return 0;
 }
 
-static int find_all(struct controller *controller, const struct fabric *with, struct coming *coming)
+static int find_all(struct controller *controller, const struct fabric *with,
+                    struct controller_coming *coming)
 {
     int error = 0;
     for (uint32_t i = 0; i < with->route_servers_count; i++)
@@ -182,7 +169,7 @@ static size_t count_sessions(const struct fabric *with)
 
 /* --- All -------------------------------------------------------------------------------------- */
 
-static bool is_coming(const struct coming *coming, const struct controller_peer *peer)
+static bool is_coming(const struct controller_coming *coming, const struct controller_peer *peer)
 {
     for (size_t i = 0; i < coming->n; i++)
         if (coming->peers[i] == peer)
@@ -214,40 +201,40 @@ static void keep_accepted(struct controller *controller, const struct fabric *wi
     controller->peers[controller->peer_count++] = peer;
 }
 
-/* Nothing fails here but the swap of a next hop. */
-static int take(struct controller *controller, const struct fabric *with,
-                const struct coming *coming, uint64_t now_ms)
+/* Those that stay, with their numbers, and then those that come. */
+static void put_in_place(struct controller *controller, const struct fabric *with,
+                         const struct controller_coming *coming, uint64_t now_ms)
 {
-    struct controller_peer **former = controller->peers;
-    const size_t n = controller->peer_count;
-    int error = 0;
-    controller->peers = coming->peers;
-    controller->peer_count = 0;
-    /* Those that stay, with their numbers, and then those that come. */
     for (size_t i = 0; i < coming->n; i++) {
         struct controller_peer *peer = coming->peers[i];
         peer->index = coming->indices[i];
-        if (peer->started) {
+        if (!peer->coming) {
             coming->peers[i] = coming->peers[controller->peer_count];
             controller->peers[controller->peer_count++] = peer;
         }
     }
     for (size_t i = controller->peer_count; i < coming->n; i++) {
-        number_neighbor(controller, coming->peers[i]);
-        coming->peers[i]->gone = false;
+        struct controller_peer *peer = coming->peers[i];
+        number_neighbor(controller, peer);
+        peer->gone = peer->coming = false;
         controller->peer_count++;
         if (controller->watch)
-            watch_forget(controller->watch, coming->peers[i]);
+            watch_forget(controller->watch, peer);
+        controller_give_policies(peer, coming->policies,
+                                 &with->route_servers[peer->route_server].peers[peer->index],
+                                 now_ms);
     }
-    for (size_t i = 0; i < n; i++)
-        if (former[i]->accepted)
-            keep_accepted(controller, with, former[i]);
-    for (size_t i = 0; i < n; i++)
-        if (!former[i]->accepted && !is_coming(coming, former[i])) {
-            int failed = let_go(controller, former[i], now_ms);
-            error = error ? error : failed;
-        }
-    free(former);
+}
+
+/* Of a path that is free now: the session that had it, if one had, is let go. */
+static int add_bfd_sessions(struct controller *controller, const struct fabric *with)
+{
+    int error = 0;
+    for (size_t i = 0; i < controller->peer_count; i++) {
+        struct controller_peer *peer = controller->peers[i];
+        int failed = peer->accepted || peer->bfd ? 0 : controller_add_bfd(peer, with);
+        error = error ? error : failed;
+    }
     return error;
 }
 
@@ -266,28 +253,67 @@ static int compare_places(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
-int controller_follow_peers(struct controller *controller, const struct fabric *with,
-                            uint64_t now_ms)
+void controller_peers_drop(struct controller_coming *coming)
+{
+    if (!coming)
+        return;
+    for (size_t i = 0; coming->peers && i < coming->n; i++)
+        coming->peers[i]->coming = false;
+    fabric_policies_destroy(coming->policies);
+    free(coming->peers);
+    free(coming->indices);
+    free(coming);
+}
+
+int controller_peers_take(struct controller *controller, const struct fabric *with,
+                          struct controller_coming *coming, uint64_t now_ms)
+{
+    struct controller_peer **former = controller->peers;
+    const size_t n = controller->peer_count;
+    int error = 0;
+    controller->peers = coming->peers;
+    controller->peer_count = 0;
+    put_in_place(controller, with, coming, now_ms);
+    for (size_t i = 0; i < n; i++)
+        if (former[i]->accepted)
+            keep_accepted(controller, with, former[i]);
+    for (size_t i = 0; i < n; i++)
+        if (!former[i]->accepted && !is_coming(coming, former[i])) {
+            int failed = let_go(controller, former[i], now_ms);
+            error = error ? error : failed;
+        }
+    int failed = add_bfd_sessions(controller, with);
+    error = error ? error : failed;
+    free(former);
+    coming->peers = NULL;
+    controller_peers_drop(coming);
+    qsort(controller->peers, controller->peer_count, sizeof(struct controller_peer *),
+          compare_places);
+    return error;
+}
+
+int controller_peers_prepare(struct controller *controller, const struct fabric *with,
+                             struct controller_coming **made)
 {
     const size_t sessions = count_sessions(with);
-    struct coming coming = {
-        .peers = calloc(sessions + controller->peer_capacity + controller->peer_count + 1,
-                        sizeof(struct controller_peer *)),
-        .indices = calloc(sessions + 1, sizeof(*coming.indices)),
-    };
+    struct controller_coming *coming = calloc(1, sizeof(*coming));
+    *made = NULL;
+    if (!coming)
+        return -ENOMEM;
+    coming->peers = calloc(sessions + controller->peer_capacity + controller->peer_count + 1,
+                           sizeof(struct controller_peer *));
+    coming->indices = calloc(sessions + 1, sizeof(*coming->indices));
     int error =
-        coming.peers && coming.indices ? controller_make_room(controller, sessions) : -ENOMEM;
+        coming->peers && coming->indices ? controller_make_room(controller, sessions) : -ENOMEM;
     if (!error)
-        error = find_all(controller, with, &coming);
+        error = fabric_policies_create(with, &coming->policies);
+    if (!error)
+        error = find_all(controller, with, coming);
     if (!error && controller->watch)
         error = watch_make_room(controller->watch, with);
-    if (error) {
-        free(coming.peers);
-    } else {
-        error = take(controller, with, &coming, now_ms);
-        qsort(controller->peers, controller->peer_count, sizeof(struct controller_peer *),
-              compare_places);
-    }
-    free(coming.indices);
+    if (error)
+        controller_peers_drop(coming);
+    else
+        *made = coming;
     return error;
 }

@@ -48,7 +48,9 @@ struct controller_peer {
     bool accepted; /* by controller_accept(): speaker_peer_config() says who it is */
     size_t number; /* of the session, below controller_peer_numbers(): for what is kept beside it */
     bool started;
-    bool gone; /* the file has it no more (controller_apply()); its speaker cannot lose it */
+    bool
+        gone; /* the file has it no more; its speaker cannot lose it. With shell NULL it may become another */
+    bool coming; /* not yet in force */
     bool established;
     bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
@@ -196,10 +198,12 @@ struct speaker *controller_gateway_speaker(struct controller *controller, uint32
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 
-/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes may be others; route
- * servers, gateways, load balancers and routers are the same, with the same NICs. Sessions stay, and peers are
- * told what the route servers and gateways announce otherwise. `with` must outlive the controller or the next
- * apply; the reading before need not once this is done.
+/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes and peers of route servers may
+ * be others; route servers themselves, gateways, load balancers and routers are the same, with the same NICs. Sessions
+ * of peers that stay stay, and are told what the route servers and gateways announce otherwise. Sessions that the new
+ * reading does not have end with a Cease (`gone`; the shell sets `shell` to NULL when it is done with it), and those
+ * that it has more wait for controller_start(), before which the shell puts its data into them. `with` must outlive
+ * the controller or the next apply; the reading before need not once this is done.
  *
  * begin() makes FIBs and groups aside; each step() is a slice of work, near two milliseconds, and what happens
  * meanwhile reaches both what is in force and what is made. The last one swaps. begin(): 0 or -errno with
@@ -209,12 +213,11 @@ struct speaker *controller_speaker(struct controller *controller, size_t i);
  * of speakers. */
 int controller_apply_begin(struct controller *controller, const struct fabric *with,
                            char error[DP_ERROR_TEXT]);
-int controller_apply_step(struct controller *controller, char error[DP_ERROR_TEXT]);
+int controller_apply_step(struct controller *controller, uint64_t now_ms,
+                          char error[DP_ERROR_TEXT]);
 void controller_apply_cancel(struct controller *controller); /* no effect when none is under way */
-/* The same at once, and of more: peers of route servers, gateways and the neighbors of these may come and go.
- * Sessions that the new reading does not have end with a Cease, and those that it has more wait for
- * controller_start(), before which the shell puts its data into them (and policies are set). Every reading that there
- * was must outlive the controller. */
+/* The same at once, and of more: gateways and the neighbors of these may come and go (and policies are set by the
+ * caller, before controller_start()). Every reading that there was must outlive the controller. */
 int controller_apply(struct controller *controller, const struct fabric *with, uint64_t now_ms,
                      char error[DP_ERROR_TEXT]);
 

@@ -7,6 +7,8 @@
 #include "engine/program/gateways.h"
 #include "engine/program/watch.h"
 
+struct fabric_policies;
+
 /* What a speaker's handler is told by: whose it is. */
 struct place {
     struct server *server;
@@ -64,12 +66,16 @@ int controller_on_backend(void *context, uint32_t balancer, uint32_t backend, bo
 
 /* servers.c: all route servers of the fabric, with speakers and sessions. 0, or -errno and why. */
 int controller_open_servers(struct controller *controller, char error[DP_ERROR_TEXT]);
-/* Room for n more in made[], then one session of a configured neighbour, number and all. -ENOMEM, or
- * what the speaker says. */
+/* Room for n more in made[], then one session of a configured neighbour, number and all; in place of one that is gone
+ * where there is one. Without BFD, which comes by itself. -ENOMEM, or what the speaker says. */
 int controller_make_room(struct controller *controller, size_t n);
 int controller_add_peer(struct controller *controller, const struct fabric *fabric,
                         uint32_t route_server, unsigned instance, uint32_t index,
                         struct controller_peer **added);
+int controller_add_bfd(struct controller_peer *peer, const struct fabric *fabric);
+/* Those that the file gives a peer. */
+void controller_give_policies(struct controller_peer *peer, const struct fabric_policies *policies,
+                              const struct fabric_bgp_peer *model, uint64_t now_ms);
 
 /* apply_peers.c. How `with` has a configured peer that `fabric` has; NULL: it does not. */
 const struct fabric_bgp_peer *controller_peer_in(const struct fabric *with,
@@ -77,10 +83,16 @@ const struct fabric_bgp_peer *controller_peer_in(const struct fabric *with,
                                                  const struct controller_peer *peer);
 /* The lowest number that no neighbour of the route server has: below its limit, however often they change. */
 uint32_t controller_free_neighbor(const struct controller *controller, uint32_t route_server);
-/* The peers that `with` has, which is in force from now on in all but them. Those that it has no more, or with another
- * session, end; new ones wait for controller_start(). All or nothing. 0 or -errno. */
-int controller_follow_peers(struct controller *controller, const struct fabric *with,
-                            uint64_t now_ms);
+/* The peers that `with` has, where that takes the place of what is in force: prepare() makes what is new, out of sight
+ * (0 or -errno, and nothing is different); take() puts it in force, with its policies, and frees it: sessions that
+ * the reading does not have, or with another session, end, and new ones wait for controller_start(). take() fails
+ * only for want of memory, to swap a next hop or for a session of BFD, which then is missing. */
+struct controller_coming;
+int controller_peers_prepare(struct controller *controller, const struct fabric *with,
+                             struct controller_coming **coming);
+int controller_peers_take(struct controller *controller, const struct fabric *with,
+                          struct controller_coming *coming, uint64_t now_ms);
+void controller_peers_drop(struct controller_coming *coming); /* NULL is allowed */
 
 /* There is something for controller_flush(). */
 void controller_note_flush(struct controller *controller);

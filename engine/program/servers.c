@@ -11,7 +11,7 @@
 #include "engine/program/controller_private.h"
 
 /* An instance without an address of the peer's family has no session with it. */
-static int add_bfd(struct controller_peer *peer, const struct fabric *fabric)
+int controller_add_bfd(struct controller_peer *peer, const struct fabric *fabric)
 {
     struct bfd_table *table = peer->controller->bfd;
     const struct fabric_bfd *bfd =
@@ -35,15 +35,40 @@ int controller_make_room(struct controller *controller, size_t n)
     return 0;
 }
 
+/* Of the same speaker, out of sight, and forgotten by its shell. */
+static struct controller_peer *find_free(const struct controller *controller,
+                                         const struct speaker *speaker)
+{
+    for (size_t i = 0; i < controller->made_count; i++) {
+        struct controller_peer *peer = controller->made[i];
+        if (peer && peer->gone && !peer->coming && !peer->shell && peer->speaker == speaker &&
+            speaker_peer_idle(peer->peer))
+            return peer;
+    }
+    return NULL;
+}
+
+/* Its number and its place at the speaker stay. False: it cannot be that one. */
+static bool become(struct controller_peer *peer, const struct controller_peer *fresh,
+                   struct speaker_peer_config *config)
+{
+    config->user = peer;
+    if (speaker_peer_replace(peer->speaker, peer->peer, config) != 0)
+        return false;
+    struct speaker_peer *kept = peer->peer;
+    const size_t number = peer->number;
+    *peer = *fresh;
+    peer->peer = kept;
+    peer->number = number;
+    return true;
+}
+
 int controller_add_peer(struct controller *controller, const struct fabric *fabric,
                         uint32_t route_server, unsigned instance, uint32_t index,
                         struct controller_peer **added)
 {
     struct server *server = &controller->servers[route_server];
-    struct controller_peer *peer = calloc(1, sizeof(*peer));
-    if (!peer)
-        return -ENOMEM;
-    *peer = (struct controller_peer){
+    const struct controller_peer fresh = {
         .controller = controller,
         .speaker = server->speakers[instance % server->speaker_count],
         .route_server = route_server,
@@ -54,6 +79,15 @@ int controller_add_peer(struct controller *controller, const struct fabric *fabr
     };
     struct speaker_peer_config config =
         fabric_route_server_peer(fabric, route_server, instance, index);
+    struct controller_peer *peer = find_free(controller, fresh.speaker);
+    if (peer && become(peer, &fresh, &config)) {
+        *added = peer;
+        return 0;
+    }
+    peer = malloc(sizeof(*peer));
+    if (!peer)
+        return -ENOMEM;
+    *peer = fresh;
     config.user = peer;
     int error = speaker_peer_add(peer->speaker, &config, &peer->peer);
     if (error) {
@@ -62,7 +96,7 @@ int controller_add_peer(struct controller *controller, const struct fabric *fabr
     }
     controller->made[controller->made_count++] = peer;
     *added = peer;
-    return add_bfd(peer, fabric);
+    return 0;
 }
 
 static int add_peers(struct controller *controller, struct server *server)
@@ -74,6 +108,8 @@ static int add_peers(struct controller *controller, struct server *server)
             struct controller_peer **peer = &controller->peers[controller->peer_count];
             error = controller_add_peer(controller, controller->fabric, server->index, instance, i,
                                         peer);
+            if (!error)
+                error = controller_add_bfd(*peer, controller->fabric);
             if (!error) {
                 (*peer)->neighbor = i;
                 controller->peer_count++;
@@ -132,6 +168,14 @@ int controller_open_servers(struct controller *controller, char error[DP_ERROR_T
     return 0;
 }
 
+void controller_give_policies(struct controller_peer *peer, const struct fabric_policies *policies,
+                              const struct fabric_bgp_peer *model, uint64_t now_ms)
+{
+    speaker_peer_set_policies(peer->speaker, peer->peer,
+                              fabric_policy_named(policies, model->import_policy),
+                              fabric_policy_named(policies, model->export_policy), now_ms);
+}
+
 int controller_set_policies(struct controller *controller, const struct fabric *with,
                             uint64_t now_ms, unsigned *missing)
 {
@@ -148,9 +192,7 @@ int controller_set_policies(struct controller *controller, const struct fabric *
         struct controller_peer *peer = controller->peers[i];
         const struct fabric_bgp_peer *model = controller_peer_in(with, controller->fabric, peer);
         if (model)
-            speaker_peer_set_policies(peer->speaker, peer->peer,
-                                      fabric_policy_named(policies, model->import_policy),
-                                      fabric_policy_named(policies, model->export_policy), now_ms);
+            controller_give_policies(peer, policies, model, now_ms);
         else
             ++*missing;
     }

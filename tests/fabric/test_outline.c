@@ -28,27 +28,30 @@ static int read_text(void *context, const char *path, char **text, size_t *lengt
     return *text ? 0 : -1;
 }
 
-static struct fabric_outline *outline(const char *text)
+static struct fabric_outline *outline(const char *text, struct fabric **fabric)
 {
     const struct fabric_reader reader = {(void *)(uintptr_t)text, read_text};
     struct fabric_problems problems;
     struct fabric_outline *made;
-    struct fabric *fabric = fabric_load_outlined("f.yaml", &reader, &made, &problems);
-    cr_assert_not_null(fabric, "%s: %s", text, problems.n ? problems.items[0].message : "");
+    *fabric = fabric_load_outlined("f.yaml", &reader, &made, &problems);
+    cr_assert_not_null(*fabric, "%s: %s", text, problems.n ? problems.items[0].message : "");
     fabric_problems_free(&problems);
-    fabric_free(fabric); /* the outline stands alone */
     return made;
 }
 
 /* One line a change: "~ nics[vm1]: addresses (applied) 3". */
 static char *differences(const char *before, const char *after)
 {
-    struct fabric_outline *a = outline(before), *b = outline(after);
+    struct fabric *was, *is;
+    struct fabric_outline *a = outline(before, &was), *b = outline(after, &is);
     struct fabric_changes changes;
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     cr_assert_eq(fabric_outline_compare(a, b, &changes), 0);
+    fabric_changes_judge(&changes, was, is);
+    fabric_free(was); /* the outlines stand alone */
+    fabric_free(is);
     for (size_t i = 0; i < changes.n; i++) {
         const struct fabric_change *change = &changes.items[i];
         fprintf(out, "%s %s%s%s (%s) %s:%u\n", fabric_change_kind_text(change->kind),
@@ -111,6 +114,39 @@ Test(outline, what_a_running_engine_cannot_do_is_told)
     expect(BASE,
            BASE "routers: [{name: r, nic: vm1, asn: 65001, neighbors: [{route_server: rs}]}]\n",
            "added routers[r] (nothing) f.yaml:9\n");
+}
+
+#define WITH_PEERS(peers)                                                                          \
+    "fabric: f\n" VNETS NICS                                                                       \
+    "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], peers: [" peers "]}]\n"
+
+Test(outline, peers_come_go_and_change_and_the_plan_says_whose_sessions_begin_anew)
+{
+    const struct {
+        const char *keys, *text, *way;
+    } cases[] = {
+        {"asn", "{name: p, address: 10.0.1.4, asn: 65002}", "reset"},
+        {"address", "{name: p, address: 10.0.1.5, asn: 65001}", "reset"},
+        {"hold_time_s", "{name: p, address: 10.0.1.4, asn: 65001, hold_time_s: 180}", "applied"},
+        {"hold_time_s", "{name: p, address: 10.0.1.4, asn: 65001, hold_time_s: 90}", "reset"},
+        {"bfd", "{name: p, address: 10.0.1.4, asn: 65001, bfd: {interval_ms: 50}}", "reset"},
+        {"bgp", "{name: p, address: 10.0.1.4, asn: 65001, bgp: {prepend: 1}}", "reset"},
+        {"transport", "{name: p, address: 10.0.1.4, asn: 65001, transport: {ttl: 5}}", "reset"},
+        {"key_file", "{name: p, address: 10.0.1.4, asn: 65001, key_file: k}", "reset"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char after[2000], wanted[200];
+        snprintf(after, sizeof(after), WITH_PEERS("%s"), cases[i].text);
+        snprintf(wanted, sizeof(wanted), "changed route_servers[rs].peers[p]: %s (%s) f.yaml:8\n",
+                 cases[i].keys, cases[i].way);
+        expect(BASE, after, wanted);
+    }
+    expect(WITH_PEERS("{name: p, address: 10.0.1.4, asn: 65001, key_file: k}"),
+           WITH_PEERS("{name: p, address: 10.0.1.4, asn: 65001, key_file: l}"),
+           "changed route_servers[rs].peers[p]: key_file (applied) f.yaml:8\n");
+    expect(BASE, WITH_PEERS("{name: q, address: 10.0.1.5, asn: 65001}"),
+           "removed route_servers[rs].peers[p] (applied) f.yaml:8\n"
+           "added route_servers[rs].peers[q] (applied) f.yaml:8\n");
 }
 
 Test(outline, which_policy_a_session_has_is_no_reason_to_restart)

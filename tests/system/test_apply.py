@@ -140,6 +140,138 @@ def policies_change_and_sessions_stay(folder):
         engine.stop()
 
 
+class Bird:
+    """A real daemon at 10.77.1.6, behind a veth, that announces 20.9.9.0/24 to both instances; with BFD, and a key."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
+        wait_for("a namespace", lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != os.readlink(
+            "/proc/self/ns/net"))
+        inside = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
+        for words in (["ip", "link", "add", "to-bird", "type", "veth", "peer", "name", "eth0", "netns",
+                       str(self.holder.pid)],
+                      ["ip", "link", "set", "to-bird", "up"], ["ip", "route", "add", "10.77.1.6/32", "dev", "to-bird"],
+                      inside + ["ip", "link", "set", "eth0", "up"],
+                      inside + ["ip", "address", "add", "10.77.1.6/32", "dev", "eth0"],
+                      inside + ["ip", "route", "add", "10.77.0.0/26", "dev", "eth0", "src", "10.77.1.6"]):
+            subprocess.run(words, check=True)
+        self.configure()
+        self.process = subprocess.Popen([*inside, "bird", "-f", "-c", f"{folder}/bird.conf", "-s", f"{folder}/bird.ctl",
+                                         "-P", f"{folder}/bird.pid"], stderr=subprocess.DEVNULL)
+
+    def configure(self, key=""):
+        password = f'password "{key}";' if key else ""
+        sessions = "".join(
+            f"protocol bgp rs{i} {{ local 10.77.1.6 as 65003; neighbor 10.77.0.{4 + i} as 65515; multihop; bfd on; "
+            f"connect delay time 1; connect retry time 1; error wait time 1, 2; {password} "
+            "ipv4 { import all; export all; }; }\n" for i in range(2))
+        pathlib.Path(self.folder, "bird.conf").write_text(
+            "router id 10.77.1.6;\nprotocol device {}\n"
+            "protocol bfd { multihop { interval 200 ms; multiplier 10; }; }\n"
+            "protocol static { ipv4; route 20.9.9.0/24 blackhole; }\n" + sessions)
+
+    def ask(self, *words):
+        done = subprocess.run(["birdc", "-s", f"{self.folder}/bird.ctl", *words], capture_output=True, text=True,
+                              check=False)
+        return done.stdout
+
+    def stop(self):
+        for process in (self.process, self.holder):
+            process.terminate()
+            process.wait(20)
+
+
+NVA3 = "      - {name: nva2, address: 10.77.1.5, asn: 65002}\n"
+NIC3 = "nics:\n  - {name: nva3, subnet: hub/nva, addresses: [10.77.1.6], ip_forwarding: true}\n"
+
+
+def with_peer(engine, more, name):
+    return variant(engine, ("nics:\n", NIC3), (NVA3, NVA3 + f"      - {{name: nva3, address: 10.77.1.6, asn: 65003{more}}}\n"),
+                   name=name)
+
+
+def session_of(folder, peer):
+    return [row for row in ask(folder, "show", "peers")["sessions"] if row["peer"] == peer]
+
+
+def are_up(folder, peer):
+    rows = session_of(folder, peer)
+    return len(rows) == 2 and all(row["state"] == "Established" for row in rows)
+
+
+@case
+def peers_come_change_and_go_and_no_other_session_ends(folder):
+    for name, key in (("one", "first"), ("two", "second")):
+        path = pathlib.Path(folder, name)
+        path.write_text(key)
+        path.chmod(0o600)
+    with start(folder) as engine:
+        peer, bird = Peer(4), Bird(folder)
+        peer.announce(nlri(1))
+        wait_for("a route", lambda: "20.0.1.0/24" in prefixes(folder, "nva2"))
+        # It comes, with BFD; its routes arrive.
+        answer = ask(folder, "apply", with_peer(engine, ", bfd: {multihop: true, interval_ms: 200, multiplier: 10}",
+                                                "a.yaml"))
+        assert plan_of(answer) == ["+ nics[nva3]", "+ route_servers[rs1].peers[nva3]"] and answer["applied"], answer
+        wait_for("the new peer", lambda: are_up(folder, "nva3"))
+        wait_for("its routes", lambda: "20.9.9.0/24" in prefixes(folder, "nva2"))
+        wait_for("its BFD", lambda: all(row["bfd"]["state"] == "Up" for row in session_of(folder, "nva3")))
+        # What its session is made of is another: that session alone begins anew, and now has a key.
+        path = with_peer(engine, f", key_file: {folder}/one", "b.yaml")
+        dry = ask(folder, "apply", path, "--dry-run")
+        assert [row["way"] for row in dry["plan"]] == ["reset"], dry
+        assert "its sessions end, and begin anew" in run(folder, "apply", path).stdout
+        bird.configure("first")
+        bird.ask("configure")
+        wait_for("the session with a key", lambda: are_up(folder, "nva3"))
+        assert all(row["key"] == "md5" and "bfd" not in row for row in session_of(folder, "nva3"))
+        # Another key, and the one before again; defaults that are written out: it stays.
+        up = [row["established"] for row in session_of(folder, "nva3")]
+        answer = ask(folder, "apply", with_peer(engine, f", key_file: {folder}/two, hold_time_s: 180", "c.yaml"))
+        assert [row["way"] for row in answer["plan"]] == ["applied"], answer
+        assert are_up(folder, "nva3") and [row["established"] for row in session_of(folder, "nva3")] == up
+        ask(folder, "apply", path)
+        assert are_up(folder, "nva3") and [row["established"] for row in session_of(folder, "nva3")] == up
+        # A key that is not there is found before anything changes.
+        lost = run(folder, "apply", with_peer(engine, f", key_file: {folder}/none", "d.yaml"), code=2).stderr
+        assert "key_file" in lost and "nothing is changed" in engine.log(), lost
+        # It goes, and is told so; its routes go, too. The others never heard of any of it.
+        answer = ask(folder, "apply", engine.fabric)
+        assert plan_of(answer) == ["- nics[nva3]", "- route_servers[rs1].peers[nva3]"], answer
+        wait_for(lambda: bird.ask("show", "protocols", "all"),
+                 lambda: bird.ask("show", "protocols", "all").count("Peer de-configured") >= 1)
+        wait_for("its routes to go", lambda: "20.9.9.0/24" not in prefixes(folder, "nva2"))
+        assert session_of(folder, "nva3") == []
+        assert ("nva1", 0, "Established", 1) in sessions(folder), sessions(folder)
+        assert "20.0.1.0/24" in prefixes(folder, "nva2")
+        bird.stop()
+        engine.stop()
+
+
+@case
+def peers_come_and_go_many_times(folder):
+    with start(folder) as engine:
+        peer = Peer(4)
+        peer.announce(nlri(1))
+        subprocess.run(["ip", "address", "add", "10.77.1.6/32", "dev", "lo"], check=True)
+        paths = [with_peer(engine, ", bfd: {multihop: true}", "a.yaml"), with_peer(engine, ", hold_time_s: 9", "b.yaml"),
+                 engine.fabric]
+        for number in range(12):
+            ask(folder, "apply", paths[number % 3])
+            assert len(session_of(folder, "nva3")) == (0 if number % 3 == 2 else 2)
+        ask(folder, "apply", paths[1])
+        third = Peer(6)
+        third.announce(nlri(3))
+        wait_for("a route", lambda: "20.0.3.0/24" in prefixes(folder, "nva2"))
+        ask(folder, "apply", paths[2])
+        ceased = [body for kind, body in third.messages(30) if kind == 3]
+        assert ceased == [bytes([6, 3])], ceased
+        wait_for("it to go", lambda: "20.0.3.0/24" not in prefixes(folder, "nva2"))
+        assert ("nva1", 0, "Established", 1) in sessions(folder), sessions(folder)
+        engine.stop()
+
+
 @case
 def what_needs_a_restart_is_refused_by_name_and_nothing_is_applied(folder):
     with start(folder) as engine:
