@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "engine/fabric/placement.h"
+#include "engine/live/control_capture.h"
 #include "engine/live/follow.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
@@ -268,6 +269,7 @@ bool live_apply_turn(struct live *live)
     const struct fabric *former = live->fabric;
     struct live_reading *before = take_over(apply);
     live_follow_take(live, apply->follow, former);
+    live_captures_follow(live);
     apply->follow = NULL;
     succeed(apply, true);
     free_reading(before);

@@ -29,6 +29,7 @@ struct live_capture {
     struct dp_capture_config config;
     struct dp_capture_status status;
     bool greeted, left; /* the first answer was given; the client needs no more */
+    bool nic_gone;      /* and its id may be another's */
     unsigned waits;     /* for its end, when the engine stops */
     char label[96];
 };
@@ -177,14 +178,15 @@ static bool check_file(const struct live_descriptors *descriptors, char error[ER
 
 /* --- Its way ---------------------------------------------------------------------------------- */
 
-static const char *end_text(enum dp_capture_end end)
+static const char *end_text(const struct live_capture *capture)
 {
+    const enum dp_capture_end end = capture->status.end;
     static const char *const texts[] = {
         [DP_CAPTURE_RUNNING] = "running", [DP_CAPTURE_STOPPED] = "stopped",
         [DP_CAPTURE_PACKETS] = "count",   [DP_CAPTURE_BYTES] = "bytes",
         [DP_CAPTURE_SECONDS] = "seconds", [DP_CAPTURE_FAILED] = "failed",
     };
-    return texts[end];
+    return end == DP_CAPTURE_STOPPED && capture->nic_gone ? "nic-gone" : texts[end];
 }
 
 static json_t *greeting(const struct live_capture *capture)
@@ -200,7 +202,7 @@ static json_t *farewell(const struct live_capture *capture)
     const char *error = status->end == DP_CAPTURE_FAILED ? strerror(status->error) : NULL;
     return json_pack("{s:{s:I, s:I, s:I, s:s, s:s?}}", "answer", "packets",
                      (json_int_t)status->packets, "missed", (json_int_t)status->missed, "bytes",
-                     (json_int_t)status->bytes, "ended", end_text(status->end), "error", error);
+                     (json_int_t)status->bytes, "ended", end_text(capture), "error", error);
 }
 
 static enum live_stream_state next(struct live_stream *stream, struct live_text *text)
@@ -243,7 +245,7 @@ static void settle(struct live_capture *capture)
     unlist(capture);
     uv_timer_stop(&capture->timer);
     live_log("control: capture of %s ended (%s): %llu packets, %llu missed", capture->label,
-             end_text(capture->status.end), (unsigned long long)capture->status.packets,
+             end_text(capture), (unsigned long long)capture->status.packets,
              (unsigned long long)capture->status.missed);
     if (capture->left)
         forget(capture);
@@ -329,6 +331,19 @@ struct live_stream *live_capture_open(struct live *live, const json_t *request,
     snprintf(capture->label, sizeof(capture->label), "%s", nic ? nic : "all NICs");
     live_log("control: capture of %s begins", capture->label);
     return &capture->stream;
+}
+
+void live_captures_follow(struct live *live)
+{
+    const struct program *program = controller_program(live->plane.controller);
+    for (struct live_capture *capture = live->captures; capture; capture = capture->next_running) {
+        const uint32_t nic = capture->config.nic;
+        if (nic == DP_NIC_ANY || nic == DP_NIC_INTERNET ||
+            program_nic_of(program, nic) != FABRIC_NONE)
+            continue;
+        capture->nic_gone = true;
+        interrupt(&capture->stream);
+    }
 }
 
 void live_captures_close(struct live *live)

@@ -17,6 +17,8 @@
 /* NULL with *result: what is wrong. */
 struct live_stream *live_capture_open(struct live *live, const json_t *request,
                                       struct live_descriptors *descriptors, json_t **result);
+/* Another reading is in force: captures of a NIC that it has no more end ("nic-gone"). */
+void live_captures_follow(struct live *live);
 /* Ends all and tells their clients, which waits: before the ports close. */
 void live_captures_close(struct live *live);
 

@@ -15,6 +15,10 @@
 #include "engine/program/controller_private.h"
 #include "engine/program/internal.h"
 
+/* Peers that change routes all the time leave some behind each slice, for as long as they do. Once all that was there
+ * is programmed, the rest is caught up with in so many slices, and what is left then in one. */
+#define CATCH_UP_SLICES 200u
+
 /* --- The program step ------------------------------------------------------------------------- */
 
 /* What is in the groups stays; whoever made it holds the same struct program as before. */
@@ -23,6 +27,14 @@ static void exchange(struct program *a, struct program *b)
     struct program kept = *a;
     *a = *b;
     *b = kept;
+}
+
+/* The next NIC that has the id of one that went is not behind the port that is down, as that one was. */
+static void forget_gone(const struct program *program, const struct program *former)
+{
+    for (uint32_t i = 0; i < former->fabric->nics_count; i++)
+        if (fabric_find_nic(program->fabric, former->fabric->nics[i].name) == FABRIC_NONE)
+            program_said_cut(program->said, former->ids->nics[i], false);
 }
 
 /* Filled FIBs in place of those in force, or everything as it was. made is discarded. */
@@ -35,6 +47,7 @@ static int take_over(struct program *program, struct program *made, char error[D
     } else {
         exchange(program, made);
         program->in_force = true;
+        forget_gone(program, made);
     }
     program_discard(made);
     return failed;
@@ -190,7 +203,13 @@ static int begin(struct controller *controller, const struct fabric *with,
     if (!controller->next)
         return -errno;
     controller->next_fabric = with;
-    return 0;
+    controller->next_slices = 0;
+    int failed = watch_follow_begin(controller->watch, with);
+    if (failed) {
+        snprintf(error, DP_ERROR_TEXT, "not enough memory to look at its routes");
+        controller_apply_cancel(controller);
+    }
+    return failed;
 }
 
 static int check_free(const struct controller *controller, char error[DP_ERROR_TEXT])
@@ -222,7 +241,7 @@ static int follow(struct controller *controller, const struct fabric *with,
                  strerror(-failed));
     controller->fabric = with;
     probes_follow(controller->probes, with);
-    watch_follow(controller->watch, with);
+    watch_follow_take(controller->watch);
     return failed;
 }
 
@@ -231,7 +250,13 @@ static int fill(struct controller *controller, char error[DP_ERROR_TEXT])
 {
     struct program *next = controller->next;
     int failed = program_flush(next);
-    if (failed >= 0 && program_flush_due(next))
+    bool more = watch_follow_step(controller->watch);
+    if (failed >= 0 && program_flush_due(next)) {
+        if (more || program_is_sweeping(next) || ++controller->next_slices < CATCH_UP_SLICES)
+            return 1;
+        failed = program_flush_all(next);
+    }
+    if (failed >= 0 && more)
         return 1;
     if (failed >= 0)
         return 0;
@@ -255,6 +280,7 @@ static int exchange_all(struct controller *controller, uint64_t now_ms, char err
     controller->next = NULL;
     failed = take_over(controller->program, next, error);
     if (failed) {
+        watch_follow_drop(controller->watch);
         controller_peers_drop(coming);
         return failed;
     }
@@ -280,6 +306,8 @@ int controller_apply_step(struct controller *controller, uint64_t now_ms, char e
 
 void controller_apply_cancel(struct controller *controller)
 {
+    if (controller->next)
+        watch_follow_drop(controller->watch);
     program_discard(controller->next);
     controller->next = NULL;
 }

@@ -41,6 +41,7 @@ struct controller {
     struct program
         *next; /* that is made to take its place (controller_apply_begin()); NULL: none */
     const struct fabric *next_fabric;
+    unsigned next_slices; /* since all that was there at its begin is in it */
     struct bfd_table *bfd;
     bool bfd_close_due;    /* of any peer */
     struct probes *probes; /* NULL: no load balancer */

@@ -335,6 +335,11 @@ int program_flush_all(struct program *program)
     return changed < 0 ? changed : 0;
 }
 
+bool program_is_sweeping(const struct program *program)
+{
+    return program->stale || program->sweep;
+}
+
 bool program_flush_due(const struct program *program)
 {
     return program->stale || program->sweep || program->pending.count > 0;

@@ -46,6 +46,8 @@ void program_everything_changed(struct program *program);
 int program_flush(struct program *program);
 /* Is there anything to apply? */
 bool program_flush_due(const struct program *program);
+/* Not even all that was there at the begin has been looked at. */
+bool program_is_sweeping(const struct program *program);
 /* Takes a next hop out of (up = false) or back into every group of BGP next hops at once, before
  * any prefix moves, and remembers it for groups that are made later. For when no session with that
  * neighbour is left. Groups of users' routes keep it: no session speaks for them. Asks no speaker,

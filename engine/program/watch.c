@@ -72,6 +72,7 @@ void watch_destroy(struct watch *watch)
         free(watch->servers[i].defaults);
         free(watch->servers[i].has);
     }
+    watch_follow_drop(watch);
     watch_views_close(&watch->views);
     event_log_destroy(watch->log);
     free(watch->servers);

@@ -33,9 +33,13 @@ struct watch *watch_create(struct controller *controller, const struct fabric *f
 void watch_destroy(struct watch *watch);                             /* NULL is allowed */
 const struct event_log *watch_log(const struct watch *watch);
 
-/* The fabric from now on: the same route servers and gateways. What is wrong with next hops by it and was not by
- * the one before is said by the next tick, so that one is looked at a last time. watch may be NULL. */
-void watch_follow(struct watch *watch, const struct fabric *fabric);
+/* The fabric that is to come: the same route servers and gateways. All routes are looked at by both, a slice each step(),
+ * which returns whether there is more; what is wrong with next hops by the new one and was not by the one before is said
+ * by the first tick after take(). Then, or with drop(), that is over. begin(): -ENOMEM. watch may be NULL. */
+int watch_follow_begin(struct watch *watch, const struct fabric *fabric);
+bool watch_follow_step(struct watch *watch);
+void watch_follow_take(struct watch *watch);
+void watch_follow_drop(struct watch *watch);
 
 /* Room for the sessions that the controller has by now, and the neighbours that fabric lets route servers have. -ENOMEM. */
 int watch_make_room(struct watch *watch, const struct fabric *fabric);

@@ -4,10 +4,16 @@
  * They are looked for as routes come, and for all routes when the fabric is exchanged: what was fine may then
  * be none.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "engine/fabric/hairpin.h"
+#include "engine/program/controller_private.h"
 #include "engine/program/watch_private.h"
+
+#define SLICE                                                                                      \
+    256u /* prefixes looked at in a step: a millisecond or two, where each is asked about by two views */
 
 /* Once a second for each neighbour and kind: a full table with a bad next hop is one mistake. */
 static bool is_too_often(struct watch_peer *state, unsigned which, uint64_t now_ms)
@@ -55,6 +61,15 @@ static const struct fabric_view *view_of(struct watch_views *views, const struct
     views->of[at].view = view;
     return &views->of[at].view;
 }
+
+/* A fabric that is to come, and how far its routes have been looked at. */
+struct watch_following {
+    const struct fabric *with;
+    struct watch_views views;
+    uint32_t route_server;
+    unsigned speaker; /* of it */
+    struct speaker_cursor cursor;
+};
 
 /* A fabric, and what has been asked about it. */
 struct reading {
@@ -118,8 +133,26 @@ static void say(struct watch *watch, const struct event *event, const struct con
     watch_alert(watch, event, kinds[fault->which], peer, cause);
 }
 
+/* What was wrong before was said before. The clock is the tick's, so that says it. */
+static void look_at_path(struct watch *watch, uint32_t route_server,
+                         const struct lpm_prefix *prefix, const struct rib_path *path)
+{
+    const struct reading before = {watch->fabric, &watch->views};
+    const struct reading with = {watch->following->with, &watch->following->views};
+    const struct fault now = judge(watch, &with, route_server, prefix, path);
+    if (now.which == WATCH_FAULTS)
+        return;
+    struct watch_due *due = &state_of(watch, speaker_peer_user(path->peer))->due[now.which];
+    if (due->is_coming || due->is_due ||
+        judge(watch, &before, route_server, prefix, path).which == now.which)
+        return;
+    *due = (struct watch_due){.is_coming = true, .prefix = *prefix, .next_hop = path->next_hop};
+}
+
 void watch_next_hop(struct watch *watch, const struct event *event, const struct rib_path *path)
 {
+    if (watch->following) /* it may have been looked at already */
+        look_at_path(watch, event->route_server, &event->prefix, path);
     const struct reading reading = {watch->fabric, &watch->views};
     const struct fault fault = judge(watch, &reading, event->route_server, &event->prefix, path);
     if (fault.which == WATCH_FAULTS)
@@ -131,47 +164,87 @@ void watch_next_hop(struct watch *watch, const struct event *event, const struct
 
 /* --- The fabric is exchanged ------------------------------------------------------------------- */
 
-struct following {
-    struct watch *watch;
-    struct reading before, with;
-    uint32_t route_server;
-};
-
-/* What was wrong before was said before. The clock is the tick's, so that says it. */
-static void look_at_path(const struct following *following, const struct lpm_prefix *prefix,
-                         const struct rib_path *path)
+int watch_follow_begin(struct watch *watch, const struct fabric *fabric)
 {
-    struct watch *watch = following->watch;
-    const struct fault now = judge(watch, &following->with, following->route_server, prefix, path);
-    if (now.which == WATCH_FAULTS)
-        return;
-    struct watch_due *due = &state_of(watch, speaker_peer_user(path->peer))->due[now.which];
-    if (due->is_due ||
-        judge(watch, &following->before, following->route_server, prefix, path).which == now.which)
-        return;
-    *due = (struct watch_due){true, *prefix, path->next_hop};
-}
-
-static int look_at_choice(void *context, const struct lpm_prefix *prefix,
-                          const struct rib_choice *choice)
-{
-    for (unsigned i = 0; i < choice->n; i++)
-        look_at_path(context, prefix, &choice->paths[i]);
+    if (!watch)
+        return 0;
+    watch->following = calloc(1, sizeof(*watch->following));
+    if (!watch->following)
+        return -ENOMEM;
+    watch->following->with = fabric;
     return 0;
 }
 
-void watch_follow(struct watch *watch, const struct fabric *fabric)
+static void look_at(struct watch *watch, uint32_t route_server, const struct lpm_prefix *prefix)
 {
-    if (!watch)
-        return;
     const struct fabric_bgp *bgp = controller_bgp(watch->controller);
-    struct watch_views views = {0};
-    struct following following = {watch, {watch->fabric, &watch->views}, {fabric, &views}, 0};
-    for (; following.route_server < fabric->route_servers_count; following.route_server++)
-        bgp->each(bgp->context, following.route_server, look_at_choice, &following);
+    struct rib_choice choice;
+    if (!bgp->choice(bgp->context, route_server, prefix, &choice))
+        return;
+    for (unsigned i = 0; i < choice.n; i++)
+        look_at_path(watch, route_server, prefix, &choice.paths[i]);
+}
+
+/* The speaker whose turn it is; NULL: all have been looked at. */
+static const struct speaker *speaker_at(const struct watch *watch)
+{
+    struct watch_following *following = watch->following;
+    const struct controller *controller = watch->controller;
+    const struct server *server = &controller->servers[following->route_server];
+    for (; following->route_server < watch->fabric->route_servers_count; server++) {
+        if (following->speaker < server->speaker_count)
+            return server->speakers[following->speaker];
+        following->route_server++;
+        following->speaker = 0;
+    }
+    return NULL;
+}
+
+bool watch_follow_step(struct watch *watch)
+{
+    const struct speaker *speaker = watch && watch->following ? speaker_at(watch) : NULL;
+    struct lpm_prefix prefixes[SLICE];
+    if (!speaker)
+        return false;
+    struct watch_following *following = watch->following;
+    size_t n = speaker_prefixes(speaker, NULL, SPEAKER_HELD, &following->cursor, prefixes, SLICE);
+    for (size_t i = 0; i < n; i++)
+        look_at(watch, following->route_server, &prefixes[i]);
+    if (n == 0) {
+        following->speaker++;
+        following->cursor = (struct speaker_cursor){0};
+    }
+    return true;
+}
+
+static void end_following(struct watch *watch, bool taken)
+{
+    for (size_t i = 0; i < watch->peer_room; i++)
+        for (unsigned which = 0; which < WATCH_FAULTS; which++) {
+            struct watch_due *due = &watch->peers[i].due[which];
+            due->is_due |= taken && due->is_coming;
+            due->is_coming = false;
+        }
+    free(watch->following);
+    watch->following = NULL;
+}
+
+void watch_follow_take(struct watch *watch)
+{
+    if (!watch || !watch->following)
+        return;
     watch_views_close(&watch->views);
-    watch->views = views;
-    watch->fabric = fabric;
+    watch->views = watch->following->views;
+    watch->fabric = watch->following->with;
+    end_following(watch, true);
+}
+
+void watch_follow_drop(struct watch *watch)
+{
+    if (!watch || !watch->following)
+        return;
+    watch_views_close(&watch->following->views);
+    end_following(watch, false);
 }
 
 /* The fabric may have been exchanged once more meanwhile. */

@@ -16,6 +16,7 @@ enum { WATCH_UNREACHABLE, WATCH_SELF_LOOP, WATCH_FAULTS };
 
 /* Found when the fabric was exchanged, and to be said by the next tick. */
 struct watch_due {
+    bool is_coming; /* where the reading that is to come is put in force */
     bool is_due;
     struct lpm_prefix prefix;
     struct lpm_address next_hop;
@@ -57,6 +58,8 @@ struct watch_views {
     } of[WATCH_VIEWS];
 };
 
+struct watch_following;
+
 struct watch {
     const struct fabric *fabric;
     struct watch_views views; /* by fabric */
@@ -66,6 +69,7 @@ struct watch {
     size_t peer_room;
     struct watch_server *servers;
     uint64_t due_ms;
+    struct watch_following *following; /* NULL: no other fabric is to come */
 };
 
 /* base, of another kind, about that peer. */

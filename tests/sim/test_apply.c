@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/fabric/drill.h"
+#include "engine/program/controller_private.h"
 #include "engine/sim/sim.h"
 
 static const char fabric_text[] =
@@ -307,7 +308,7 @@ Test(apply, a_group_that_is_what_it_was_stays_and_with_it_what_operators_said)
     uint32_t group = group_of_flow(&world, drill->stages[0]);
     cr_assert_eq(controller_set_member(controller, group, &nva1, PROGRAM_MEMBER_DOWN, 0), 1);
     cr_assert_eq(controller_apply_begin(controller, drill->stages[6], error), 0, "%s", error);
-    int more = controller_apply_step(controller, error);
+    int more = controller_apply_step(controller, sim_now_ms(world.sim), error);
     cr_assert_eq(more, 1, "there is more than one slice");
     cr_assert_eq(controller_set_member(controller, group, &nva1, PROGRAM_MEMBER_DRAIN, 0), 1);
     controller_apply_cancel(controller);
@@ -318,6 +319,40 @@ Test(apply, a_group_that_is_what_it_was_stays_and_with_it_what_operators_said)
         cr_assert_eq(group_of_flow(&world, drill->stages[i == 6 ? 6 : 0]), group);
         cr_assert_eq(said_of(&world, group, &nva1), PROGRAM_MEMBER_DRAIN);
     }
+    close_world(&world);
+    fabric_drill_free(drill);
+}
+
+/* More in each turn than a slice takes. */
+static void change_many(struct controller *controller)
+{
+    for (unsigned i = 0; i < 3000; i++) {
+        const struct lpm_prefix prefix = {
+            .family = LPM_IPV4, .length = 24, .bytes = {20, (uint8_t)(i >> 8), (uint8_t)i}};
+        controller_prefix_changed(controller, 0, &prefix);
+    }
+}
+
+Test(apply, ends_however_many_routes_change_meanwhile)
+{
+    struct fabric_drill *drill = load();
+    struct world world;
+    char error[DP_ERROR_TEXT] = "";
+    open_world(&world, drill->stages[0], true);
+    struct controller *controller = sim_controller(world.sim);
+    cr_assert_eq(controller_apply_begin(controller, drill->stages[6], error), 0, "%s", error);
+    unsigned slices = 0;
+    int more;
+    do {
+        change_many(controller);
+        more = controller_apply_step(controller, sim_now_ms(world.sim), error);
+    } while (more > 0 && ++slices < 2000);
+    cr_assert_eq(more, 0, "%s after %u slices", error, slices);
+    cr_assert_gt(slices, 10, "it does not give up at once");
+    cr_assert_eq(controller_fabric(controller), drill->stages[6]);
+    while (program_flush_due(controller_program(controller)))
+        cr_assert_geq(controller_flush(controller), 0);
+    cr_assert(program_validate(controller_program(controller), error), "%s", error);
     close_world(&world);
     fabric_drill_free(drill);
 }
