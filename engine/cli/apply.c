@@ -121,10 +121,9 @@ const struct cli_command cli_apply = {
         "  --json          the plan as one JSON document\n\n"
         "What was added (+), removed (-) and changed (~) is shown, then applied: all of it or\n"
         "nothing. What did not change loses no packet and no session. VNets, subnets, peerings,\n"
-        "NICs, route tables, service tags, reserved prefixes, policies and peers of route servers\n"
-        "can change; where anything else did, nothing is applied, and exit code 1 says so: restart "
-        "the engine then.\n"
-        "Exit code 2: the file has errors.\n\n"
+        "NICs, route tables, service tags, reserved prefixes, policies, load balancers and peers\n"
+        "of route servers can change; where anything else did, nothing is applied, and exit code\n"
+        "1 says so: restart the engine then. Exit code 2: the file has errors.\n\n"
         "Example: sudo fingerpost apply /etc/fingerpost/fabric.yaml --dry-run\n",
     .run = run,
 };

@@ -50,8 +50,8 @@ static bool only_policies(const struct fabric_change *change)
 static enum fabric_change_way way_of(const struct fabric_change *change)
 {
     static const char *const applied[] = {
-        "fabric",       "nics",         "peerings", "reserved_prefixes",
-        "route_tables", "service_tags", "vnets",    NULL};
+        "fabric",       "load_balancers", "nics",  "peerings", "reserved_prefixes",
+        "route_tables", "service_tags",   "vnets", NULL};
     static const char *const nothing[] = {"include", "routers", "tunnels", NULL};
     const char *object = change->object;
     if (is_one_of(object, applied))

@@ -155,7 +155,7 @@ struct live {
     struct live_events *events;         /* NULL: nobody watches */
     struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */
     struct live_bfd *bfd;               /* NULL: no peer has BFD */
-    struct live_probes *probes;         /* NULL: no load balancer */
+    struct live_probes *probes;         /* of load balancers' backends */
     struct live_candidates *candidates; /* NULL: no route server has dynamic_peers */
     unsigned connection_count;          /* open sockets of peers, parting ones included */
     bool interfaces_open;               /* what they leave behind is ours to take away */

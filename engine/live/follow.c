@@ -11,6 +11,7 @@
 #include "engine/live/listener.h"
 #include "engine/live/neighbor.h"
 #include "engine/live/peer.h"
+#include "engine/live/probe.h"
 
 struct live_follow {
     struct live_neighbors neighbors;
@@ -36,6 +37,8 @@ static int prepare(struct live *live, struct live_follow *follow, const struct f
         status = live_listeners_prepare(live, &follow->neighbors, &follow->wanted, why);
     if (!status)
         status = live_bfd_prepare(live, fabric, why);
+    if (!status)
+        status = live_probes_prepare(live, fabric, why);
     if (status)
         snprintf(error, error_size, "%s", why);
     return status;
@@ -77,6 +80,7 @@ void live_follow_take(struct live *live, struct live_follow *follow, const struc
     live_neighbors_rekey(live, &neighbors);
     live_candidates_follow(live);
     live_bfd_follow(live);
+    live_probes_follow(live);
     live_interfaces_follow(former, live->fabric);
     live_neighbors_free(&neighbors);
     free(follow);

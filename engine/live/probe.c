@@ -29,6 +29,7 @@ struct live_probes {
     struct live *live;
     uv_timer_t timer;
     struct attempt **attempts;
+    size_t count, room; /* of targets; of attempts[] */
     uint16_t identifier;
     bool cannot_told; /* that a probe could not be sent: once until one could */
 };
@@ -167,6 +168,10 @@ void live_probes_settle(struct live *live)
     if (!live->probes || live->stopping)
         return;
     uint64_t now_ms = live_now(), due_ms = probes_deadline(machine(live->probes));
+    if (due_ms == UINT64_MAX) {
+        uv_timer_stop(&live->probes->timer);
+        return;
+    }
     uv_update_time(&live->loop);
     uv_timer_start(&live->probes->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
@@ -186,10 +191,10 @@ void live_probes_shell(struct controller_shell *shell)
 }
 
 /* One of each family that is asked for: without the right to send, every backend would look dead. */
-static int try_echo(const struct live *live, char error[DP_ERROR_TEXT])
+static int try_echo(const struct fabric *fabric, char error[DP_ERROR_TEXT])
 {
-    for (uint32_t i = 0; i < live->fabric->load_balancers_count; i++) {
-        const struct fabric_load_balancer *balancer = &live->fabric->load_balancers[i];
+    for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
+        const struct fabric_load_balancer *balancer = &fabric->load_balancers[i];
         const struct lpm_address local = {.family = balancer->frontend.family,
                                           .bytes = {balancer->frontend.family == LPM_IPV4 ? 127 : 0,
                                                     [3] = balancer->frontend.family == LPM_IPV4,
@@ -219,22 +224,34 @@ static size_t count_targets(const struct fabric *fabric)
     return n;
 }
 
+int live_probes_prepare(struct live *live, const struct fabric *fabric, char error[DP_ERROR_TEXT])
+{
+    struct live_probes *probes = live->probes;
+    const size_t wanted = count_targets(fabric) + 1;
+    int failed = try_echo(fabric, error);
+    if (failed || wanted <= probes->room)
+        return failed;
+    void *grown = realloc(probes->attempts, wanted * sizeof(*probes->attempts));
+    if (!grown)
+        return -ENOMEM;
+    probes->attempts = grown;
+    memset(probes->attempts + probes->room, 0, (wanted - probes->room) * sizeof(*probes->attempts));
+    probes->room = wanted;
+    return 0;
+}
+
 int live_probes_open(struct live *live, char error[DP_ERROR_TEXT])
 {
-    if (!controller_probes(live->plane.controller))
-        return 0;
-    int failed = try_echo(live, error);
-    if (failed)
-        return failed;
     struct live_probes *probes = calloc(1, sizeof(*probes));
     if (!probes)
         return -ENOMEM;
     live->probes = probes;
     probes->live = live;
     probes->identifier = (uint16_t)getpid();
-    probes->attempts = calloc(count_targets(live->fabric) + 1, sizeof(*probes->attempts));
-    if (!probes->attempts)
-        return -ENOMEM;
+    int failed = live_probes_prepare(live, live->fabric, error);
+    if (failed)
+        return failed;
+    probes->count = count_targets(live->fabric);
     uv_timer_init(&live->loop, &probes->timer);
     probes->timer.data = probes;
     return 0;
@@ -242,9 +259,14 @@ int live_probes_open(struct live *live, char error[DP_ERROR_TEXT])
 
 void live_probes_close(struct live *live)
 {
-    for (size_t i = 0; live->probes && live->probes->attempts && i < count_targets(live->fabric);
-         i++)
+    for (size_t i = 0; live->probes && i < live->probes->count; i++)
         drop(live->probes, (uint32_t)i);
+}
+
+void live_probes_follow(struct live *live)
+{
+    live_probes_close(live);
+    live->probes->count = count_targets(live->fabric);
 }
 
 void live_probes_free(struct live *live)

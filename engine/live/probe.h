@@ -14,6 +14,10 @@ void live_probes_shell(struct controller_shell *shell);
 int live_probes_open(struct live *live, char error[DP_ERROR_TEXT]);
 /* The end of a turn: sets the timer for what is due next. */
 void live_probes_settle(struct live *live);
+/* Another reading of the fabric: prepare() makes room for its probes (-errno; error says what would be right); once it is in
+ * force, follow() gives up what is under way, which is asked again. */
+int live_probes_prepare(struct live *live, const struct fabric *fabric, char error[DP_ERROR_TEXT]);
+void live_probes_follow(struct live *live);
 /* Closes every socket; before the loop is closed. */
 void live_probes_close(struct live *live);
 /* After the loop is closed. */

@@ -240,7 +240,6 @@ static int follow(struct controller *controller, const struct fabric *with,
         snprintf(error, DP_ERROR_TEXT, "what the route servers announce cannot be changed: %s",
                  strerror(-failed));
     controller->fabric = with;
-    probes_follow(controller->probes, with);
     watch_follow_take(controller->watch);
     return failed;
 }
@@ -270,10 +269,12 @@ static int exchange_all(struct controller *controller, uint64_t now_ms, char err
 {
     const struct fabric *with = controller->next_fabric;
     struct program *next = controller->next;
-    struct controller_coming *coming;
-    int failed = controller_peers_prepare(controller, with, &coming);
+    struct probes_coming *probes = probes_prepare(with);
+    struct controller_coming *coming = NULL;
+    int failed = probes ? controller_peers_prepare(controller, with, &coming) : -ENOMEM;
     if (failed) {
-        snprintf(error, DP_ERROR_TEXT, "no memory for its sessions");
+        snprintf(error, DP_ERROR_TEXT, "no memory for its sessions and probes");
+        probes_drop(probes);
         controller_apply_cancel(controller);
         return failed;
     }
@@ -282,8 +283,10 @@ static int exchange_all(struct controller *controller, uint64_t now_ms, char err
     if (failed) {
         watch_follow_drop(controller->watch);
         controller_peers_drop(coming);
+        probes_drop(probes);
         return failed;
     }
+    probes_take(controller->probes, probes);
     failed = controller_peers_take(controller, with, coming, now_ms);
     if (failed)
         snprintf(error, DP_ERROR_TEXT, "not all is well with its sessions: %s", strerror(-failed));

@@ -80,13 +80,10 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
         failed = -errno;
         goto fail;
     }
-    if (fabric->load_balancers_count > 0) {
-        controller->probes = probes_create(fabric, controller_on_backend, controller);
-        failed = controller->probes ? 0 : -errno;
-        if (failed)
-            goto fail;
-    }
-    return controller;
+    controller->probes = probes_create(fabric, controller_on_backend, controller);
+    if (controller->probes)
+        return controller;
+    failed = -errno;
 fail:
     controller_destroy(controller);
     errno = -failed;

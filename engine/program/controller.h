@@ -138,7 +138,7 @@ struct bfd_table *controller_bfd(struct controller *controller);
 unsigned controller_bfd_settle(struct controller *controller, uint64_t now_ms);
 
 /* The probes of load balancers' backends, for the shell to send and to hear the answers of (probes.h).
- * A backend that they find down leaves its load balancer's group at once. NULL: no load balancer. */
+ * A backend that they find down leaves its load balancer's group at once. */
 struct probes *controller_probes(struct controller *controller);
 
 /* program_tick(). */

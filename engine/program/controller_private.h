@@ -43,9 +43,9 @@ struct controller {
     const struct fabric *next_fabric;
     unsigned next_slices; /* since all that was there at its begin is in it */
     struct bfd_table *bfd;
-    bool bfd_close_due;    /* of any peer */
-    struct probes *probes; /* NULL: no load balancer */
-    struct watch *watch;   /* NULL: nobody watches */
+    bool bfd_close_due; /* of any peer */
+    struct probes *probes;
+    struct watch *watch; /* NULL: nobody watches */
     bool flush_noted;
     int error; /* of a note that could not be taken; told by the next flush */
 };

@@ -103,10 +103,9 @@ static void add_peer(json_t *object, const struct event *event)
                         json_string(lpm_address_format(&event->peer_address, address)));
 }
 
-static void add_backend(json_t *object, const struct fabric *fabric, const struct event *event)
+static void add_backend(json_t *object, const struct event *event)
 {
-    json_object_set_new(object, "load_balancer",
-                        json_string(fabric->load_balancers[event->balancer].name));
+    json_object_set_new(object, "load_balancer", json_string(event->balancer));
     json_object_set_new(object, "nic", json_string(event->nic));
 }
 
@@ -153,7 +152,7 @@ json_t *event_json(const struct fabric *fabric, const struct event *event, int64
         json_object_set_new(object, "route_server",
                             json_string(fabric->route_servers[event->route_server].name));
     else
-        add_backend(object, fabric, event);
+        add_backend(object, event);
     if (event->peer)
         add_peer(object, event);
     if (event->prefix.family)

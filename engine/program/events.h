@@ -51,11 +51,11 @@ struct event {
     uint64_t number;  /* from 1 on, without gaps */
     uint64_t time_ms; /* as the control plane's */
     enum event_kind kind;
-    uint32_t route_server; /* FABRIC_NONE: a gateway's or a load balancer's event */
-    uint32_t balancer;     /* whose event it is then */
-    char nic[EVENT_NAME];  /* and of which of its backends */
-    char port[EVENT_NAME]; /* EVENT_PORT_...: which */
-    uint32_t group;        /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
+    uint32_t route_server;     /* FABRIC_NONE: a gateway's or a load balancer's event */
+    char balancer[EVENT_NAME]; /* whose event it is then */
+    char nic[EVENT_NAME];      /* and of which of its backends */
+    char port[EVENT_NAME];     /* EVENT_PORT_...: which */
+    uint32_t group;            /* EVENT_MEMBER_SET: 0: every one; the member is next_hops[0] */
     const struct controller_peer *peer; /* whose doing it is; NULL: nobody's */
     char gateway[EVENT_NAME];           /* whose session it is; "": a route server's */
     /* Who that was then, by event_log_add(): a session may come to be another neighbour's. */

@@ -5,6 +5,8 @@
  * here; the data plane is touched by program_next_hop_state() at once (it asks no speaker) and by
  * controller_flush().
  */
+#include <string.h>
+
 #include "engine/program/controller_private.h"
 
 /* How long after its BGP session a BFD session begins. */
@@ -132,6 +134,22 @@ void controller_on_bfd_changed(void *context, void *user, const struct bfd_chang
         controller->shell.bfd_changed(controller->shell.context, peer, change);
 }
 
+/* Of a backend of the fabric that is in force; the one that is to come may have it elsewhere, or not at all. */
+static int next_backend_state(struct controller *controller, uint32_t balancer, uint32_t backend,
+                              bool up)
+{
+    const struct fabric *fabric = controller->fabric, *with = controller->next_fabric;
+    const struct fabric_load_balancer *was = &fabric->load_balancers[balancer];
+    for (uint32_t i = 0; i < with->load_balancers_count; i++) {
+        const struct fabric_load_balancer *is = &with->load_balancers[i];
+        for (uint32_t j = 0; j < is->backend_count && strcmp(is->name, was->name) == 0; j++)
+            if (strcmp(with->nics[is->backends[j]].name,
+                       fabric->nics[was->backends[backend]].name) == 0)
+                return program_backend_state(controller->next, i, j, up);
+    }
+    return 0;
+}
+
 /* One swap, whatever leads there; what cannot be swapped is told by the next flush, and tried again by
  * the next probe. */
 int controller_on_backend(void *context, uint32_t balancer, uint32_t backend, bool up,
@@ -141,7 +159,7 @@ int controller_on_backend(void *context, uint32_t balancer, uint32_t backend, bo
     uint32_t nic = controller->fabric->load_balancers[balancer].backends[backend];
     int swapped = program_backend_state(controller->program, balancer, backend, up);
     if (swapped >= 0 && controller->next) {
-        int made = program_backend_state(controller->next, balancer, backend, up);
+        int made = next_backend_state(controller, balancer, backend, up);
         swapped = made < 0 ? made : swapped;
     }
     if (swapped < 0) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct target {
     uint32_t balancer, backend;
@@ -19,8 +20,10 @@ struct target {
 };
 
 struct probes {
+    const struct fabric *fabric;
     struct target *targets;
     size_t n;
+    uint32_t sequence;
     probes_change *changed;
     void *context;
 };
@@ -43,44 +46,113 @@ static size_t count_targets(const struct fabric *fabric)
     return n;
 }
 
+/* Of all backends, each taken to be up. */
+static struct target *list_targets(const struct fabric *fabric)
+{
+    struct target *targets = calloc(count_targets(fabric) + 1, sizeof(*targets));
+    size_t n = 0;
+    for (uint32_t i = 0; targets && i < fabric->load_balancers_count; i++) {
+        const struct fabric_load_balancer *model = &fabric->load_balancers[i];
+        for (uint32_t j = 0; j < model->backend_count; j++)
+            targets[n++] = (struct target){.balancer = i,
+                                           .backend = j,
+                                           .model = model,
+                                           .address = address_of(fabric, model, j),
+                                           .up = true};
+    }
+    return targets;
+}
+
 struct probes *probes_create(const struct fabric *fabric, probes_change *changed, void *context)
 {
     struct probes *probes = calloc(1, sizeof(*probes));
     if (!probes)
         return NULL;
+    probes->fabric = fabric;
     probes->changed = changed;
     probes->context = context;
-    probes->targets = calloc(count_targets(fabric) + 1, sizeof(*probes->targets));
-    if (!probes->targets) {
-        free(probes);
-        errno = ENOMEM;
-        return NULL;
-    }
-    for (uint32_t i = 0; i < fabric->load_balancers_count; i++) {
-        const struct fabric_load_balancer *model = &fabric->load_balancers[i];
-        for (uint32_t j = 0; j < model->backend_count; j++)
-            probes->targets[probes->n++] = (struct target){.balancer = i,
-                                                           .backend = j,
-                                                           .model = model,
-                                                           .address = address_of(fabric, model, j),
-                                                           .up = true};
-    }
-    return probes;
+    probes->n = count_targets(fabric);
+    probes->targets = list_targets(fabric);
+    if (probes->targets)
+        return probes;
+    free(probes);
+    errno = ENOMEM;
+    return NULL;
 }
 
-void probes_follow(struct probes *probes, const struct fabric *with)
+/* --- Another reading -------------------------------------------------------------------------- */
+
+struct probes_coming {
+    const struct fabric *fabric;
+    struct target *targets;
+};
+
+static const char *nic_of(const struct fabric *fabric, const struct target *target)
 {
-    for (size_t i = 0; probes && i < probes->n; i++) {
-        struct target *target = &probes->targets[i];
-        target->model = &with->load_balancers[target->balancer];
-        const struct lpm_address address = address_of(with, target->model, target->backend);
-        if (lpm_address_equal(&target->address, &address))
-            continue;
-        target->address = address;
-        target->waiting = false; /* what is under way was sent to the former one */
-        target->failures = target->successes = 0;
-        target->due_ms = 0;
+    return fabric->nics[target->model->backends[target->backend]].name;
+}
+
+static const struct target *find(const struct probes *probes, const struct fabric *with,
+                                 const struct target *target)
+{
+    for (size_t i = 0; i < probes->n; i++)
+        if (strcmp(probes->targets[i].model->name, target->model->name) == 0 &&
+            strcmp(nic_of(probes->fabric, &probes->targets[i]), nic_of(with, target)) == 0)
+            return &probes->targets[i];
+    return NULL;
+}
+
+static bool same_question(const struct target *a, const struct target *b)
+{
+    return lpm_address_equal(&a->address, &b->address) &&
+           a->model->probe_tcp == b->model->probe_tcp &&
+           a->model->probe_port == b->model->probe_port;
+}
+
+/* What it answered to another question says nothing of this one, but that it is up or down until it says more. */
+static void take_after(struct target *target, const struct target *former)
+{
+    target->up = former->up;
+    if (!same_question(target, former))
+        return;
+    target->failures = former->failures;
+    target->successes = former->successes;
+    target->sent_ms = former->sent_ms;
+    target->due_ms = former->waiting ? 0 : former->due_ms;
+}
+
+struct probes_coming *probes_prepare(const struct fabric *with)
+{
+    struct probes_coming *coming = calloc(1, sizeof(*coming));
+    struct target *targets = coming ? list_targets(with) : NULL;
+    if (!targets) {
+        free(coming);
+        return NULL;
     }
+    *coming = (struct probes_coming){with, targets};
+    return coming;
+}
+
+void probes_take(struct probes *probes, struct probes_coming *coming)
+{
+    const size_t n = count_targets(coming->fabric);
+    for (size_t i = 0; i < n; i++) {
+        const struct target *former = find(probes, coming->fabric, &coming->targets[i]);
+        if (former)
+            take_after(&coming->targets[i], former);
+    }
+    free(probes->targets);
+    probes->fabric = coming->fabric;
+    probes->targets = coming->targets;
+    probes->n = n;
+    free(coming);
+}
+
+void probes_drop(struct probes_coming *coming)
+{
+    if (coming)
+        free(coming->targets);
+    free(coming);
 }
 
 void probes_destroy(struct probes *probes)
@@ -145,7 +217,7 @@ bool probes_next(struct probes *probes, uint64_t now_ms, struct probe_order *ord
         if (target->waiting || target->due_ms > now_ms)
             continue;
         target->waiting = true;
-        target->sequence++;
+        target->sequence = ++probes->sequence;
         target->sent_ms = now_ms;
         target->due_ms = now_ms + target->model->probe_timeout_ms;
         *order = (struct probe_order){
@@ -167,14 +239,14 @@ void probes_result(struct probes *probes, uint32_t target, uint32_t sequence, bo
                    uint64_t now_ms)
 {
     struct target *asked = &probes->targets[target];
-    if (asked->waiting && asked->sequence == sequence)
+    if (target < probes->n && asked->waiting && asked->sequence == sequence)
         judge(probes, asked, answered, now_ms);
 }
 
 void probes_skip(struct probes *probes, uint32_t target, uint32_t sequence)
 {
     struct target *asked = &probes->targets[target];
-    if (!asked->waiting || asked->sequence != sequence)
+    if (target >= probes->n || !asked->waiting || asked->sequence != sequence)
         return;
     asked->waiting = false;
     asked->due_ms = asked->sent_ms + UINT64_C(1000) * asked->model->probe_interval_s;

@@ -29,7 +29,7 @@ typedef int probes_change(void *context, uint32_t balancer, uint32_t backend, bo
 /* A probe that is to be sent now. */
 struct probe_order {
     uint32_t target;   /* which backend of which load balancer: for probes_result() */
-    uint32_t sequence; /* of this target */
+    uint32_t sequence; /* no two are the same for a long time */
     uint32_t balancer, backend;
     struct lpm_address address; /* of the backend */
     bool tcp;                   /* a connection to port; else an ICMP echo */
@@ -40,10 +40,14 @@ struct probe_order {
 /* The first probe of each backend is due at once. fabric is borrowed. NULL with errno. */
 struct probes *probes_create(const struct fabric *fabric, probes_change *changed, void *context);
 void probes_destroy(struct probes *probes); /* NULL is allowed */
-/* Another reading of the fabric, with the same load balancers and backends, which may have other addresses: those are
- * asked at once, and are up or down as they were until they are judged anew. The reading before is borrowed no more.
- * NULL is allowed. */
-void probes_follow(struct probes *probes, const struct fabric *with);
+/* Another reading of the fabric. Backends that it has, too, by the names of the load balancer and the NIC, are up or down
+ * as they were until they are judged anew; what is under way to them is asked again, and targets have other numbers.
+ * prepare() makes what take() puts in force, or drop() forgets; both free it. The reading before is borrowed until
+ * take(). NULL: no memory. */
+struct probes_coming;
+struct probes_coming *probes_prepare(const struct fabric *with);
+void probes_take(struct probes *probes, struct probes_coming *coming);
+void probes_drop(struct probes_coming *coming); /* NULL is allowed */
 
 /* When probes_tick() has something to do; UINT64_MAX: never. */
 uint64_t probes_deadline(const struct probes *probes);

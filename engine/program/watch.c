@@ -128,8 +128,8 @@ void watch_backend(struct watch *watch, uint32_t balancer, uint32_t nic, bool up
     const struct fabric_load_balancer *model = &watch->fabric->load_balancers[balancer];
     struct event event = {.time_ms = now_ms,
                           .kind = up ? EVENT_BACKEND_UP : EVENT_BACKEND_DOWN,
-                          .route_server = FABRIC_NONE,
-                          .balancer = balancer};
+                          .route_server = FABRIC_NONE};
+    snprintf(event.balancer, sizeof(event.balancer), "%s", model->name);
     snprintf(event.nic, sizeof(event.nic), "%s", watch->fabric->nics[nic].name);
     snprintf(event.cause, sizeof(event.cause), "%u probe%s in a row %s",
              up ? model->probe_successes : model->probe_failures,

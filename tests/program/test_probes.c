@@ -39,8 +39,9 @@ static struct probes *open_probes(struct watcher *watcher, unsigned interval_s, 
 {
     memset(&fabric, 0, sizeof(fabric));
     for (unsigned i = 0; i < 2; i++)
-        nics[i] = (struct fabric_nic){.addresses = {&addresses[i], 1}};
+        nics[i] = (struct fabric_nic){.name = i ? "b" : "a", .addresses = {&addresses[i], 1}};
     balancer = (struct fabric_load_balancer){
+        .name = "web",
         .frontend = {.family = LPM_IPV4, .bytes = {10, 0, 1, 100}},
         .backends = both,
         .backend_count = 2,
@@ -92,17 +93,58 @@ Test(probes, a_backend_with_another_address_is_asked_there)
     cr_assert(probes_next(probes, 0, &order));
     probes_result(probes, order.target, order.sequence, true, 1);
     struct lpm_address moved = other;
-    struct fabric_nic now[2] = {{.addresses = {&moved, 1}}, {.addresses = {&addresses[1], 1}}};
+    struct fabric_nic now[2] = {{.name = "a", .addresses = {&moved, 1}},
+                                {.name = "b", .addresses = {&addresses[1], 1}}};
     struct fabric_load_balancer same = balancer;
     const struct fabric with = {
         .nics = now, .nics_count = 2, .load_balancers = &same, .load_balancers_count = 1};
-    probes_follow(probes, &with);
+    struct probes_coming *coming = probes_prepare(&with);
+    cr_assert_not_null(coming);
+    probes_take(probes, coming);
     probes_result(probes, late.target, late.sequence, false, 2);
     cr_assert(probes_next(probes, 2, &order));
     cr_assert_eq(order.backend, 0);
     cr_assert(lpm_address_equal(&order.address, &other));
     cr_assert_not(probes_next(probes, 2, &order), "the other backend was asked already");
     cr_assert_eq(watcher.changes, 0);
+    probes_destroy(probes);
+}
+
+/* Backend "a" is down and "b" is not; then there is one before them, "b" is gone, and all are numbered anew. */
+Test(probes, backends_of_another_reading_are_known_by_their_names)
+{
+    struct watcher watcher;
+    struct probes *probes = open_probes(&watcher, 5, 1000, 2, 1);
+    struct probe_order order;
+    uint64_t now_ms = 0;
+    run(probes, &now_ms, 20000, 0, UINT64_MAX);
+    cr_assert(!watcher.up[0] && watcher.up[1]);
+    while (probes_next(probes, now_ms, &order))
+        ;
+    const struct lpm_address third = {.family = LPM_IPV4, .bytes = {10, 0, 1, 60}};
+    struct lpm_address fresh = third;
+    struct fabric_nic now[2] = {{.name = "0", .addresses = {&fresh, 1}},
+                                {.name = "a", .addresses = {&addresses[0], 1}}};
+    struct fabric_load_balancer other = balancer;
+    const struct fabric with = {
+        .nics = now, .nics_count = 2, .load_balancers = &other, .load_balancers_count = 1};
+    const struct probe_order late = order;
+    struct probes_coming *coming = probes_prepare(&with);
+    cr_assert_not_null(coming);
+    probes_take(probes, coming);
+    watcher.up[0] = true; /* backend 0 is "0" now, and 1 is "a" */
+    watcher.up[1] = false;
+    unsigned changes = watcher.changes;
+    probes_result(probes, late.target, late.sequence, true, now_ms);
+    cr_assert_eq(watcher.changes, changes, "an answer to what was asked before is nobody's");
+    cr_assert(probes_next(probes, now_ms + 5000, &order) && order.backend == 0);
+    cr_assert(lpm_address_equal(&order.address, &third));
+    probes_result(probes, order.target, order.sequence, true, now_ms + 5001);
+    cr_assert_eq(watcher.changes, changes);
+    cr_assert(probes_next(probes, now_ms + 5001, &order) && order.backend == 1);
+    probes_result(probes, order.target, order.sequence, true, now_ms + 5002);
+    cr_assert_eq(watcher.changes, changes + 1);
+    cr_assert(watcher.up[1]);
     probes_destroy(probes);
 }
 

@@ -6,6 +6,7 @@ test_apply.py FINGERPOST
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -269,6 +270,45 @@ def peers_come_and_go_many_times(folder):
         assert ceased == [bytes([6, 3])], ceased
         wait_for("it to go", lambda: "20.0.3.0/24" not in prefixes(folder, "nva2"))
         assert ("nva1", 0, "Established", 1) in sessions(folder), sessions(folder)
+        engine.stop()
+
+
+def balancers(engine):
+    return {row["name"]: {backend["nic"]: backend["state"] for backend in row["backends"]}
+            for row in engine.status()["load_balancers"]}
+
+
+@case
+def load_balancers_come_change_and_go_and_what_is_down_stays_so(folder):
+    probe = "probe: {protocol: Tcp, port: 8080, interval_s: 1, timeout_ms: 400}"
+    server = socket.create_server(("10.77.1.4", 8080))
+    with start(folder) as engine:
+        def with_balancers(name, *rows):
+            return variant(engine, ("route_servers:\n", "load_balancers:\n" + "".join(
+                f"  - {{name: {row[0]}, subnet: hub/nva, frontend: {row[1]}, backends: [{row[2]}], {probe}}}\n"
+                for row in rows) + "route_servers:\n"), name=name)
+
+        assert "load_balancers" not in engine.status()
+        answer = ask(folder, "apply", with_balancers("a.yaml", ("web", "10.77.1.100", "nva1, nva2")))
+        assert plan_of(answer) == ["+ load_balancers[web]"] and answer["applied"], answer
+        wait_for("a verdict", lambda: balancers(engine)["web"] == {"nva1": "up", "nva2": "down"})
+        # Another before it: all are numbered anew, and known as they were.
+        answer = ask(folder, "apply", with_balancers("b.yaml", ("a-first", "10.77.1.101", "nva1"),
+                                                     ("web", "10.77.1.100", "nva1, nva2")))
+        assert plan_of(answer) == ["+ load_balancers[a-first]"], answer
+        assert balancers(engine) == {"a-first": {"nva1": "up"}, "web": {"nva1": "up", "nva2": "down"}}
+        server.close()
+        wait_for("a verdict", lambda: balancers(engine)["a-first"] == {"nva1": "down"})
+        other = socket.create_server(("10.77.1.5", 8080))
+        ask(folder, "apply", with_balancers("c.yaml", ("web", "10.77.1.100", "nva2")))
+        assert list(balancers(engine)) == ["web"]
+        wait_for("a verdict", lambda: balancers(engine)["web"] == {"nva2": "up"})
+        ask(folder, "apply", engine.fabric)
+        rows = [json.loads(line) for line in pathlib.Path(folder, "events").read_text().splitlines()]
+        named = {(row["load_balancer"], row["nic"], row["event"]) for row in rows if row["event"].startswith("backend-")}
+        assert {("web", "nva2", "backend-down"), ("a-first", "nva1", "backend-down"),
+                ("web", "nva2", "backend-up")} <= named, named
+        other.close()
         engine.stop()
 
 
