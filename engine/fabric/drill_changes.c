@@ -10,9 +10,9 @@
 
 /* Paths that changes may have, and all below them; a star is any one name. */
 static const char *const changeable[] = {
-    "nics",         "peerings",     "policies", "reserved_prefixes",
-    "route_tables", "service_tags", "vnets",    "route_servers/*/peers",
-    "gateways",     "routers",      "tunnels",
+    "load_balancers",        "nics",         "peerings",     "policies",
+    "reserved_prefixes",     "route_tables", "service_tags", "vnets",
+    "route_servers/*/peers", "gateways",     "routers",      "tunnels",
 };
 #define CHANGEABLE_TEXT "what can is in docs/drill.md, under \"Paths of set, add and remove\""
 

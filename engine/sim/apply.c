@@ -129,6 +129,7 @@ static int follow(struct sim *sim, const struct fabric *with)
         error = sim_follow_routers(sim, with);
     sim->fabric = with;
     sim->changes++;
+    sim_probes_run(&sim->probes);
     for (size_t i = 0; i < controller_speaker_count(sim->controller); i++)
         sim_touched(sim, controller_speaker(sim->controller, i));
     for (uint32_t i = 0; i < sim->router_count; i++)

@@ -228,8 +228,8 @@ Test(drill, words_of_a_change_are_whole_printable_characters)
 Test(drill, changes_that_cannot_be_made_are_refused_where_they_stand)
 {
     static const char *const fixed[] = {
-        "nicss/vm1/subnet",      "engine/verify",  "route_servers", "route_servers/rs1",
-        "route_servers/rs1/asn", "load_balancers", "hosts",         "mode"};
+        "nicss/vm1/subnet",      "engine/verify", "route_servers", "route_servers/rs1",
+        "route_servers/rs1/asn", "ports",         "hosts",         "mode"};
     for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
         char text[200], want[200];
         snprintf(text, sizeof(text), "drill: d\nevents:\n  - at_ms: 1\n    set:\n      %s: 7\n",

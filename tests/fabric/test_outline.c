@@ -116,6 +116,46 @@ Test(outline, what_a_running_engine_cannot_do_is_told)
            "added routers[r] (nothing) f.yaml:9\n");
 }
 
+/* The rows of docs/live.md about what is refused, and those about what is new as a whole. */
+Test(outline, every_section_is_applied_or_refused_by_name)
+{
+    static const struct {
+        const char *text, *object, *way;
+    } sections[] = {
+        {"load_balancers: [{name: b, subnet: hub/s, frontend: 10.0.1.9, backends: [vm1]}]",
+         "load_balancers[b]", "applied"},
+        {"peerings: [{vnets: [hub, spoke]}]", "peerings[hub,spoke]", "applied"},
+        {"service_tags: [{name: t, prefixes: [192.0.2.0/24]}]", "service_tags[t]", "applied"},
+        {"reserved_prefixes: [198.18.0.0/15]", "reserved_prefixes", "applied"},
+        {"policies: [{name: a, rules: [{then: accept}]}]", "policies[a]", "policy"},
+        {"ports: [{name: x, device: net_null}]", "ports[x]", "restart"},
+        {"hosts: [{name: h, vtep: 192.0.2.7}]", "hosts[h]", "restart"},
+        {"engine: {cores: [0]}", "engine", "restart"},
+        {"ecmp: {balance: strict}", "ecmp", "restart"},
+        {"mode: azure", "mode", "restart"},
+        {"quirks: {damping: true}", "quirks", "restart"},
+        {"internet: {mac: '02:00:00:00:00:fd'}", "internet", "restart"},
+    };
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        char after[2000], wanted[200];
+        snprintf(after, sizeof(after), BASE "%s\n", sections[i].text);
+        snprintf(wanted, sizeof(wanted), "added %s (%s) f.yaml:9\n", sections[i].object,
+                 sections[i].way);
+        expect(BASE, after, wanted);
+    }
+    expect(BASE,
+           "fabric: f\n" VNETS NICS
+           "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], asn: 65520, peers: "
+           "[{name: p, address: 10.0.1.4, asn: 65001}]}]\n",
+           "changed route_servers[rs]: asn (restart) f.yaml:8\n");
+    expect(BASE,
+           "fabric: f\n" VNETS NICS
+           "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], peers: [{name: p, "
+           "address: 10.0.1.4, asn: 65001}], dynamic_peers: [{prefix: 10.0.1.128/25, asns: "
+           "[65001], template: p}]}]\n",
+           "added route_servers[rs].dynamic_peers[10.0.1.128/25] (restart) f.yaml:8\n");
+}
+
 #define WITH_PEERS(peers)                                                                          \
     "fabric: f\n" VNETS NICS                                                                       \
     "route_servers: [{name: rs, vnet: hub, addresses: [10.0.0.4], peers: [" peers "]}]\n"
