@@ -254,6 +254,10 @@ bool live_apply_turn(struct live *live)
     char error[DP_ERROR_TEXT] = "";
     if (!apply || apply->state != BUILDING)
         return false;
+    if (live->stopping) {
+        live_apply_close(live);
+        return false;
+    }
     int more = controller_apply_step(live->plane.controller, live_now(), error);
     if (more > 0)
         return true;

@@ -182,8 +182,8 @@ static void number_neighbor(struct controller *controller, struct controller_pee
 {
     for (size_t i = 0; i < controller->peer_count; i++) {
         const struct controller_peer *other = controller->peers[i];
-        if (!other->accepted && other->route_server == peer->route_server &&
-            other->index == peer->index) {
+        if (!other->accepted && other->neighbor != FABRIC_NONE &&
+            other->route_server == peer->route_server && other->index == peer->index) {
             peer->neighbor = other->neighbor;
             return;
         }
@@ -201,29 +201,41 @@ static void keep_accepted(struct controller *controller, const struct fabric *wi
     controller->peers[controller->peer_count++] = peer;
 }
 
-/* Those that stay, with their numbers, and then those that come. */
-static void put_in_place(struct controller *controller, const struct fabric *with,
-                         const struct controller_coming *coming, uint64_t now_ms)
+/* Those that stay, with their numbers, then those that come, and then those that the file does not name. Returns how
+ * many stay. */
+static size_t put_in_place(struct controller *controller, const struct fabric *with,
+                           const struct controller_coming *coming,
+                           struct controller_peer *const *former, size_t n)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < coming->n; i++) {
         struct controller_peer *peer = coming->peers[i];
         peer->index = coming->indices[i];
-        if (!peer->coming) {
-            coming->peers[i] = coming->peers[controller->peer_count];
-            controller->peers[controller->peer_count++] = peer;
+        if (peer->coming) {
+            peer->neighbor = FABRIC_NONE;
+        } else {
+            coming->peers[i] = coming->peers[kept];
+            coming->peers[kept++] = peer;
         }
     }
-    for (size_t i = controller->peer_count; i < coming->n; i++) {
-        struct controller_peer *peer = coming->peers[i];
-        number_neighbor(controller, peer);
-        peer->gone = peer->coming = false;
-        controller->peer_count++;
-        if (controller->watch)
-            watch_forget(controller->watch, peer);
-        controller_give_policies(peer, coming->policies,
-                                 &with->route_servers[peer->route_server].peers[peer->index],
-                                 now_ms);
-    }
+    controller->peer_count = coming->n;
+    for (size_t i = 0; i < n; i++)
+        if (former[i]->accepted)
+            keep_accepted(controller, with, former[i]);
+    return kept;
+}
+
+/* From here on the peer is one like the others. */
+static void let_come(struct controller *controller, const struct fabric *with,
+                     const struct controller_coming *coming, struct controller_peer *peer,
+                     uint64_t now_ms)
+{
+    number_neighbor(controller, peer);
+    peer->gone = peer->coming = false;
+    if (controller->watch)
+        watch_forget(controller->watch, peer);
+    controller_give_policies(peer, coming->policies,
+                             &with->route_servers[peer->route_server].peers[peer->index], now_ms);
 }
 
 /* Of a path that is free now: the session that had it, if one had, is let go. */
@@ -272,11 +284,8 @@ int controller_peers_take(struct controller *controller, const struct fabric *wi
     const size_t n = controller->peer_count;
     int error = 0;
     controller->peers = coming->peers;
-    controller->peer_count = 0;
-    put_in_place(controller, with, coming, now_ms);
-    for (size_t i = 0; i < n; i++)
-        if (former[i]->accepted)
-            keep_accepted(controller, with, former[i]);
+    for (size_t i = put_in_place(controller, with, coming, former, n); i < coming->n; i++)
+        let_come(controller, with, coming, coming->peers[i], now_ms);
     for (size_t i = 0; i < n; i++)
         if (!former[i]->accepted && !is_coming(coming, former[i])) {
             int failed = let_go(controller, former[i], now_ms);

@@ -33,6 +33,18 @@ static int make_server_room(struct watch_server *server, size_t wanted)
     return error;
 }
 
+/* As many as the file allows, or as there are: what it names may have become more since others were accepted. */
+static size_t count_neighbors(const struct watch *watch, const struct fabric *fabric, uint32_t i)
+{
+    const size_t allowed = fabric_route_server_neighbors(fabric, i);
+    size_t n = fabric->route_servers[i].peer_count;
+    for (size_t j = 0; j < controller_peer_count(watch->controller); j++) {
+        const struct controller_peer *peer = controller_peer(watch->controller, j);
+        n += peer->accepted && peer->route_server == i && peer->instance == 0;
+    }
+    return n > allowed ? n : allowed;
+}
+
 int watch_make_room(struct watch *watch, const struct fabric *fabric)
 {
     const size_t most = controller_peer_capacity(watch->controller);
@@ -43,7 +55,7 @@ int watch_make_room(struct watch *watch, const struct fabric *fabric)
         watch->peer_room = numbers + 1;
     for (uint32_t i = 0; i < fabric->route_servers_count && !error; i++)
         error = make_server_room(&watch->servers[i],
-                                 fabric_route_server_neighbors(fabric, i) + WATCH_GATEWAYS);
+                                 count_neighbors(watch, fabric, i) + WATCH_GATEWAYS);
     return error;
 }
 

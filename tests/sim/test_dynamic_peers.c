@@ -101,6 +101,38 @@ Test(dynamic_peers, come_and_go_as_others_do)
     fixture_close(&fixture);
 }
 
+/* nva1 stays, box1 and box2 are accepted; then the file names another, before them all. */
+Test(dynamic_peers, are_no_neighbour_that_the_file_names_later)
+{
+    static const char first[] = "peers: [";
+    struct fixture fixture;
+    char yaml[YAML_TEXT], more[YAML_TEXT], error[DP_ERROR_TEXT] = "";
+    open_boxes(&fixture, 3, 65300); /* as many as may be */
+    write_boxes(yaml, 3, 65300);
+    const char *at = strstr(yaml, first);
+    int head = (int)(at + strlen(first) - yaml);
+    snprintf(more, sizeof(more), "%.*s{name: a-new, address: 10.0.1.5, asn: 65002}, %s", head, yaml,
+             yaml + head);
+    struct fabric *with = fixture_load_yaml(more);
+    struct controller *controller = sim_controller(fixture.sim);
+    cr_assert_eq(controller_watch(controller, NULL, NULL), 0);
+    cr_assert_eq(sim_apply(fixture.sim, with, error), 0, "%s", error);
+    const size_t n = controller_peer_count(controller);
+    cr_assert_eq(n, 2 * 4);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            const struct controller_peer *a = controller_peer(controller, i);
+            const struct controller_peer *b = controller_peer(controller, j);
+            bool same = lpm_address_equal(&speaker_peer_config(a->peer)->peer_address,
+                                          &speaker_peer_config(b->peer)->peer_address);
+            cr_assert_eq(a->neighbor == b->neighbor, same);
+        }
+    fixture_settle(&fixture);
+    expect_sevens(&fixture, "10.0.1.130,10.0.1.131");
+    fixture_close(&fixture);
+    fabric_free(with);
+}
+
 Test(dynamic_peers, have_another_as_number_once_their_session_is_over)
 {
     struct fixture fixture;
