@@ -6,6 +6,7 @@
  *        ^                  |  connection: OpenSent -> OpenConfirm -> Established
  *        |                  v
  *        +---stop---     PAUSING --(idle hold time)--> CONNECT
+ *                           +------(the peer left)---> ACTIVE
  */
 #include "engine/bgp/session_private.h"
 
@@ -159,7 +160,7 @@ static void begin(struct bgp_session *session)
 
 /* RFC 4271 section 8.1.1, DampPeerOscillations: a peer that is set up wrongly is asked again and
  * again, but ever more seldom. */
-static void pause_in_idle(struct bgp_session *session)
+static uint64_t next_pause(struct bgp_session *session)
 {
     uint64_t pause = session->config.idle_hold_ms;
     for (unsigned i = 0; i < session->failures && pause < session->config.idle_hold_max_ms; i++) {
@@ -169,15 +170,36 @@ static void pause_in_idle(struct bgp_session *session)
         pause = session->config.idle_hold_max_ms;
     }
     session->failures++;
+    return session_jitter(session, pause);
+}
+
+static void pause_in_idle(struct bgp_session *session)
+{
     session->base = BASE_PAUSING;
-    session->idle_deadline = session->now_ms + session_jitter(session, pause);
+    session->idle_deadline = session->now_ms + next_pause(session);
     session_stop_connecting(session);
+}
+
+/* Through Idle, where routes go and resources are released (RFC 4271 section 8.2.2, Event 18), to Active: a daemon
+ * that was started anew is back sooner than a pause is over, and may not call again for minutes. Who is told
+ * of Idle may have stopped the session. */
+static void wait_for_return(struct bgp_session *session)
+{
+    uint64_t pause = next_pause(session);
+    session->base = BASE_PAUSING;
+    session_stop_connecting(session);
+    session_settle(session);
+    if (session->base != BASE_PAUSING || session->idle_deadline != NEVER) {
+        return;
+    }
+    session->base = BASE_ACTIVE;
+    session->connect_deadline = session->config.passive ? NEVER : session->now_ms + pause;
 }
 
 /* A pause that was already decided (stop, reset) stays as it is. A connection lost in OpenSent
  * says little about the peer, so the next attempt waits for its timer only (RFC 4271 section
  * 8.2.2, Event 18). */
-void session_fall(struct bgp_session *session, bool pause)
+void session_fall(struct bgp_session *session, enum session_fall fall)
 {
     if (session->base == BASE_STOPPED || session->base == BASE_PAUSING) {
         return;
@@ -188,7 +210,9 @@ void session_fall(struct bgp_session *session, bool pause)
         }
         session->established_ms = NEVER;
     }
-    if (pause) {
+    if (fall == FALL_LEFT && session->failures < FREE_RETURNS) {
+        wait_for_return(session);
+    } else if (fall != FALL_EARLY) {
         pause_in_idle(session);
     } else if (!session->connecting) {
         session->base = BASE_ACTIVE;
@@ -311,7 +335,7 @@ void bgp_session_reset(struct bgp_session *session, uint8_t cease_subcode, const
         return;
     }
     session_reason(session, "reset");
-    session_fall(session, true);
+    session_fall(session, FALL_FAULT);
     cease(session, cease_subcode, message);
     session_settle(session);
 }

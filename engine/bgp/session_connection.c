@@ -107,7 +107,7 @@ static void send_hold_expired(struct bgp_session *session, enum bgp_direction di
         session->end = BGP_END_SEND_HOLD;
     }
     session_reason(session, "Send Hold Timer Expired (8/0): the peer has stopped reading");
-    connection_end(session, direction, true, true);
+    connection_end(session, direction, true, FALL_FAULT);
 }
 
 /* At most one thing a tick: the first two end the connection, and with it the other timers. */
@@ -144,14 +144,14 @@ static bool welcome(struct bgp_session *session, enum bgp_direction direction)
 }
 
 /* A connection is gone without a word. */
-static void lose(struct bgp_session *session, enum bgp_direction direction, bool pause)
+static void lose(struct bgp_session *session, enum bgp_direction direction, enum session_fall fall)
 {
     enum bgp_state state = session->connections[direction].state;
     if (state == BGP_ESTABLISHED) {
         session_retain(session, NULL);
         session->end = BGP_END_LOST;
     }
-    connection_end(session, direction, false, pause && state > BGP_OPEN_SENT);
+    connection_end(session, direction, false, state > BGP_OPEN_SENT ? fall : FALL_EARLY);
 }
 
 /* A peer that opens a second connection has lost the first: its machine died without a word. RFC
@@ -175,7 +175,8 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
         session_reason(session, "the %s connection was replaced by a new one",
                        bgp_direction_text(direction));
         /* A pause would have the newcomer refused. */
-        lose(session, direction, direction != BGP_INCOMING || !bgp_session_gives_way(session));
+        bool gives_way = direction == BGP_INCOMING && bgp_session_gives_way(session);
+        lose(session, direction, gives_way ? FALL_EARLY : FALL_FAULT);
     }
     connection_clear(connection);
     if (direction == BGP_OUTGOING) {
@@ -207,7 +208,7 @@ void bgp_session_connected(struct bgp_session *session, enum bgp_direction direc
 /* The state is told before the transport is asked to close, so that routes are gone by the time
  * the socket is. */
 void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
-                    bool pause)
+                    enum session_fall fall)
 {
     struct connection *connection = &session->connections[direction];
     connection->state = BGP_IDLE;
@@ -219,7 +220,7 @@ void connection_end(struct bgp_session *session, enum bgp_direction direction, b
         connection_clear(connection);
     }
     if (session_other(session, direction)->state == BGP_IDLE) {
-        session_fall(session, pause);
+        session_fall(session, fall);
     } else if (direction == BGP_OUTGOING &&
                session_other(session, direction)->state == BGP_OPEN_SENT) {
         session_wait_to_connect(session); /* the incoming one may yet come to nothing */
@@ -262,7 +263,7 @@ void connection_fail(struct bgp_session *session, enum bgp_direction direction,
     connection_queue(session, direction, bytes, n);
     session_reason(session, "sent NOTIFICATION %s%s%s", bgp_error_format(&error, text),
                    detail != NULL ? ": " : "", detail != NULL ? detail : "");
-    connection_end(session, direction, true, true);
+    connection_end(session, direction, true, FALL_FAULT);
 }
 
 void bgp_session_closed(struct bgp_session *session, enum bgp_direction direction,
@@ -273,7 +274,7 @@ void bgp_session_closed(struct bgp_session *session, enum bgp_direction directio
     if (connection->state != BGP_IDLE) {
         session_reason(session, "%s connection closed%s%s", bgp_direction_text(direction),
                        reason != NULL ? ": " : " by the peer", reason != NULL ? reason : "");
-        lose(session, direction, true);
+        lose(session, direction, FALL_LEFT);
         return;
     }
     connection_clear(connection);

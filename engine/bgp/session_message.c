@@ -312,6 +312,21 @@ static void take_update(struct bgp_session *session, enum bgp_direction directio
 
 /* --- The others ------------------------------------------------------------------------------- */
 
+/* Does the peer merely go, by the will of its people or its machine? Then nothing keeps it from coming back; whatever
+ * else it complains of would be there still. Of a Hard Reset what it carries counts (RFC 8538 section 3.1). */
+static bool is_farewell(const struct bgp_error *error)
+{
+    static const uint8_t subcodes[] = {BGP_CEASE_SHUTDOWN,  BGP_CEASE_DECONFIGURED,
+                                       BGP_CEASE_RESET,     BGP_CEASE_CHANGED,
+                                       BGP_CEASE_COLLISION, BGP_CEASE_BFD_DOWN};
+    uint8_t code = error->code, subcode = error->subcode;
+    if (code == BGP_ERROR_CEASE && subcode == BGP_CEASE_HARD_RESET && error->length >= 2) {
+        code = error->data[0];
+        subcode = error->data[1];
+    }
+    return code == BGP_ERROR_CEASE && memchr(subcodes, subcode, sizeof subcodes) != NULL;
+}
+
 /* There is no answer to a NOTIFICATION, not even when it is malformed itself (RFC 4271 section
  * 6.4). */
 static void take_notification(struct bgp_session *session, enum bgp_direction direction,
@@ -325,7 +340,8 @@ static void take_notification(struct bgp_session *session, enum bgp_direction di
         session_retain(session, &session->last_received);
         session->end = BGP_END_RECEIVED;
     }
-    connection_end(session, direction, true, true);
+    connection_end(session, direction, true,
+                   is_farewell(&session->last_received) ? FALL_LEFT : FALL_FAULT);
 }
 
 static void tell_refresh(struct bgp_session *session, uint8_t subtype, enum bgp_family family)

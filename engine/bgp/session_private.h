@@ -28,6 +28,9 @@
 /* Once Established that long, earlier failures are forgotten. */
 #define STABLE_MS 60000u
 
+/* So many times in a row a peer that left is let in as soon as it is back. */
+#define FREE_RETURNS 3u
+
 /* Room for a NOTIFICATION is never given to anything else. */
 #define NOTIFICATION_SIZE (BGP_HEADER_SIZE + 2 + BGP_ERROR_DATA_MAX)
 #define CONTROL_SIZE      768u
@@ -35,6 +38,14 @@
 #define REASON_SIZE 512u
 
 enum session_base { BASE_STOPPED, BASE_PAUSING, BASE_CONNECT, BASE_ACTIVE };
+
+/* How the last connection of a session came to its end, which says how soon there may be another. */
+enum session_fall {
+    FALL_EARLY, /* lost before the peer had said a word: our next attempt waits for its timer */
+    FALL_LEFT, /* the peer went, and said nothing against us: it may be back at once, while we wait for
+                   the pause before we call. Not more often in a row than FREE_RETURNS */
+    FALL_FAULT, /* something is wrong at one end: a pause in Idle */
+};
 
 struct connection {
     enum bgp_state state; /* Idle: none, or closing */
@@ -46,9 +57,9 @@ struct connection {
     /* OPEN, KEEPALIVE, NOTIFICATION, ROUTE-REFRESH: [control_at, control_size) is to be sent. */
     uint8_t control[CONTROL_SIZE];
     size_t control_at, control_size;
-    struct bytes_buffer input;  /* a message that has not come whole */
+    struct bytes_buffer input;    /* a message that has not come whole */
     struct bytes_buffer opens[2]; /* the OPEN that was received, and the one that was sent */
-    struct bytes_buffer staged; /* UPDATEs that did not fit the caller's buffer */
+    struct bytes_buffer staged;   /* UPDATEs that did not fit the caller's buffer */
     size_t staged_at;
 };
 
@@ -84,9 +95,8 @@ void session_notice(struct bgp_session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Works out the state and tells it when it changed. */
 void session_settle(struct bgp_session *session);
-/* The last connection has ended: waits for the next attempt in Active (a mere loss in OpenSent),
- * or pauses in Idle. */
-void session_fall(struct bgp_session *session, bool pause);
+/* The last connection has ended. */
+void session_fall(struct bgp_session *session, enum session_fall fall);
 /* Starts the connect retry timer. */
 void session_wait_to_connect(struct bgp_session *session);
 /* Between three quarters and the whole of ms (RFC 4271 section 10). */
@@ -128,7 +138,7 @@ void connection_fail(struct bgp_session *session, enum bgp_direction direction,
                      const struct bgp_error *cause, const char *detail);
 /* Ends a live connection for the reason set before; close: the transport has to close it. */
 void connection_end(struct bgp_session *session, enum bgp_direction direction, bool close,
-                    bool pause);
+                    enum session_fall fall);
 void connection_restart_hold(struct bgp_session *session, struct connection *connection);
 void connection_restart_keepalive(struct bgp_session *session, struct connection *connection);
 void connection_tick(struct bgp_session *session, enum bgp_direction direction);

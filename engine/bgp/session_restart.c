@@ -101,7 +101,7 @@ void bgp_session_abandon(struct bgp_session *session, uint64_t pause_ms, uint64_
                 session->state == BGP_ESTABLISHED ? session->negotiated.families : 0;
             session->end = BGP_END_SILENT;
             connection_mute(&session->connections[i]);
-            connection_end(session, (enum bgp_direction)i, true, false);
+            connection_end(session, (enum bgp_direction)i, true, FALL_EARLY);
         }
     }
     session_settle(session);

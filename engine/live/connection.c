@@ -15,6 +15,7 @@
 #include "engine/live/connection.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,6 +34,8 @@
 #define PARTING_BUFFER (OUTPUT_CHUNK + BGP_EXTENDED_MESSAGE_MAX + 8u * 1024)
 /* Bytes sent to one peer before the others get their turn. */
 #define OUTPUT_SLICE (64u * 1024)
+/* How much is read of a connection that has ended before its successor is let in, or refused. */
+#define LAST_SLICES 8u
 
 enum phase { OPENING, OPEN, PARTING };
 
@@ -345,11 +348,33 @@ void live_connection_taken_over(struct live_peer *peer, int fd, const uint8_t *b
         speaker_input(peer->peer->speaker, peer->peer->peer, BGP_INCOMING, bytes, n, live_now());
 }
 
+/* Has the other end closed it, or reset it? What it said before may be there unread. */
+static bool has_ended(const struct live_connection *connection)
+{
+    struct pollfd poll_fd = {.fd = connection->fd, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* The loop may see a peer's next connection before the end of its last one, which then would hold the place of it.
+ * Last words are heard first: a NOTIFICATION says what becomes of the routes. */
+static void hear_out(struct live_peer *peer, enum bgp_direction direction)
+{
+    for (unsigned i = 0; i < LAST_SLICES; i++) {
+        struct live_connection *connection = peer->connections[direction];
+        if (!connection || connection->phase != OPEN || !has_ended(connection))
+            return;
+        receive(connection);
+        live_peers_work(peer->live);
+    }
+}
+
 void live_connection_accepted(struct live_peer *peer, int fd)
 {
     struct live *live = peer->live;
     /* Wishes that wait concern the connection that was: they go first. */
     live_peers_work(live);
+    hear_out(peer, BGP_INCOMING);
+    hear_out(peer, BGP_OUTGOING);
     struct live_connection *connection = NULL;
     struct live_connection *former = peer->connections[BGP_INCOMING];
     bool gives_way =

@@ -186,6 +186,104 @@ Test(session_end, same_seed_same_waits)
     cr_assert_eq(deadlines[0], deadlines[1]);
 }
 
+/* --- Coming back ------------------------------------------------------------------------------ */
+
+static void lose_established(struct solo *solo)
+{
+    struct bgp_open open = peer_open();
+    bgp_session_connected(solo->session, BGP_INCOMING, solo->now_ms);
+    solo_input_open(solo, BGP_INCOMING, &open);
+    solo_input_keepalive(solo, BGP_INCOMING);
+    cr_assert_eq(state_of(solo), BGP_ESTABLISHED, "%s", solo->reason);
+    bgp_session_closed(solo->session, BGP_INCOMING, NULL, solo->now_ms);
+}
+
+/* Idle is told all the same: the routes of the peer are gone. */
+Test(session_end, peer_that_left_is_let_in_at_once_unless_it_does_so_often)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    config.passive = true;
+    solo_open(&solo, &config);
+    bgp_session_start(solo.session, solo.now_ms);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned states = solo.states;
+        lose_established(&solo);
+        cr_assert_eq(state_of(&solo), BGP_ACTIVE);
+        cr_assert_eq(solo.states, states + 5, "OpenSent, OpenConfirm, Established, Idle, Active");
+        cr_assert_str_eq(solo.reason, "incoming connection closed by the peer");
+        cr_assert_eq(bgp_session_failures(solo.session), i + 1);
+        cr_assert_eq(bgp_session_deadline(solo.session), UINT64_MAX);
+    }
+    lose_established(&solo);
+    cr_assert_eq(state_of(&solo), BGP_IDLE);
+    uint64_t pause = bgp_session_pause_end(solo.session) - solo.now_ms;
+    cr_assert(pause >= 6000 && pause <= 8000, "the fourth: %lu ms", (unsigned long)pause);
+    bgp_session_connected(solo.session, BGP_INCOMING, solo.now_ms);
+    cr_assert_eq(state_of(&solo), BGP_IDLE);
+    pass_time(&solo, solo.now_ms + pause);
+    /* One that stayed for a while has its former losses forgotten. */
+    struct bgp_open open = peer_open();
+    bgp_session_connected(solo.session, BGP_INCOMING, solo.now_ms);
+    solo_input_open(&solo, BGP_INCOMING, &open);
+    solo_input_keepalive(&solo, BGP_INCOMING);
+    pass_time(&solo, solo.now_ms + 60000);
+    bgp_session_closed(solo.session, BGP_INCOMING, NULL, solo.now_ms);
+    cr_assert_eq(state_of(&solo), BGP_ACTIVE);
+    cr_assert_eq(bgp_session_failures(solo.session), 1);
+    solo_close(&solo);
+}
+
+Test(session_end, we_call_a_peer_that_left_only_after_the_pause)
+{
+    struct solo solo;
+    struct bgp_session_config config = solo_config();
+    struct bgp_open open = peer_open();
+    solo_open(&solo, &config);
+    solo_establish(&solo, &open);
+    bgp_session_closed(solo.session, BGP_OUTGOING, NULL, solo.now_ms);
+    cr_assert_eq(state_of(&solo), BGP_ACTIVE);
+    uint64_t wait = bgp_session_deadline(solo.session) - solo.now_ms;
+    cr_assert(wait >= 750 && wait <= 1000);
+    cr_assert_eq(solo.connects, 1);
+    pass_time(&solo, solo.now_ms + wait);
+    cr_assert_eq(solo.connects, 2);
+    solo_close(&solo);
+}
+
+/* What an end of the session says decides whether it may be back at once. */
+Test(session_end, peer_that_says_farewell_may_be_back_and_one_that_complains_may_not)
+{
+    static const struct {
+        uint8_t code, subcode, carried[2];
+        enum bgp_state state;
+    } cases[] = {
+        {6, 1, {0}, BGP_IDLE},    {6, 2, {0}, BGP_ACTIVE},  {6, 3, {0}, BGP_ACTIVE},
+        {6, 4, {0}, BGP_ACTIVE},  {6, 5, {0}, BGP_IDLE},    {6, 6, {0}, BGP_ACTIVE},
+        {6, 7, {0}, BGP_ACTIVE},  {6, 8, {0}, BGP_IDLE},    {6, 9, {6, 4}, BGP_ACTIVE},
+        {6, 9, {6, 1}, BGP_IDLE}, {6, 9, {3, 1}, BGP_IDLE}, {6, 10, {0}, BGP_ACTIVE},
+        {6, 11, {0}, BGP_IDLE},   {2, 2, {0}, BGP_IDLE},    {3, 1, {0}, BGP_IDLE},
+        {4, 0, {0}, BGP_IDLE},    {5, 3, {0}, BGP_IDLE},    {0, 0, {0}, BGP_IDLE},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct solo solo;
+        struct bgp_session_config config = solo_config();
+        struct bgp_open open = peer_open();
+        struct bgp_error error;
+        uint8_t bytes[64];
+        solo_open(&solo, &config);
+        solo_establish(&solo, &open);
+        bgp_error_set(&error, cases[i].code, cases[i].subcode, cases[i].carried,
+                      cases[i].carried[0] != 0 ? 2 : 0);
+        solo_input(&solo, BGP_OUTGOING, bytes,
+                   bgp_notification_encode(&error, bytes, sizeof bytes));
+        cr_assert_eq(state_of(&solo), cases[i].state, "%u/%u: %s", cases[i].code, cases[i].subcode,
+                     bgp_state_text(state_of(&solo)));
+        cr_assert_eq(solo.closes[BGP_OUTGOING], 1);
+        solo_close(&solo);
+    }
+}
+
 /* --- The ways down ---------------------------------------------------------------------------- */
 
 Test(session_end, stop_says_cease_with_a_message_and_stays_down)
@@ -232,7 +330,7 @@ Test(session_end, notification_from_the_peer_ends_it_without_an_answer)
     solo_establish(&solo, &open);
     bgp_error_set_shutdown(&error, BGP_CEASE_SHUTDOWN, "rack 7 \x07 goes down");
     solo_input(&solo, BGP_OUTGOING, bytes, bgp_notification_encode(&error, bytes, sizeof bytes));
-    cr_assert_eq(state_of(&solo), BGP_IDLE);
+    cr_assert_eq(state_of(&solo), BGP_ACTIVE);
     cr_assert_eq(solo_output(&solo, BGP_OUTGOING, bytes, sizeof bytes), 0);
     cr_assert_str_eq(solo.reason, "received NOTIFICATION Cease/Administrative Shutdown (6/2): "
                                   "\"rack 7 . goes down\"");

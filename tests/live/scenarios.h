@@ -20,7 +20,7 @@
     X(engine_connects_out_from_the_instance_address)                                               \
     X(slow_reader_gets_everything_in_the_end)                                                      \
     X(flood_does_not_delay_keepalives)                                                             \
-    X(reset_peer_comes_back)                                                                       \
+    X(peer_that_left_comes_back_at_once)                                                           \
     X(second_incoming_connection_is_refused)                                                       \
     X(dynamic_neighbors_come_and_go)                                                               \
     X(dynamic_neighbor_may_say_more_than_its_open)                                                 \
