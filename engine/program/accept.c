@@ -155,15 +155,6 @@ static int add(struct controller *controller, const struct applicant *applicant,
     return 0;
 }
 
-static bool is_known(const struct controller *controller, const struct lpm_address *address)
-{
-    for (size_t i = 0; i < controller->peer_count; i++)
-        if (lpm_address_equal(&speaker_peer_config(controller->peers[i]->peer)->peer_address,
-                              address))
-            return true;
-    return false;
-}
-
 static int replace(struct controller *controller, struct controller_peer *first,
                    const struct applicant *applicant, uint64_t now_ms)
 {
@@ -173,7 +164,7 @@ static int replace(struct controller *controller, struct controller_peer *first,
     for (unsigned i = 0; i < n && !error; i++)
         error = take(controller, &first[i], applicant, now_ms);
     /* That it is gone need not be remembered, or a range would fill the memory, one by one. */
-    if (controller->program && !is_known(controller, &former)) {
+    if (controller->program && !controller_knows(controller, &former)) {
         int swapped = controller_next_hop_state(controller, &former, true);
         error = error || swapped >= 0 ? error : swapped;
     }

@@ -102,15 +102,6 @@ static struct controller_peer *kept_of(const struct controller *controller,
 
 /* --- Going ------------------------------------------------------------------------------------ */
 
-static bool is_known(const struct controller *controller, const struct lpm_address *address)
-{
-    for (size_t i = 0; i < controller->peer_count; i++)
-        if (lpm_address_equal(&speaker_peer_config(controller->peers[i]->peer)->peer_address,
-                              address))
-            return true;
-    return false;
-}
-
 /* Its routes go with the session. That its next hop was out, if it was, is not to be remembered; and the BFD
  * session is the next one's of that path. */
 static int let_go(struct controller *controller, struct controller_peer *peer, uint64_t now_ms)
@@ -121,7 +112,7 @@ static int let_go(struct controller *controller, struct controller_peer *peer, u
         bfd_table_retire(controller->bfd, peer->bfd, now_ms * 1000);
     speaker_peer_stop(peer->speaker, peer->peer, BGP_CEASE_DECONFIGURED, now_ms);
     peer->bfd = NULL;
-    if (is_known(controller, &address))
+    if (controller_knows(controller, &address))
         return 0;
     int swapped = program_next_hop_state(controller->program, &address, true);
     return swapped < 0 ? swapped : 0;

@@ -64,8 +64,8 @@ struct controller *controller_create(const struct fabric *fabric, struct dp_forw
     unsigned missing;
     int failed = controller_open_servers(controller, error);
     if (!failed)
-        failed = gateways_create(controller, fabric, &controller->shell, speaker_of_server,
-                                 on_gateways_busy, controller, &controller->gateways, error);
+        failed = gateways_create(controller, fabric, speaker_of_server, on_gateways_busy,
+                                 controller, &controller->gateways, error);
     if (!failed)
         failed = controller_set_policies(controller, fabric, 0, &missing);
     if (!failed)

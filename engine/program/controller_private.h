@@ -58,6 +58,9 @@ static inline const struct lpm_address *controller_peer_address(const struct con
 /* news.c: what the speakers of route servers are given, with a struct place as context; and what BFD and the probes
  * are. */
 struct speaker_handler controller_handler(void);
+/* The part of it that speakers of gateways have too: what carries their sessions. Their peers' user is a struct
+ * controller_peer. */
+void controller_handle_carriers(struct speaker_handler *handler);
 /* What is said of a session, a route server's (gateway NULL) or a gateway's. */
 void controller_session_changed(struct controller_peer *peer, const char *gateway, bool was_up,
                                 enum bgp_state state, const char *reason);
@@ -77,6 +80,9 @@ int controller_add_bfd(struct controller_peer *peer, const struct fabric *fabric
 /* Those that the file gives a peer. */
 void controller_give_policies(struct controller_peer *peer, const struct fabric_policies *policies,
                               const struct fabric_bgp_peer *model, uint64_t now_ms);
+
+/* Does a session of any route server have the address at its far end? */
+bool controller_knows(const struct controller *controller, const struct lpm_address *address);
 
 /* apply_peers.c. How `with` has a configured peer that `fabric` has; NULL: it does not. */
 const struct fabric_bgp_peer *controller_peer_in(const struct fabric *with,

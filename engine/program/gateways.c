@@ -53,45 +53,6 @@ void gateways_changed(struct controller_peer *peer, enum bgp_state state)
     peer->retained = speaker_peer_retained(peer->peer);
 }
 
-static void on_connect(void *context, struct speaker_peer *speaker_peer)
-{
-    const struct gateways *gateways = context;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_connect(peer);
-    else
-        gateways->shell->connect(gateways->shell->context, peer);
-}
-
-static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
-{
-    const struct gateways *gateways = context;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_close(peer);
-    else
-        gateways->shell->close(gateways->shell->context, peer, direction);
-}
-
-static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
-                            enum bgp_direction direction)
-{
-    const struct gateways *gateways = context;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (peer->link)
-        gateways_output_ready(peer);
-    else
-        gateways->shell->output_ready(gateways->shell->context, peer, direction);
-}
-
-static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
-                           enum bgp_direction direction)
-{
-    const struct controller_shell *shell = ((struct gateways *)context)->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    return !peer->link && shell->input_waits && shell->input_waits(shell->context, peer, direction);
-}
-
 static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, enum bgp_state state,
                             const char *reason)
 {
@@ -103,14 +64,6 @@ static void on_peer_changed(void *context, struct speaker_peer *speaker_peer, en
     if (!peer->link && peer->gateway < fabric->gateways_count)
         controller_session_changed(peer, fabric->gateways[peer->gateway].name, was_up, state,
                                    reason);
-}
-
-static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
-{
-    const struct controller_shell *shell = ((struct gateways *)context)->shell;
-    struct controller_peer *peer = speaker_peer_user(speaker_peer);
-    if (!peer->link && shell->notice)
-        shell->notice(shell->context, peer, line);
 }
 
 /* --- Carrying --------------------------------------------------------------------------------- */
@@ -194,15 +147,8 @@ int gateways_open_speaker(struct gateways *gateways, const struct fabric *fabric
                           struct speaker **speaker)
 {
     struct speaker_config config = fabric_gateway_config(fabric, gateway);
-    config.handler = (struct speaker_handler){
-        .context = gateways,
-        .peer_changed = on_peer_changed,
-        .connect = on_connect,
-        .close = on_close,
-        .output_ready = on_output_ready,
-        .input_waits = on_input_waits,
-        .notice = on_notice,
-    };
+    config.handler = (struct speaker_handler){.context = gateways, .peer_changed = on_peer_changed};
+    controller_handle_carriers(&config.handler);
     *speaker = speaker_create(&config);
     if (!*speaker)
         return -errno;
@@ -329,16 +275,14 @@ static int allocate(struct gateways *gateways)
 }
 
 int gateways_create(struct controller *controller, const struct fabric *fabric,
-                    const struct controller_shell *shell, gateways_server *server,
-                    gateways_busy *busy, void *context, struct gateways **made,
-                    char error[DP_ERROR_TEXT])
+                    gateways_server *server, gateways_busy *busy, void *context,
+                    struct gateways **made, char error[DP_ERROR_TEXT])
 {
     struct gateways *gateways = calloc(1, sizeof(*gateways));
     if (!gateways)
         return -ENOMEM;
     gateways->controller = controller;
     gateways->fabric = fabric;
-    gateways->shell = shell;
     gateways->server = server;
     gateways->busy = busy;
     gateways->context = context;

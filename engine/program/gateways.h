@@ -18,12 +18,11 @@ typedef void gateways_busy(void *context);
 /* The speaker of an instance of a route server. */
 typedef struct speaker *gateways_server(void *context, uint32_t route_server, unsigned instance);
 
-/* Makes speakers, what they originate, and sessions; none starts. shell is borrowed. 0 or -errno; error
+/* Makes speakers, what they originate, and sessions; none starts. 0 or -errno; error
  * names the gateway. */
 int gateways_create(struct controller *controller, const struct fabric *fabric,
-                    const struct controller_shell *shell, gateways_server *server,
-                    gateways_busy *busy, void *context, struct gateways **gateways,
-                    char error[DP_ERROR_TEXT]);
+                    gateways_server *server, gateways_busy *busy, void *context,
+                    struct gateways **gateways, char error[DP_ERROR_TEXT]);
 /* The fabric from now on, with the same route servers: gateways and neighbors that it has no more say so to the
  * others and go, new ones wait for gateways_start(). All or nothing. 0 or -errno. */
 int gateways_follow(struct gateways *gateways, const struct fabric *fabric, uint64_t now_ms);

@@ -18,7 +18,6 @@ struct controller_link {
 struct gateways {
     struct controller *controller;
     const struct fabric *fabric;
-    const struct controller_shell *shell;
     gateways_server *server;
     gateways_busy *busy;
     void *context;

@@ -174,20 +174,22 @@ int controller_on_backend(void *context, uint32_t balancer, uint32_t backend, bo
     return 0;
 }
 
+/* --- What carries a session: a link, or the shell ---------------------------------------------- */
+
 static void on_notice(void *context, struct speaker_peer *speaker_peer, const char *line)
 {
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
+    (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    const struct controller_shell *shell = &peer->controller->shell;
     if (shell->notice && !peer->link)
         shell->notice(shell->context, peer, line);
 }
 
 static void on_connect(void *context, struct speaker_peer *speaker_peer)
 {
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
+    (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    const struct controller_shell *shell = &peer->controller->shell;
     if (peer->link)
         gateways_connect(peer);
     else
@@ -196,9 +198,9 @@ static void on_connect(void *context, struct speaker_peer *speaker_peer)
 
 static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_direction direction)
 {
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
+    (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    const struct controller_shell *shell = &peer->controller->shell;
     if (peer->link)
         gateways_close(peer);
     else
@@ -208,9 +210,9 @@ static void on_close(void *context, struct speaker_peer *speaker_peer, enum bgp_
 static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
                             enum bgp_direction direction)
 {
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
+    (void)context;
     struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    const struct controller_shell *shell = &peer->controller->shell;
     if (peer->link)
         gateways_output_ready(peer);
     else
@@ -220,21 +222,27 @@ static void on_output_ready(void *context, struct speaker_peer *speaker_peer,
 static bool on_input_waits(void *context, struct speaker_peer *speaker_peer,
                            enum bgp_direction direction)
 {
-    struct server *server = ((const struct place *)context)->server;
-    const struct controller_shell *shell = &server->controller->shell;
-    return shell->input_waits &&
-           shell->input_waits(shell->context, speaker_peer_user(speaker_peer), direction);
+    (void)context;
+    struct controller_peer *peer = speaker_peer_user(speaker_peer);
+    const struct controller_shell *shell = &peer->controller->shell;
+    return !peer->link && shell->input_waits && shell->input_waits(shell->context, peer, direction);
+}
+
+void controller_handle_carriers(struct speaker_handler *handler)
+{
+    handler->notice = on_notice;
+    handler->connect = on_connect;
+    handler->close = on_close;
+    handler->output_ready = on_output_ready;
+    handler->input_waits = on_input_waits;
 }
 
 struct speaker_handler controller_handler(void)
 {
-    return (struct speaker_handler){
+    struct speaker_handler handler = {
         .choice_changed = on_choice_changed,
         .peer_changed = on_peer_changed,
-        .connect = on_connect,
-        .close = on_close,
-        .output_ready = on_output_ready,
-        .input_waits = on_input_waits,
-        .notice = on_notice,
     };
+    controller_handle_carriers(&handler);
+    return handler;
 }

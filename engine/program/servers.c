@@ -199,3 +199,11 @@ int controller_set_policies(struct controller *controller, const struct fabric *
     fabric_policies_destroy(policies);
     return 0;
 }
+
+bool controller_knows(const struct controller *controller, const struct lpm_address *address)
+{
+    for (size_t i = 0; i < controller->peer_count; i++)
+        if (lpm_address_equal(controller_peer_address(controller->peers[i]), address))
+            return true;
+    return false;
+}
