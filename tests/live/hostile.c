@@ -137,7 +137,8 @@ static bool say_many(struct stage *stage, unsigned first, unsigned path)
         if (!wire_peer_send(&stage->nva1, bytes, n))
             return false;
     }
-    return stage_read_prefixes(&stage->nva2, 10000) && wire_peer_keepalive(&stage->nva1);
+    return stage_read_prefixes(&stage->nva2, 10000) && wire_peer_keepalive(&stage->nva1) &&
+           wire_peer_keepalive(&stage->nva2);
 }
 
 /* It says KEEPALIVE, so only its not reading ends it (RFC 9687). What it is owed is one mark a

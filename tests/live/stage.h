@@ -13,8 +13,12 @@
 #include "tests/live/engine.h"
 #include "tests/live/wire_peer.h"
 
-/* Long enough for sanitizer builds on a busy machine; a step that works takes milliseconds. */
+/* Long enough for a busy machine; a step that works takes milliseconds. */
+#ifdef FINGERPOST_SANITIZE
+#define PATIENCE_MS 40000
+#else
 #define PATIENCE_MS 10000
+#endif
 
 /* A step of a scenario, which has `bool holds` and `cleanup:`. */
 #define REQUIRE(condition)                                                                         \
