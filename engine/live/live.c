@@ -70,29 +70,6 @@ static void verify(struct live *live)
         live_log("verify: what is programmed differs from what would be made anew: %s", difference);
 }
 
-/* As much as there is time for: what is left keeps flush_wanted. */
-static void flush(struct live *live)
-{
-    uint64_t until_ns = uv_hrtime() + LIVE_FLUSH_SPAN_NS;
-    int changed;
-    do {
-        live->flush_wanted = false;
-        changed = controller_flush(live->plane.controller);
-    } while (changed >= 0 && live->flush_wanted && uv_hrtime() < until_ns);
-    if (changed >= 0) {
-        live->flush_fails = false;
-        verify(live);
-        return;
-    }
-    /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the
-     * latest. */
-    if (!live->flush_fails)
-        live_log("routes cannot be programmed, trying again: %s", strerror(-changed));
-    live->flush_fails = true;
-    live->flush_wanted = true;
-    live->flush_since_ns = uv_hrtime();
-}
-
 static void tick_speakers(struct live *live, uint64_t now_ms)
 {
     struct controller *controller = live->plane.controller;
@@ -121,17 +98,47 @@ static void end_slice(struct live *live)
     live->slice_began_ns = now_ns;
 }
 
-void live_breathe(struct live *live)
+static void look_at_timers(struct live *live)
 {
     end_slice(live);
     live_bfd_breathe(live);
-    uint64_t now_ns = uv_hrtime();
-    if (live->tick_due_ms <= now_ns / 1000000u) {
-        tick_speakers(live, now_ns / 1000000u);
+    uint64_t now_ms = live_now();
+    if (live->tick_due_ms <= now_ms) {
+        tick_speakers(live, now_ms);
         live->tick_due_ms = UINT64_MAX; /* set anew by live_settle() at the end of this turn */
     }
+}
+
+/* As much as there is time for: what is left keeps flush_wanted. Timers are looked at after each part, as the first
+ * touch of fresh memory alone may take milliseconds, and there may be some of it in what is read next, too. */
+static void flush(struct live *live)
+{
+    uint64_t until_ns = uv_hrtime() + LIVE_FLUSH_SPAN_NS;
+    int changed;
+    do {
+        live->flush_wanted = false;
+        changed = controller_flush(live->plane.controller);
+        look_at_timers(live);
+    } while (changed >= 0 && live->flush_wanted && uv_hrtime() < until_ns);
+    if (changed >= 0) {
+        live->flush_fails = false;
+        verify(live);
+        return;
+    }
+    /* Nothing is lost: what could not be applied is tried again, at the next housekeeping at the
+     * latest. */
+    if (!live->flush_fails)
+        live_log("routes cannot be programmed, trying again: %s", strerror(-changed));
+    live->flush_fails = true;
+    live->flush_wanted = true;
+    live->flush_since_ns = uv_hrtime();
+}
+
+void live_breathe(struct live *live)
+{
+    look_at_timers(live);
     live_peers_work(live);
-    if (live->flush_wanted && now_ns - live->flush_since_ns >= LIVE_FLUSH_NS)
+    if (live->flush_wanted && uv_hrtime() - live->flush_since_ns >= LIVE_FLUSH_NS)
         flush(live);
 }
 
@@ -176,6 +183,7 @@ static void live_settle(uv_prepare_t *prepare)
     live_peers_work(live);
     if (live->flush_wanted)
         flush(live);
+    live_peers_work(live); /* that timers of the flush led to */
     bool more = live_apply_turn(live);
     /* What the flush replaced is freed once the workers have moved on; this frees what earlier ones
      * replaced. */
