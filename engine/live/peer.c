@@ -306,6 +306,14 @@ static void part_with(struct live *live, struct live_peer *peer, uint64_t now_ms
     live->gone = peer;
 }
 
+/* Of the session that is there now; those of others stay where they are. */
+static void find_place(struct live *live, size_t i)
+{
+    struct controller_peer *session = controller_peer(live->plane.controller, i);
+    live->peers[i] = session->shell ? session->shell : take_spare(live);
+    attach(live, live->peers[i], session);
+}
+
 /* All know their neighbor and listener anew, which are those of the reading that is in force. */
 void live_peers_follow(struct live *live, uint64_t now_ms)
 {
@@ -314,11 +322,8 @@ void live_peers_follow(struct live *live, uint64_t now_ms)
         if (live->peers[i]->peer->gone)
             part_with(live, live->peers[i], now_ms);
     live->peer_count = controller_peer_count(controller);
-    for (size_t i = 0; i < live->peer_count; i++) {
-        struct controller_peer *session = controller_peer(controller, i);
-        live->peers[i] = session->shell ? session->shell : take_spare(live);
-        attach(live, live->peers[i], session);
-    }
+    for (size_t i = 0; i < live->peer_count; i++)
+        find_place(live, i);
 }
 
 static bool is_silent(const struct live_peer *peer)
@@ -387,9 +392,10 @@ void live_peers_accept(struct live *live, size_t first, uint64_t now_ms)
     struct controller *controller = live->plane.controller;
     uint32_t route_server = controller_peer(controller, first)->route_server;
     size_t end = first + live->fabric->route_servers[route_server].instance_count;
-    live_peers_follow(live, now_ms);
+    live->peer_count = controller_peer_count(controller);
     for (size_t i = first; i < end; i++) {
         struct controller_peer *session = controller_peer(controller, i);
+        find_place(live, i);
         renew(live->peers[i]);
         session->started = true;
         speaker_peer_start(session->speaker, session->peer, now_ms);
