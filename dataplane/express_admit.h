@@ -35,10 +35,13 @@ static inline bool dp_express_is_whole(const struct rte_mbuf *mbuf)
 static inline bool dp_express_plain4(const struct dp_gate *gate, const struct dp_nic *nic,
                                      const uint8_t *ip, unsigned bytes)
 {
-    const unsigned total = dp_load2(ip + 2);
+    unsigned total;
 
-    if (bytes < DP_EXPRESS_IPV4_BYTES || (ip[0] != 0x45) | (total < DP_EXPRESS_IPV4_BYTES) |
-                                             (total > bytes) | ((dp_load2(ip + 6) & 0x3fff) != 0))
+    if (bytes < DP_EXPRESS_IPV4_BYTES)
+        return false;
+    total = dp_load2(ip + 2);
+    if ((ip[0] != 0x45) | (total < DP_EXPRESS_IPV4_BYTES) | (total > bytes) |
+        ((dp_load2(ip + 6) & 0x3fff) != 0))
         return false;
     return dp_ipv4_checksum_right(ip, DP_EXPRESS_IPV4_BYTES) &&
            !dp_stands_out4(nic, dp_load4(ip + 12), dp_load4(ip + 16), ip[9], ip[8], gate->ttl_least,
