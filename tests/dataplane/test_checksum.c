@@ -120,6 +120,64 @@ Test(checksum, complete_ones_wrong_ones_and_none_stay)
     }
 }
 
+/* The buffers that hold the IP packet of the frame, cut anywhere behind its headers. */
+static struct rte_mbuf *cut(uint32_t headers)
+{
+    struct rte_mbuf *first = rte_pktmbuf_alloc(pool);
+    uint32_t n = headers, at = 14;
+
+    while (at < frame.captured) {
+        struct rte_mbuf *next = at == 14 ? first : rte_pktmbuf_alloc(pool);
+
+        memcpy(rte_pktmbuf_append(next, (uint16_t)n), frame.bytes + at, n);
+        if (next != first)
+            cr_assert_eq(rte_pktmbuf_chain(first, next), 0);
+        at += n;
+        n = 1 + (uint32_t)rand() % 200;
+        if (n > frame.captured - at)
+            n = frame.captured - at;
+    }
+    return first;
+}
+
+/* Segments of odd lengths shift the bytes of all that follow. */
+Test(checksum, it_is_the_same_however_a_packet_is_cut)
+{
+    for (unsigned i = 0; i < 5000; i++) {
+        const bool is_ipv6 = rand() % 2;
+        uint16_t pseudo, sum;
+        uint32_t n;
+        uint8_t *layer4;
+        struct rte_mbuf *mbuf;
+        struct dp_packet packet;
+        enum dp_reason reason;
+
+        build(is_ipv6, false, (uint16_t)(rand() % 1300));
+        layer4 = message(is_ipv6, &n, &pseudo);
+        store16(layer4 + 6, 0);
+        sum = (uint16_t)~sum16(layer4, n, pseudo);
+        store16(layer4 + 6, sum ? sum : 0xffff);
+        cr_assert(dp_packet_parse(frame.bytes + 14, frame.captured - 14, is_ipv6 ? 0x86dd : 0x0800,
+                                  &packet, &reason));
+        mbuf = cut(packet.header_length + 8u);
+        cr_assert(dp_udp_checksum_good(mbuf, 0, &packet), "%u bytes, %u segments", n,
+                  mbuf->nb_segs);
+        rte_pktmbuf_mtod(mbuf, uint8_t *)[packet.header_length] ^= 1;
+        cr_assert_not(dp_udp_checksum_good(mbuf, 0, &packet));
+        rte_pktmbuf_mtod(mbuf, uint8_t *)[packet.header_length] ^= 1;
+        if (is_ipv6) {
+            memset(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, 46), 0, 2);
+            dp_write_udp6_checksum(mbuf, 0, n);
+            cr_assert_arr_eq(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, 46), layer4 + 6, 2);
+        }
+        store16(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, packet.header_length + 6), pseudo);
+        dp_complete_checksum(mbuf, &packet);
+        cr_assert_arr_eq(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, packet.header_length + 6),
+                         layer4 + 6, 2);
+        rte_pktmbuf_free(mbuf);
+    }
+}
+
 /* Right already, and by chance equal to the sum of the pseudo-header. */
 Test(checksum, one_that_only_looks_partial_stays)
 {
