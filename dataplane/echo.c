@@ -101,6 +101,7 @@ bool dp_echo_answer(const struct dp_frame *frame, const struct dp_packet *packet
     *reason = DP_REASON_RATE_LIMITED;
     if (limiter && !dp_limiter_allows(limiter))
         return false;
+    dp_cut(frame->mbuf, packet->total_length);
     ip = (uint8_t *)rte_pktmbuf_adj(frame->mbuf, packet->header_length - header);
     turn_message(ip + header, is_ipv6);
     if (is_ipv6)

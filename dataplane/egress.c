@@ -207,6 +207,12 @@ static uint16_t mtu_towards(const struct dp_path *path, const struct dp_tx *tx,
     return mtu < receiver->mtu ? mtu : receiver->mtu;
 }
 
+/* In front of an IP packet to nic's guest, its tunnel left out. */
+static uint32_t link_bytes(const struct dp_nic *nic)
+{
+    return DP_ETHERNET_BYTES + (nic->vlan != 0 ? DP_VLAN_TAG_BYTES : 0);
+}
+
 /* Only a tunnel asks for it. */
 static uint32_t flow_of(const struct dp_nic *receiver, const struct dp_packet *packet)
 {
@@ -260,7 +266,13 @@ bool dp_egress_answer(struct dp_path *path, const struct dp_nic *nic, struct rte
     }
     *reason = DP_REASON_PORT_DOWN;
     tx = tx_towards(path, nic);
-    if (!tx || (nic->neighbor && !dp_vxlan_push(path, nic, mbuf, 0, reason)))
+    if (!tx)
+        return false;
+    /* Only of a request that was too long for the link itself. */
+    *reason = DP_REASON_MTU;
+    if (rte_pktmbuf_pkt_len(mbuf) > link_bytes(nic) + (uint32_t)mtu_towards(path, tx, nic))
+        return false;
+    if (nic->neighbor && !dp_vxlan_push(path, nic, mbuf, 0, reason))
         return false;
     dp_tx_put(path, tx, mbuf, note);
     return true;

@@ -314,6 +314,7 @@ struct dp_nic *dp_nic_underlay(const struct dp_forwarding *forwarding, uint16_t 
         .name = "underlay",
         .subnet = &own,
         .subnet_count = 1,
+        .mtu = UINT16_MAX, /* the port's */
         .attachment = {.kind = DP_ATTACHMENT_PORT, .port = port},
     };
     struct nic_counts counts = {.subnets = 1,

@@ -50,6 +50,23 @@ bool dp_push_link(const struct dp_path *path, const struct dp_nic *receiver, str
     return false;
 }
 
+void dp_cut(struct rte_mbuf *mbuf, uint32_t n)
+{
+    struct rte_mbuf *last = mbuf;
+    uint32_t left = n;
+    uint16_t segments = 1;
+
+    if (n >= rte_pktmbuf_pkt_len(mbuf))
+        return;
+    for (; left > last->data_len; last = last->next, segments++)
+        left -= last->data_len;
+    last->data_len = (uint16_t)left;
+    rte_pktmbuf_free(last->next);
+    last->next = NULL;
+    mbuf->nb_segs = segments;
+    mbuf->pkt_len = n;
+}
+
 bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes)
 {
     if ((uint32_t)mbuf->data_off + bytes > mbuf->buf_len)

@@ -235,6 +235,8 @@ static inline void dp_decrement_ttl(uint8_t *header, uint8_t family)
     checksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
     memcpy(header + 10, &checksum, sizeof(checksum));
 }
+/* What is behind the first n bytes goes, in as many segments as it is. */
+void dp_cut(struct rte_mbuf *mbuf, uint32_t n);
 /* Makes mbuf, an answer, `bytes` long whatever the request was. false: no room. */
 bool dp_answer_resize(struct rte_mbuf *mbuf, uint16_t bytes);
 

@@ -192,11 +192,11 @@ static void uncover(struct dp_frame *frame, const struct dp_packet *outer)
     const uint32_t at =
         DP_ETHERNET_BYTES + outer->header_length + DP_TUNNEL_UDP_BYTES + DP_VXLAN_BYTES;
     const uint32_t bytes = DP_ETHERNET_BYTES + outer->total_length - at;
-    const uint8_t *inner = (uint8_t *)rte_pktmbuf_adj(frame->mbuf, (uint16_t)at);
-    const uint32_t padding = rte_pktmbuf_pkt_len(frame->mbuf) - bytes;
+    const uint8_t *inner;
 
-    if (padding <= rte_pktmbuf_lastseg(frame->mbuf)->data_len)
-        rte_pktmbuf_trim(frame->mbuf, (uint16_t)padding);
+    rte_pktmbuf_adj(frame->mbuf, (uint16_t)at);
+    dp_cut(frame->mbuf, bytes); /* the underlay's padding */
+    inner = rte_pktmbuf_mtod(frame->mbuf, const uint8_t *);
     frame->bytes = bytes;
     memcpy(frame->source_mac, inner + 6, sizeof(frame->source_mac));
     frame->ethertype = dp_load2(inner + 12);

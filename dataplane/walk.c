@@ -122,15 +122,6 @@ static void answer(struct dp_path *path, struct dp_burst *burst, unsigned i,
     burst->verdicts[i].action = DP_ANSWER;
 }
 
-/* Bytes behind the datagram are padding of the link that it came by. */
-static void trim_padding(struct rte_mbuf *mbuf, const struct dp_packet *packet)
-{
-    uint32_t have = rte_pktmbuf_pkt_len(mbuf);
-
-    if (have > packet->total_length && have - packet->total_length <= UINT16_MAX)
-        rte_pktmbuf_trim(mbuf, (uint16_t)(have - packet->total_length));
-}
-
 /* decided: another host did, and took the hop off. false: dropped for *reason, still to be counted. */
 static bool send_on(struct dp_path *path, struct dp_burst *burst, unsigned i,
                     const struct dp_packet *packet, const struct dp_nic *receiver, bool decided,
@@ -143,7 +134,7 @@ static bool send_on(struct dp_path *path, struct dp_burst *burst, unsigned i,
     *reason = DP_REASON_NEXT_HOP_UNREACHABLE;
     if (!receiver)
         return false;
-    trim_padding(frame->mbuf, packet);
+    dp_cut(frame->mbuf, packet->total_length); /* padding of the link that it came by */
     if (burst->partial_checksums)
         dp_complete_checksum(frame->mbuf, packet);
     if (path->forwarding->config.decrement_ttl && !decided)

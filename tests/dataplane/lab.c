@@ -148,7 +148,8 @@ void lab_open(struct lab *lab, const struct lab_options *options)
         .vnet_capacity = 4,
         .group_capacity = 16,
         .decrement_ttl = !options->keep_ttl,
-        .hash_fields = 5 | DP_HASH_INNER,
+        .hash_fields = options->hash_fields ? options->hash_fields : 5 | DP_HASH_INNER,
+        .silent_drops = options->silent_drops,
     };
 
     *lab = (struct lab){.options = *options};

@@ -20,7 +20,8 @@ enum { LAB_GROUP_NVAS = 1, LAB_GROUP_VNET, LAB_GROUP_NULL, LAB_GROUP_NVA1 };
 
 struct lab_options {
     unsigned workers;
-    bool keep_ttl;
+    bool keep_ttl, silent_drops;
+    unsigned hash_fields;                            /* 0: 5 | DP_HASH_INNER */
     uint16_t mtu;                                    /* of every NIC */
     struct dp_attachment attachments[LAB_NIC_COUNT]; /* by NIC id */
 };
