@@ -11,12 +11,13 @@
  * looks for them (dataplane/checksum.h). net_tap turns that off at its kernel end.
  *
  * Link. Drivers that report changes are watched; of those that read an interface of the kernel, that
- * interface is looked at from time to time. A tap device is not watched: its far end usually
- * lives in another network namespace, where the driver cannot see that it is up.
+ * interface is looked at from time to time; others are asked. A tap interface usually lives in another
+ * network namespace, where the driver cannot see that it is up: it only counts as down when it is gone.
  */
 #include "dataplane/port.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -215,11 +216,14 @@ static int configure(struct dp_port *port, const struct dp_port_config *config, 
 {
     struct rte_eth_dev_info info;
     struct rte_eth_conf conf;
+    char name[IF_NAMESIZE];
     int result = rte_eth_dev_info_get(port->id, &info);
 
     if (result)
         return result;
     choose_queues(port, &info, config->queues, workers);
+    if (!strcmp(info.driver_name, "net_tap") && if_indextoname(info.if_index, name))
+        port->tap = dp_tap_find(name);
     fill_configuration(port, &info, &conf);
     result = configure_device(port, &conf);
     if (!result)
@@ -282,11 +286,21 @@ void dp_port_close(struct dp_port *port)
     port->started = port->plugged = false;
 }
 
+static bool link_of(const struct dp_port *port)
+{
+    struct rte_eth_link link = {0};
+
+    if (port->interface[0])
+        return dp_interface_runs(port->interface);
+    if (port->tap)
+        return dp_tap_lives(port->tap);
+    return rte_eth_link_get_nowait(port->id, &link) || link.link_status == RTE_ETH_LINK_UP;
+}
+
 bool dp_port_look(struct dp_port *port)
 {
-    if (port->started && port->interface[0])
-        atomic_store_explicit(&port->link_up, dp_interface_runs(port->interface),
-                              memory_order_relaxed);
+    if (port->started && !port->watches_link)
+        atomic_store_explicit(&port->link_up, link_of(port), memory_order_relaxed);
     return port->started && atomic_load_explicit(&port->link_up, memory_order_relaxed);
 }
 

@@ -33,7 +33,8 @@ struct dp_port {
     bool kernel_mtu;        /* the driver must not be told of it */
     bool watches_link;      /* the driver reports changes */
     _Atomic bool
-        link_up;        /* read by workers, written by EAL's interrupt thread and dp_port_look() */
+        link_up; /* read by workers, written by EAL's interrupt thread and dp_port_look() */
+    int tap;     /* descriptor of a tap interface's end that is the driver's; 0: it is none */
     char interface[16]; /* of the kernel, whose link is the port's; "": none, or none that tells */
 };
 

@@ -3,10 +3,13 @@
  */
 #include "dataplane/port_kind.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -155,6 +158,45 @@ bool dp_interface_runs(const char interface[16])
 
     return ask_kernel(interface, SIOCGIFFLAGS, &request) && (request.ifr_flags & IFF_UP) &&
            (request.ifr_flags & IFF_RUNNING);
+}
+
+/* --- Taps ------------------------------------------------------------------------------------- */
+
+static bool tap_name(int descriptor, char name[NAME_TEXT])
+{
+    struct ifreq request = {0};
+    const bool good = ioctl(descriptor, TUNGETIFF, &request) == 0;
+
+    memcpy(name, request.ifr_name, NAME_TEXT);
+    return good;
+}
+
+bool dp_tap_lives(int descriptor)
+{
+    char name[NAME_TEXT];
+
+    return tap_name(descriptor, name);
+}
+
+/* The driver does not give its descriptors away, but the kernel lists them. */
+int dp_tap_find(const char *name)
+{
+    DIR *list = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int found = 0;
+
+    while (list && !found && (entry = readdir(list))) {
+        const int descriptor = atoi(entry->d_name);
+        char target[32] = "", other[NAME_TEXT];
+
+        if (readlinkat(dirfd(list), entry->d_name, target, sizeof(target) - 1) > 0 &&
+            !strcmp(target, "/dev/net/tun") && tap_name(descriptor, other) &&
+            !strncmp(name, other, NAME_TEXT))
+            found = descriptor;
+    }
+    if (list)
+        closedir(list);
+    return found;
 }
 
 /* --- MTU -------------------------------------------------------------------------------------- */

@@ -40,6 +40,12 @@ void dp_port_interface(const struct dp_port_config *config, char interface[16]);
 /* Is it there, up, and has its carrier? */
 bool dp_interface_runs(const char interface[16]);
 
+/* The driver's own descriptor of the tap interface with this name, which is in this network namespace;
+ * 0: it cannot be found. It stays the driver's. */
+int dp_tap_find(const char *name);
+/* Is the interface behind it still there, in whatever namespace it is by now? */
+bool dp_tap_lives(int descriptor);
+
 /* The kernel's interface must carry what the port is to: fills error and returns -EINVAL when its
  * MTU is smaller. 0 also where there is no such interface. */
 int dp_port_check_mtu(const struct dp_port_config *config, char error[DP_ERROR_TEXT]);

@@ -50,6 +50,13 @@ start_engine() {
     done
 }
 
+# The last one started is gone, without a word to anybody.
+kill_last() {
+    kill -KILL "${pids[-1]}"
+    { wait "${pids[-1]}" || true; } 2> /dev/null
+    unset 'pids[-1]'
+}
+
 # False: one of them did not end well.
 stop_all() {
     local pid status=0

@@ -58,9 +58,13 @@ reaches() {
     fail "$kind: nobody answers (try $tries)"
 }
 
+# wait_for_line TEXT [TIMES]
 wait_for_line() {
     local tries
-    for tries in $(seq 100); do grep -q "$1" "$run/h1.err" && return; sleep 0.1; done
+    for tries in $(seq 100); do
+        [ "$(grep -c "$1" "$run/h1.err")" -ge "${2:-1}" ] && return
+        sleep 0.1
+    done
     fail "$kind: no line \"$1\" (try $tries)"
 }
 
@@ -78,6 +82,20 @@ try_kind() {
     echo "$kind: $(grep received "$run/ping")"
 }
 
+gateway_answers() {
+    in_ns guest1 ping -c 5 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "$kind: the gateway does not answer $1"
+}
+
+# The other end is gone at once, and comes back.
+lose_peer() {
+    kill_last
+    wait_for_line 'port under1: link down'
+    gateway_answers "while another port is down"
+    start_host 2 || fail "$kind: the engine does not start again"
+    wait_for_line 'port under1: link up'
+    reaches 56
+}
+
 end_kind() {
     stop_all || fail "$kind: an engine ended badly"
     remove_namespaces
@@ -91,18 +109,22 @@ if [ "$kinds" = af_xdp ]; then
 fi
 try_kind memif "device: net_memif, mtu: 2200, options: {role: server, socket: $run/memif, socket-abstract: no}" \
     "device: net_memif, mtu: 2200, options: {role: client, socket: $run/memif, socket-abstract: no}" 1472
+lose_peer
 end_kind
 try_kind vhost "device: net_vhost, options: {iface: $run/vhost}" "device: virtio_user, options: {path: $run/vhost}" 1000
+lose_peer
 end_kind
 try_kind af_packet "device: net_af_packet, mtu: 1600, options: {iface: under}" \
     "device: net_af_packet, mtu: 1600, options: {iface: under}" 1472
 in_ns host2 ip link set under down
 wait_for_line 'port under1: link down'
-in_ns guest1 ping -c 10 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "the gateway does not answer while another port is down"
+gateway_answers "while another port is down"
 in_ns host2 ip link set under up
 wait_for_line 'port under1: link up'
 reaches 56
+in_ns guest1 ip link del fp-guest
+wait_for_line 'port p-vm1: link down'
+in_ns guest2 ping -c 5 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "$kind: the gateway does not answer on the other host"
 in_ns host2 ip link del under
-sleep 0.3
-in_ns guest1 ping -c 10 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "the gateway does not answer after another port's interface is gone"
+wait_for_line 'port under1: link down' 2
 end_kind
