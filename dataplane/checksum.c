@@ -95,6 +95,15 @@ void dp_write_udp6_checksum(struct rte_mbuf *mbuf, uint32_t at, uint32_t n)
            sizeof(sum));
 }
 
+void dp_leave_udp6_checksum(struct rte_mbuf *mbuf, uint32_t at, uint32_t n)
+{
+    uint8_t *ip = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, at);
+    const uint16_t sum = pseudo_header_sum(LPM_IPV6, ip + 8, ip + 24, IPPROTO_UDP, n);
+
+    memcpy(ip + sizeof(struct rte_ipv6_hdr) + offsetof(struct rte_udp_hdr, dgram_cksum), &sum,
+           sizeof(sum));
+}
+
 /* Where the checksum is in the header; 0: the protocol has none that hardware would fill in. */
 static uint16_t checksum_offset(const struct dp_packet *packet)
 {

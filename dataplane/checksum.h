@@ -22,6 +22,9 @@ bool dp_udp_checksum_good(const struct rte_mbuf *mbuf, uint32_t at, const struct
 /* Writes that of the n bytes of UDP behind the plain IPv6 header at `at`. */
 void dp_write_udp6_checksum(struct rte_mbuf *mbuf, uint32_t at, uint32_t n);
 
+/* Leaves that to the device: the field holds what it begins with, the sum of the pseudo-header. */
+void dp_leave_udp6_checksum(struct rte_mbuf *mbuf, uint32_t at, uint32_t n);
+
 /* Internet checksum, ready to store in network order, of n bytes. */
 uint16_t dp_checksum(const uint8_t *bytes, uint32_t n);
 /* The same of an ICMPv6 message in one piece, its pseudo-header included (RFC 8200 8.1). */

@@ -24,6 +24,7 @@
 #include "dataplane/engine.h"
 #include "dataplane/error.h"
 #include "dataplane/port_kind.h"
+#include "dataplane/underlay.h"
 #include "dataplane/worker.h"
 
 #define RING_SIZE   1024u
@@ -135,6 +136,14 @@ static int adopt_mac(struct dp_engine *engine, uint16_t port, char error[DP_ERRO
     return 0;
 }
 
+/* Other hosts are behind it. */
+static bool has_tunnels(const struct dp_engine *engine, unsigned port)
+{
+    const struct dp_underlay *underlay = dp_underlay_read(engine->forwarding, (uint16_t)port);
+
+    return underlay && underlay->peer_count > 0;
+}
+
 static int open_ports(struct dp_engine *engine, const struct dp_engine_config *config,
                       char error[DP_ERROR_TEXT])
 {
@@ -147,7 +156,8 @@ static int open_ports(struct dp_engine *engine, const struct dp_engine_config *c
             dp_port_leave_out(port, &config->ports[p]);
             continue;
         }
-        result = dp_port_open(port, &config->ports[p], engine->worker_count, engine->pool, error);
+        result = dp_port_open(port, &config->ports[p], engine->worker_count, has_tunnels(engine, p),
+                              engine->pool, error);
         if (!result)
             result = adopt_mac(engine, (uint16_t)p, error);
         if (result)

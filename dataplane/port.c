@@ -10,6 +10,9 @@
  * does not have, and net_af_packet does not pass on which frames are concerned: the packet path
  * looks for them (dataplane/checksum.h). net_tap turns that off at its kernel end.
  *
+ * The one checksum that goes over whole packets, that of UDP in tunnels over IPv6, is left to devices that offer it.
+ * IPv4 headers are 20 bytes, and a hop taken off changes theirs by a constant: to ask a device would cost more.
+ *
  * Link. Drivers that report changes are watched; of those that read an interface of the kernel, that
  * interface is looked at from time to time; others are asked. A tap interface usually lives in another
  * network namespace, where the driver cannot see that it is up: it only counts as down when it is gone.
@@ -153,6 +156,17 @@ static void fill_configuration(struct dp_port *port, const struct rte_eth_dev_in
     conf->intr_conf.lsc = port->watches_link;
 }
 
+/* Only where there is something to fill in: some devices send by a slower way then. Virtio does not fill in
+ * anything, but tells the other side what is missing. */
+static void leave_checksums(struct dp_port *port, const struct rte_eth_dev_info *info,
+                            struct rte_eth_conf *conf)
+{
+    port->fills_udp = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) &&
+                      !strstr(info->driver_name, "virtio");
+    if (port->fills_udp)
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+}
+
 static int set_up_queues(struct dp_port *port, struct rte_mempool *pool)
 {
     uint16_t rx_ring = DP_PORT_RING, tx_ring = DP_PORT_RING;
@@ -212,7 +226,7 @@ static int start(struct dp_port *port)
 }
 
 static int configure(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
-                     struct rte_mempool *pool)
+                     bool for_tunnels, struct rte_mempool *pool)
 {
     struct rte_eth_dev_info info;
     struct rte_eth_conf conf;
@@ -225,6 +239,8 @@ static int configure(struct dp_port *port, const struct dp_port_config *config, 
     if (!strcmp(info.driver_name, "net_tap") && if_indextoname(info.if_index, name))
         port->tap = dp_tap_find(name);
     fill_configuration(port, &info, &conf);
+    if (for_tunnels)
+        leave_checksums(port, &info, &conf);
     result = configure_device(port, &conf);
     if (!result)
         result = set_up_queues(port, pool);
@@ -238,7 +254,7 @@ static int configure(struct dp_port *port, const struct dp_port_config *config, 
 /* --- Open and close --------------------------------------------------------------------------- */
 
 int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
-                 struct rte_mempool *pool, char error[DP_ERROR_TEXT])
+                 bool for_tunnels, struct rte_mempool *pool, char error[DP_ERROR_TEXT])
 {
     int result = dp_port_check(config, error);
 
@@ -257,7 +273,7 @@ int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsi
     if (result)
         goto fail;
     dp_eal_forget_error();
-    result = configure(port, config, workers, pool);
+    result = configure(port, config, workers, for_tunnels, pool);
     if (!result)
         return 0;
     dp_fail(error, result, "port %s (%s): cannot be configured with %u queues, mtu %u: %s",

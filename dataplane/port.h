@@ -31,7 +31,9 @@ struct dp_port {
     uint16_t mtu;
     bool partial_checksums; /* what it receives may lack TCP and UDP checksums */
     bool kernel_mtu;        /* the driver must not be told of it */
-    bool watches_link;      /* the driver reports changes */
+    bool
+        fills_udp; /* the device fills in UDP checksums where a buffer asks for it: of a port for tunnels */
+    bool watches_link; /* the driver reports changes */
     _Atomic bool
         link_up; /* read by workers, written by EAL's interrupt thread and dp_port_look() */
     int tap;     /* descriptor of a tap interface's end that is the driver's; 0: it is none */
@@ -43,9 +45,9 @@ bool dp_port_is_pci(const char *device); /* NULL: no */
 /* Plugs, configures and starts the device. rx_queues and tx_queues say what it got: at most
  * `workers` each. EAL must run. On failure nothing stays open, and error names the port and what
  * would be right. The port must not move in memory while it is open: EAL's interrupt thread knows
- * its address. */
+ * its address. for_tunnels: VXLAN goes over it, whose checksums are left to a device that offers it. */
 int dp_port_open(struct dp_port *port, const struct dp_port_config *config, unsigned workers,
-                 struct rte_mempool *pool, char error[DP_ERROR_TEXT]);
+                 bool for_tunnels, struct rte_mempool *pool, char error[DP_ERROR_TEXT]);
 /* Not opened here: no queue, and its link is down. */
 void dp_port_leave_out(struct dp_port *port, const struct dp_port_config *config);
 /* No worker may poll it any more. Does nothing to a port that is not open. */

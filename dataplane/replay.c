@@ -88,7 +88,7 @@ static int open_device(struct replay *replay, struct dp_port *port, const char *
         .name = "replay", .device = "net_pcap", .options = options, .queues = 1};
 
     snprintf(options, sizeof(options), "%s_pcap=/proc/self/fd/%d", way, file);
-    return dp_port_open(port, &config, 1, replay->pool, replay->error);
+    return dp_port_open(port, &config, 1, false, replay->pool, replay->error);
 }
 
 /* Without an output there is no device, and the sink counts and frees. */

@@ -98,6 +98,7 @@ static bool next_hop_mac(const struct dp_underlay *underlay, const struct dp_nei
 struct entry {
     const struct dp_underlay *underlay;
     const struct dp_nic *nic;
+    const struct dp_port *port; /* NULL: a replay's file */
     uint8_t mac[6], class;
     uint32_t flow, whole;
 };
@@ -116,6 +117,20 @@ static void write_outer4(uint8_t *header, const struct entry *entry)
     dp_tunnel_write(header, &tunnel, &frame);
 }
 
+/* By the port's device where it does that, else here. */
+static void seal_udp6(struct rte_mbuf *mbuf, uint32_t udp_bytes, const struct dp_port *port)
+{
+    if (!port || !port->fills_udp) {
+        dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+        return;
+    }
+    dp_leave_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+    mbuf->l2_len = DP_ETHERNET_BYTES;
+    mbuf->l3_len = IPV6_BYTES;
+    mbuf->l4_len = DP_TUNNEL_UDP_BYTES;
+    mbuf->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
+}
+
 /* cut: nobody knows all its bytes, so that it gets no checksum (RFC 6935). */
 static void write_outer6(struct rte_mbuf *mbuf, const struct entry *entry, bool cut)
 {
@@ -128,7 +143,7 @@ static void write_outer6(struct rte_mbuf *mbuf, const struct entry *entry, bool 
     write_vxlan(ip + IPV6_BYTES, entry->nic->vni, entry->flow, udp_bytes);
     write_ipv6(ip, entry->underlay, &entry->nic->neighbor->address, entry->class, udp_bytes);
     if (!cut)
-        dp_write_udp6_checksum(mbuf, DP_ETHERNET_BYTES, udp_bytes);
+        seal_udp6(mbuf, udp_bytes, entry->port);
 }
 
 bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct rte_mbuf *mbuf,
@@ -137,6 +152,7 @@ bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct 
     const bool six = nic->neighbor->address.family == LPM_IPV6;
     struct entry entry = {.underlay = dp_underlay_read(path->forwarding, nic->port),
                           .nic = nic,
+                          .port = path->sink ? NULL : path->txs[nic->port].port,
                           .class = traffic_class(rte_pktmbuf_mtod(mbuf, const uint8_t *)),
                           .flow = flow,
                           .whole = whole_length(path, mbuf)};

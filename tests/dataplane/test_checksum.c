@@ -198,6 +198,24 @@ Test(checksum, one_that_only_looks_partial_stays)
     }
 }
 
+/* What a device is to begin with: it adds the rest, and stores the complement. */
+Test(checksum, one_that_is_left_to_a_device)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+        uint16_t pseudo, n16;
+        uint32_t n;
+
+        build(true, false, (uint16_t)(rand() % 1000));
+        message(true, &n, &pseudo);
+        n16 = (uint16_t)(frame.captured - 14);
+        memcpy(rte_pktmbuf_append(mbuf, n16), frame.bytes + 14, n16);
+        dp_leave_udp6_checksum(mbuf, 0, n);
+        cr_assert_eq(load16(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, 46)), pseudo);
+        rte_pktmbuf_free(mbuf);
+    }
+}
+
 /* A first fragment holds the field, but not all that it sums. */
 Test(checksum, fragments_stay)
 {

@@ -204,7 +204,7 @@ Test(worker, what_the_device_refuses_counts_as_tx_full)
 
     cr_assert_eq(dp_eal_start(&request, error), 0, "%s", error);
     pool = dp_pool_create(4095, 2048);
-    cr_assert_eq(dp_port_open(&port, &config, 1, pool, error), 0, "%s", error);
+    cr_assert_eq(dp_port_open(&port, &config, 1, false, pool, error), 0, "%s", error);
     for (unsigned i = 0; i < 1200; i++)
         dp_tx_put(&path, &tx, rte_pktmbuf_alloc(pool), &note);
     dp_tx_flush(&path, &tx);

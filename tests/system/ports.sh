@@ -1,5 +1,6 @@
 #!/bin/bash
-# Kinds of ports between two engines: VXLAN goes over each of them, and a link that goes down is told and comes back.
+# Kinds of ports between two engines: VXLAN goes over each of them, and a link that goes down, with its interface or
+# the program at its other end, is told and comes back.
 #
 #   ports.sh FINGERPOST [af_xdp]    af_xdp alone, which not every kernel has
 #
@@ -19,6 +20,15 @@ make_network() {
     in_ns host2 ip link set under up
 }
 
+# The kernel's ends of two taps on one bridge.
+join_taps() {
+    in_ns host2 ip link set fp-under2 netns "$prefix-host1"
+    in_ns host1 ip link add wire type bridge
+    in_ns host1 ip link set wire up
+    for tap in fp-under1 fp-under2; do in_ns host1 ip link set "$tap" address "02:00:00:00:99:0${tap: -1}" master wire up; done
+}
+
+ends=(192.0.2.1 192.0.2.7)
 write_fabric() {
     cat << END
 fabric: ports
@@ -26,15 +36,15 @@ vnets:
   - name: spoke
     address_space: [10.1.0.0/16]
     subnets: [{name: vms, prefixes: [10.1.0.0/24]}]
-hosts: [{name: h1, vtep: 192.0.2.1}, {name: h2, vtep: 192.0.2.7}]
+hosts: [{name: h1, vtep: "${ends[0]}"}, {name: h2, vtep: "${ends[1]}"}]
 nics:
   - {name: vm1, subnet: spoke/vms, addresses: [10.1.0.4], mac: "02:00:00:00:01:04", port: p-vm1, host: h1}
   - {name: vm2, subnet: spoke/vms, addresses: [10.1.0.5], mac: "02:00:00:00:01:05", port: p-vm2, host: h2}
 ports:
   - {name: p-vm1, device: net_tap, options: {iface: fp-guest}}
   - {name: p-vm2, device: net_tap, options: {iface: fp-guest}}
-  - {name: under1, $1, address: 192.0.2.1}
-  - {name: under2, $2, address: 192.0.2.7}
+  - {name: under1, $1, address: "${ends[0]}"}
+  - {name: under2, $2, address: "${ends[1]}"}
 END
 }
 
@@ -78,6 +88,7 @@ try_kind() {
         [ -n "${5:-}" ] && grep -Eq "$5" "$run"/*.err && skip "$(tail -q -n 1 "$run"/*.err | tail -n 1)"
         fail "$kind: an engine ended"
     fi
+    [ "$kind" != tap ] || join_taps
     reaches "$4"
     echo "$kind: $(grep received "$run/ping")"
 }
@@ -127,4 +138,9 @@ wait_for_line 'port p-vm1: link down'
 in_ns guest2 ping -c 5 -i 0.2 -W 2 10.1.0.1 > /dev/null || fail "$kind: the gateway does not answer on the other host"
 in_ns host2 ip link del under
 wait_for_line 'port under1: link down' 2
+end_kind
+# This device fills in the checksums of tunnels over IPv6, and the other engine looks whether they are right.
+ends=(2001:db8::1 2001:db8::7)
+try_kind tap "device: net_tap, options: {iface: fp-under1}" \
+    "device: net_tap, options: {iface: fp-under2}" 1001
 end_kind
