@@ -7,6 +7,8 @@
  *      forward  packets a second of the whole packet path, beside l3fwd's work and testpmd
  *      bgp      route servers between senders and receivers: Fingerpost beside BIRD, FRR and others
  *
+ * Those that need the engine, converge, reconfig and fabric, are in engine/cli/.
+ *
  * Rules of measuring. The engines' runs are interleaved (A, B, C, A, B, C, ...), so that a slow
  * minute hits all alike. Times are of the thread's CPU clock, so that other programs cost cache and
  * not time. Every answer is held against a plain binary trie; a row says how many were wrong.

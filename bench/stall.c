@@ -54,6 +54,7 @@ void bench_stall_round(struct bench_stall *stall)
         if (gap_ns > LONG_NS)
             ns -= taken < ns ? taken : ns;
     }
+    stall->over += ns > BENCH_STALL_OVER_NS;
     stall->counts[bucket_of(ns)]++;
     if (ns > stall->most_ns)
         stall->most_ns = ns;

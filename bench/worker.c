@@ -59,6 +59,7 @@ static void report(struct bench_worker *worker)
         .stall_most_us = (double)stall->most_ns / 1e3,
         .stall_p999_us = (double)bench_stall_ns(stall, 999) / 1e3,
         .gap_most_us = (double)stall->gap_most_ns / 1e3,
+        .stalls = stall->over,
     };
 }
 

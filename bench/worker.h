@@ -41,6 +41,7 @@ struct bench_worker_report {
     /* From one burst to the next, what the thread was kept from a CPU left out: greatest, and of 1,000 all but
      * one; and the greatest as it was. */
     double stall_most_us, stall_p999_us, gap_most_us;
+    uint64_t stalls; /* of more than 50 us */
 };
 void bench_worker_begin(struct bench_worker *worker);
 void bench_worker_end(struct bench_worker *worker, struct bench_worker_report *report);

@@ -16,6 +16,7 @@
 #include "engine/cli/command.h"
 #include "engine/cli/converge.h"
 #include "engine/cli/converge_fabric.h"
+#include "engine/cli/reconfig.h"
 #include "engine/cli/scale.h"
 #include "engine/cli/table.h"
 
@@ -140,6 +141,16 @@ static void converge_row(struct table *table, const json_t *row)
               whole(row, "entries_changed"));
 }
 
+static void reconfig_row(struct table *table, const json_t *row)
+{
+    char lpm[32];
+    table_row(table, "%s|%lld|%lld|%.0f|%s|%.1f|%lld|%lld|%lld|%.1f|%.1f|%.1f", text(row, "work"),
+              whole(row, "prefixes"), whole(row, "changes"), real(row, "changes_per_s"),
+              number(row, "lpm_changes_per_s", 0, lpm), real(row, "mpps"), whole(row, "sent"),
+              whole(row, "lost"), whole(row, "wrong"), real(row, "worker_longest_stall_us"),
+              real(row, "worker_p999_stall_us"), real(row, "worker_stalls_50us_per_s"));
+}
+
 static void scale_row(struct table *table, const json_t *row)
 {
     char groups[32];
@@ -180,6 +191,11 @@ static const struct work works[] = {
      "Event|>Prefixes|>NICs|>FIBs|>Groups|>Groups swapped us|>min - max|>Dead path us|>max|>FIBs "
      "written ms|>Entries",
      converge_row},
+    {"reconfig", reconfig_bench,
+     "Work|>Prefixes|>Changes|>a second|>Table alone|>M packets/s|>Sent|>Lost|>Wrong|>Longest "
+     "stall "
+     "us|>p99.9|>50 us a second",
+     reconfig_row},
     {"fabric", scale_bench,
      "Work|>VNets|>NICs|>Route tables|>Peers x prefixes|>ms|>min - max|>Groups swapped "
      "us|>Entries|>RSS MB",
@@ -286,7 +302,7 @@ static int run(int argc, char **argv)
     if (!work)
         return cli_error(&cli_bench,
                          "there is no work '%s': lookup, update, share, forward, bgp, "
-                         "converge, fabric",
+                         "converge, reconfig, fabric",
                          name);
     if (family && strcmp(family, "4") != 0 && strcmp(family, "6") != 0)
         return cli_error(&cli_bench, "--family: '%s' is neither 4 nor 6", family);
@@ -315,6 +331,9 @@ const struct cli_command cli_bench = {
         "       fingerpost bench bgp [--prefixes N] [--peers bird,frr,openbgpd,gobgp] [--work "
         "NAME]\n"
         "                        [--table FILE] [--quick] [--json]\n"
+        "       fingerpost bench reconfig [--prefixes N] [--nics N] [--vnets N] [--work NAME] "
+        "[--quick] "
+        "[--json]\n"
         "       fingerpost bench converge|fabric [--prefixes N] [--nics N] [--vnets N] [--quick] "
         "[--json]",
     .help =
@@ -334,6 +353,9 @@ const struct cli_command cli_bench = {
         "           last next-hop group, to the last FIB entry, and to the last packet that a "
         "worker\n"
         "           at full rate sends to the dead one\n"
+        "  reconfig what a worker at full rate loses, and how long it is held up, while the "
+        "fabric\n"
+        "           changes and routes come and go: works nothing, apply, load, updates\n"
         "  fabric   the engine's own time to start a large fabric, to program one route in every "
         "FIB,\n"
         "           and to lose one of its eight BGP peers; memory\n\n"
@@ -347,13 +369,14 @@ const struct cli_command cli_bench = {
         "slowly\n"
         "  --prefixes N     bgp: so many prefixes (default 1,000,000; some works take 100,000);\n"
         "                   converge: only this number (default 1,000, 100,000 and 1,000,000);\n"
-        "                   fabric: of each peer (default 10,000)\n"
-        "  --nics N         converge: only so many (default 1, 1,000 and 4,000); fabric: 50,000\n"
-        "  --vnets N        the NICs are in so many VNets (converge: 4, fabric: 500)\n"
+        "                   fabric: of each peer (default 10,000); reconfig: 100,000\n"
+        "  --nics N         converge: only so many (default 1, 1,000 and 4,000); fabric: 50,000;\n"
+        "                   reconfig: 100\n"
+        "  --vnets N        the NICs are in so many VNets (converge, reconfig: 4, fabric: 500)\n"
         "  --peers LIST     bgp: beside these daemons (default: bird and frr where installed), "
         "and\n"
         "                   fingerpost-1000-fibs: the engine with 1,000 NICs to program\n"
-        "  --work NAME      bgp, forward: this work alone\n"
+        "  --work NAME      bgp, forward, reconfig: this work alone\n"
         "  --pcap FILE      forward: the frames of a capture, for single-fib, ipv6, or the work "
         "named\n"
         "  --json           the rows as one JSON document\n\n"

@@ -52,6 +52,11 @@ unsigned converge_fabric_objects(unsigned reading)
     return readings[reading].objects;
 }
 
+const char *converge_fabric_policy(unsigned reading)
+{
+    return readings[reading].policy;
+}
+
 /* --- Text ------------------------------------------------------------------------------------- */
 
 struct spoke_address {

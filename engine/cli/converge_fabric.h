@@ -57,6 +57,9 @@ struct fabric *converge_fabric_make(const struct converge_size *size, struct ben
 /* How many objects a reading has that others do not: VNets, NICs, peerings, users' routes, policies of peers. */
 unsigned converge_fabric_objects(unsigned reading);
 
+/* The one that its peers have; NULL: none. */
+const char *converge_fabric_policy(unsigned reading);
+
 /* The i-th prefix of all that the NVAs announce, i < CONVERGE_PREFIXES_MAX: a /24 outside the fabric, the order drawn over 64 /8s. The k-th pair
  * has those from k * size.prefixes on. */
 struct lpm_prefix converge_prefix(size_t i);

@@ -202,6 +202,11 @@ int converge_lab_forward(struct converge_lab *lab, struct bench_error *error)
     return status;
 }
 
+struct bench_worker *converge_lab_worker(const struct converge_lab *lab)
+{
+    return lab->worker;
+}
+
 /* Nothing is lost here: what goes to the dead one after the failure is handed to its port. */
 static void look_at_frames(struct converge_lab *lab, enum converge_event event,
                            struct converge_sample *sample)

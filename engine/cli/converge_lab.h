@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bench/bench.h"
+#include "bench/worker.h"
 #include "engine/cli/converge_fabric.h"
 #include "engine/program/controller.h"
 
@@ -45,6 +46,8 @@ struct converge_lab *converge_lab_open(const struct converge_size *size, struct 
 /* From now on a worker forwards between all NICs and the prefixes (bench/worker.h). Where the size has ports. 0 or
  * -errno with the error filled. */
 int converge_lab_forward(struct converge_lab *lab, struct bench_error *error);
+/* NULL before converge_lab_forward(). */
+struct bench_worker *converge_lab_worker(const struct converge_lab *lab);
 void converge_lab_close(struct converge_lab *lab); /* NULL is allowed */
 
 /* The first NVA dies, or the backend. Then it comes back, until all is as it was. 0 or -errno with the error

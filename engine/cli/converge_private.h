@@ -23,6 +23,17 @@ struct converge_link {
     bool closing; /* an end wants it closed once it has said its last words */
 };
 
+/* What the sessions of the first NVA said. */
+#define CONVERGE_RECORDED 2u /* instances of the route server */
+struct converge_bytes {
+    uint8_t *bytes;
+    size_t n, capacity;
+};
+struct converge_recording {
+    struct converge_bytes sessions[CONVERGE_RECORDED];
+    int error; /* -errno of the first that could not be kept */
+};
+
 struct converge_lab {
     struct fabric *fabric;
     struct lpm *lpm;
@@ -35,6 +46,8 @@ struct converge_lab {
     size_t link_count;
     struct converge_size size;
     struct bench_worker *worker; /* NULL: nothing is forwarded */
+    struct converge_recording
+        *recording; /* takes what the first NVA says; NULL: the route server does */
     uint64_t now_us;
     bool dead; /* the first NVA: nothing comes from it or gets to it */
     bool mute; /* the first backend: it answers no probe */

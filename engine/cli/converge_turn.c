@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/clock.h"
@@ -136,6 +137,24 @@ static void dial(struct converge_link *link)
     speaker_connected(link->peer->speaker, link->peer->peer, BGP_OUTGOING, converge_now_ms(lab));
 }
 
+static void keep(struct converge_recording *recording, unsigned instance, const uint8_t *bytes,
+                 size_t n)
+{
+    struct converge_bytes *kept = &recording->sessions[instance];
+    if (kept->n + n > kept->capacity) {
+        size_t capacity = 2 * (kept->capacity + n);
+        uint8_t *grown = realloc(kept->bytes, capacity);
+        if (!grown) {
+            recording->error = -ENOMEM;
+            return;
+        }
+        kept->bytes = grown;
+        kept->capacity = capacity;
+    }
+    memcpy(kept->bytes + kept->n, bytes, n);
+    kept->n += n;
+}
+
 /* Moves a chunk each way; false: there was nothing to move. */
 static bool carry(struct converge_link *link)
 {
@@ -150,6 +169,10 @@ static bool carry(struct converge_link *link)
         speaker_input(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk, to_nva, now);
     size_t from_nva = speaker_output(link->nva->speaker, link->nva_peer, BGP_INCOMING, lab->chunk,
                                      CONVERGE_CHUNK_BYTES, now);
+    if (from_nva && lab->recording && converge_is_first(peer)) {
+        keep(lab->recording, peer->instance, lab->chunk, from_nva);
+        return true;
+    }
     begin_ns = bench_cpu_ns();
     if (from_nva)
         speaker_input(peer->speaker, peer->peer, BGP_OUTGOING, lab->chunk, from_nva, now);

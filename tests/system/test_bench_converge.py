@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench converge and bench fabric as a user types them: rows with the fields that programs rely on; every sample packet goes
+"""bench converge, bench reconfig and bench fabric as a user types them: rows with the fields that programs rely on; every sample packet goes
 where it must; what cannot be measured is refused. Prints TAP.
 
 test_bench_converge.py FINGERPOST
@@ -13,6 +13,10 @@ FIELDS = {"event": str, "prefixes": int, "nics": int, "engine_us": float, "engin
           "groups": int, "entries_changed": int, "rounds": int, "wrong": int}
 SCALE_FIELDS = {"work": str, "vnets": int, "nics": int, "prefixes": int, "peers": int, "route_tables": int, "seconds": float,
                 "seconds_min": float, "seconds_max": float, "rss_mb": float, "entries_changed": int, "rounds": int, "wrong": int}
+RECONFIG_FIELDS = {"work": str, "prefixes": int, "nics": int, "vnets": int, "applies": int, "changes": int, "changes_per_s": float,
+                   "seconds": float, "mpps": float, "sent": int, "lost": int, "late": int, "moved": int,
+                   "worker_longest_stall_us": float, "worker_p999_stall_us": float, "worker_longest_gap_us": float,
+                   "worker_stalls_50us_per_s": float, "wrong": int}
 EVENTS = ["bfd-down", "session-down", "port-down", "member-down", "probe-down"]
 count = 0
 failed = 0
@@ -74,6 +78,28 @@ def scaled():
     check(done.returncode == 2 and "1048575 at most" in done.stderr, "more prefixes than there are are refused", done)
 
 
+def reconfigured():
+    """All readings come and go, routes come, and updates move flows, around frames of which none is lost."""
+    done = bench("--json", "--quick", "--prefixes", "500", "--nics", "40", name="reconfig")
+    check(done.returncode == 0, "bench reconfig ends well", done)
+    rows = {row["work"]: row for row in json.loads(done.stdout)}
+    check(list(rows) == ["nothing", "apply", "load", "updates"], "a row for each work", rows)
+    for row in rows.values():
+        check(all(isinstance(row.get(field), kind) for field, kind in RECONFIG_FIELDS.items()), "every field has its type", row)
+        check(row["sent"] > 0 and row["lost"] == row["late"] == row["wrong"] == 0, "nothing is lost", row)
+        check(0 < row["worker_p999_stall_us"] <= row["worker_longest_stall_us"] <= row["worker_longest_gap_us"], "stalls", row)
+    check(rows["nothing"]["changes"] == 0 and rows["apply"]["applies"] >= 4 and rows["apply"]["applies"] % 4 == 0, "whole turns",
+          rows)
+    check(rows["apply"]["changes"] == rows["apply"]["applies"] // 4 * 30, "objects come and go", rows["apply"])
+    check(rows["load"]["changes"] == 3 * 500 and rows["load"]["moved"] == 0, "routes that no frame takes", rows["load"])
+    check(rows["updates"]["changes"] >= 500 and rows["updates"]["moved"] > 0, "flows go to the other NVA, and back", rows["updates"])
+    check(rows["updates"]["lpm_changes_per_s"] > 0, "a table alone", rows["updates"])
+    done = bench("--work", "sleep", name="reconfig")
+    check(done.returncode == 2 and "no work 'sleep'" in done.stderr, "no such work", done)
+    done = bench("--nics", "1", name="reconfig")
+    check(done.returncode == 2 and "2 are the least" in done.stderr, "one NIC is too few", done)
+
+
 def refused(why, *arguments):
     done = bench(*arguments)
     check(done.returncode == 2 and why in done.stderr and not done.stdout, f"{' '.join(arguments)}: refused", done)
@@ -91,6 +117,7 @@ def main():
     refused("2 NICs cannot be spread over 3 VNets", "--nics", "2", "--vnets", "3", "--prefixes", "10")
     refused("5000 NICs cannot be spread over 1 VNets", "--nics", "5000", "--vnets", "1", "--prefixes", "10")
     scaled()
+    reconfigured()
     print(f"1..{count}")
     sys.exit(1 if failed else 0)
 
