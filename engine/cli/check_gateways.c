@@ -61,27 +61,33 @@ static void check_session(const struct checking_gateways *checking, size_t i)
 
 static void check_limit(const struct checking_gateways *checking,
                         const struct controller_peer *peer, size_t count, unsigned limit,
-                        const char *does)
+                        unsigned percent, const char *does, const char *remedy)
 {
     char message[300];
-    if (!peer->established || peer->instance != 0 || count * 100 < (size_t)limit * LIMIT_PERCENT)
+    if (!peer->established || peer->instance != 0 || limit == 0 ||
+        count * 100 < (size_t)limit * percent)
         return;
     snprintf(message, sizeof(message), "gateways[%s]: %s %s %zu of at most %u prefixes",
              checking->twin->fabric->gateways[peer->gateway].name,
              speaker_peer_config(peer->peer)->name, does, count, limit);
-    tell(checking, peer->gateway, "limit", message,
-         "announce aggregates, or keep routes from the gateway by policy or NO_ADVERTISE: one more "
-         "than the limit ends the session");
+    tell(checking, peer->gateway, "limit", message, remedy);
 }
 
 static void check_limits(const struct checking_gateways *checking,
                          const struct controller_peer *peer)
 {
+#define AGGREGATE "announce aggregates, or keep routes from the gateway by policy or NO_ADVERTISE: "
+    static const char closes[] = AGGREGATE "one more than the limit ends the session",
+                      keeps[] = AGGREGATE "what is beyond the limit is not told";
+#undef AGGREGATE
+    const struct fabric_max_advertised *most =
+        &checking->twin->fabric->gateways[peer->gateway].max_advertised;
     struct speaker_peer_counters counters;
     speaker_peer_counters(peer->peer, &counters);
-    check_limit(checking, peer, counters.held, FABRIC_GATEWAY_PREFIXES, "announces");
-    if (!checking->twin->fabric->gateways[peer->gateway].vpn)
-        check_limit(checking, peer, counters.advertised, FABRIC_EXPRESS_ROUTE_PREFIXES, "is told");
+    check_limit(checking, peer, counters.held, FABRIC_GATEWAY_PREFIXES, LIMIT_PERCENT, "announces",
+                closes);
+    check_limit(checking, peer, counters.advertised + counters.kept_back, most->limit,
+                most->warn_percent, "is to be told", most->send ? closes : keeps);
 }
 
 /* Of what the route server tells a VPN gateway. */

@@ -2,6 +2,7 @@
  * What follows from the file without being written in it: owners, indices, defaults that depend on
  * other values.
  */
+#include "engine/fabric/gateway.h"
 #include "engine/fabric/loader.h"
 
 #include <stdlib.h>
@@ -260,6 +261,19 @@ static void complete_route_servers(struct fabric_loader *loader)
     }
 }
 
+/* A circuit has a limit of its provider's, by which the original does not abide. */
+static void complete_gateways(struct fabric_loader *loader)
+{
+    for (uint32_t i = 0; i < loader->fabric->gateways_count; i++) {
+        struct fabric_gateway *gateway = &loader->fabric->gateways[i];
+
+        if (!gateway->vpn && !fabric_noted(loader, &gateway->max_advertised.limit))
+            gateway->max_advertised.limit = FABRIC_EXPRESS_ROUTE_PREFIXES;
+        if (!fabric_noted(loader, &gateway->max_advertised.send))
+            gateway->max_advertised.send = loader->fabric->mode == FABRIC_AZURE;
+    }
+}
+
 /* NICs know their VNet before addresses are indexed; peers are resolved by both indices. */
 void fabric_complete(struct fabric_loader *loader)
 {
@@ -267,6 +281,7 @@ void fabric_complete(struct fabric_loader *loader)
         fabric_blocks_add(loader, loader->fabric->routers[i].blocks,
                           loader->fabric->routers[i].block_count,
                           &loader->fabric->routers[i].originate);
+    complete_gateways(loader);
     complete_nics(loader->fabric);
     complete_peerings(loader->fabric);
     if (index_links(loader) && index_owners(loader) && complete_macs(loader))

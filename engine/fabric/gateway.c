@@ -258,7 +258,8 @@ struct fabric_gateway_neighbor fabric_gateway_neighbor(const struct fabric *fabr
 struct lpm_address fabric_router_address(const struct fabric *fabric, uint32_t router)
 {
     const struct fabric_router *model = &fabric->routers[router];
-    uint32_t number = model->number + 0x8000u; /* lines between routers count from below (circuit.c) */
+    uint32_t number =
+        model->number + 0x8000u; /* lines between routers count from below (circuit.c) */
 
     for (uint32_t i = 0; i < model->nic_count; i++)
         if (fabric->nics[model->nics[i]].addresses.n > 0)
@@ -309,6 +310,9 @@ struct speaker_peer_config fabric_gateway_peer(const struct fabric *fabric, uint
         .limit = {.limit = FABRIC_GATEWAY_PREFIXES,
                   .warn_percent = 80,
                   .action = SPEAKER_LIMIT_CLOSE},
+        .ceiling = {.limit = model->max_advertised.limit,
+                    .warn_percent = model->max_advertised.warn_percent,
+                    .truncate = model->max_advertised.limit > 0 && !model->max_advertised.send},
     };
 
     apply_entry(with.entry, &config);
@@ -334,10 +338,9 @@ struct speaker_peer_config fabric_gateway_mirror(const struct fabric *fabric, ui
         .connect_retry_s = CONNECT_RETRY_S,
     };
 
-    if (!model->vpn)
-        config.limit = (struct speaker_prefix_limit){.limit = FABRIC_EXPRESS_ROUTE_PREFIXES,
-                                                     .warn_percent = 80,
-                                                     .action = SPEAKER_LIMIT_CLOSE};
+    config.limit = (struct speaker_prefix_limit){.limit = model->max_advertised.limit,
+                                                 .warn_percent = model->max_advertised.warn_percent,
+                                                 .action = SPEAKER_LIMIT_CLOSE};
     apply_entry(entry, &config);
     return config;
 }

@@ -22,7 +22,7 @@
 
 /* From the branches of one gateway; to an ExpressRoute circuit. What is beyond ends the session. */
 #define FABRIC_GATEWAY_PREFIXES       4000u
-#define FABRIC_EXPRESS_ROUTE_PREFIXES 1000u
+#define FABRIC_EXPRESS_ROUTE_PREFIXES 1000u /* where the file says nothing */
 
 /* RIB_SOURCE_EXPRESS_ROUTE or RIB_SOURCE_VPN. */
 enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway);

@@ -317,6 +317,13 @@ struct fabric_static_branch {
     const char *name;
     struct fabric_prefixes prefixes;
 };
+/* What each neighbor of a gateway is told at most. */
+struct fabric_max_advertised {
+    uint32_t limit; /* prefixes; 0: any number */
+    bool send;      /* what is too much all the same; else it is kept back */
+    unsigned warn_percent;
+};
+
 struct fabric_gateway {
     const char *name;
     struct fabric_place place;
@@ -329,6 +336,7 @@ struct fabric_gateway {
     struct fabric_static_branch *static_branches;
     uint32_t static_branch_count;
     struct fabric_prefixes point_to_site;
+    struct fabric_max_advertised max_advertised;
     bool default_route, point_to_site_transit; /* VPN: told its branches; told ExpressRoute ones */
     uint32_t port;
     uint32_t kernel_table; /* 0: fabric_gateway_kernel_table() makes one */

@@ -19,6 +19,29 @@ static const struct fabric_schema branch_schema = {.title = "gateways.static_bra
                                                    .size = sizeof(struct fabric_static_branch),
                                                    .named = true};
 
+static const struct fabric_word excess_actions[] = {{"truncate", false}, {"send", true}, {NULL, 0}};
+static const struct fabric_key max_advertised_keys[] = {
+    {.name = "limit",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 0,
+     .most = 10000000,
+     FABRIC_FIELD(fabric_max_advertised, limit),
+     .otherwise = "1000 of type ExpressRoute, else 0"},
+    {.name = "action",
+     .type = FABRIC_TYPE_WORD,
+     .words = excess_actions,
+     FABRIC_FIELD(fabric_max_advertised, send),
+     .otherwise = "truncate; send in azure mode"},
+    {.name = "warn_percent",
+     .type = FABRIC_TYPE_NUMBER,
+     .least = 1,
+     .most = 100,
+     FABRIC_FIELD(fabric_max_advertised, warn_percent),
+     .fallback = "80"},
+};
+static const struct fabric_schema max_advertised_schema = {
+    .title = "gateways.max_advertised", .word = "limit", FABRIC_KEYS(max_advertised_keys)};
+
 static const struct fabric_word gateway_types[] = {
     {"ExpressRoute", false}, {"Vpn", true}, {NULL, 0}};
 static const struct fabric_key gateway_keys[] = {
@@ -79,6 +102,10 @@ static const struct fabric_key gateway_keys[] = {
      .most = INT32_MAX,
      FABRIC_FIELD(fabric_gateway, kernel_table),
      .otherwise = "made from the name"},
+    {.name = "max_advertised",
+     .type = FABRIC_TYPE_OBJECT,
+     .object = &max_advertised_schema,
+     FABRIC_FIELD(fabric_gateway, max_advertised)},
     {.name = "import",
      .type = FABRIC_TYPE_NAMED,
      .section = FABRIC_POLICIES,

@@ -83,6 +83,10 @@ static void add_limit(json_t *row, const struct speaker_peer_config *config,
                       const struct speaker_peer_counters *counters)
 {
     json_object_set_new(row, "refused_prefixes", number(counters->refused));
+    if (config->ceiling.limit > 0) {
+        json_object_set_new(row, "advertised_limit", number(config->ceiling.limit));
+        json_object_set_new(row, "kept_back", number(counters->kept_back));
+    }
     if (config->limit.limit == 0)
         return;
     json_object_set_new(row, "limit_prefixes", number(config->limit.limit));

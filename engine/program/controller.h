@@ -55,7 +55,9 @@ struct controller_peer {
     bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
     bool bfd_failed;               /* since the BGP session last changed its state */
-    bool bfd_close_due;            /* the same, and controller_bfd_settle() was not called yet */
+    uint8_t
+        ceiling_level;  /* of a gateway's, as alerted: 1 near what it is told at most, 2 beyond */
+    bool bfd_close_due; /* the same, and controller_bfd_settle() was not called yet */
     void *shell;
 };
 

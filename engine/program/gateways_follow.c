@@ -71,7 +71,9 @@ static bool same_neighbor(const struct fabric *a, uint32_t gateway, uint32_t i,
     return (x.router == FABRIC_NONE) == (y.router == FABRIC_NONE) &&
            strcmp(before.name, after.name) == 0 && before.asn == after.asn &&
            lpm_address_equal(&before.peer_address, &after.peer_address) &&
-           same_entry(x.entry, y.entry);
+           before.ceiling.limit == after.ceiling.limit &&
+           before.ceiling.warn_percent == after.ceiling.warn_percent &&
+           before.ceiling.truncate == after.ceiling.truncate && same_entry(x.entry, y.entry);
 }
 
 /* --- Finding, or making ------------------------------------------------------------------------ */

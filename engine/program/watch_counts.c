@@ -66,6 +66,26 @@ static void check_limit(struct watch *watch, const struct controller_peer *peer,
     state->near_limit = near;
 }
 
+/* What the neighbor of a gateway is told: near its limit, and beyond it. */
+static void check_ceiling(struct watch *watch, struct controller_peer *peer, uint64_t now_ms)
+{
+    const struct speaker_ceiling *ceiling = &speaker_peer_config(peer->peer)->ceiling;
+    struct speaker_peer_counters counters;
+    struct event event = {
+        .time_ms = now_ms, .kind = EVENT_LIMIT_NEAR, .route_server = FABRIC_NONE, .peer = peer};
+    speaker_peer_counters(peer->peer, &counters);
+    unsigned level = counters.kept_back > 0 ? 2 : counters.ceiling_near;
+    unsigned before = peer->ceiling_level;
+    peer->ceiling_level = (uint8_t)level;
+    if (level <= before)
+        return;
+    snprintf(event.gateway, sizeof(event.gateway), "%s",
+             watch->fabric->gateways[peer->gateway].name);
+    snprintf(event.cause, sizeof(event.cause), "it is told %zu prefixes, and the limit is %u%s",
+             counters.advertised, ceiling->limit, level > 1 ? ": others are kept back" : "");
+    event_log_add(watch->log, &event);
+}
+
 static void sample(struct watch *watch, size_t i, uint64_t now_ms)
 {
     const struct controller_peer *peer = controller_peer(watch->controller, i);
@@ -138,6 +158,8 @@ void watch_tick(struct watch *watch, uint64_t now_ms)
     watch->due_ms = now_ms + WATCH_TICK_MS;
     for (size_t i = 0; i < n; i++)
         sample(watch, i, now_ms);
+    for (size_t i = 0; i < controller_gateway_peer_count(watch->controller); i++)
+        check_ceiling(watch, controller_gateway_peer(watch->controller, i), now_ms);
     /* Sessions of the second instance stand behind all of the first, in the same order; those of an
      * accepted neighbour beside each other. */
     for (size_t i = 0; i < n; i++) {

@@ -73,6 +73,7 @@ struct rib_peer_tables {
     uint32_t stale_cursor;      /* how far the walk over stale has come; RIB_BITSET_END: done */
     bool end_of_rib_received;   /* since the session came up */
     struct rib_bitset advertised;
+    struct rib_bitset kept_back; /* neither: there is no room for them (ceiling.c) */
     struct rib_bitset pending[RIB_TURNS];
     uint32_t cursor[RIB_TURNS]; /* where the next batch starts looking */
     /* By id, of a peer with a selection of its own; an id is in advertised exactly when it has a
@@ -165,7 +166,9 @@ struct speaker_peer {
     bool loss_due;       /* what was foreseen of a lost session has yet to be done (retain.c) */
     uint32_t long_lived; /* families in which the peer knows of stale routes (RFC 9494) */
     struct rib_limit_state limit;
-    uint64_t withdrawn; /* usable paths that it withdrew, ever */
+    bool ceiling_near;    /* the warning was given */
+    bool ceiling_reached; /* it was said that prefixes are kept back */
+    uint64_t withdrawn;   /* usable paths that it withdrew, ever */
     struct rib_peer_tables tables[BGP_FAMILY_COUNT];
     struct rib_group *group; /* NULL unless Established */
     struct speaker_peer *next_member;
@@ -369,6 +372,8 @@ bool rib_limit_admits(struct speaker_peer *peer, const struct lpm_prefix *prefix
 void rib_limit_warn(struct speaker_peer *peer);
 /* Prefixes as the limit counts them. */
 size_t rib_limit_count(const struct speaker_peer *peer);
+/* Is this when to warn that count reaches so many percent of limit? *near is kept for the next time. */
+bool rib_comes_near(uint64_t count, unsigned limit, unsigned percent, bool *near);
 
 /* --- work.c ----------------------------------------------------------------------------------- */
 

@@ -81,7 +81,7 @@ static size_t table_size(const struct speaker *speaker)
 
 /* Is this when to warn? Once when the share is reached, and again only after a tenth of it is gone: a
  * number that wavers there does not fill the log. */
-static bool comes_near(uint64_t count, unsigned limit, unsigned percent, bool *near)
+bool rib_comes_near(uint64_t count, unsigned limit, unsigned percent, bool *near)
 {
     uint64_t share = (uint64_t)limit * percent;
     bool was_near = *near;
@@ -103,7 +103,8 @@ static void warn_of_speaker(struct speaker_peer *peer)
     uint64_t count = table_size(speaker);
     char line[160];
 
-    if (!comes_near(count, config->prefix_limit, config->prefix_warn_percent, &speaker->limit_near))
+    if (!rib_comes_near(count, config->prefix_limit, config->prefix_warn_percent,
+                        &speaker->limit_near))
         return;
     snprintf(line, sizeof(line),
              "the route server's prefix limit is near: %llu of %u (of all peers, own ones too), "
@@ -119,7 +120,7 @@ void rib_limit_warn(struct speaker_peer *peer)
     char line[160];
 
     warn_of_speaker(peer);
-    if (!comes_near(count, limit->limit, limit->warn_percent, &peer->limit.near))
+    if (!rib_comes_near(count, limit->limit, limit->warn_percent, &peer->limit.near))
         return;
     snprintf(line, sizeof(line), "prefix limit is near: %llu of %u (%s), warned at %u %%",
              (unsigned long long)count, limit->limit,

@@ -95,6 +95,7 @@ static void tell_word(struct speaker_peer *peer, enum bgp_family family, enum ri
 {
     struct rib_bitset *pending = peer->tables[family].pending;
 
+    rib_bitset_remove_word(&peer->tables[family].kept_back, word, bits);
     rib_bitset_remove_word(&pending[turn == RIB_FIRST ? RIB_REFLECTED : RIB_FIRST], word, bits);
     if (rib_bitset_add_word(&pending[turn], word, bits) < 0)
         out_of_memory(peer);
@@ -110,6 +111,7 @@ static void withhold_word(struct speaker_peer *peer, enum bgp_family family, uin
 
     rib_bitset_remove_word(&tables->pending[RIB_REFLECTED], word, bits);
     rib_bitset_remove_word(&tables->pending[RIB_FIRST], word, bits & ~sent);
+    rib_bitset_remove_word(&tables->kept_back, word, bits);
     if (rib_bitset_add_word(&tables->pending[RIB_FIRST], word, sent) < 0)
         out_of_memory(peer);
     for (; sent != 0; sent &= sent - 1) {
@@ -204,6 +206,7 @@ static void remind_withheld(struct speaker_peer *peer, enum bgp_family family, u
     struct rib_peer_tables *tables = &peer->tables[family];
 
     rib_bitset_clear(&tables->pending[RIB_REFLECTED], id);
+    rib_bitset_clear(&tables->kept_back, id);
     if (!rib_bitset_test(&tables->advertised, id))
         rib_bitset_clear(&tables->pending[RIB_FIRST], id);
     else if (rib_bitset_set(&tables->pending[RIB_FIRST], id) < 0)
@@ -250,6 +253,7 @@ void rib_forget_advertised(struct speaker_peer *peer)
     rib_walk_stop(peer, RIB_WALK_COMPARE);
     rib_batch_drop(peer);
     rib_selection_forget(peer);
+    rib_ceiling_forget(peer);
 }
 
 bool rib_pending(const struct speaker_peer *peer)

@@ -22,14 +22,15 @@
 
 /* --- Messages --------------------------------------------------------------------------------- */
 
-enum need { NEED_NOTHING, NEED_WITHDRAWAL, NEED_ANNOUNCEMENT };
+enum need { NEED_NOTHING, NEED_WITHDRAWAL, NEED_ANNOUNCEMENT, NEED_ROOM };
 
 /* A message in the making: of which ids of the batch, and where to. */
 struct draft {
     struct speaker_peer *peer;
     uint8_t *bytes;
     size_t capacity;
-    unsigned end; /* ids of the batch below this are in it, or need nothing */
+    unsigned end;    /* ids of the batch below this are in it, or need nothing */
+    unsigned coming; /* of these, what the peer has not been told before */
     bool withdraws;
 };
 
@@ -41,17 +42,26 @@ static bool is_pending(const struct speaker_peer *peer, uint32_t id)
            rib_bitset_test(&tables->pending[RIB_REFLECTED], id);
 }
 
+static bool is_advertised(const struct speaker_peer *peer, uint32_t id)
+{
+    return rib_bitset_test(&peer->tables[peer->batch->family].advertised, id);
+}
+
 /* What the peer has to be told of an id of the batch; *best is the path when it is to be announced.
  */
-static enum need need_of(const struct speaker_peer *peer, uint32_t id,
+static enum need need_of(const struct draft *draft, uint32_t id,
                          const struct rib_stored_path **best)
 {
+    const struct speaker_peer *peer = draft->peer;
     enum bgp_family family = peer->batch->family;
 
     if (!is_pending(peer, id))
         return NEED_NOTHING; /* told since the batch was made, or no longer to be told */
     *best = rib_export_best(peer, family, id);
-    return rib_export_allowed(peer, family, *best) ? NEED_ANNOUNCEMENT : NEED_WITHDRAWAL;
+    if (!rib_export_allowed(peer, family, *best))
+        return NEED_WITHDRAWAL;
+    return is_advertised(peer, id) || rib_ceiling_has_room(peer, draft->coming) ? NEED_ANNOUNCEMENT
+                                                                                : NEED_ROOM;
 }
 
 static bool add_prefix(const struct speaker_peer *peer, struct bgp_update_writer *writer,
@@ -75,7 +85,7 @@ static size_t write_withdrawals(struct draft *draft)
                             draft->bytes, draft->capacity))
         return 0;
     for (; draft->end < batch->n; draft->end++) {
-        enum need need = need_of(peer, batch->ids[draft->end], &best);
+        enum need need = need_of(draft, batch->ids[draft->end], &best);
 
         if (need == NEED_NOTHING)
             continue;
@@ -94,7 +104,7 @@ static void add_alike(struct draft *draft, const struct rib_stored_path *first,
 
     for (; draft->end < batch->n; draft->end++) {
         uint32_t id = batch->ids[draft->end];
-        enum need need = need_of(draft->peer, id, &best);
+        enum need need = need_of(draft, id, &best);
 
         if (need == NEED_NOTHING)
             continue;
@@ -102,6 +112,7 @@ static void add_alike(struct draft *draft, const struct rib_stored_path *first,
             !rib_export_same_words(draft->peer, batch->family, id, best, outgoing) ||
             !add_prefix(draft->peer, writer, id))
             return;
+        draft->coming += !is_advertised(draft->peer, id);
     }
 }
 
@@ -140,6 +151,7 @@ static void commit_one(struct speaker_peer *peer, uint32_t id, bool withdrawn)
 
     if (!rib_bitset_clear(&tables->pending[RIB_REFLECTED], id) && !first)
         return;
+    rib_bitset_clear(&tables->kept_back, id);
     if (!withdrawn && rib_bitset_set(&tables->advertised, id) < 0)
         rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
     rib_monitor_sent(peer, family, id);
@@ -158,6 +170,7 @@ static void commit(struct speaker_peer *peer, unsigned end, bool withdrawn)
                                        batch->ids[peer->at + PREFETCH]);
         commit_one(peer, batch->ids[peer->at], withdrawn);
     }
+    rib_ceiling_settle(peer);
 }
 
 /* The prefix cannot be said with these attributes: no message holds them. What was said of it
@@ -210,7 +223,7 @@ static size_t copy_kept(struct speaker_peer *peer, uint8_t *bytes, size_t capaci
     const struct rib_message *message;
     size_t start, n;
 
-    if (batch->stale || peer->message >= batch->n_messages)
+    if (batch->stale || peer->message >= batch->n_messages || peer->config.ceiling.truncate)
         return 0;
     message = &batch->messages[peer->message];
     if (message->first != peer->at) /* before it stands one that cannot be said */
@@ -233,9 +246,12 @@ static size_t write_message(struct speaker_peer *peer, uint8_t *bytes, size_t ca
     struct rib_message message;
     size_t n = 0;
 
-    switch (need_of(peer, peer->batch->ids[peer->at], &best)) {
+    switch (need_of(&draft, peer->batch->ids[peer->at], &best)) {
     case NEED_NOTHING:
         peer->at++;
+        return 0;
+    case NEED_ROOM:
+        rib_ceiling_keep_back(peer, peer->batch->family, peer->batch->ids[peer->at++]);
         return 0;
     case NEED_WITHDRAWAL:
         n = write_withdrawals(&draft);
@@ -248,7 +264,7 @@ static size_t write_message(struct speaker_peer *peer, uint8_t *bytes, size_t ca
         return peer->fault != 0 ? 0 : write_unsendable(peer, bytes, capacity);
     message =
         (struct rib_message){.first = peer->at, .end = draft.end, .withdraws = draft.withdraws};
-    if (rib_batch_keep(peer, &message, bytes, n))
+    if (!peer->config.ceiling.truncate && rib_batch_keep(peer, &message, bytes, n))
         peer->message++;
     commit(peer, draft.end, draft.withdraws);
     return n;

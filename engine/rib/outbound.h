@@ -171,6 +171,17 @@ void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t 
 void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Forgets what the peer was, and was to be, sent. */
 void rib_forget_advertised(struct speaker_peer *peer);
+
+/* --- ceiling.c -------------------------------------------------------------------------------- */
+
+/* May the peer be told of one prefix more, beside `coming` that are in a message in the making? */
+bool rib_ceiling_has_room(const struct speaker_peer *peer, unsigned coming);
+/* It may not. */
+void rib_ceiling_keep_back(struct speaker_peer *peer, enum bgp_family family, uint32_t id);
+/* It has been told something: warns, and lets in what was kept back where there is room again. */
+void rib_ceiling_settle(struct speaker_peer *peer);
+void rib_ceiling_forget(struct speaker_peer *peer);
+void rib_ceiling_count(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
 /* Does anything wait for the peer? */
 bool rib_pending(const struct speaker_peer *peer);
 

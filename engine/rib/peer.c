@@ -142,6 +142,7 @@ void rib_peer_destroy(struct speaker_peer *peer)
         rib_bitset_free(&tables->stale);
         rib_bitset_free(&tables->doomed);
         rib_bitset_free(&tables->advertised);
+        rib_bitset_free(&tables->kept_back);
         for (enum rib_turn turn = 0; turn < RIB_TURNS; turn++)
             rib_bitset_free(&tables->pending[turn]);
     }
@@ -298,4 +299,5 @@ void speaker_peer_counters(const struct speaker_peer *peer, struct speaker_peer_
         counters->stale += rib_stale_count(peer, family);
         counters->advertised += peer->tables[family].advertised.count;
     }
+    rib_ceiling_count(peer, counters);
 }

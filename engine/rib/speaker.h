@@ -162,6 +162,14 @@ struct speaker_prefix_limit {
                               after any failure */
 };
 
+/* What a peer is told at most, of all families. Not of peers with a selection of their own (add_path_send,
+ * transparent). */
+struct speaker_ceiling {
+    unsigned limit; /* prefixes; 0: any number */
+    unsigned warn_percent;
+    bool truncate; /* keep back what is too much; else it is told all the same, and may mind */
+};
+
 /* Names and addresses are copied. */
 struct speaker_peer_config {
     const char *name;                  /* of the neighbour, as the fabric file calls it */
@@ -182,6 +190,7 @@ struct speaker_peer_config {
     uint16_t send_hold_time_s;         /* 0: as bgp_session_config says */
     uint16_t connect_retry_s;
     struct speaker_prefix_limit limit;
+    struct speaker_ceiling ceiling;
     struct bgp_restart_config restart;
     uint32_t
         stale_time_s; /* how long stale routes wait for the peer's End-of-RIB once it is back; 0:
@@ -441,6 +450,8 @@ struct speaker_peer_counters {
     bool limit_near;    /* the warning of the prefix limit was given */
     size_t as_loop;     /* of these, dropped because of the own ASN in AS_PATH */
     size_t advertised;  /* prefixes that the peer has been sent */
+    size_t kept_back;   /* prefixes that it would be sent, were it not for its ceiling */
+    bool ceiling_near;  /* the warning of the ceiling was given */
     uint64_t withdrawn; /* usable paths that the peer withdrew, ever */
     uint64_t updates_in, updates_out;
 };

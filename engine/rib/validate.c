@@ -46,13 +46,16 @@ static bool marks_valid(const struct speaker_peer *peer, enum bgp_family family,
     bool first = rib_bitset_test(&tables->pending[RIB_FIRST], id);
     bool reflected = rib_bitset_test(&tables->pending[RIB_REFLECTED], id);
     bool advertised = rib_bitset_test(&tables->advertised, id);
+    bool kept_back = rib_bitset_test(&tables->kept_back, id);
 
     if ((rib_entry_peer_paths(entry, peer->index) > 0) != rib_bitset_test(&tables->learned, id))
         return false;
     if (first && reflected)
         return false;
+    if (kept_back && (first || reflected || advertised))
+        return false;
     if (!peer->established)
-        return !first && !reflected && !advertised;
+        return !first && !reflected && !advertised && !kept_back;
     if (rib_selects(peer, family) && advertised != (rib_selection_sent(peer, family, id) != NULL))
         return false;
     if (is_ahead(tables, RIB_WALK_MARK, id) || is_ahead(tables, RIB_WALK_COMPARE, id))
@@ -137,7 +140,7 @@ static bool family_valid(const struct speaker *speaker, enum bgp_family family)
             !stale_valid(tables))
             return false;
         if (!set_valid(table, &tables->learned) || !set_valid(table, &tables->made) ||
-            !set_valid(table, &tables->advertised) ||
+            !set_valid(table, &tables->advertised) || !set_valid(table, &tables->kept_back) ||
             !set_valid(table, &tables->pending[RIB_FIRST]) ||
             !set_valid(table, &tables->pending[RIB_REFLECTED]))
             return false;

@@ -334,6 +334,8 @@ static void put_gateways(FILE *out, const struct fabric *fabric)
         put_index(out, "port", gateway->port);
         put_index(out, "first_nic", gateway->first_nic);
         put(out, " table=%u", gateway->kernel_table);
+        put(out, " told=%u/%d/%u", gateway->max_advertised.limit, gateway->max_advertised.send,
+            gateway->max_advertised.warn_percent);
         put(out, " import=%s export=%s\n", text_or_dash(gateway->import_policy),
             text_or_dash(gateway->export_policy));
         put_neighbors(out, gateway->neighbors, gateway->neighbor_count);

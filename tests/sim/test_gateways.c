@@ -240,7 +240,7 @@ Test(gateways, have_policies_both_ways)
 }
 
 /* 500 prefixes of one NVA, with or without NO_ADVERTISE. */
-static void open_lab(struct fixture *fixture, bool tagged)
+static void open_lab(struct fixture *fixture, bool tagged, const char *er1)
 {
     char *routers = malloc(65536);
     cr_assert_not_null(routers);
@@ -253,14 +253,14 @@ static void open_lab(struct fixture *fixture, bool tagged)
             "policies:\n"
             "  - {name: lab, rules: [{match: {prefixes: [20.0.0.0/8 le 24]}%s, then: accept}]}\n",
             tagged ? ", set: {add_communities: ['65535:65282']}" : "");
-    open_coexisting(fixture, with_route_server, "", "", routers);
+    open_coexisting(fixture, with_route_server, er1, "", routers);
     free(routers);
 }
 
 Test(gateways, no_advertise_keeps_routes_for_nics)
 {
     struct fixture fixture;
-    open_lab(&fixture, true);
+    open_lab(&fixture, true, "");
     fixture_expect_next_hops(&fixture, "vm", "20.0.7.0/24", "10.0.1.4");
     fixture_expect_next_hops(&fixture, "vm", "20.1.249.0/24", "10.0.1.4");
     cr_expect_str_eq(rows_source(&fixture, "er1/0", "20.0.7.0/24"), "bgp");
@@ -270,7 +270,7 @@ Test(gateways, no_advertise_keeps_routes_for_nics)
     cr_expect_lt(rows_learned_count(&fixture, "msee1"), 10);
     fixture_close(&fixture);
 
-    open_lab(&fixture, false);
+    open_lab(&fixture, false, "");
     rows_expect_learned(&fixture, "msee1", "20.0.7.0/24", "65515-65001");
     rows_expect_learned(&fixture, "cpe1", "20.1.249.0/24", "65515-65001");
     rows_expect_learned(&fixture, "nva2-os", "20.0.7.0/24", "65515-65001");
@@ -306,7 +306,7 @@ static unsigned sessions_up(struct fixture *fixture, const char *gateway)
 Test(gateways, lose_a_circuit_that_is_told_too_much)
 {
     struct fixture fixture;
-    open_lab(&fixture, false);
+    open_lab(&fixture, false, ", max_advertised: {action: send}");
     cr_assert_eq(sessions_up(&fixture, "er1"), 2);
     announce_more(&fixture, true);
     cr_assert_eq(sim_run(fixture.sim, 5000), 0);
@@ -318,6 +318,25 @@ Test(gateways, lose_a_circuit_that_is_told_too_much)
     fixture_settle(&fixture);
     cr_expect_eq(sessions_up(&fixture, "er1"), 2);
     fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    fixture_assert_programmed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* Natively the gateway tells it 1,000 and keeps back the rest. */
+Test(gateways, keep_a_circuit_by_telling_it_no_more_than_it_takes)
+{
+    struct fixture fixture;
+    open_lab(&fixture, false, "");
+    size_t before = rows_learned_count(&fixture, "msee1");
+    announce_more(&fixture, true);
+    fixture_settle(&fixture);
+    cr_expect_eq(sessions_up(&fixture, "er1"), 2);
+    cr_expect_eq(rows_learned_count(&fixture, "msee1"), before - 503 + 1000);
+    fixture_expect_next_hops(&fixture, "vm", "10.50.0.0/16", ER);
+    rows_expect_learned(&fixture, "cpe1", "20.0.7.0/24", "65515-65001");
+    announce_more(&fixture, false);
+    fixture_settle(&fixture);
+    cr_expect_eq(rows_learned_count(&fixture, "msee1"), before);
     fixture_assert_programmed(&fixture);
     fixture_close(&fixture);
 }

@@ -205,6 +205,31 @@ expect:
 
 
 @case
+def a_circuit_is_told_no_more_than_its_limit(folder):
+    limits = (TOP / "docs/examples/limits/fabric.yaml").read_text().replace("mode: azure", "mode: native")
+    for action in ("truncate", "send"):  # at most 5, with the two VNets and 172.16.0.0/16
+        path = pathlib.Path(folder, "fabric.yaml")
+        path.write_text(limits.replace("export: few}", f"export: few, max_advertised: {{limit: 5, action: {action}}}}}"))
+        stays = action == "truncate"
+        both = "next_hops: [10.0.3.4, 10.0.3.5]"
+        report = drill(folder, "events:\n"
+                       "  - {at_ms: 1000, announce: {router: nva1-os, prefixes: [11.0.0.0/24]}}\n"  # 4 of 5: near
+                       "  - {at_ms: 2000, announce: {router: nva1-os, prefixes: [11.0.1.0/24]}}\n"
+                       "  - {at_ms: 3000, announce: {router: nva1-os, prefixes: [11.0.2.0/24]}}\n"
+                       "  - {at_ms: 4000, withdraw: {router: nva1-os, prefixes: [11.0.0.0/24]}}\n"
+                       "expect:\n"
+                       f"  - {{after_ms: 2900, nic: vm1, prefix: 192.168.0.0/16, {both}}}\n"
+                       f"  - {{after_ms: 3500, nic: vm1, prefix: 192.168.0.0/16, {both if stays else 'next_hop_type: None'}}}\n"
+                       f"  - {{nic: vm1, prefix: 192.168.0.0/16, {both}}}\n"
+                       "  - {alert: limit-near, after_ms: 1000}\n"
+                       f"  - {{alert: {'limit-near' if stays else 'peer-down'}, after_ms: 3000}}\n", fabric=path)
+        assert all(row["held"] for row in report["expectations"]), (action, report["expectations"])
+        alerts = [row for row in report["alerts"] if row["at_ms"] < 3000]
+        assert len(alerts) == 2, alerts  # one an instance
+        assert not stays or "kept back" in json.dumps(report["alerts"]), report["alerts"]
+
+
+@case
 def failed_expectations_say_what_there_was(folder):
     report = drill(folder, PROBE + """events: [{at_ms: 1000, silence: nva1-os}]
 duration_ms: 3000
