@@ -3,7 +3,9 @@
  */
 #include "engine/cli/annotate.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/cli/report.h"
@@ -83,6 +85,32 @@ static void add_rule(json_t *rules, const char *name)
     json_array_append_new(rules, json_pack("{s:s}", "id", name));
 }
 
+/* A path as a URI reference (RFC 3986): what may not stand there is escaped, and so is a colon, which would
+ * end a scheme. */
+static json_t *uri_json(const char *path)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *uri = malloc(3 * strlen(path) + 1), *at = uri;
+
+    if (!uri)
+        return json_string(path);
+    for (const char *c = path; *c; c++) {
+        const unsigned char byte = (unsigned char)*c;
+
+        if (isalnum(byte) || strchr("/-._~!$&'()*+,;=@", byte)) {
+            *at++ = *c;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[byte >> 4];
+        *at++ = digits[byte & 15];
+    }
+    *at = '\0';
+    json_t *text = json_string(uri);
+    free(uri);
+    return text;
+}
+
 static void add_results(json_t *results, json_t *rules, const char *level, json_t *list)
 {
     size_t i;
@@ -91,11 +119,11 @@ static void add_results(json_t *results, json_t *rules, const char *level, json_
     {
         add_rule(rules, rule_of(item));
         json_array_append_new(results,
-                              json_pack("{s:s, s:s, s:{s:s}, s:[{s:{s:{s:s}, s:{s:I}}}]}", "ruleId",
+                              json_pack("{s:s, s:s, s:{s:s}, s:[{s:{s:{s:o}, s:{s:I}}}]}", "ruleId",
                                         rule_of(item), "level", level, "message", "text",
                                         text_of(item, "message"), "locations", "physicalLocation",
-                                        "artifactLocation", "uri", text_of(item, "file"), "region",
-                                        "startLine", line_of(item)));
+                                        "artifactLocation", "uri", uri_json(text_of(item, "file")),
+                                        "region", "startLine", line_of(item)));
     }
 }
 

@@ -239,6 +239,13 @@ def check_speaks_to_code_hosts():
         place = results[0]["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == path and place["region"]["startLine"] > 1
         assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {"blackhole", "L14"}
+        odd = pathlib.Path(folder, "a,b%c:d é")
+        odd.mkdir()
+        (odd / "f.yaml").write_text("fabric: x\nvnetz: 7\n")
+        sarif = json.loads(run("check", str(odd / "f.yaml"), "--sarif", code=2).stdout)
+        uri = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri.endswith("/a,b%25c%3Ad%20%C3%A9/f.yaml"), uri
+        assert "/a%2Cb%25c%3Ad é/f.yaml,line=2," in run("check", str(odd / "f.yaml"), "--github", code=2).stdout
         bad = write(folder, "bad.yaml", "fabric: x\nvnetz: 7\n")
         assert run("check", bad, "--github", code=2).stdout.startswith("::error file=")
         run("check", path, "--github", "--json", code=2)
