@@ -62,13 +62,10 @@ static bool is_pair(const struct fabric_node *list, const char *text)
 
 static bool is_called(const struct fabric_node *element, const char *name)
 {
-    static const char *const keys[] = {"name",   "prefix",  "route_server",
-                                       "router", "gateway", "address"};
-
     if (element->kind != FABRIC_NODE_MAPPING)
         return is_text(element, name);
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-        if (is_text(fabric_node_get(element, keys[i]), name))
+    for (const char *const *key = fabric_naming_keys; *key; key++)
+        if (is_text(fabric_node_get(element, *key), name))
             return true;
     return is_pair(fabric_node_get(element, "vnets"), name);
 }

@@ -70,12 +70,10 @@ static bool name_pair(const struct fabric_node *pair, char name[NAME_BYTES])
 
 static bool name_of(const struct fabric_node *element, char name[NAME_BYTES])
 {
-    static const char *const keys[] = {"name",   "prefix",  "route_server",
-                                       "router", "gateway", "address"};
     if (element->kind != FABRIC_NODE_MAPPING)
         return false;
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-        const struct fabric_node *value = fabric_node_get(element, keys[i]);
+    for (const char *const *key = fabric_naming_keys; *key; key++) {
+        const struct fabric_node *value = fabric_node_get(element, *key);
         if (is_scalar(value))
             return (unsigned)snprintf(name, NAME_BYTES, "%s", value->text) < NAME_BYTES;
     }

@@ -338,6 +338,9 @@ struct fabric_node *fabric_tree_parse(struct fabric_loader *loader, const char *
     return root;
 }
 
+const char *const fabric_naming_keys[] = {"name",    "prefix", "route_server", "router", "gateway",
+                                          "address", NULL};
+
 /* Mappings are short by rule (FABRIC_MAPPING_KEYS_MAX), so a scan is enough. */
 const struct fabric_node *fabric_node_get(const struct fabric_node *mapping, const char *key)
 {

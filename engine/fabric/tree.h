@@ -48,6 +48,8 @@ struct fabric_node *fabric_tree_parse(struct fabric_loader *loader, const char *
 
 /* The value of key in a mapping, or NULL. */
 const struct fabric_node *fabric_node_get(const struct fabric_node *mapping, const char *key);
+/* The keys by which elements of lists are known in paths, where they have no other; NULL after the last. */
+extern const char *const fabric_naming_keys[];
 /* No value was written: "key:" or "key: ~". */
 bool fabric_node_is_empty(const struct fabric_node *node);
 /* "a list", "a mapping", "'text'": what stands there, for messages. text needs FABRIC_FOUND_TEXT
