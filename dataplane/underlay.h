@@ -11,6 +11,8 @@
 #ifndef DATAPLANE_UNDERLAY_H
 #define DATAPLANE_UNDERLAY_H
 
+#include <endian.h>
+
 #include "dataplane/forwarding.h"
 
 #define DP_VNI_MAX   0xffffffu
@@ -67,8 +69,9 @@ static inline bool dp_neighbor_mac(const struct dp_neighbor *neighbor, uint8_t m
 {
     const uint64_t word = atomic_load_explicit(&neighbor->mac, memory_order_relaxed);
 
-    for (unsigned i = 0; i < 6; i++)
-        mac[i] = (uint8_t)(word >> (8 * i));
+    const uint64_t bytes = htole64(word);
+
+    memcpy(mac, &bytes, 6); /* at once: who copies it next need not wait for single bytes */
     return word != 0;
 }
 
