@@ -101,37 +101,19 @@ static struct dp_capture *make(struct dp_forwarding *forwarding,
 
 /* --- What workers see ------------------------------------------------------------------------- */
 
-static void reclaim_watch(struct lpm_rcu_head *head)
-{
-    free((char *)head - offsetof(struct dp_watch, head));
-}
-
 /* Replaces what is observed by a copy with `added`, or without `removed`. */
 static int publish(struct dp_forwarding *forwarding, struct dp_capture *added,
                    const struct dp_capture *removed)
 {
-    struct dp_watch *before = atomic_load_explicit(&forwarding->watch, memory_order_relaxed);
-    struct dp_watch *after = calloc(1, sizeof(*after));
+    const struct dp_watch *before = atomic_load_explicit(&forwarding->watch, memory_order_relaxed);
+    struct dp_watch *after;
 
+    if (added && before && before->capture_count == DP_CAPTURES_MOST)
+        return -EBUSY;
+    after = calloc(1, sizeof(*after));
     if (!after)
         return -ENOMEM;
-    for (unsigned i = 0; before && i < before->capture_count; i++) {
-        if (before->captures[i] != removed)
-            after->captures[after->capture_count++] = before->captures[i];
-    }
-    if (added && after->capture_count == DP_CAPTURES_MOST) {
-        free(after);
-        return -EBUSY;
-    }
-    if (added)
-        after->captures[after->capture_count++] = added;
-    if (after->capture_count == 0) {
-        free(after);
-        after = NULL;
-    }
-    lpm_rcu_publish(&forwarding->watch, after);
-    if (before)
-        lpm_rcu_defer(&before->head, reclaim_watch);
+    dp_watch_publish(forwarding, after, removed, added, NULL);
     return 0;
 }
 

@@ -17,12 +17,11 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/plain.h"
+#include "dataplane/trace_notes.h"
 
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-/* Walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no VLAN.
- * false: the frame ends within its own header. */
-static bool read_ethernet(struct dp_frame *frame, uint16_t *vlan)
+bool dp_read_ethernet(struct dp_frame *frame, uint16_t *vlan)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(frame->mbuf, const uint8_t *);
     unsigned captured = rte_pktmbuf_data_len(frame->mbuf);
@@ -97,7 +96,7 @@ static void classify_one(const struct dp_path *path, struct dp_burst *burst, uns
     enum dp_reason reason;
     uint16_t vlan;
 
-    if (!read_ethernet(frame, &vlan)) {
+    if (!dp_read_ethernet(frame, &vlan)) {
         dp_drop(burst, i, DP_REASON_TOO_SHORT);
         return;
     }
@@ -132,6 +131,8 @@ void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint1
         classify_one(path, burst, i, &view);
         dp_count_received(path->counters, burst->frames[i].nic_id, 1, burst->frames[i].bytes);
     }
+    if (path->options.trace)
+        dp_trace_classified(path->options.trace, burst);
 }
 
 /* The NIC that a frame of a trace counts as sent by. A header that is cut before its source is
@@ -161,7 +162,7 @@ void dp_classify_trace(const struct dp_path *path, struct dp_burst *burst,
         uint16_t vlan;
 
         start_frame(burst, i, mbufs[i], wire ? wire[i] : rte_pktmbuf_pkt_len(mbufs[i]));
-        bool whole = read_ethernet(frame, &vlan);
+        bool whole = dp_read_ethernet(frame, &vlan);
         set_nic(path, frame, whole ? trace_sender(config, frame) : config->nic);
         if (!whole)
             dp_drop(burst, i, DP_REASON_TOO_SHORT);

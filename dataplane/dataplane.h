@@ -382,10 +382,13 @@ struct dp_verdict {
     /* Where a packet of the two is counted: as member of its group. 0 as above. */
     uint32_t member_counter, backend_counter;
 };
+struct dp_trace_record;
 struct dp_decide_options {
     bool skip_source_check; /* replay of a trace that was not taken at this NIC */
     /* A worker's number + 1: a packet counts as use of its bucket. 0: it does not. One thread each. */
     unsigned user;
+    /* Of a call for one packet: the steps of its decision are added. NULL: nobody asks. */
+    struct dp_trace_record *trace;
 };
 /* One code for the packet path, the twin and the tests. nics[i] sends packets[i]. In this order:
  * NIC set; platform address; neighbour solicitation (answered); multicast, broadcast, martian;
@@ -539,5 +542,8 @@ struct dp_replay_report {
  * written. */
 int dp_replay(struct dp_forwarding *forwarding, const struct dp_replay_config *config,
               struct dp_replay_report *report, char error[DP_ERROR_TEXT]);
+
+/* Last: it is about what stands above. */
+#include "dataplane/trace.h"
 
 #endif

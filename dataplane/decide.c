@@ -33,6 +33,7 @@
  */
 #include "dataplane/decide.h"
 #include "dataplane/hash.h"
+#include "dataplane/trace_steps.h"
 
 /* --- Routes, groups, buckets: steps 6 and 7 --------------------------------------------------- */
 
@@ -102,7 +103,10 @@ static void choose_backend(struct dp_decision *decision, unsigned packet, uint32
     }
     if (group->bucket_mask > 0)
         hash = dp_flow_hash_inline(&decision->packets[packet], decision->hash_fields, 0);
-    member = dp_group_take(group, backend_bucket(hash, group), decision->user, decision->tick);
+    decision->backends = group;
+    decision->backend_hash = hash;
+    decision->backend_bucket = backend_bucket(hash, group);
+    member = dp_group_take(group, decision->backend_bucket, decision->user, decision->tick);
     if (member->frontend) {
         dp_verdict_drop(verdict, DP_REASON_NEXT_HOP_UNREACHABLE);
         return;
@@ -307,17 +311,30 @@ static void deliver(struct dp_decision *decision)
 
 /* --- The burst -------------------------------------------------------------------------------- */
 
+/* Of the step that is done, where somebody asks. */
+static inline void note(const struct dp_decision *decision,
+                        void (*step)(const struct dp_decision *decision))
+{
+    if (decision->trace)
+        step(decision);
+}
+
 static void decide_burst(struct dp_decision *decision, const uint32_t *nics, unsigned n)
 {
     decision->four.n = decision->six.n = decision->delivery_count = 0;
     dp_admit(decision, nics, n);
+    note(decision, dp_trace_admitted);
     look_up(decision);
+    note(decision, dp_trace_looked_up);
     follow_groups(decision, &decision->four);
     follow_groups(decision, &decision->six);
+    note(decision, dp_trace_followed);
     look_up(decision);
+    note(decision, dp_trace_waited);
     take_addresses(decision, &decision->four);
     take_addresses(decision, &decision->six);
     deliver(decision);
+    note(decision, dp_trace_decided);
 }
 
 void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
@@ -331,6 +348,7 @@ void dp_decide(const struct dp_forwarding *forwarding, const uint32_t *nics,
     decision.hash_fields = forwarding->config.hash_fields;
     decision.check_source = !options || !options->skip_source_check;
     decision.user = options ? options->user : 0;
+    decision.trace = options && n == 1 ? options->trace : NULL;
     decision.tick = atomic_load_explicit(&forwarding->tick, memory_order_relaxed);
     for (unsigned done = 0; done < n; done += DP_DECISION_SIZE) {
         decision.packets = packets + done;

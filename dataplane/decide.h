@@ -36,6 +36,10 @@ struct dp_decision {
     unsigned hash_fields;
     unsigned user; /* struct dp_decide_options */
     uint32_t tick;
+    struct dp_trace_record *trace; /* of packet 0, the only one; NULL: nobody asks */
+    /* How the last backend was chosen, for the trace. */
+    const struct dp_group *backends;
+    uint32_t backend_hash, backend_bucket;
     unsigned delivery_count;
     const struct dp_nic *senders[DP_DECISION_SIZE];
     const struct dp_group *groups[DP_DECISION_SIZE]; /* by place in four or six */

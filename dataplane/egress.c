@@ -9,6 +9,7 @@
  * A datagram that is fragmented counts once: its last fragment carries the note.
  */
 #include "dataplane/hash.h"
+#include "dataplane/trace_notes.h"
 #include "dataplane/watch.h"
 
 #include <rte_ethdev.h>
@@ -116,7 +117,11 @@ static uint16_t send_observed(struct dp_path *path, struct dp_tx *tx)
     uint16_t sent;
 
     dp_watch_leaving(path, tx, &copies);
+    if (path->options.trace)
+        dp_trace_leaving(path, tx);
     sent = send_all(tx);
+    if (path->options.trace)
+        dp_trace_left(path, tx, sent);
     dp_watch_left(path, tx, sent, &copies);
     return sent;
 }
@@ -176,6 +181,8 @@ static bool send_fragments(struct dp_path *path, struct dp_tx *tx, const struct 
 
     if (!dp_fragment(path, receiver, mbuf, mtu, flow, pieces, &n, reason))
         return false;
+    if (path->options.trace)
+        dp_trace_fragmented(path->options.trace, mtu, n);
     for (unsigned i = 0; i < n; i++)
         dp_tx_put(path, tx, pieces[i], i + 1 < n ? &nothing : note);
     rte_pktmbuf_free(mbuf);

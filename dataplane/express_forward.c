@@ -9,6 +9,7 @@
 #include "dataplane/express.h"
 
 #include "dataplane/express_flow.h"
+#include "dataplane/trace_notes.h"
 #include "dataplane/watch.h"
 
 /* What a lane's frames have found so far, by their place in it. */
@@ -153,6 +154,38 @@ static void close_observed(const struct dp_watch *watch, struct dp_exit *exits, 
     }
 }
 
+/* The only frame's, for its trace: all that was found is asked for again, of the same records. */
+static void note_found(const struct dp_path *path, const struct dp_express_lane *lane,
+                       const struct finds *finds, uint8_t family)
+{
+    const struct dp_group *group = finds->groups[0];
+    struct dp_trace_find find = {.group = group,
+                                 .bucket = finds->buckets[0],
+                                 .counter = finds->exits[0].member,
+                                 .receiver = finds->exits[0].receiver};
+
+    if (!find.receiver)
+        return; /* the long way finds out why */
+    if (group->kind == DP_GROUP_VNET) {
+        const struct dp_vnet *vnet = lpm_rcu_dereference(&path->forwarding->vnets[group->vnet]);
+
+        find.leaf = find.receiver->id;
+        find.map =
+            vnet ? lpm_rcu_dereference(family == LPM_IPV4 ? &vnet->map4 : &vnet->map6) : NULL;
+    } else if (group->bucket_mask > 0) {
+        hash_choice(path, lane, 0, family, &find.hash);
+    }
+    dp_trace_express_found(path, lane, family, &find);
+}
+
+static void look_at_observed(const struct dp_path *path, const struct dp_express_lane *lane,
+                             struct finds *finds, uint8_t family)
+{
+    close_observed(path->watch, finds->exits, lane->n);
+    if (path->options.trace)
+        note_found(path, lane, finds, family);
+}
+
 /* --- All of it -------------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void find(const struct dp_path *path,
@@ -164,7 +197,7 @@ static inline __attribute__((always_inline)) void find(const struct dp_path *pat
     find_buckets(path, lane, finds, family);
     find_exits(path, express, lane, finds, family);
     if (path->watch)
-        close_observed(path->watch, finds->exits, lane->n);
+        look_at_observed(path, lane, finds, family);
 }
 
 void dp_express_forward(struct dp_path *path, struct dp_express *express)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "dataplane/checksum.h"
+#include "dataplane/trace_notes.h"
 
 #define IPV4_BYTES    20u
 #define IPV6_BYTES    40u
@@ -190,6 +191,8 @@ bool dp_icmp_error(struct dp_path *path, struct dp_frame *frame, const struct dp
     if (!ip)
         return false;
     write_error(ip + header, kind, packet->family, mtu, reason);
+    if (path->options.trace)
+        dp_trace_icmp(path->options.trace, ip[header], ip[header + 1], mtu);
     if (six)
         write_ipv6(ip, from, packet, ERROR_BYTES + quoted);
     else

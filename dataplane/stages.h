@@ -99,7 +99,7 @@ struct dp_path {
     struct dp_limiter
         *limiter; /* of echo answers; NULL: no limit (replay must not depend on time) */
     struct dp_limiter *errors; /* of ICMP errors; NULL: none are sent */
-    struct dp_decide_options options;
+    struct dp_decide_options options; /* its trace: of the only frame on its way; see trace_walk.c */
 };
 
 /* --- A burst ---------------------------------------------------------------------------------- */
@@ -147,6 +147,9 @@ static inline void dp_drop(struct dp_burst *burst, unsigned i, enum dp_reason re
 
 /* --- Stages ----------------------------------------------------------------------------------- */
 
+/* Of frame->mbuf: walks the tags. *vlan is the outermost tag's; 0 also for a priority tag, which names no
+ * VLAN. false: the frame ends within its own header. */
+bool dp_read_ethernet(struct dp_frame *frame, uint16_t *vlan);
 /* Fills burst->frames from what a port received: tags, NIC, whether the frame is for us. */
 void dp_classify_burst(const struct dp_path *path, struct dp_burst *burst, uint16_t port,
                        struct rte_mbuf **mbufs, unsigned n);

@@ -18,6 +18,7 @@
 #include "dataplane/hash.h"
 #include "dataplane/plain.h"
 #include "dataplane/stages.h"
+#include "dataplane/trace_notes.h"
 #include "dataplane/tunnel.h"
 
 #define IPV6_BYTES 40u
@@ -174,6 +175,8 @@ bool dp_vxlan_push(const struct dp_path *path, const struct dp_nic *nic, struct 
         write_outer6(mbuf, &entry, cut);
     else
         write_outer4(header, &entry);
+    if (path->options.trace)
+        dp_trace_encapsulated(path->options.trace, nic->vni, &nic->neighbor->address);
     return true;
 }
 
@@ -276,6 +279,8 @@ enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst
     frame->congested = (class & ECN_MASK) == ECN_MARKED;
     vni = dp_load4(ip + outer->header_length + DP_TUNNEL_UDP_BYTES + 4) >> 8;
     uncover(frame, outer);
+    if (path->options.trace)
+        dp_trace_decapsulated(path->options.trace, vni, &remote);
     if (dp_ethertype_is_tag(frame->ethertype)) /* section 6.1 */
         return drop(burst, i, DP_REASON_VXLAN_BAD);
     nic = find_sender(path, frame, port, vni, &remote);
@@ -289,6 +294,8 @@ enum dp_underlay_taken dp_vxlan_take(const struct dp_path *path, struct dp_burst
         return drop(burst, i, DP_REASON_VXLAN_UNKNOWN_VNI);
     burst->verdicts[i].action = DP_FORWARD;
     burst->verdicts[i].nic = nic->id;
+    if (path->options.trace)
+        dp_trace_last(path->options.trace)->tunnel.decided = true;
     frame->stage = DP_STAGE_DECIDED;
     return DP_UNDERLAY_DONE;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/checksum.h"
+#include "dataplane/trace_notes.h"
 #include "dataplane/watch.h"
 
 /* --- Parse ------------------------------------------------------------------------------------ */
@@ -72,6 +73,8 @@ static void drop(struct dp_path *path, struct dp_burst *burst, unsigned i, enum 
 {
     struct dp_frame *frame = &burst->frames[i];
 
+    if (path->options.trace)
+        dp_trace_drop(path->options.trace, reason);
     dp_drop(burst, i, reason);
     dp_count_dropped(path->counters, frame->nic_id, reason);
     rte_pktmbuf_free(frame->mbuf);
@@ -89,14 +92,25 @@ static void refuse(struct dp_path *path, struct dp_burst *burst, unsigned i,
     const uint16_t mtu = reason == DP_REASON_MTU ? dp_egress_mtu(path, receiver) : 0;
     enum dp_reason ignored;
 
+    if (path->options.trace)
+        dp_trace_drop(path->options.trace, reason);
     if (!dp_icmp_error(path, frame, packet, reason, mtu) ||
         !dp_egress_answer(path, frame->nic, frame->mbuf, &nothing, &ignored)) {
+        if (path->options.trace)
+            dp_trace_untold(path->options.trace);
         drop(path, burst, i, reason);
         return;
     }
     dp_drop(burst, i, reason);
     dp_count_dropped(path->counters, frame->nic_id, reason);
     frame->mbuf = NULL;
+}
+
+static enum dp_trace_answer answer_to(const struct dp_packet *packet)
+{
+    if (!packet)
+        return DP_TRACE_ANSWER_ARP;
+    return dp_packet_is_solicitation(packet) ? DP_TRACE_ANSWER_ND : DP_TRACE_ANSWER_ECHO;
 }
 
 /* packet is NULL for ARP. */
@@ -108,6 +122,8 @@ static void answer(struct dp_path *path, struct dp_burst *burst, unsigned i,
     enum dp_reason reason;
     bool made;
 
+    if (path->options.trace)
+        dp_trace_answered(path->options.trace, answer_to(packet));
     if (!packet)
         made = dp_arp_answer(frame, &reason);
     else if (dp_packet_is_solicitation(packet))
@@ -137,8 +153,11 @@ static bool send_on(struct dp_path *path, struct dp_burst *burst, unsigned i,
     dp_cut(frame->mbuf, packet->total_length); /* padding of the link that it came by */
     if (burst->partial_checksums)
         dp_complete_checksum(frame->mbuf, packet);
-    if (path->forwarding->config.decrement_ttl && !decided)
+    if (path->forwarding->config.decrement_ttl && !decided) {
         dp_decrement_ttl(rte_pktmbuf_mtod(frame->mbuf, uint8_t *), packet->family);
+        if (path->options.trace)
+            dp_trace_rewritten(path->options.trace, packet->ttl, (uint8_t)(packet->ttl - 1));
+    }
     return dp_egress_forward(path, receiver, frame->mbuf, packet, &note, reason);
 }
 
@@ -173,17 +192,21 @@ static void finish_decided(struct dp_path *path, struct dp_burst *burst, unsigne
 {
     struct dp_frame *frame = &burst->frames[i];
     uint8_t *ip = rte_pktmbuf_mtod(frame->mbuf, uint8_t *);
+    const struct dp_nic *receiver = dp_nic_read(path->forwarding, burst->verdicts[i].nic);
     struct dp_packet packet;
     enum dp_reason reason;
+    const bool whole =
+        dp_packet_parse_wire(ip, rte_pktmbuf_data_len(frame->mbuf), frame->bytes - frame->l2_bytes,
+                             frame->ethertype, &packet, &reason);
 
     frame->stage = DP_STAGE_DONE;
-    if (!dp_packet_parse_wire(ip, rte_pktmbuf_data_len(frame->mbuf), frame->bytes - frame->l2_bytes,
-                              frame->ethertype, &packet, &reason))
+    if (path->options.trace)
+        dp_trace_sent_on(path->options.trace, whole ? &packet : NULL, receiver);
+    if (!whole)
         drop(path, burst, i, reason);
     else if (frame->congested && !dp_vxlan_mark(ip, packet.family))
         drop(path, burst, i, DP_REASON_VXLAN_BAD);
-    else if (!send_on(path, burst, i, &packet,
-                      dp_nic_read(path->forwarding, burst->verdicts[i].nic), true, &reason))
+    else if (!send_on(path, burst, i, &packet, receiver, true, &reason))
         drop(path, burst, i, reason);
 }
 
@@ -197,6 +220,8 @@ static void finish_underlay(struct dp_path *path, struct dp_burst *burst, unsign
 
     frame->stage = DP_STAGE_DONE;
     burst->verdicts[i].action = DP_ANSWER;
+    if (path->options.trace)
+        dp_trace_answered(path->options.trace, DP_TRACE_ANSWER_UNDERLAY);
     if (!taken && (!dp_underlay_answer(path, frame, &taken, &reason) ||
                    (!taken && !dp_egress_answer(path, frame->nic, frame->mbuf, &note, &reason)))) {
         drop(path, burst, i, reason);
@@ -232,10 +257,23 @@ static void finish_others(struct dp_path *path, struct dp_burst *burst)
     }
 }
 
+/* Of the only frame, where it was to be parsed at all. */
+static void note_parsed(const struct dp_path *path, const struct dp_burst *burst)
+{
+    const bool whole = burst->packet_count > 0;
+    const bool failed = burst->frames[0].stage == DP_STAGE_DONE &&
+                        !dp_trace_find(path->options.trace, DP_TRACE_DROPPED);
+
+    if (whole || failed)
+        dp_trace_parsed(path->options.trace, whole ? &burst->packets[0] : NULL);
+}
+
 static void walk(struct dp_path *path, struct dp_burst *burst)
 {
     strip_ethernet(burst);
     parse(burst);
+    if (path->options.trace)
+        note_parsed(path, burst);
     finish_others(path, burst);
     dp_decide(path->forwarding, burst->nics, burst->packets, burst->decided, burst->packet_count,
               &path->options);

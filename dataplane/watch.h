@@ -1,7 +1,7 @@
 /*
  * What is observed, as workers see it. Internal; DPDK types.
  *
- *   forwarding->watch ==> struct dp_watch ──> captures[]     replaced whole, NULL: nothing
+ *   forwarding->watch ==> struct dp_watch ──> captures[], traces[]     replaced whole, NULL: nothing
  *
  * A worker reads the pointer once for each burst into path->watch, and asks that at the four places
  * of a burst where a frame can be seen whole:
@@ -10,6 +10,8 @@
  *   walk begins             copies of what a NIC sent                      dp_watch_received()
  *   walk ends               its fate is known: kept, or let go             dp_watch_finished()
  *   transmit                copies before, the device's answer after       dp_watch_leaving(), _left()
+ *
+ * What is traced is taken out of the burst before all of them, to be a burst of its own: see trace_walk.c.
  */
 #ifndef DATAPLANE_WATCH_H
 #define DATAPLANE_WATCH_H
@@ -23,8 +25,17 @@ struct dp_capture_slot;
 struct dp_watch {
     unsigned capture_count;
     struct dp_capture *captures[DP_CAPTURES_MOST];
+    unsigned trace_count;
+    struct dp_trace *traces[DP_TRACES_MOST];
+    bool traces_drops; /* one of them wants only what is dropped */
     struct lpm_rcu_head head;
 };
+
+/* Control thread. Publishes what is observed now, but for `without`, a capture or a trace (NULL: none), in
+ * *room, allocated by the caller; with the others, where they are not NULL. There must be a place for
+ * those. What was published before is freed when nobody reads it. */
+void dp_watch_publish(struct dp_forwarding *forwarding, struct dp_watch *room, const void *without,
+                      struct dp_capture *capture, struct dp_trace *trace);
 
 /* Copies in hand, by capture, and by place in the burst or the transmit buffer. */
 struct dp_watch_copies {

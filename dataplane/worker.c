@@ -29,6 +29,8 @@
 #include <rte_ring.h>
 
 #include "dataplane/columns.h"
+#include "dataplane/trace_notes.h"
+#include "dataplane/watch.h"
 
 #define IDLE_ROUNDS   4096u
 #define IDLE_SLEEP_NS 100000
@@ -68,27 +70,53 @@ void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte
     dp_walk(&worker->path, &worker->burst);
 }
 
+/* What is traced by itself is told how the express way has left it. */
+static void walk_rest(struct dp_worker *worker, struct dp_rx *rx)
+{
+    const struct dp_path *path = &worker->path;
+
+    if (path->watch && path->watch->traces_drops && !path->options.trace)
+        dp_worker_trace_rest(worker, rx);
+    else
+        dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
+}
+
 /* All frames go the long way whose checksums are to be completed, or which may be for a tunnel's end. */
-static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
+void dp_worker_take(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs, unsigned n)
 {
     struct dp_express *express = &worker->express;
+    struct dp_path *path = &worker->path;
+    const bool plain =
+        !rx->port->partial_checksums && !dp_underlay_read(path->forwarding, rx->index);
+
+    if (plain) {
+        dp_express_admit(path, express, rx->index, mbufs, n);
+        count_received(rx, n, express->bytes);
+        dp_express_look_up(express);
+        dp_express_forward(path, express);
+    }
+    if (path->options.trace)
+        dp_trace_express(path, plain ? express : NULL, mbufs[0]);
+    if (plain && express->rest_n > 0)
+        walk_rest(worker, rx);
+    if (plain)
+        return;
+    count_burst(rx, mbufs, n);
+    dp_worker_walk(worker, rx, mbufs, n);
+}
+
+static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
+{
     struct rte_mbuf *mbufs[DP_BURST];
     uint16_t n = rte_eth_rx_burst(rx->port->id, rx->queue, mbufs, DP_BURST);
 
     if (n == 0)
         return 0;
     begin_burst(&worker->path, rx);
-    if (rx->port->partial_checksums || dp_underlay_read(worker->path.forwarding, rx->index)) {
-        count_burst(rx, mbufs, n);
-        dp_worker_walk(worker, rx, mbufs, n);
-    } else {
-        dp_express_admit(&worker->path, express, rx->index, mbufs, n);
-        count_received(rx, n, express->bytes);
-        dp_express_look_up(express);
-        dp_express_forward(&worker->path, express);
-        if (express->rest_n > 0)
-            dp_worker_walk(worker, rx, express->rest, express->rest_n);
-    }
+    if (worker->path.watch && worker->path.watch->trace_count > 0)
+        dp_worker_trace(worker, rx, mbufs, n);
+    else
+        dp_worker_take(worker, rx, mbufs, n);
     dp_egress_flush(&worker->path);
     lpm_rcu_quiescent();
     return n;

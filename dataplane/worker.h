@@ -50,6 +50,13 @@ void dp_worker_prepare(struct dp_worker *worker, struct dp_forwarding *forwardin
 /* Takes frames that rx received the long way: classify, parse, decide, finish. */
 void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte_mbuf **mbufs,
                     unsigned n);
+/* Takes frames that rx received whichever way they go. */
+void dp_worker_take(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
+                    unsigned n);
+/* The same, and of what the express way has left of them, while something is traced: trace_walk.c. */
+void dp_worker_trace(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
+                     unsigned n);
+void dp_worker_trace_rest(struct dp_worker *worker, struct dp_rx *rx);
 /* Polls every queue and inlet once, on the calling thread. Returns how many frames came. */
 unsigned dp_worker_round(struct dp_worker *worker);
 /* Starts the thread on worker->core. Everything but thread and started has been filled in. */

@@ -1,6 +1,6 @@
 /*
- * A worker forwards without end while the control thread reprograms what it reads, and captures come
- * and go: for ThreadSanitizer, and worth a run without. A plain program, because Criterion does not run under
+ * A worker forwards without end while the control thread reprograms what it reads, and captures and traces
+ * come and go: for ThreadSanitizer, and worth a run without. A plain program, because Criterion does not run under
  * that sanitizer.
  *
  *      endless pcap ─> worker ─> net_null          control thread: groups, NICs, addresses, FIBs
@@ -112,6 +112,33 @@ static void capture(struct dp_engine *engine, unsigned round)
     capturing = NULL;
 }
 
+static struct dp_trace *traces[2];
+static uint64_t traced;
+
+/* Two that begin and end each at its own pace, and are read now and then: of all, and of drops. */
+static void trace_packets(struct dp_engine *engine, unsigned round, unsigned which)
+{
+    static struct dp_trace_record record;
+    struct dp_trace_config config = {.nic = which ? LAB_VM : DP_NIC_ANY,
+                                     .protocol = round % 2 ? 17 : DP_TRACE_ANY,
+                                     .source_port = DP_TRACE_ANY,
+                                     .destination_port = DP_TRACE_ANY,
+                                     .drops = which,
+                                     .reason = DP_REASON_COUNT};
+
+    if (!traces[which] && dp_trace_start(engine, &config, &traces[which]))
+        exit(1);
+    while (round % 8 == 0 && dp_trace_take(traces[which], &record)) {
+        traced++;
+        if (record.nic != LAB_VM || record.step_count < 4 || (which && record.action != DP_DROP))
+            exit(1);
+    }
+    if (round % (32 + which) != 0)
+        return;
+    dp_trace_free(traces[which]);
+    traces[which] = NULL;
+}
+
 static void reprogram(unsigned round)
 {
     if (round % 2)
@@ -156,14 +183,19 @@ int main(void)
     while (time(NULL) < end) {
         reprogram(rounds++);
         capture(engine, rounds);
+        trace_packets(engine, rounds, 0);
+        trace_packets(engine, rounds, 1);
         dp_counters_total(lab.forwarding, &counters);
         usleep(100);
     }
     dp_capture_free(capturing);
+    dp_trace_free(traces[0]);
+    dp_trace_free(traces[1]);
     dp_engine_stop(engine);
     dp_counters_total(lab.forwarding, &counters);
-    printf("%u rounds, %llu packets captured\n", rounds, (unsigned long long)captured);
-    result = captured > 0 ? check(&counters) : 1;
+    printf("%u rounds, %llu packets captured, %llu traced\n", rounds, (unsigned long long)captured,
+           (unsigned long long)traced);
+    result = captured > 0 && traced > 0 ? check(&counters) : 1;
     lpm_rcu_barrier();
     lab_close(&lab);
     return result;
