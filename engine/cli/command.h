@@ -23,7 +23,7 @@ struct cli_command {
 
 extern const struct cli_command cli_advertised, cli_apply, cli_bench, cli_capture, cli_check,
     cli_demo, cli_diff, cli_drill, cli_events, cli_learned, cli_mrt, cli_refresh, cli_replay,
-    cli_restart, cli_routes, cli_run, cli_set, cli_show, cli_shutdown, cli_trace, cli_watch;
+    cli_restart, cli_routes, cli_run, cli_set, cli_show, cli_shutdown, cli_trace, cli_trace_packet, cli_watch;
 
 /* Prints usage and help to standard output. */
 void cli_help(const struct cli_command *command);

@@ -7,10 +7,10 @@
 #include "engine/cli/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_check,      &cli_routes, &cli_trace,  &cli_diff,    &cli_drill,   &cli_learned,
-    &cli_advertised, &cli_mrt,    &cli_events, &cli_replay,  &cli_run,     &cli_show,
-    &cli_watch,      &cli_apply,  &cli_set,    &cli_capture, &cli_refresh, &cli_restart,
-    &cli_shutdown,   &cli_demo,   &cli_bench,
+    &cli_check,      &cli_routes,   &cli_trace,  &cli_diff,    &cli_drill,        &cli_learned,
+    &cli_advertised, &cli_mrt,      &cli_events, &cli_replay,  &cli_run,          &cli_show,
+    &cli_watch,      &cli_apply,    &cli_set,    &cli_capture, &cli_trace_packet, &cli_refresh,
+    &cli_restart,    &cli_shutdown, &cli_demo,   &cli_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -20,7 +20,7 @@ static void overview(FILE *to)
           "usage: fingerpost COMMAND …\n\n",
           to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n'fingerpost COMMAND --help' tells more. Exit codes: 0 fine, 1 the command found\n"
           "something, 2 wrong use or bad input.\n",
           to);

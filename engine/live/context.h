@@ -63,6 +63,7 @@ struct live_metrics;
 struct live_probes;
 struct live_reading;
 struct live_table_dump;
+struct live_trace;
 struct live_watcher;
 struct live_connection;
 
@@ -151,6 +152,7 @@ struct live {
     bool policies_reread; /* by SIGHUP, since then: they may differ from those of the reading */
     struct live_watcher *watchers;      /* a list; each belongs to its client */
     struct live_capture *captures;      /* those that run */
+    struct live_trace *traces;          /* the same */
     struct live_collectors *collectors; /* NULL: the file has none */
     struct live_events *events;         /* NULL: nobody watches */
     struct live_metrics *metrics;       /* NULL: the file has no metrics_listen */

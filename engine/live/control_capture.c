@@ -83,16 +83,15 @@ static bool read_direction(const json_t *request, struct dp_capture_config *conf
     return false;
 }
 
-static bool read_reason(const json_t *request, struct dp_capture_config *config,
-                        char error[ERROR_TEXT])
+bool live_observed_reason(const json_t *request, unsigned *reason, char error[ERROR_TEXT])
 {
     const json_t *asked = json_object_get(request, "reason");
     const char *name = json_string_value(asked);
-    config->reason = DP_REASON_COUNT;
+    *reason = DP_REASON_COUNT;
     for (unsigned i = 0; name && i < DP_REASON_COUNT; i++)
         if (strcmp(dp_reason_name((enum dp_reason)i), name) == 0)
-            config->reason = i;
-    if (!asked || config->reason < DP_REASON_COUNT)
+            *reason = i;
+    if (!asked || *reason < DP_REASON_COUNT)
         return true;
     size_t n = (size_t)snprintf(error, ERROR_TEXT, "'reason' is one of:");
     for (unsigned i = 0; i < DP_REASON_COUNT && n < ERROR_TEXT; i++)
@@ -101,9 +100,8 @@ static bool read_reason(const json_t *request, struct dp_capture_config *config,
     return false;
 }
 
-/* Of 1 to most; as it is without the key. */
-static bool read_number(const json_t *request, const char *key, json_int_t most, json_int_t *number,
-                        char error[ERROR_TEXT])
+bool live_observed_number(const json_t *request, const char *key, json_int_t most,
+                          json_int_t *number, char error[ERROR_TEXT])
 {
     const json_t *asked = json_object_get(request, key);
     json_int_t value = json_integer_value(asked);
@@ -120,10 +118,10 @@ static bool read_limits(const json_t *request, struct dp_capture_config *config,
                         char error[ERROR_TEXT])
 {
     json_int_t packets = 0, seconds = SECONDS_MOST, bytes = BYTES_MOST, snap = 0;
-    if (!read_number(request, "count", INT64_MAX, &packets, error) ||
-        !read_number(request, "seconds", SECONDS_MOST, &seconds, error) ||
-        !read_number(request, "bytes", BYTES_MOST, &bytes, error) ||
-        !read_number(request, "snap_bytes", SNAP_BYTES_MOST, &snap, error))
+    if (!live_observed_number(request, "count", INT64_MAX, &packets, error) ||
+        !live_observed_number(request, "seconds", SECONDS_MOST, &seconds, error) ||
+        !live_observed_number(request, "bytes", BYTES_MOST, &bytes, error) ||
+        !live_observed_number(request, "snap_bytes", SNAP_BYTES_MOST, &snap, error))
         return false;
     config->packets_most = (uint64_t)packets;
     config->seconds_most = (uint32_t)seconds;
@@ -146,7 +144,7 @@ static bool read_config(const struct live *live, const json_t *request,
         snprintf(error, ERROR_TEXT, "'direction' is one of: both, in, out, drop");
         return false;
     }
-    if (!read_reason(request, config, error))
+    if (!live_observed_reason(request, &config->reason, error))
         return false;
     if (config->reason < DP_REASON_COUNT && json_object_get(request, "direction") &&
         config->direction != DP_CAPTURE_DROP) {

@@ -126,6 +126,12 @@ static json_t *group_row(const struct live *live, uint32_t id, const struct prog
     return row;
 }
 
+const char *live_group_kind(const struct live *live, uint32_t id)
+{
+    struct program_group group;
+    return program_group(program_of(live), id, &group) ? kind_text(&group) : NULL;
+}
+
 json_t *live_group_row(const struct live *live, uint32_t id)
 {
     struct program_group group;
@@ -330,11 +336,13 @@ static json_t *next_hop_json(const struct live *live, uint32_t next_hop)
     return address_json(&address);
 }
 
-static json_t *receiver_json(const struct live *live, uint32_t id)
+json_t *live_nic_name(const struct live *live, uint32_t id)
 {
     uint32_t nic = id > DP_NIC_INTERNET ? program_nic_of(program_of(live), id) : FABRIC_NONE;
     if (id == DP_NIC_INTERNET)
         return json_string("internet");
+    if (id == program_underlay_id())
+        return json_string("other hosts");
     return nic == FABRIC_NONE ? json_null() : json_string(live->fabric->nics[nic].name);
 }
 
@@ -356,7 +364,7 @@ static json_t *verdict_json(const struct live *live, const struct dp_verdict *ve
                             ? address_json(&live->fabric->internet.next_hop)
                             : next_hop_json(live, verdict->next_hop));
     json_object_set_new(document, "backend", next_hop_json(live, verdict->backend));
-    json_object_set_new(document, "to_nic", receiver_json(live, verdict->nic));
+    json_object_set_new(document, "to_nic", live_nic_name(live, verdict->nic));
     json_object_set_new(document, "self_loop", json_boolean(verdict->self_loop));
     if (program_group(program_of(live), verdict->group, &group))
         json_object_set_new(document, "group", group_row(live, verdict->group, &group));

@@ -8,6 +8,10 @@
 
 #include "engine/live/context.h"
 
+/* Of a NIC's id in the data plane: also "internet" and "other hosts"; null: there is none. */
+json_t *live_nic_name(const struct live *live, uint32_t id);
+/* "bgp", "static", "vnet", … NULL: there is no such group. */
+const char *live_group_kind(const struct live *live, uint32_t id);
 /* A row of "groups"; NULL: there is no such group. */
 json_t *live_group_row(const struct live *live, uint32_t id);
 json_t *live_show_groups(struct live *live, const json_t *request, const char **error);

@@ -8,6 +8,7 @@
 #include "engine/live/apply.h"
 #include "engine/live/control_capture.h"
 #include "engine/live/control_groups.h"
+#include "engine/live/control_trace.h"
 #include "engine/live/events.h"
 #include "engine/live/log.h"
 #include "engine/live/report.h"
@@ -143,7 +144,8 @@ static json_t *perform(struct live *live, const json_t *request)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].perform(live, request);
     return wrong(
-        "'command' is one of: show, watch, apply, set, refresh, restart, capture, shutdown");
+        "'command' is one of: show, watch, apply, set, refresh, restart, capture, trace-packet, "
+        "shutdown");
 }
 
 /* Those that may be long. NULL and no *result: it is one of the others. */
@@ -167,7 +169,10 @@ static struct live_stream *open_stream(struct live *live, const json_t *request,
     static const struct {
         const char *name;
         struct live_stream *(*open)(struct live *live, const json_t *request, json_t **result);
-    } streams[] = {{"apply", live_apply_open}, {"show", show_rows}, {"watch", live_watcher_open}};
+    } streams[] = {{"apply", live_apply_open},
+                   {"show", show_rows},
+                   {"trace-packet", live_trace_open},
+                   {"watch", live_watcher_open}};
     const char *name = json_string_value(json_object_get(request, "command"));
     struct live_stream *stream = NULL;
     for (size_t i = 0; name && i < sizeof(streams) / sizeof(streams[0]); i++)

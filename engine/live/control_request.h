@@ -21,6 +21,9 @@
  *   {"command": "restart", "route_server": "rs1", "instance": 0}
  *   {"command": "capture", "nic": "vm1", "direction": "both", "reason": "no-route", "count": n, "seconds": n,
  *    "bytes": n, "snap_bytes": n}                      two answers, with a file's descriptor: control_capture.h
+ *   {"command": "trace-packet", "nic": "vm1", "source": prefix, "destination": prefix, "protocol": "tcp" or 6,
+ *    "source_port": n, "destination_port": n, "drops": true, "reason": "no-route", "count": n, "seconds": n}
+ *                                                      one answer for each packet, and a last one: control_trace.h
  *   {"command": "shutdown", "message": "..."}          stops the engine; the message is optional
  *
  * The answer is {"answer": document} or {"error": "what is wrong"}.

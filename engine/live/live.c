@@ -27,6 +27,7 @@
 #include "engine/live/context.h"
 #include "engine/live/control.h"
 #include "engine/live/control_capture.h"
+#include "engine/live/control_trace.h"
 #include "engine/live/events.h"
 #include "engine/live/interface.h"
 #include "engine/live/listener.h"
@@ -536,6 +537,7 @@ int live_run(const struct fabric *fabric, const struct live_options *options)
     if (start(live, error) == 0) {
         run(live);
         live_captures_close(live);
+        live_traces_close(live);
         /* The counters are final once no worker runs. */
         live_plane_stop(&live->plane);
         print_summary(live);

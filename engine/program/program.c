@@ -201,6 +201,11 @@ uint32_t program_nic_of(const struct program *program, uint32_t nic_id)
     return program_ids_nic_of(program->ids, nic_id);
 }
 
+uint32_t program_vnet_of(const struct program *program, uint32_t vnet_id)
+{
+    return program_ids_vnet_of(program->ids, vnet_id);
+}
+
 static void add_fib(struct program_size *size, const struct lpm_fib *fib, bool derived)
 {
     size->fibs++;

@@ -115,6 +115,8 @@ uint32_t program_underlay_id(void);
 /* NIC ids of the data plane <-> indices of fabric.nics. */
 uint32_t program_nic_id(const struct program *program, uint32_t nic);
 uint32_t program_nic_of(const struct program *program, uint32_t nic_id); /* or FABRIC_NONE */
+/* The index in fabric.vnets of a VNet of the data plane, or FABRIC_NONE. */
+uint32_t program_vnet_of(const struct program *program, uint32_t vnet_id);
 
 /* What stands behind: for reports and tests. */
 struct program_size {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""capture on a running engine: frames sent on a tap against the file; clients that die or mean no good. Prints TAP.
+"""capture and trace-packet on a running engine: frames sent on a tap against the file and what is told of them; clients
+that die or mean no good. Prints TAP.
 
 test_capture.py FINGERPOST
 
@@ -315,11 +316,95 @@ def descriptors_that_are_no_file_to_write_are_refused(stage):
     wait_for("no descriptor too many", lambda: len(os.listdir(f"/proc/{stage.engine.pid}/fd")) <= before)
 
 
+def trace(stage, *arguments):
+    """A client that traces, or was refused."""
+    begun = stage.log().count("trace of")
+    client = subprocess.Popen([FINGERPOST, "trace-packet", *arguments, "--socket", f"{stage.folder}/sock"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("a trace", lambda: client.poll() is not None or stage.log().count("trace of") > begun)
+    return client
+
+
+def told(client, *numbers):
+    """The lines of its packets and the last one, after these signals."""
+    for number in numbers:
+        client.send_signal(number)
+    out, err = client.communicate(timeout=60)
+    assert client.returncode == 0, (client.returncode, err)
+    *rows, last = [json.loads(line) for line in out.splitlines()]
+    return rows, last
+
+
+def steps(row):
+    return {step["stage"]: step for step in row["stages"]}
+
+
+@case
+def a_trace_tells_each_stage_and_what_became_of_the_packet(stage):
+    before = pass_on(stage, b'{"command": "show", "what": "counters"}\n')[0]["answer"]
+    everything = trace(stage, "--nic", "vm1", "--json", "--count", "100")
+    drops = trace(stage, "--drops", "--json", "--count", "100")
+    one = trace(stage, "--destination", "10.1.0.5", "--proto", "udp", "--dport", "8", "--json", "--count", "1")
+    text = trace(stage, "--reason", "source-check", "--count", "1")
+    frames = [stage.frame("10.1.0.5", 7), stage.frame("10.1.0.5", 8), stage.frame("10.1.0.5", 9, source="10.9.9.9"),
+              stage.frame("10.1.0.77", 10), stage.frame("8.8.8.8", 11)]
+    send(stage, *frames)
+    rows, last = told(one)
+    assert last == {"packets": 1, "missed": 0, "ended": "count"} and rows[0]["packet"]["destination_port"] == 8, rows
+    out = text.communicate(timeout=60)[0]
+    assert text.returncode == 0 and "(source-check, at admitted)" in out and "1 packets, 0 missed" in out, out
+    rows, last = told(everything, signal.SIGINT)
+    assert last == {"packets": 5, "missed": 0, "ended": "stopped"}, last
+    assert [row["packet"]["destination_port"] for row in rows] == [7, 8, 9, 10, 11], rows
+    first = steps(rows[0])
+    assert (rows[0]["way"], rows[0]["verdict"], rows[0]["to_nic"]) == ("express", "forwarded", "vm2"), rows[0]
+    assert first["received"]["port"] == "p1" and first["transmitted"]["port"] == "p2", first
+    assert first["route"]["prefix"] == "10.1.0.0/16" and first["route"]["kind"] == "vnet", first
+    assert first["address"]["prefix"] == "10.1.0.5/32" and first["address"]["nic"] == "vm2", first
+    assert (first["rewritten"]["ttl_before"], first["rewritten"]["ttl"]) == (64, 63), first
+    assert first["transmitted"]["destination_mac"] == "02:00:00:00:01:05", first
+    ends = [(row["reason"], row["dropped_at"]) for row in rows[2:]]
+    assert ends == [("source-check", "admitted"), ("next-hop-unreachable", "receiver"), ("port-down", "rewritten")], ends
+    assert steps(rows[3])["icmp-error"]["type"] == 3, rows[3]
+    after = pass_on(stage, b'{"command": "show", "what": "counters"}\n')[0]["answer"]
+    for reason, _ in ends:
+        assert after["dropped"][reason] == before["dropped"].get(reason, 0) + 1, after
+    rows, last = told(drops, signal.SIGTERM)
+    assert [row["reason"] for row in rows] == [reason for reason, _ in ends] and last["ended"] == "stopped", rows
+
+
+@case
+def traces_end_with_their_clients_and_are_refused_what_is_wrong(stage):
+    ends = stage.log().count("trace of all NICs ended")
+    running = [trace(stage) for _ in range(4)]
+    refused = trace(stage)
+    assert refused.wait(60) == 2 and "4 traces run already" in refused.stderr.read()
+    for client in running:
+        client.kill()
+        client.communicate()
+    wait_for("the ends", lambda: stage.log().count("trace of all NICs ended") == ends + 4)
+    short = trace(stage, "--seconds", "1", "--json", "--source", "192.0.2.0/24")
+    for word, *arguments in (("vm1, vm2, internet", "--nic", "vm3"), ("no-route", "--reason", "bad-luck"),
+                             ("beyond its length", "--source", "10.1.0.1/8"), ("one family", "--source", "::/0",
+                              "--destination", "0.0.0.0/0"), ("tcp, udp", "--proto", "moon"), ("65535", "--sport", "65536"),
+                             ("not a number", "--dport", "dns"), ("from 1 to", "--count", "0"), ("from 1 to 3600",
+                              "--seconds", "3601")):
+        done = subprocess.run([FINGERPOST, "trace-packet", *arguments, "--socket", f"{stage.folder}/sock"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2 and word in done.stderr, (arguments, done)
+    for line in (b'{"command": "trace-packet", "drops": 1}\n', b'{"command": "trace-packet", "source": 7}\n',
+                 b'{"command": "trace-packet", "protocol": []}\n', b'{"command": "trace-packet", "source_port": "7"}\n'):
+        assert set(pass_on(stage, line)[0]) == {"error"}, line
+    assert told(short) == ([], {"packets": 0, "missed": 0, "ended": "seconds"})
+
+
 @case
 def the_engine_ends_them_when_it_stops(stage):
     last = begin(stage, out="last")
+    late = trace(stage, "--json", "--nic", "vm2")
     send(stage, stage.frame("10.1.0.5", 7))
     stage.stop()
+    assert told(late) == ([], {"packets": 0, "missed": 0, "ended": "stopped"})
     answer = end(last)
     assert answer["ended"] == "stopped" and answer["packets"] == len(read(stage, "last")) >= 2, answer
 
