@@ -112,12 +112,12 @@ class Peer:
 
 
 class Engine:
-    def __init__(self, program, folder, engine="", keys="", more="", nics="", port="", arguments=()):
+    def __init__(self, program, folder, engine="", keys="", more="", nics="", port="", arguments=(),
+                 fabric=None):
         enter_namespace()
         self.program, self.folder = program, folder
         path = pathlib.Path(folder, "live.yaml")
-        path.write_text(FABRIC.format(engine=engine, keys=keys, more=more, nics=nics,
-                                      port=port))
+        path.write_text(fabric or FABRIC.format(engine=engine, keys=keys, more=more, nics=nics, port=port))
         self.fabric = str(path)
         self.err = open(pathlib.Path(folder, "engine.err"), "w+")
         self.process = subprocess.Popen([program, "run", self.fabric, "--json", *arguments], stdout=subprocess.PIPE,
