@@ -8,6 +8,7 @@
 #include "engine/fabric/drill.h"
 #include "engine/program/controller_private.h"
 #include "engine/sim/sim.h"
+#include "tests/sim/world.h"
 
 static const char fabric_text[] =
     "fabric: base\n"
@@ -113,32 +114,6 @@ static struct fabric_drill *load(void)
     return drill;
 }
 
-struct world {
-    struct lpm *lpm;
-    struct dp_forwarding *forwarding;
-    struct sim *sim;
-};
-
-static void open_world(struct world *world, const struct fabric *fabric, bool with_room)
-{
-    char error[DP_ERROR_TEXT] = "";
-    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
-    if (!with_room)
-        config.nic_capacity = fabric->nics_count + 2; /* the first ids are no NIC's of the file */
-    world->lpm = lpm_create();
-    world->forwarding = dp_forwarding_create(&config, world->lpm);
-    world->sim = sim_create(fabric, world->forwarding, error);
-    cr_assert_not_null(world->sim, "%s", error);
-    cr_assert_eq(sim_settle(world->sim, 600000), 0);
-}
-
-static void close_world(struct world *world)
-{
-    sim_destroy(world->sim);
-    dp_forwarding_destroy(world->forwarding);
-    lpm_destroy(world->lpm);
-}
-
 /* All rows of a NIC in a line each; freed by the caller. */
 static char *rows_text(const struct world *world, const struct fabric *fabric, uint32_t nic)
 {
@@ -192,7 +167,7 @@ static void compare(struct world *world, const struct fabric *fabric, size_t cha
 {
     struct world fresh;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&fresh, fabric, true);
+    world_open(&fresh, fabric, 0);
     cr_assert(program_validate(controller_program(sim_controller(world->sim)), error),
               "after change %zu: %s", change, error);
     for (uint32_t i = 0; i < fabric->nics_count; i++)
@@ -201,7 +176,7 @@ static void compare(struct world *world, const struct fabric *fabric, size_t cha
     for (uint32_t i = 0; i < fabric->routers_count; i++)
         assert_same(learned_text(world, i), learned_text(&fresh, i), fabric->routers[i].name,
                     change);
-    close_world(&fresh);
+    world_close(&fresh);
 }
 
 /* Those of nva1 and nva2; the third comes and goes. */
@@ -222,7 +197,7 @@ Test(apply, each_change_leads_to_what_a_start_would_and_sessions_stay)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], true);
+    world_open(&world, drill->stages[0], 0);
     const uint64_t since_ms = sim_now_ms(world.sim);
     for (size_t i = 1; i <= CHANGES; i++) {
         cr_assert_eq(sim_run(world.sim, 1000), 0);
@@ -236,7 +211,7 @@ Test(apply, each_change_leads_to_what_a_start_would_and_sessions_stay)
         compare(&world, drill->stages[i], i);
         assert_sessions_stay(&world, since_ms, i);
     }
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }
 
@@ -253,7 +228,7 @@ Test(apply, any_sequence_leads_to_what_a_start_would_and_back)
     struct world world;
     char error[DP_ERROR_TEXT] = "";
     uint64_t random = 1;
-    open_world(&world, drill->stages[0], true);
+    world_open(&world, drill->stages[0], 0);
     const uint64_t since_ms = sim_now_ms(world.sim);
     for (size_t i = 0; i < 24; i++) {
         size_t to = i % 3 == 2 ? 0 : next_stage(&random);
@@ -263,7 +238,7 @@ Test(apply, any_sequence_leads_to_what_a_start_would_and_back)
         compare(&world, drill->stages[to], to);
         assert_sessions_stay(&world, since_ms, to);
     }
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }
 
@@ -272,7 +247,7 @@ Test(apply, what_is_down_stays_down_over_a_change)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], true);
+    world_open(&world, drill->stages[0], 0);
     uint32_t nva1 = fabric_find_router(drill->stages[0], "nva1-os");
     cr_assert_eq(sim_router_fail(world.sim, nva1, SIM_KILL), 0);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
@@ -284,7 +259,7 @@ Test(apply, what_is_down_stays_down_over_a_change)
     cr_assert_eq(sim_run(world.sim, 1000), 0);
     cr_assert_eq(sim_settle(world.sim, 600000), 0);
     compare(&world, drill->stages[7], 7);
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }
 
@@ -319,7 +294,7 @@ Test(apply, a_group_that_is_what_it_was_stays_and_with_it_what_operators_said)
     struct world world;
     struct lpm_address nva1;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], true);
+    world_open(&world, drill->stages[0], 0);
     struct controller *controller = sim_controller(world.sim);
     lpm_address_parse("10.0.1.4", &nva1);
     uint32_t group = group_of_flow(&world, drill->stages[0]);
@@ -336,7 +311,7 @@ Test(apply, a_group_that_is_what_it_was_stays_and_with_it_what_operators_said)
         cr_assert_eq(group_of_flow(&world, drill->stages[i == 6 ? 6 : 0]), group);
         cr_assert_eq(said_of(&world, group, &nva1), PROGRAM_MEMBER_DRAIN);
     }
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }
 
@@ -355,7 +330,7 @@ Test(apply, ends_however_many_routes_change_meanwhile)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], true);
+    world_open(&world, drill->stages[0], 0);
     struct controller *controller = sim_controller(world.sim);
     cr_assert_eq(controller_apply_begin(controller, drill->stages[6], error), 0, "%s", error);
     unsigned slices = 0;
@@ -370,7 +345,7 @@ Test(apply, ends_however_many_routes_change_meanwhile)
     while (program_flush_due(controller_program(controller)))
         cr_assert_geq(controller_flush(controller), 0);
     cr_assert(program_validate(controller_program(controller), error), "%s", error);
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }
 
@@ -379,11 +354,13 @@ Test(apply, a_fabric_that_does_not_fit_is_refused_and_nothing_changes)
     struct fabric_drill *drill = load();
     struct world world;
     char error[DP_ERROR_TEXT] = "";
-    open_world(&world, drill->stages[0], false); /* no room for another NIC */
+    world_open(&world, drill->stages[0],
+               drill->stages[0]->nics_count +
+                   2); /* the first ids are no NIC's of the file: no room for another */
     cr_assert_neq(sim_apply(world.sim, drill->stages[6], error), 0);
     cr_assert_neq(error[0], '\0');
     cr_assert(program_validate(controller_program(sim_controller(world.sim)), error), "%s", error);
     compare(&world, drill->stages[0], 0);
-    close_world(&world);
+    world_close(&world);
     fabric_drill_free(drill);
 }

@@ -11,6 +11,7 @@
 #include "engine/fabric/drill.h"
 #include "lpm/rcu.h"
 #include "tests/sim/fixture.h"
+#include "tests/sim/world.h"
 
 /* --- One removal -------------------------------------------------------------------------------- */
 
@@ -52,30 +53,6 @@ static struct fabric_drill *load(struct removal *removal)
 }
 
 /* --- Worlds --------------------------------------------------------------------------------------- */
-
-struct world {
-    struct lpm *lpm;
-    struct dp_forwarding *forwarding;
-    struct sim *sim;
-};
-
-static void open_world(struct world *world, const struct fabric *fabric)
-{
-    char error[DP_ERROR_TEXT] = "";
-    struct dp_forwarding_config config = program_forwarding_config(fabric, 1);
-    world->lpm = lpm_create();
-    world->forwarding = dp_forwarding_create(&config, world->lpm);
-    world->sim = sim_create(fabric, world->forwarding, error);
-    cr_assert_not_null(world->sim, "%s", error);
-    cr_assert_eq(sim_settle(world->sim, 600000), 0);
-}
-
-static void close_world(struct world *world)
-{
-    sim_destroy(world->sim);
-    dp_forwarding_destroy(world->forwarding);
-    lpm_destroy(world->lpm);
-}
 
 static int add_choice(void *context, const struct lpm_prefix *prefix,
                       const struct rib_choice *choice)
@@ -190,9 +167,9 @@ static bool try_to_remove(struct trial *trial, unsigned kind, const char *what)
     if (drill) {
         keep(trial, drill);
         struct world fresh;
-        open_world(&fresh, drill->stages[1]);
+        world_open(&fresh, drill->stages[1], 0);
         char *without = state_of(&fresh, drill->stages[1]);
-        close_world(&fresh);
+        world_close(&fresh);
         take(&trial->world, drill->stages[1], without, &trial->removal);
         take(&trial->world, trial->drills[0]->stages[0], trial->before, &trial->removal);
         trial->gone[kind]++;
@@ -379,14 +356,14 @@ Test(topology, whatever_leaves_and_comes_back_leaves_no_trace)
         struct fabric_drill *whole = load(&trial.removal);
         cr_assert_not_null(whole, "%s", examples[i].name);
         keep(&trial, whole);
-        open_world(&trial.world, whole->stages[0]);
+        world_open(&trial.world, whole->stages[0], 0);
         trial.before = state_of(&trial.world, whole->stages[0]);
         try_network(&trial, whole->stages[0]);
         try_speakers(&trial, whole->stages[0]);
         for (unsigned kind = 0; kind < KINDS; kind++)
             cr_expect_eq(trial.gone[kind], examples[i].gone[kind], "%s, kind %u: %u",
                          examples[i].name, kind, trial.gone[kind]);
-        close_world(&trial.world);
+        world_close(&trial.world);
         for (size_t j = 0; j < trial.drill_count; j++)
             fabric_drill_free(trial.drills[j]);
         free(trial.drills);
