@@ -30,7 +30,7 @@ struct dp_express_lane {
 struct dp_columns;
 struct dp_express {
     const struct dp_columns *columns; /* NULL: frames are admitted one by one */
-    unsigned n;
+    unsigned n;                       /* 0: it was not asked about the last burst */
     struct rte_mbuf *mbufs[DP_BURST]; /* as they came */
     uint8_t *frames[DP_BURST];        /* their Ethernet headers */
     uint64_t bytes;                   /* of all of them */

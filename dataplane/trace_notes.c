@@ -160,7 +160,7 @@ void dp_trace_express(const struct dp_path *path, const struct dp_express *expre
     uint8_t *said = &record->steps[1].express; /* EXPRESS is the second step of every record */
 
     *said = DP_TRACE_EXPRESS_NOT_ASKED;
-    if (!express)
+    if (express->n == 0)
         return;
     record->express = express->rest_n == 0 && express->n == 1 && express->mbufs[0] == mbuf;
     if (!record->express) {

@@ -40,7 +40,7 @@ struct dp_trace_find {
 };
 void dp_trace_express_found(const struct dp_path *path, const struct dp_express_lane *lane,
                             uint8_t family, const struct dp_trace_find *find);
-/* The express way is done with mbuf; NULL: it was not asked. */
+/* The express way is done with mbuf, or was not asked about it. */
 void dp_trace_express(const struct dp_path *path, const struct dp_express *express,
                       const struct rte_mbuf *mbuf);
 

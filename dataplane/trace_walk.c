@@ -6,8 +6,8 @@
  * So no frame overtakes another that it would not have overtaken. What is before it is sent first, so that
  * the transmit queue's answer is the traced frame's own.
  *
- * What is dropped is not known before. Who asks for drops alone has all frames looked at that the express
- * way leaves, which drops nothing, and of the others as many as are allowed: a queue that is full
+ * What is dropped is not known before. Who asks for drops alone has all frames looked at that go the long
+ * way, since the express way drops nothing, and of the others as many as are allowed: a queue that is full
  * is found out behind both ways.
  */
 #include "dataplane/trace_lane.h"
@@ -105,7 +105,7 @@ static struct dp_trace_lane *lane_of(const struct dp_path *path, struct dp_trace
     return &trace->lanes[path->options.user - 1];
 }
 
-/* rest: the express way has left it. What was not picked before it is of no use but as a drop then, and
+/* rest: it goes the long way. What was not picked before it is of no use but as a drop then, and
  * what was not picked for drops before it is not missed: it has another chance. */
 static bool is_picked(const struct dp_path *path, struct dp_trace *trace, uint16_t port,
                       const struct rte_mbuf *mbuf, bool rest, struct look *look)
@@ -196,6 +196,15 @@ static void hand_out(const struct dp_path *path, const struct dp_trace_record *r
 
 /* --- The walk --------------------------------------------------------------------------------- */
 
+static void take(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs, unsigned n,
+                 bool rest)
+{
+    if (rest)
+        dp_worker_walk(worker, rx, mbufs, n);
+    else
+        dp_worker_take(worker, rx, mbufs, n);
+}
+
 static void walk_alone(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf *mbuf, bool rest,
                        unsigned wanted)
 {
@@ -205,52 +214,29 @@ static void walk_alone(struct dp_worker *worker, struct dp_rx *rx, struct rte_mb
     dp_egress_flush(path);
     begin(path, &record, rx->index, rx, mbuf);
     path->options.trace = &record;
-    if (rest) {
+    if (rest)
         dp_trace_express(path, &worker->express, mbuf);
-        dp_worker_walk(worker, rx, &mbuf, 1);
-    } else {
-        dp_worker_take(worker, rx, &mbuf, 1);
-    }
+    take(worker, rx, &mbuf, 1, rest);
     dp_egress_flush(path);
     path->options.trace = NULL;
     hand_out(path, &record, wanted);
 }
 
 void dp_worker_trace(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
-                     unsigned n)
+                     unsigned n, bool rest)
 {
     unsigned from = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        const unsigned wanted = picks(&worker->path, rx->index, mbufs[i], false);
+        const unsigned wanted = picks(&worker->path, rx->index, mbufs[i], rest);
 
         if (wanted == 0)
             continue;
         if (i > from)
-            dp_worker_take(worker, rx, mbufs + from, i - from);
-        walk_alone(worker, rx, mbufs[i], false, wanted);
+            take(worker, rx, mbufs + from, i - from, rest);
+        walk_alone(worker, rx, mbufs[i], rest, wanted);
         from = i + 1;
     }
     if (n > from)
-        dp_worker_take(worker, rx, mbufs + from, n - from);
-}
-
-void dp_worker_trace_rest(struct dp_worker *worker, struct dp_rx *rx)
-{
-    struct rte_mbuf **mbufs = worker->express.rest;
-    const unsigned n = worker->express.rest_n;
-    unsigned from = 0;
-
-    for (unsigned i = 0; i < n; i++) {
-        const unsigned wanted = picks(&worker->path, rx->index, mbufs[i], true);
-
-        if (wanted == 0)
-            continue;
-        if (i > from)
-            dp_worker_walk(worker, rx, mbufs + from, i - from);
-        walk_alone(worker, rx, mbufs[i], true, wanted);
-        from = i + 1;
-    }
-    if (n > from)
-        dp_worker_walk(worker, rx, mbufs + from, n - from);
+        take(worker, rx, mbufs + from, n - from, rest);
 }

@@ -71,14 +71,15 @@ void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte
 }
 
 /* What is traced by itself is told how the express way has left it. */
-static void walk_rest(struct dp_worker *worker, struct dp_rx *rx)
+static void walk_rest(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
+                      unsigned n)
 {
     const struct dp_path *path = &worker->path;
 
     if (path->watch && path->watch->traces_drops && !path->options.trace)
-        dp_worker_trace_rest(worker, rx);
+        dp_worker_trace(worker, rx, mbufs, n, true);
     else
-        dp_worker_walk(worker, rx, worker->express.rest, worker->express.rest_n);
+        dp_worker_walk(worker, rx, mbufs, n);
 }
 
 /* All frames go the long way whose checksums are to be completed, or which may be for a tunnel's end. */
@@ -86,23 +87,23 @@ void dp_worker_take(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf 
 {
     struct dp_express *express = &worker->express;
     struct dp_path *path = &worker->path;
-    const bool plain =
-        !rx->port->partial_checksums && !dp_underlay_read(path->forwarding, rx->index);
+    const struct rte_mbuf *first = mbufs[0];
 
-    if (plain) {
+    if (rx->port->partial_checksums || dp_underlay_read(path->forwarding, rx->index)) {
+        express->n = 0;
+        count_burst(rx, mbufs, n);
+    } else {
         dp_express_admit(path, express, rx->index, mbufs, n);
         count_received(rx, n, express->bytes);
         dp_express_look_up(express);
         dp_express_forward(path, express);
+        mbufs = express->rest;
+        n = express->rest_n;
     }
     if (path->options.trace)
-        dp_trace_express(path, plain ? express : NULL, mbufs[0]);
-    if (plain && express->rest_n > 0)
-        walk_rest(worker, rx);
-    if (plain)
-        return;
-    count_burst(rx, mbufs, n);
-    dp_worker_walk(worker, rx, mbufs, n);
+        dp_trace_express(path, express, first);
+    if (n > 0)
+        walk_rest(worker, rx, mbufs, n);
 }
 
 static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
@@ -114,7 +115,7 @@ static unsigned poll_queue(struct dp_worker *worker, struct dp_rx *rx)
         return 0;
     begin_burst(&worker->path, rx);
     if (worker->path.watch && worker->path.watch->trace_count > 0)
-        dp_worker_trace(worker, rx, mbufs, n);
+        dp_worker_trace(worker, rx, mbufs, n, false);
     else
         dp_worker_take(worker, rx, mbufs, n);
     dp_egress_flush(&worker->path);

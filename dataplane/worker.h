@@ -53,10 +53,10 @@ void dp_worker_walk(struct dp_worker *worker, const struct dp_rx *rx, struct rte
 /* Takes frames that rx received whichever way they go. */
 void dp_worker_take(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
                     unsigned n);
-/* The same, and of what the express way has left of them, while something is traced: trace_walk.c. */
+/* The same while something is traced: trace_walk.c. rest: of frames that go the long way, which the express
+ * way has left or was not asked about. */
 void dp_worker_trace(struct dp_worker *worker, struct dp_rx *rx, struct rte_mbuf **mbufs,
-                     unsigned n);
-void dp_worker_trace_rest(struct dp_worker *worker, struct dp_rx *rx);
+                     unsigned n, bool rest);
 /* Polls every queue and inlet once, on the calling thread. Returns how many frames came. */
 unsigned dp_worker_round(struct dp_worker *worker);
 /* Starts the thread on worker->core. Everything but thread and started has been filled in. */

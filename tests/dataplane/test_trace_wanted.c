@@ -118,25 +118,47 @@ Test(trace_wanted, that_nobody_reads_says_how_many_it_missed)
     empty_queues(TRACED);
 }
 
+/* Bursts of `frame`, of which each leaves or none does, until one frame is missed. All others have a record:
+ * returns how many. */
+static unsigned flood(unsigned port, bool leaves)
+{
+    struct rte_mbuf *mbufs[DP_BURST];
+    unsigned n = 0, sent = 0;
+
+    while (dp_trace_missed(trace) == 0 && sent < 1000000) {
+        for (unsigned i = 0; i < DP_BURST; i++)
+            mbufs[i] = buffer_of_frame();
+        walk(TRACED, port, mbufs, DP_BURST, false);
+        cr_assert_eq(empty_queues(TRACED), leaves ? DP_BURST : 0);
+        for (sent += DP_BURST; take();)
+            n++;
+    }
+    cr_assert_eq(n + dp_trace_missed(trace), sent);
+    return n;
+}
+
 /* Above the rate the others are only counted. */
 Test(trace_wanted, looks_at_so_many_a_second_and_no_more)
 {
     const struct dp_trace_config config = any_packet();
-    struct rte_mbuf *mbufs[DP_BURST];
-    unsigned n = 0, sent = 0;
 
     trace = begin(&config);
     frame_udp4(&frame, "10.1.0.4", "203.0.113.9", 7, 20);
-    while (dp_trace_missed(trace) == 0 && sent < 1000000) {
-        for (unsigned i = 0; i < DP_BURST; i++)
-            mbufs[i] = buffer_of_frame();
-        walk(TRACED, 0, mbufs, DP_BURST, false);
-        cr_assert_eq(empty_queues(TRACED), DP_BURST);
-        for (sent += DP_BURST; take();)
-            n++;
-    }
-    cr_assert_geq(n, DP_TRACE_AT_ONCE);
-    cr_assert_eq(n + dp_trace_missed(trace), sent);
+    cr_assert_geq(flood(0, true), DP_TRACE_AT_ONCE);
+}
+
+/* By the tunnel's port everything goes the long way, of which each drop is found or missed. */
+Test(trace_wanted, of_drops_says_how_many_it_missed_where_nothing_is_express)
+{
+    static const uint8_t nobody[6] = {2, 9, 9, 9, 9, 9};
+    struct dp_trace_config config = any_packet();
+
+    config.drops = true;
+    trace = begin(&config);
+    frame_udp4(&frame, "198.18.0.1", "10.1.0.5", 7, 20);
+    put_in_tunnel(nobody, nobody);
+    cr_assert_geq(flood(3, false), 2 * DP_TRACE_AT_ONCE);
+    cr_assert_eq(record.reason, DP_REASON_VXLAN_UNKNOWN_VNI);
 }
 
 Test(trace_wanted, goes_beside_others)

@@ -146,7 +146,7 @@ void walk(unsigned number, unsigned port, struct rte_mbuf **mbufs, unsigned n, b
     if (generous)
         be_generous(worker);
     if (worker->path.watch && worker->path.watch->trace_count > 0)
-        dp_worker_trace(worker, &rxs[port], mbufs, n);
+        dp_worker_trace(worker, &rxs[port], mbufs, n, false);
     else
         dp_worker_take(worker, &rxs[port], mbufs, n);
     dp_egress_flush(&worker->path);
