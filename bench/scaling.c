@@ -90,12 +90,17 @@ static void run_slice(struct lane *lane, enum forwarder forwarder, uint64_t end_
     lane->mpps = bench_mlps(frames, bench_cpu_ns() - start_ns);
 }
 
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0 && errno == EINTR)
+        ;
+}
+
 /* A sleeping reader would hold up the writer, so it is none meanwhile. */
 static enum forwarder wait_for_turn(struct pair *pair)
 {
     lpm_rcu_offline();
-    while (sem_wait(&pair->wanted) != 0 && errno == EINTR)
-        ;
+    wait_for(&pair->wanted);
     lpm_rcu_online();
     return pair->forwarder;
 }
@@ -132,8 +137,7 @@ static double run_both(struct pair *pair, enum forwarder forwarder)
         ;
     run_slice(&pair->lanes[0], forwarder, bench_now_ns() + SLICE_NS);
     atomic_store(&pair->over, true);
-    while (sem_wait(&pair->done) != 0 && errno == EINTR)
-        ;
+    wait_for(&pair->done);
     return pair->lanes[0].mpps + pair->lanes[1].mpps;
 }
 
@@ -143,8 +147,7 @@ static double run_each_alone(struct pair *pair, enum forwarder forwarder)
     pair->forwarder = forwarder;
     pair->end_ns = bench_now_ns() + SLICE_NS;
     sem_post(&pair->wanted);
-    while (sem_wait(&pair->done) != 0 && errno == EINTR)
-        ;
+    wait_for(&pair->done);
     return (pair->lanes[0].mpps + pair->lanes[1].mpps) / 2;
 }
 
@@ -199,9 +202,12 @@ static int begin(struct pair *pair, const struct bench_scaling *scaling, struct 
         result = open_lane(pair, i, scaling->frames, error);
     if (result == 0 && make_room(pair) < 0)
         result = bench_fail(error, -ENOMEM, "out of memory");
-    if (result == 0)
-        result = -pthread_create(&pair->thread, NULL, lane_thread, &pair->lanes[1]);
-    return result;
+    if (result < 0)
+        return result;
+    result = -pthread_create(&pair->thread, NULL, lane_thread, &pair->lanes[1]);
+    return result == 0
+               ? 0
+               : bench_fail(error, result, "a thread cannot be started: %s", strerror(-result));
 }
 
 static void end(struct pair *pair)
