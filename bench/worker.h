@@ -19,7 +19,8 @@ struct bench_worker_config {
     struct dp_forwarding *forwarding; /* the worker is its number 0 */
     const struct bench_flow *flows;   /* IPv4; each is sent as often as any other */
     unsigned flow_count;
-    unsigned outs; /* NICs are attached at port 0, where the flows come from, and at 1 .. outs */
+    /* NICs are attached at port 0, where the flows come from, and at 1 .. outs, BENCH_WORKER_OUTS_MAX at most. */
+    unsigned outs;
 };
 struct bench_worker;
 

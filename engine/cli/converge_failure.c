@@ -186,6 +186,7 @@ static struct bench_flow flow_of(const struct converge_lab *lab, uint32_t i)
 
 int converge_lab_forward(struct converge_lab *lab, struct bench_error *error)
 {
+    _Static_assert(CONVERGE_PORTS - 1 <= BENCH_WORKER_OUTS_MAX, "a device for each port");
     struct bench_flow *flows = calloc(FLOWS, sizeof(*flows));
     const struct bench_worker_config config = {.forwarding = lab->forwarding,
                                                .flows = flows,
