@@ -138,16 +138,6 @@ static const struct way {
 
 /* --- The test ----------------------------------------------------------------------------------- */
 
-static unsigned build(const char *kind)
-{
-    for (unsigned i = 0; i < testbed_frame_kinds(); i++) {
-        if (!strcmp(testbed_frame_name(i), kind))
-            return testbed_frame_make(i, &frame);
-    }
-    cr_assert_fail("no frame is called %s", kind);
-    return 0;
-}
-
 static void try_reason(enum dp_reason reason)
 {
     const struct way *way = &ways[reason];
@@ -157,7 +147,7 @@ static void try_reason(enum dp_reason reason)
     unsigned port;
 
     cr_assert_not_null(way->kind, "no frame of this test is dropped as %s", name);
-    port = build(way->kind);
+    port = testbed_frame_named(way->kind, &frame);
     if (way->damage)
         way->damage();
     for (unsigned i = 0; i < BED_WAYS; i++) {
@@ -190,7 +180,7 @@ Test(reasons, frames_that_are_right_go_through)
                                         "internet4", "extensions", "transit6"};
 
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
-        const unsigned port = build(right[i]);
+        const unsigned port = testbed_frame_named(right[i], &frame);
         const struct testbed_frame sent = {frame.bytes, frame.captured, 1, true};
         const struct testbed_outcome outcome = testbed_pair_try(&pair, port, &sent, 1);
 

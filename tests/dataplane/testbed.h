@@ -95,6 +95,7 @@ void testbed_clog(unsigned port, unsigned n);
 unsigned testbed_frame_kinds(void);
 const char *testbed_frame_name(unsigned kind);
 unsigned testbed_frame_make(unsigned kind, struct frame *frame);
+unsigned testbed_frame_named(const char *name, struct frame *frame);
 /* Puts `inner` into a tunnel to this host, as the host of far4 (or far6) does. */
 void testbed_wrap(struct frame *inner, bool six, uint32_t vni);
 /* What a port's guests put in front of an IP packet: sender's MAC, and its tag. */

@@ -415,3 +415,12 @@ unsigned testbed_frame_make(unsigned kind, struct frame *frame)
         kinds[kind].build(frame);
     return kinds[kind].port;
 }
+
+unsigned testbed_frame_named(const char *name, struct frame *frame)
+{
+    unsigned kind = 0;
+
+    while (kind < testbed_frame_kinds() && strcmp(kinds[kind].name, name) != 0)
+        kind++;
+    return testbed_frame_make(kind, frame);
+}
