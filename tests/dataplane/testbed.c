@@ -281,7 +281,7 @@ static uint32_t make_group(struct testbed *bed, const struct dp_group_config *co
     return group;
 }
 
-/* NULL ends the list of next hops; nics[i] has next_hops[i]; of a frontend, it is the group. */
+/* nics[i] has next_hops[i]; of frontends, it is the group of the backends. */
 static uint32_t make_members(struct testbed *bed, const char *const *next_hops,
                              const uint32_t *nics, unsigned n, bool frontend)
 {

@@ -8,12 +8,6 @@
 
 #define ETHERNET 14u
 
-static void store16(uint8_t *bytes, unsigned value)
-{
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
-
 static bool is_six(const struct frame *frame)
 {
     return frame->bytes[12] == 0x86;
@@ -49,10 +43,10 @@ void testbed_put_lengths_right(struct frame *frame)
     uint8_t *ip = frame->bytes + ETHERNET;
 
     if (is_six(frame)) {
-        store16(ip + 4, frame->captured - ETHERNET - 40);
+        dp_store2(ip + 4, frame->captured - ETHERNET - 40);
         return;
     }
-    store16(ip + 2, frame->captured - ETHERNET);
+    dp_store2(ip + 2, frame->captured - ETHERNET);
     frame_seal4(frame, ETHERNET);
 }
 
@@ -157,7 +151,7 @@ static void options4(struct frame *f)
 static void fragment4(struct frame *f)
 {
     udp4(f);
-    store16(f->bytes + ETHERNET + 6, 0x2000 | 185);
+    dp_store2(f->bytes + ETHERNET + 6, 0x2000 | 185);
     frame_seal4(f, ETHERNET);
 }
 static void larger4(struct frame *f) /* than web1's link */

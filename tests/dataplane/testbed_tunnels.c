@@ -6,21 +6,15 @@
 
 #define ETHERNET 14u
 
-static void store16(uint8_t *bytes, unsigned value)
-{
-    bytes[0] = (uint8_t)(value >> 8);
-    bytes[1] = (uint8_t)value;
-}
-
 void testbed_wrap(struct frame *inner, bool six, uint32_t vni)
 {
     static struct frame outer;
     uint8_t header[16] = {0xc0, 0x01, [8] = 8};
     uint16_t sum;
 
-    store16(header + 2, DP_VXLAN_PORT);
-    store16(header + 4, sizeof(header) + inner->captured);
-    store16(header + 12, vni >> 8);
+    dp_store2(header + 2, DP_VXLAN_PORT);
+    dp_store2(header + 4, sizeof(header) + inner->captured);
+    dp_store2(header + 12, vni >> 8);
     header[14] = (uint8_t)vni;
     (six ? frame_udp6 : frame_udp4)(&outer, six ? "2001:db8::7" : "192.0.2.7",
                                     six ? "2001:db8::1" : "192.0.2.1", 0, 0);
@@ -34,7 +28,7 @@ void testbed_wrap(struct frame *inner, bool six, uint32_t vni)
         const uint32_t n = outer.captured - ETHERNET - 40;
 
         sum = sum16(outer.bytes + ETHERNET + 40, n, sum16(outer.bytes + ETHERNET + 8, 32, n + 17));
-        store16(outer.bytes + ETHERNET + 46, sum == 0xffff ? sum : 0xffffu - sum);
+        dp_store2(outer.bytes + ETHERNET + 46, sum == 0xffff ? sum : 0xffffu - sum);
     }
     *inner = outer;
 }
