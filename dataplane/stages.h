@@ -261,20 +261,14 @@ bool dp_fragment(struct dp_path *path, const struct dp_nic *receiver, struct rte
 void dp_tx_flush(struct dp_path *path, struct dp_tx *tx);
 /* Counts a frame that was to be sent, and for reason was not. */
 void dp_count_unsent(const struct dp_path *path, const struct dp_note *note, enum dp_reason reason);
-/* Queues one frame; a full buffer is flushed. Returns where its note is to be written, before the
- * next call. */
-static inline struct dp_note *dp_tx_slot(struct dp_path *path, struct dp_tx *tx,
-                                         struct rte_mbuf *mbuf)
+/* Queues one frame; a full buffer is flushed. */
+static inline void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
+                             const struct dp_note *note)
 {
     if (tx->n == DP_TX_BUFFER)
         dp_tx_flush(path, tx);
     tx->mbufs[tx->n] = mbuf;
-    return &tx->notes[tx->n++];
-}
-static inline void dp_tx_put(struct dp_path *path, struct dp_tx *tx, struct rte_mbuf *mbuf,
-                             const struct dp_note *note)
-{
-    *dp_tx_slot(path, tx, mbuf) = *note;
+    tx->notes[tx->n++] = *note;
 }
 void dp_egress_flush(struct dp_path *path);
 
