@@ -141,6 +141,7 @@ struct live {
     struct live_peer *gone;  /* of sessions that an apply took away */
     struct live_peer *spare; /* of none */
     size_t spare_count;
+    size_t coming_count;             /* of spare: an apply that is under way may take so many */
     struct live_peer *gateway_peers; /* of gateways with neighbors that have an address */
     size_t gateway_peer_count;
     struct live_peer *work;

@@ -30,7 +30,8 @@ static int prepare(struct live *live, struct live_follow *follow, const struct f
                    char *error, size_t error_size)
 {
     char why[LIVE_ERROR_TEXT] = "not enough memory for its sessions";
-    int status = live_peers_reserve(live, session_count(fabric));
+    live->coming_count = session_count(fabric);
+    int status = live_peers_reserve(live, 0);
     if (!status)
         status = live_neighbors_make(&follow->neighbors, fabric, why, sizeof(why));
     if (!status)
@@ -63,6 +64,7 @@ void live_follow_drop(struct live *live, struct live_follow *follow)
 {
     if (!follow)
         return;
+    live->coming_count = 0;
     live_listeners_drop(live, follow->wanted);
     live_bfd_follow(live);
     live_neighbors_free(&follow->neighbors);
@@ -77,6 +79,7 @@ void live_follow_take(struct live *live, struct live_follow *follow, const struc
     live->neighbors = follow->neighbors;
     live_listeners_follow(live, follow->wanted, &neighbors);
     live_peers_follow(live, live_now());
+    live->coming_count = 0;
     live_neighbors_rekey(live, &neighbors);
     live_candidates_follow(live);
     live_bfd_follow(live);

@@ -279,6 +279,7 @@ static struct live_peer *take_spare(struct live *live)
 
 int live_peers_reserve(struct live *live, size_t n)
 {
+    n += live->coming_count;
     size_t room = controller_peer_count(live->plane.controller) + n + 1;
     if (room > live->peer_room) {
         void *grown = realloc(live->peers, room * sizeof(struct live_peer *));

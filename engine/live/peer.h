@@ -12,7 +12,7 @@ int live_peers_create(struct live *live);
 void live_peers_destroy(struct live *live);
 /* Of route servers', then of gateways': i below the sum of both counts. */
 struct live_peer *live_peer_at(const struct live *live, size_t i);
-/* Room for n sessions more than there are. -ENOMEM. */
+/* Room for n sessions more than there are, and for those that an apply which is under way may bring. -ENOMEM. */
 int live_peers_reserve(struct live *live, size_t n);
 /* One for each session that the controller has now, for which there is room; those of sessions that it has no more say
  * their last words, and are then forgotten by live_peers_housekeeping(). */
