@@ -27,8 +27,8 @@ void fabric_validate_policy_use(struct fabric_loader *loader); /* validate_polic
 /* Do the two ends of each session know of each other? Only warnings; for a fabric without
  * errors. */
 void fabric_validate_sessions(struct fabric_loader *loader); /* validate_session.c */
-/* The neighbors of a router or gateway; owner: "routers[x]"; self: the router's index, or
- * FABRIC_NONE. */
+/* The neighbors of a router or gateway; owner: "routers[x]"; self: the router's index;
+ * FABRIC_NONE: it is a gateway. */
 void fabric_validate_neighbors(struct fabric_loader *loader, const char *owner, uint32_t self,
                                const struct fabric_neighbor *neighbors, uint32_t n);
 

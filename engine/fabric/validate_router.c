@@ -38,6 +38,7 @@ static void check_neighbor(struct fabric_loader *loader, const char *owner, uint
                            const struct fabric_neighbor *neighbor)
 {
     bool has_address = neighbor->address.family != 0;
+    bool with_gateway = self == FABRIC_NONE || neighbor->gateway != FABRIC_NONE;
     unsigned ways = (neighbor->route_server != FABRIC_NONE) + (neighbor->router != FABRIC_NONE) +
                     (neighbor->gateway != FABRIC_NONE) + has_address;
 
@@ -53,10 +54,11 @@ static void check_neighbor(struct fabric_loader *loader, const char *owner, uint
         FABRIC_ERROR(loader, &neighbor->place, "%s.neighbors: a router is not its own neighbor",
                      owner);
     check_tunnel(loader, owner, self, neighbor);
-    if (neighbor->key_file && neighbor->gateway != FABRIC_NONE)
+    if (neighbor->key_file && with_gateway)
         FABRIC_ERROR(loader, fabric_place_of(loader, &neighbor->key_file, &neighbor->place),
                      "%s.neighbors.key_file: sessions with gateways have no key", owner);
-    if (neighbor->bfd.enabled && neighbor->router == FABRIC_NONE && neighbor->address.family == 0)
+    if (neighbor->bfd.enabled &&
+        (with_gateway || (neighbor->router == FABRIC_NONE && !has_address)))
         FABRIC_ERROR(loader, fabric_place_of(loader, &neighbor->bfd.interval_ms, &neighbor->place),
                      "%s.neighbors.bfd: only between routers; %s", owner,
                      neighbor->route_server != FABRIC_NONE

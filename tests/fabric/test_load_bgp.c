@@ -337,6 +337,13 @@ Test(load_bgp, routers_gateways_and_the_rest)
          "base.yaml:41: error: gateways[g1].neighbors: a gateway's neighbor is a router or an "
          "address; it has a session with the route server of its VNet by itself\n"},
         {{{NULL, "gateways:\n"
+                 "  - {name: g1, type: ExpressRoute, vnet: hub, addresses: [10.0.3.4], neighbors: "
+                 "[{address: 192.0.2.1, asn: 65050, key_file: k, bfd: {}}]}\n"}},
+         "base.yaml:41: error: gateways[g1].neighbors.bfd: only between routers; gateways have "
+         "none\n"
+         "base.yaml:41: error: gateways[g1].neighbors.key_file: sessions with gateways have no "
+         "key\n"},
+        {{{NULL, "gateways:\n"
                  "  - {name: g1, type: Vpn, vnet: hub, addresses: [10.0.3.4], asn: 65100}\n"}},
          "base.yaml:41: warning L15: gateways[g1].addresses: beside a route server a VPN gateway "
          "is active-active\n"
