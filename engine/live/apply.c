@@ -14,6 +14,7 @@
 
 #include "engine/fabric/placement.h"
 #include "engine/live/control_capture.h"
+#include "engine/live/control_trace.h"
 #include "engine/live/follow.h"
 #include "engine/live/listener.h"
 #include "engine/live/log.h"
@@ -274,6 +275,7 @@ bool live_apply_turn(struct live *live)
     struct live_reading *before = take_over(apply);
     live_follow_take(live, apply->follow, former);
     live_captures_follow(live);
+    live_traces_follow(live);
     apply->follow = NULL;
     succeed(apply, true);
     free_reading(before);

@@ -67,6 +67,12 @@ uint32_t live_observed_nic(const struct live *live, const json_t *request, char 
     return 0;
 }
 
+bool live_observed_nic_is_there(const struct live *live, uint32_t nic)
+{
+    return nic == DP_NIC_ANY || nic == DP_NIC_INTERNET ||
+           program_nic_of(controller_program(live->plane.controller), nic) != FABRIC_NONE;
+}
+
 static bool read_direction(const json_t *request, struct dp_capture_config *config)
 {
     static const char *const names[] = {[DP_CAPTURE_BOTH] = "both",
@@ -333,11 +339,8 @@ struct live_stream *live_capture_open(struct live *live, const json_t *request,
 
 void live_captures_follow(struct live *live)
 {
-    const struct program *program = controller_program(live->plane.controller);
     for (struct live_capture *capture = live->captures; capture; capture = capture->next_running) {
-        const uint32_t nic = capture->config.nic;
-        if (nic == DP_NIC_ANY || nic == DP_NIC_INTERNET ||
-            program_nic_of(program, nic) != FABRIC_NONE)
+        if (live_observed_nic_is_there(live, capture->config.nic))
             continue;
         capture->nic_gone = true;
         interrupt(&capture->stream);

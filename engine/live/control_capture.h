@@ -25,6 +25,8 @@ void live_captures_close(struct live *live);
 /* The id in the data plane of the NIC that the request names, 0 with *error: what NICs there are. "internet" is one,
  * unless the file has a NIC of that name. Without "nic": DP_NIC_ANY. */
 uint32_t live_observed_nic(const struct live *live, const json_t *request, char error[512]);
+/* false: an apply took it away. */
+bool live_observed_nic_is_there(const struct live *live, uint32_t nic);
 /* Its "reason", without the key DP_REASON_COUNT. false with *error: what reasons there are. */
 bool live_observed_reason(const json_t *request, unsigned *reason, char error[512]);
 /* A number from 1 to most; as it is without the key. */

@@ -19,7 +19,7 @@
 /* Of which the text is made in one turn: well under a millisecond. */
 #define RECORDS_A_TURN 8u
 
-enum end { END_NONE, END_COUNT, END_SECONDS, END_STOPPED };
+enum end { END_NONE, END_COUNT, END_SECONDS, END_STOPPED, END_NIC_GONE };
 
 struct live_trace {
     struct live_stream stream; /* first: the stream is the trace for its client */
@@ -27,6 +27,7 @@ struct live_trace {
     struct live *live;
     struct live_trace *next_running; /* in live.traces */
     struct dp_trace *trace;          /* NULL: it has ended */
+    uint32_t nic;                    /* as struct dp_trace_config has it */
     uint64_t packets, missed, packets_most;
     uint64_t until_ms;
     json_int_t seconds_most;
@@ -190,7 +191,11 @@ static void add_records(struct live_trace *trace, struct live_text *text)
 static json_t *farewell(const struct live_trace *trace)
 {
     static const char *const texts[] = {
-        [END_COUNT] = "count", [END_SECONDS] = "seconds", [END_STOPPED] = "stopped"};
+        [END_COUNT] = "count",
+        [END_SECONDS] = "seconds",
+        [END_STOPPED] = "stopped",
+        [END_NIC_GONE] = "nic-gone",
+    };
     return json_pack("{s:I, s:I, s:s}", "packets", (json_int_t)trace->packets, "missed",
                      (json_int_t)trace->missed, "ended", texts[trace->end]);
 }
@@ -228,12 +233,16 @@ static void on_timer(uv_timer_t *timer)
     live_stream_wake(&trace->stream);
 }
 
-static void interrupt(struct live_stream *stream)
+static void finish_soon(struct live_trace *trace, enum end end)
 {
-    struct live_trace *trace = (struct live_trace *)stream;
-    finish(trace, END_STOPPED);
+    finish(trace, end);
     if (trace->trace)
         uv_timer_start(&trace->timer, on_timer, 0, POLL_MS);
+}
+
+static void interrupt(struct live_stream *stream)
+{
+    finish_soon((struct live_trace *)stream, END_STOPPED);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -270,6 +279,7 @@ static struct live_trace *start(struct live *live, const struct dp_trace_config 
         return NULL;
     }
     trace->live = live;
+    trace->nic = config->nic;
     trace->packets_most = config->packets_most;
     trace->seconds_most = seconds;
     trace->until_ms = live_now() + (uint64_t)seconds * 1000;
@@ -298,6 +308,13 @@ struct live_stream *live_trace_open(struct live *live, const json_t *request, js
     snprintf(trace->label, sizeof(trace->label), "%s", nic ? nic : "all NICs");
     live_log("control: trace of %s begins", trace->label);
     return &trace->stream;
+}
+
+void live_traces_follow(struct live *live)
+{
+    for (struct live_trace *trace = live->traces; trace; trace = trace->next_running)
+        if (!live_observed_nic_is_there(live, trace->nic))
+            finish_soon(trace, END_NIC_GONE);
 }
 
 void live_traces_close(struct live *live)

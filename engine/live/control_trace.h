@@ -16,6 +16,8 @@
 
 /* NULL with *result: what is wrong. */
 struct live_stream *live_trace_open(struct live *live, const json_t *request, json_t **result);
+/* Another reading is in force: traces of a NIC that it has no more end ("nic-gone"). */
+void live_traces_follow(struct live *live);
 /* Ends all and tells their clients: before the ports close. */
 void live_traces_close(struct live *live);
 

@@ -399,6 +399,19 @@ def traces_end_with_their_clients_and_are_refused_what_is_wrong(stage):
 
 
 @case
+def an_apply_that_takes_the_nic_away_ends_them(stage):
+    fabric, less = pathlib.Path(stage.folder, "fabric.yaml"), pathlib.Path(stage.folder, "less.yaml")
+    less.write_text("".join(line for line in fabric.read_text().splitlines(True) if "name: vm2" not in line))
+    captured = begin(stage, "--nic", "vm2", out="gone")
+    traced, stays = trace(stage, "--nic", "vm2", "--json"), trace(stage, "--nic", "vm1", "--json")
+    for path in (less, fabric):
+        subprocess.run([FINGERPOST, "apply", str(path), "--socket", f"{stage.folder}/sock"], check=True, capture_output=True)
+    assert end(captured)["ended"] == "nic-gone"
+    assert told(traced) == ([], {"packets": 0, "missed": 0, "ended": "nic-gone"})
+    assert told(stays, signal.SIGINT)[1]["ended"] == "stopped"
+
+
+@case
 def the_engine_ends_them_when_it_stops(stage):
     last = begin(stage, out="last")
     late = trace(stage, "--json", "--nic", "vm2")
