@@ -328,7 +328,7 @@ static const char *read_flow(const struct live *live, const json_t *request, uin
     return error;
 }
 
-static json_t *next_hop_json(const struct live *live, uint32_t next_hop)
+json_t *live_next_hop_json(const struct live *live, uint32_t next_hop)
 {
     struct lpm_address address;
     if (!dp_next_hop_address(live->plane.forwarding, next_hop, &address))
@@ -362,8 +362,8 @@ static json_t *verdict_json(const struct live *live, const struct dp_verdict *ve
     json_object_set_new(document, "next_hop",
                         verdict->nic == DP_NIC_INTERNET && live->fabric->internet.next_hop.family
                             ? address_json(&live->fabric->internet.next_hop)
-                            : next_hop_json(live, verdict->next_hop));
-    json_object_set_new(document, "backend", next_hop_json(live, verdict->backend));
+                            : live_next_hop_json(live, verdict->next_hop));
+    json_object_set_new(document, "backend", live_next_hop_json(live, verdict->backend));
     json_object_set_new(document, "to_nic", live_nic_name(live, verdict->nic));
     json_object_set_new(document, "self_loop", json_boolean(verdict->self_loop));
     if (program_group(program_of(live), verdict->group, &group))

@@ -10,6 +10,8 @@
 
 /* Of a NIC's id in the data plane: also "internet" and "other hosts"; null: there is none. */
 json_t *live_nic_name(const struct live *live, uint32_t id);
+/* Of dp_next_hop_address(); null: there is no such next hop. */
+json_t *live_next_hop_json(const struct live *live, uint32_t next_hop);
 /* "bgp", "static", "vnet", … NULL: there is no such group. */
 const char *live_group_kind(const struct live *live, uint32_t id);
 /* A row of "groups"; NULL: there is no such group. */

@@ -1,13 +1,10 @@
 /* See trace_row.h. */
 #include "engine/live/trace_row.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/live/control_groups.h"
 #include "engine/program/program.h"
-
-#define MAC_TEXT 18
 
 static json_t *number(uint64_t value)
 {
@@ -16,10 +13,8 @@ static json_t *number(uint64_t value)
 
 static json_t *mac_json(const uint8_t mac[6])
 {
-    char text[MAC_TEXT];
-    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
-    return json_string(text);
+    return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                        mac[5]);
 }
 
 static json_t *address_json(const struct lpm_address *address)
@@ -52,14 +47,6 @@ static json_t *port_json(const struct live *live, uint16_t port)
 static json_t *vlan_json(uint16_t vlan)
 {
     return vlan ? number(vlan) : json_null();
-}
-
-static json_t *next_hop_json(const struct live *live, uint32_t next_hop)
-{
-    struct lpm_address address;
-    if (!dp_next_hop_address(live->plane.forwarding, next_hop, &address))
-        return json_null();
-    return address_json(&address);
 }
 
 /* --- Stages ----------------------------------------------------------------------------------- */
@@ -151,7 +138,7 @@ static void add_choice(const struct live *live, const struct dp_trace_step *step
     json_object_set_new(row, "bucket", number(choice->bucket));
     json_object_set_new(row, "buckets", number(choice->bucket_count));
     json_object_set_new(row, "members", number(choice->member_count));
-    json_object_set_new(row, "next_hop", next_hop_json(live, choice->next_hop));
+    json_object_set_new(row, "next_hop", live_next_hop_json(live, choice->next_hop));
     json_object_set_new(row, "nic", live_nic_name(live, choice->nic));
     if (choice->frontend != 0)
         json_object_set_new(row, "backends", number(choice->frontend));
