@@ -172,7 +172,8 @@ static void set_state(const struct probes *probes, struct target *target, bool u
         target->up = up;
 }
 
-/* Counters stop where they have said what they can say, so that they never overflow. */
+/* Counters stop where they have said what they can say, so that they never overflow. They may be beyond it, where
+ * another reading of the fabric asks for less. */
 static void judge(const struct probes *probes, struct target *target, bool answered,
                   uint64_t now_ms)
 {
@@ -183,13 +184,13 @@ static void judge(const struct probes *probes, struct target *target, bool answe
         target->failures = 0;
         target->successes += target->successes < model->probe_successes;
         target->due_ms = target->sent_ms + interval_ms;
-        if (target->successes == model->probe_successes)
+        if (target->successes >= model->probe_successes)
             set_state(probes, target, true, now_ms);
         return;
     }
     target->successes = 0;
     target->failures += target->failures < model->probe_failures;
-    if (target->failures == model->probe_failures)
+    if (target->failures >= model->probe_failures)
         set_state(probes, target, false, now_ms);
     target->due_ms = target->sent_ms + interval_ms - (target->up ? model->probe_timeout_ms : 0);
 }

@@ -148,6 +148,26 @@ Test(probes, backends_of_another_reading_are_known_by_their_names)
     probes_destroy(probes);
 }
 
+/* Four of five are lost when two are enough. */
+Test(probes, a_silent_backend_is_out_when_another_reading_asks_for_fewer_failures_than_it_has)
+{
+    struct watcher watcher;
+    struct probes *probes = open_probes(&watcher, 5, 1000, 5, 1);
+    uint64_t now_ms = 0;
+    run(probes, &now_ms, 15000, 0, UINT64_MAX);
+    cr_assert_eq(watcher.changes, 0);
+    struct fabric_load_balancer stricter = balancer;
+    stricter.probe_failures = 2;
+    const struct fabric with = {
+        .nics = nics, .nics_count = 2, .load_balancers = &stricter, .load_balancers_count = 1};
+    struct probes_coming *coming = probes_prepare(&with);
+    cr_assert_not_null(coming);
+    probes_take(probes, coming);
+    run(probes, &now_ms, 30000, 0, UINT64_MAX);
+    cr_assert(!watcher.up[0] && watcher.up[1]);
+    probes_destroy(probes);
+}
+
 Test(probes, everyone_is_up_and_asked_once_an_interval)
 {
     struct watcher watcher;
