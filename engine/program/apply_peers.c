@@ -106,8 +106,7 @@ static struct controller_peer *kept_of(const struct controller *controller,
  * session is the next one's of that path. */
 static int let_go(struct controller *controller, struct controller_peer *peer, uint64_t now_ms)
 {
-    const struct lpm_address address = speaker_peer_config(peer->peer)->peer_address;
-    peer->gone = true;
+    const struct lpm_address address = *controller_peer_address(peer);
     if (peer->bfd)
         bfd_table_retire(controller->bfd, peer->bfd, now_ms * 1000);
     speaker_peer_stop(peer->speaker, peer->peer, BGP_CEASE_DECONFIGURED, now_ms);
@@ -277,8 +276,12 @@ int controller_peers_take(struct controller *controller, const struct fabric *wi
     controller->peers = coming->peers;
     for (size_t i = put_in_place(controller, with, coming, former, n); i < coming->n; i++)
         let_come(controller, with, coming, coming->peers[i], now_ms);
+    /* All of them before the first one's routes go: their numbers are others' by now. */
     for (size_t i = 0; i < n; i++)
-        if (!former[i]->accepted && !is_coming(coming, former[i])) {
+        if (!former[i]->accepted && !is_coming(coming, former[i]))
+            former[i]->gone = true;
+    for (size_t i = 0; i < n; i++)
+        if (!former[i]->accepted && former[i]->gone) {
             int failed = let_go(controller, former[i], now_ms);
             error = error ? error : failed;
         }
