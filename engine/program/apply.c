@@ -264,8 +264,9 @@ static int fill(struct controller *controller, char error[DP_ERROR_TEXT])
     return failed;
 }
 
-/* In force, with its sessions, or everything as it was. */
-static int exchange_all(struct controller *controller, uint64_t now_ms, char error[DP_ERROR_TEXT])
+/* In force, with its sessions, or everything as it was. *late: it is in force, but not all is well. */
+static int exchange_all(struct controller *controller, uint64_t now_ms, int *late,
+                        char error[DP_ERROR_TEXT])
 {
     const struct fabric *with = controller->next_fabric;
     struct program *next = controller->next;
@@ -273,7 +274,8 @@ static int exchange_all(struct controller *controller, uint64_t now_ms, char err
     struct controller_coming *coming = NULL;
     int failed = probes ? controller_peers_prepare(controller, with, &coming) : -ENOMEM;
     if (failed) {
-        snprintf(error, DP_ERROR_TEXT, "no memory for its sessions and probes");
+        snprintf(error, DP_ERROR_TEXT, "its sessions and probes cannot be made: %s",
+                 strerror(-failed));
         probes_drop(probes);
         controller_apply_cancel(controller);
         return failed;
@@ -287,24 +289,23 @@ static int exchange_all(struct controller *controller, uint64_t now_ms, char err
         return failed;
     }
     probes_take(controller->probes, probes);
-    failed = controller_peers_take(controller, with, coming, now_ms);
-    if (failed)
-        snprintf(error, DP_ERROR_TEXT, "not all is well with its sessions: %s", strerror(-failed));
+    *late = controller_peers_take(controller, with, coming, now_ms);
+    if (*late)
+        snprintf(error, DP_ERROR_TEXT, "not all is well with its sessions: %s", strerror(-*late));
     return 0;
 }
 
 int controller_apply_step(struct controller *controller, uint64_t now_ms, char error[DP_ERROR_TEXT])
 {
+    int late = 0;
     int more = fill(controller, error);
-    if (more)
-        return more;
-    error[0] = '\0';
-    more = exchange_all(controller, now_ms, error);
+    if (!more)
+        more = exchange_all(controller, now_ms, &late, error);
     if (more)
         return more;
     gateways_take(controller->gateways, controller->next_fabric);
-    more = follow(controller, controller->next_fabric, error);
-    return more || !error[0] ? more : -ENOMEM;
+    int told = follow(controller, controller->next_fabric, error);
+    return told ? told : late;
 }
 
 void controller_apply_cancel(struct controller *controller)
@@ -318,6 +319,7 @@ void controller_apply_cancel(struct controller *controller)
 int controller_apply(struct controller *controller, const struct fabric *with, uint64_t now_ms,
                      char error[DP_ERROR_TEXT])
 {
+    int late = 0;
     int more = check_free(controller, error);
     if (!more)
         more = begin(controller, with, error);
@@ -327,7 +329,7 @@ int controller_apply(struct controller *controller, const struct fabric *with, u
         more = fill(controller, error);
     } while (more > 0);
     if (!more)
-        more = exchange_all(controller, now_ms, error);
+        more = exchange_all(controller, now_ms, &late, error);
     if (more)
         return more;
     int failed = gateways_follow(controller->gateways, with, now_ms);
@@ -335,5 +337,7 @@ int controller_apply(struct controller *controller, const struct fabric *with, u
         snprintf(error, DP_ERROR_TEXT, "sessions of gateways cannot be changed: %s",
                  strerror(-failed));
     int told = follow(controller, with, error);
-    return failed ? failed : told;
+    if (!failed)
+        failed = told ? told : late;
+    return failed;
 }
