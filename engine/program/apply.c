@@ -141,16 +141,11 @@ static int check_sessions(const struct controller *controller, const struct fabr
             !fabric_bgp_peer_same_session(
                 &controller->fabric->route_servers[peer->route_server].peers[peer->index], model))
             continue;
-        struct speaker_peer_config was = fabric_route_server_peer(
-            controller->fabric, peer->route_server, peer->instance, peer->index);
-        struct speaker_peer_config is = fabric_route_server_peer(
-            with, peer->route_server, peer->instance, (uint32_t)(model - server->peers));
-        if (lpm_address_equal(&was.local_address, &is.local_address) &&
-            lpm_address_equal(&was.local_address6, &is.local_address6))
+        if (controller_same_addresses(controller, with, peer, (uint32_t)(model - server->peers)))
             continue;
         snprintf(error, DP_ERROR_TEXT,
                  "the next hop that route server '%s' announces to '%s' would be another: restart",
-                 server->name, was.name);
+                 server->name, speaker_peer_config(peer->peer)->name);
         return -EINVAL;
     }
     return 0;

@@ -60,9 +60,8 @@ uint32_t controller_free_neighbor(const struct controller *controller, uint32_t 
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
-/* Our end's, of which IPv6 prefixes of a subnet may make another. */
-static bool same_addresses(const struct controller *controller, const struct fabric *with,
-                           const struct controller_peer *peer, uint32_t index)
+bool controller_same_addresses(const struct controller *controller, const struct fabric *with,
+                               const struct controller_peer *peer, uint32_t index)
 {
     const struct speaker_peer_config was = fabric_route_server_peer(
         controller->fabric, peer->route_server, peer->instance, peer->index);
@@ -93,7 +92,7 @@ static struct controller_peer *kept_of(const struct controller *controller,
         if (!peer->accepted && peer->route_server == route_server && peer->instance == instance &&
             strcmp(before->peers[peer->index].name, now->name) == 0)
             return fabric_bgp_peer_same_session(&before->peers[peer->index], now) &&
-                           same_addresses(controller, with, peer, index)
+                           controller_same_addresses(controller, with, peer, index)
                        ? peer
                        : NULL;
     }

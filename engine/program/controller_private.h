@@ -88,6 +88,10 @@ bool controller_knows(const struct controller *controller, const struct lpm_addr
 const struct fabric_bgp_peer *controller_peer_in(const struct fabric *with,
                                                  const struct fabric *fabric,
                                                  const struct controller_peer *peer);
+/* Are our end's addresses of the session, of which IPv6 prefixes of a subnet may make another, those of the index-th
+ * peer that `with` has? */
+bool controller_same_addresses(const struct controller *controller, const struct fabric *with,
+                               const struct controller_peer *peer, uint32_t index);
 /* The lowest number that no neighbour of the route server has: below its limit, however often they change. */
 uint32_t controller_free_neighbor(const struct controller *controller, uint32_t route_server);
 /* The peers that `with` has, where that takes the place of what is in force: prepare() makes what is new, out of sight
