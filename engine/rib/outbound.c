@@ -151,7 +151,6 @@ static void commit_one(struct speaker_peer *peer, uint32_t id, bool withdrawn)
 
     if (!rib_bitset_clear(&tables->pending[RIB_REFLECTED], id) && !first)
         return;
-    rib_bitset_clear(&tables->kept_back, id);
     if (!withdrawn && rib_bitset_set(&tables->advertised, id) < 0)
         rib_fault(peer, BGP_CEASE_RESOURCES, "out of memory");
     rib_monitor_sent(peer, family, id);

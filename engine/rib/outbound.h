@@ -171,6 +171,8 @@ void rib_mark_entry(struct speaker_peer *peer, enum bgp_family family, uint32_t 
 void rib_stop_waiting(struct speaker *speaker, enum bgp_family family, uint32_t id);
 /* Forgets what the peer was, and was to be, sent. */
 void rib_forget_advertised(struct speaker_peer *peer);
+/* Does anything wait for the peer? */
+bool rib_pending(const struct speaker_peer *peer);
 
 /* --- ceiling.c -------------------------------------------------------------------------------- */
 
@@ -182,8 +184,6 @@ void rib_ceiling_keep_back(struct speaker_peer *peer, enum bgp_family family, ui
 void rib_ceiling_settle(struct speaker_peer *peer);
 void rib_ceiling_forget(struct speaker_peer *peer);
 void rib_ceiling_count(const struct speaker_peer *peer, struct speaker_peer_counters *counters);
-/* Does anything wait for the peer? */
-bool rib_pending(const struct speaker_peer *peer);
 
 /* Does anything of the table that it was to be told from the start wait for the peer? */
 static inline bool rib_still_to_say(const struct rib_peer_tables *tables)
