@@ -176,7 +176,7 @@ static const char *why_no_router(const struct lpm_address *address)
     const struct fabric_unroutable *range = fabric_unroutable_find(&all);
     bool of_link = address->family == LPM_IPV4
                        ? address->bytes[0] == 169 && address->bytes[1] == 254
-                       : address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+                       : fabric_is_link_local(address);
 
     return range && !of_link ? range->why : NULL;
 }
