@@ -20,9 +20,10 @@
 #include "engine/rib/policy.h"
 #include "engine/rib/speaker.h"
 
-/* From the branches of one gateway; to an ExpressRoute circuit. What is beyond ends the session. */
-#define FABRIC_GATEWAY_PREFIXES       4000u
-#define FABRIC_EXPRESS_ROUTE_PREFIXES 1000u /* where the file says nothing */
+/* From the branches of one gateway: what is beyond ends the session. */
+#define FABRIC_GATEWAY_PREFIXES 4000u
+/* To an ExpressRoute circuit, where the file says nothing. */
+#define FABRIC_EXPRESS_ROUTE_PREFIXES 1000u
 
 /* RIB_SOURCE_EXPRESS_ROUTE or RIB_SOURCE_VPN. */
 enum rib_source fabric_gateway_source(const struct fabric_gateway *gateway);

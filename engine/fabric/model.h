@@ -440,8 +440,7 @@ struct fabric_router {
     uint32_t *nics; /* owned NICs, in the file's order: `nic:` takes a name or a list */
     uint32_t nic_count;
     const char *role; /* "msee" or NULL */
-    uint32_t
-        number; /* its place in the file; over the stages of a drill it keeps the first that it had */
+    uint32_t number;  /* its place in the file; over the stages of a drill the first that it had */
     uint32_t asn;
     struct lpm_address address; /* of a box on-premises: where it speaks BGP; family 0: not given */
     struct fabric_prefixes originate; /* those of the blocks, too */

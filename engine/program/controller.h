@@ -48,16 +48,16 @@ struct controller_peer {
     bool accepted; /* by controller_accept(): speaker_peer_config() says who it is */
     size_t number; /* of the session, below controller_peer_numbers(): for what is kept beside it */
     bool started;
-    bool
-        gone; /* the file has it no more; its speaker cannot lose it. With shell NULL it may become another */
+    /* The file has it no more, but its speaker cannot lose it. With shell NULL it may become another. */
+    bool gone;
     bool coming; /* not yet in force */
     bool established;
     bool retained; /* not established, but its routes are in force still (graceful restart) */
     const struct bfd_session *bfd; /* NULL: the peer has none */
     bool bfd_failed;               /* since the BGP session last changed its state */
-    uint8_t
-        ceiling_level;  /* of a gateway's, as alerted: 1 near what it is told at most, 2 beyond */
-    bool bfd_close_due; /* the same, and controller_bfd_settle() was not called yet */
+    bool bfd_close_due;            /* the same, and controller_bfd_settle() was not called yet */
+    /* Of a gateway's, as alerted: 1 near what it is told at most, 2 beyond. */
+    uint8_t ceiling_level;
     void *shell;
 };
 
@@ -200,8 +200,8 @@ struct speaker *controller_gateway_speaker(struct controller *controller, uint32
 size_t controller_speaker_count(const struct controller *controller);
 struct speaker *controller_speaker(struct controller *controller, size_t i);
 
-/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes and peers of route servers may
- * be others; route servers themselves, gateways, load balancers and routers are the same, with the same NICs. Sessions
+/* Follows another reading of the fabric: VNets, subnets, peerings, NICs, users' routes, load balancers and peers of
+ * route servers may be others; route servers themselves, gateways and routers are the same, with the same NICs. Sessions
  * of peers that stay stay, and are told what the route servers and gateways announce otherwise. Sessions that the new
  * reading does not have end with a Cease (`gone`; the shell sets `shell` to NULL when it is done with it), and those
  * that it has more wait for controller_start(), before which the shell puts its data into them. `with` must outlive

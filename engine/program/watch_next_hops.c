@@ -12,8 +12,8 @@
 #include "engine/program/controller_private.h"
 #include "engine/program/watch_private.h"
 
-#define SLICE                                                                                      \
-    256u /* prefixes looked at in a step: a millisecond or two, where each is asked about by two views */
+/* Prefixes looked at in a step: a millisecond or two, where each is asked about by two views. */
+#define SLICE 256u
 
 /* Once a second for each neighbour and kind: a full table with a bad next hop is one mistake. */
 static bool is_too_often(struct watch_peer *state, unsigned which, uint64_t now_ms)
