@@ -44,8 +44,10 @@ static int take(struct converge_lab *lab, const struct fabric *with, bool polici
     }
     while ((status = controller_apply_step(lab->controller, converge_now_ms(lab), why)) > 0) {
         status = converge_engine_turn(lab, &entries);
-        if (status < 0)
+        if (status < 0) {
+            controller_apply_cancel(lab->controller);
             return status;
+        }
     }
     return status;
 }
