@@ -322,6 +322,8 @@ static void on_signal(uv_signal_t *handle, int number)
     } else if (number == SIGRTMIN) {
         request_refresh(live);
     } else if (number == SIGHUP) {
+        if (live->stopping)
+            return; /* sockets that would have the keys are gone */
         live_neighbors_reload(live);
         reload_policies(live);
     } else if (!live->stopping) {
