@@ -350,6 +350,12 @@ static const struct work *find(const char *name)
     return NULL;
 }
 
+/* A capture is nobody's tunnel, and one worker's. */
+static bool takes_captures(const struct work *work)
+{
+    return !work->shape.vxlan_in && work->shape.workers <= 1;
+}
+
 /* EAL is started once, with room for the largest of what is wanted: packet buffers, and the reference's
  * table (run.c has the figures). A capture's frames take 16 bytes of header each in its file. */
 static size_t memory_of(const struct bench_options *options)
@@ -368,16 +374,21 @@ static size_t memory_of(const struct bench_options *options)
 
 int bench_forward(const struct bench_options *options, json_t *rows, struct bench_error *error)
 {
+    const struct work *named = options->work ? find(options->work) : NULL;
     int result = 0;
 
-    if (options->work && !find(options->work))
+    if (options->work && !named)
         return bench_fail(error, -EINVAL, "--work: there is no work '%s' of forward",
                           options->work);
+    if (options->pcap && named && !takes_captures(named))
+        return bench_fail(error, -EINVAL, "--pcap: the work %s has frames of its own", named->name);
     result = bench_eal_start(memory_of(options), error);
     for (size_t i = 0; i < WORKS && result == 0; i++)
         if (is_wanted(&works[i], options))
             result = run_work(&works[i], options, rows, error);
     if (result == 0 && json_array_size(rows) == 0)
-        result = bench_fail(error, -EINVAL, "nothing to measure: no frame of the family is whole");
+        result = bench_fail(error, -EINVAL,
+                            "nothing to measure: no frame of the family is whole, or there is "
+                            "no second CPU");
     return result;
 }
