@@ -96,8 +96,6 @@ struct dp_trace_step {
                 found; /* prefix is the one that decided; else it changed meanwhile, or there is none */
             struct lpm_prefix prefix;
             uint32_t group; /* 0: no route */
-            uint8_t kind;   /* enum dp_group_kind */
-            uint32_t vnet;
             uint16_t member_count;
         } route;
         struct {

@@ -51,8 +51,6 @@ void dp_trace_group(struct dp_trace_record *record, const struct dp_group *group
 
     if (!group || step->stage != DP_TRACE_ROUTE)
         return;
-    step->route.kind = group->kind;
-    step->route.vnet = group->kind == DP_GROUP_VNET ? group->vnet : 0;
     step->route.member_count = group->member_count;
 }
 
