@@ -97,7 +97,10 @@ def restart_of_us(scene):
     time.sleep(2)
     expect(daemon.route("30.0.0.0/24"), "kept while the engine is away")
     scene.engine.start(again=True)
-    scene.raise_witness().announce("30.0.0.0/24")
+    # It says that it will say End-of-RIB: who does not is not waited for.
+    scene.raise_witness(capabilities=[
+        multiprotocol(IPV4), four_octet(WITNESS_ASN),
+        (GRACEFUL_RESTART, struct.pack("!HHBB", 120, *IPV4, 0x80))]).announce("30.0.0.0/24")
     scene.witness.end_of_rib()
     scene.up()
     wait_for(30, "the route confirmed", lambda: (daemon.route("30.0.0.0/24") or {"stale": True})["stale"] is False)
