@@ -47,6 +47,17 @@ uint64_t bench_now_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t bench_absence_ns(struct bench_absence *absence)
+{
+    const struct bench_absence before = *absence;
+    uint64_t passed_ns, ran_ns;
+
+    *absence = (struct bench_absence){.now_ns = bench_now_ns(), .cpu_ns = bench_cpu_ns()};
+    passed_ns = absence->now_ns - before.now_ns;
+    ran_ns = absence->cpu_ns - before.cpu_ns;
+    return passed_ns > ran_ns ? passed_ns - ran_ns : 0;
+}
+
 static int compare(const void *a, const void *b)
 {
     double left = *(const double *)a, right = *(const double *)b;

@@ -17,6 +17,14 @@ uint64_t bench_thread_cpu_ns(pid_t process, const char *thread);
 /* Time that passes. A few nanoseconds. */
 uint64_t bench_now_ns(void);
 
+/* When the calling thread last asked. */
+struct bench_absence {
+    uint64_t now_ns, cpu_ns;
+};
+/* How long it was off the CPU since it last asked; the first answer, of a zeroed one, means nothing. A system
+ * call. */
+uint64_t bench_absence_ns(struct bench_absence *absence);
+
 struct bench_summary {
     double min, median, max;
 };

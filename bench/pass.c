@@ -15,20 +15,9 @@
 #define SLOW_NS 10000
 
 struct stopwatch {
-    uint64_t now_ns;        /* at the end of the last call */
-    uint64_t synced_now_ns; /* when the CPU clock was read last */
-    uint64_t synced_cpu_ns;
+    uint64_t now_ns; /* at the end of the last call */
+    struct bench_absence absence;
 };
-
-static uint64_t off_cpu_ns(struct stopwatch *watch)
-{
-    uint64_t now_ns = bench_now_ns(), cpu_ns = bench_cpu_ns();
-    uint64_t passed_ns = now_ns - watch->synced_now_ns, ran_ns = cpu_ns - watch->synced_cpu_ns;
-
-    watch->synced_now_ns = now_ns;
-    watch->synced_cpu_ns = cpu_ns;
-    return passed_ns > ran_ns ? passed_ns - ran_ns : 0;
-}
 
 /* Time since the last lap, without what the thread was off the CPU. */
 static uint64_t lap(struct stopwatch *watch)
@@ -37,7 +26,7 @@ static uint64_t lap(struct stopwatch *watch)
     uint64_t ns = now_ns - watch->now_ns;
 
     if (ns >= SLOW_NS) {
-        uint64_t off_ns = off_cpu_ns(watch);
+        uint64_t off_ns = bench_absence_ns(&watch->absence);
         ns = off_ns < ns ? ns - off_ns : 0;
         now_ns = bench_now_ns();
     }
@@ -67,7 +56,7 @@ int bench_pass_run(const struct bench_engine *engine, void *instance,
     uint32_t *call_ns = bench_memory(calls * sizeof(*call_ns));
     int result = call_ns ? 0 : -ENOMEM;
     uint64_t start_ns = bench_cpu_ns();
-    struct stopwatch watch = {bench_now_ns(), bench_now_ns(), start_ns};
+    struct stopwatch watch = {bench_now_ns(), {bench_now_ns(), start_ns}};
 
     for (size_t i = 0; result == 0 && i < calls; i++) {
         size_t first = i * batch;

@@ -3,8 +3,6 @@
 
 #include <rte_cycles.h>
 
-#include "bench/clock.h"
-
 #define LONG_NS   UINT64_C(10000) /* far above a burst's time, and far below what is looked for */
 #define ASK_EVERY 1024u           /* rounds */
 #define FINE      16u             /* below, a bucket a nanosecond */
@@ -25,21 +23,10 @@ static uint64_t bound_of(unsigned bucket)
     return ((uint64_t)(bucket - shift * FINE + 1) << shift) - 1;
 }
 
-/* What was taken away since it was last asked. */
-static uint64_t ask(struct bench_stall *stall)
-{
-    uint64_t passed_ns = bench_now_ns(), had_ns = bench_cpu_ns();
-    uint64_t passed = passed_ns - stall->passed_ns, had = had_ns - stall->had_ns;
-
-    stall->passed_ns = passed_ns;
-    stall->had_ns = had_ns;
-    return passed > had ? passed - had : 0;
-}
-
 void bench_stall_begin(struct bench_stall *stall)
 {
     *stall = (struct bench_stall){.ns_a_tick = 1e9 / (double)rte_get_tsc_hz()};
-    ask(stall);
+    bench_absence_ns(&stall->absence);
     stall->before = rte_rdtsc();
 }
 
@@ -50,7 +37,7 @@ void bench_stall_round(struct bench_stall *stall)
 
     stall->rounds++;
     if (gap_ns > LONG_NS || stall->rounds % ASK_EVERY == 0) {
-        uint64_t taken = ask(stall);
+        uint64_t taken = bench_absence_ns(&stall->absence);
         if (gap_ns > LONG_NS)
             ns -= taken < ns ? taken : ns;
     }

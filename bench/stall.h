@@ -11,14 +11,16 @@
 
 #include <stdint.h>
 
+#include "bench/clock.h"
+
 #define BENCH_STALL_BUCKETS 1024u /* 16 to each doubling of nanoseconds */
 
 #define BENCH_STALL_OVER_NS UINT64_C(50000) /* what nothing that the engine does may take */
 
 struct bench_stall {
     double ns_a_tick;
-    uint64_t before;            /* ticks, when the last round ended */
-    uint64_t passed_ns, had_ns; /* when the kernel was last asked: time, and CPU time */
+    uint64_t before; /* ticks, when the last round ended */
+    struct bench_absence absence;
     uint64_t rounds;
     uint64_t over; /* rounds above BENCH_STALL_OVER_NS, what was taken away left out */
     uint64_t most_ns, gap_most_ns; /* without and with what was taken away */
