@@ -35,7 +35,7 @@ void lab_mac(uint32_t nic, uint8_t mac[6])
     memcpy(mac, bytes, sizeof(bytes));
 }
 
-static struct lpm_address address(const char *text)
+struct lpm_address lab_address(const char *text)
 {
     struct lpm_address parsed;
 
@@ -43,20 +43,25 @@ static struct lpm_address address(const char *text)
     return parsed;
 }
 
+struct lpm_prefix lab_prefix(const char *text)
+{
+    struct lpm_prefix parsed;
+
+    MUST(lpm_prefix_parse(text, &parsed) == 0);
+    return parsed;
+}
+
 static struct lpm_route route(const char *text, uint32_t leaf)
 {
-    struct lpm_route made = {.leaf = leaf};
-
-    MUST(lpm_prefix_parse(text, &made.prefix) == 0);
-    return made;
+    return (struct lpm_route){.prefix = lab_prefix(text), .leaf = leaf};
 }
 
 void lab_set_nic(struct lab *lab, uint32_t nic)
 {
-    struct lpm_address addresses[2] = {address(machines[nic].address4),
-                                       address(machines[nic].address6)};
-    struct lpm_prefix subnet[2] = {route(machines[nic].subnet4, 1).prefix,
-                                   route(machines[nic].subnet6, 1).prefix};
+    struct lpm_address addresses[2] = {lab_address(machines[nic].address4),
+                                       lab_address(machines[nic].address6)};
+    struct lpm_prefix subnet[2] = {lab_prefix(machines[nic].subnet4),
+                                   lab_prefix(machines[nic].subnet6)};
     struct dp_nic_config config = {
         .name = machines[nic].name,
         .vnet = machines[nic].vnet,
@@ -79,8 +84,8 @@ void lab_set_nic(struct lab *lab, uint32_t nic)
 static void set_addresses(struct lab *lab)
 {
     for (uint32_t nic = LAB_VM; nic < LAB_NIC_COUNT; nic++) {
-        struct dp_vnet_address addresses[2] = {{address(machines[nic].address4), nic},
-                                               {address(machines[nic].address6), nic}};
+        struct dp_vnet_address addresses[2] = {{lab_address(machines[nic].address4), nic},
+                                               {lab_address(machines[nic].address6), nic}};
 
         MUST(dp_vnet_set_addresses(lab->forwarding, machines[nic].vnet, addresses, 2) == 0);
     }
@@ -100,9 +105,9 @@ static struct dp_group_config appliances(struct dp_member members[2], bool nva1,
     unsigned n = 0;
 
     if (nva1)
-        members[n++] = (struct dp_member){.next_hop = address("10.0.1.4"), .nic = LAB_NVA1};
+        members[n++] = (struct dp_member){.next_hop = lab_address("10.0.1.4"), .nic = LAB_NVA1};
     if (nva2)
-        members[n++] = (struct dp_member){.next_hop = address("10.0.1.5"), .nic = LAB_NVA2};
+        members[n++] = (struct dp_member){.next_hop = lab_address("10.0.1.5"), .nic = LAB_NVA2};
     return (struct dp_group_config){
         .kind = DP_GROUP_MEMBERS, .members = members, .member_count = n};
 }

@@ -42,6 +42,10 @@ void lab_set_nic(struct lab *lab, uint32_t nic);
 /* A path in the lab's directory; four of them are good at a time. */
 const char *lab_path(const struct lab *lab, const char *name);
 
+/* What text says; it aborts the test where that is nothing. */
+struct lpm_address lab_address(const char *text);
+struct lpm_prefix lab_prefix(const char *text);
+
 /* A core that this process may use. */
 unsigned lab_core(void);
 

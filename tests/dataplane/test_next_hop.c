@@ -19,19 +19,11 @@ static const uint8_t fabric_mac[6] = {2, 0, 0, 0, 0, 1};
 static const uint8_t given_mac[6] = {2, 0, 0, 0, 0, 0xfe};
 static const uint8_t router_mac[6] = {2, 0xcc, 0, 0, 0, 1};
 
-static struct lpm_address address(const char *text)
-{
-    struct lpm_address parsed;
-
-    cr_assert_eq(lpm_address_parse(text, &parsed), 0);
-    return parsed;
-}
-
 static int set_internet(const char *next_hop, bool mac_known, enum dp_attachment_kind kind)
 {
     struct dp_nic_config config = {.name = "internet",
                                    .ip_forwarding = true,
-                                   .next_hop = address(next_hop),
+                                   .next_hop = lab_address(next_hop),
                                    .mac_known = mac_known,
                                    .attachment = {.kind = kind, .port = 0, .vlan = 7}};
 
@@ -44,12 +36,12 @@ static int set_internet(const char *next_hop, bool mac_known, enum dp_attachment
 static void open_with(const char *next_hop, const char *own, bool mac_known)
 {
     struct lab_options options = {.workers = 1};
-    struct dp_underlay_config config = {.next_hop = address(next_hop), .nic = DP_NIC_INTERNET};
+    struct dp_underlay_config config = {.next_hop = lab_address(next_hop), .nic = DP_NIC_INTERNET};
     const struct dp_group_config internet = {.kind = DP_GROUP_INTERNET};
 
     config.address.family = config.next_hop.family;
     if (own)
-        config.address = address(own);
+        config.address = lab_address(own);
     memcpy(config.mac, fabric_mac, 6);
     options.attachments[LAB_VM] = (struct dp_attachment){.kind = DP_ATTACHMENT_PORT, .port = 1};
     lab_open(&lab, &options);

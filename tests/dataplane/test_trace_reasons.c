@@ -100,8 +100,8 @@ static void expect_of_admission(void)
 
 static void expect_of_routes(void)
 {
-    const struct dp_member peer = {.next_hop = address("10.1.0.5"), .nic = LAB_PEER};
-    struct dp_member shut = {.next_hop = address("10.0.1.4"), .nic = LAB_NVA1, .peering = 1};
+    const struct dp_member peer = {.next_hop = lab_address("10.1.0.5"), .nic = LAB_PEER};
+    struct dp_member shut = {.next_hop = lab_address("10.0.1.4"), .nic = LAB_NVA1, .peering = 1};
 
     frame_udp4(&frame, "10.1.0.4", "198.51.100.1", 1, 20);
     expect(0, DP_REASON_NULL_ROUTE, DP_TRACE_ROUTE);
@@ -128,12 +128,12 @@ static void expect_of_routes(void)
 /* A frontend in front of a group, empty and not. */
 static void expect_of_backends(void)
 {
-    const struct dp_member back[2] = {{.next_hop = address("10.0.1.4"), .nic = LAB_NVA1},
-                                      {.next_hop = address("10.0.1.5"), .nic = LAB_NVA2}};
+    const struct dp_member back[2] = {{.next_hop = lab_address("10.0.1.4"), .nic = LAB_NVA1},
+                                      {.next_hop = lab_address("10.0.1.5"), .nic = LAB_NVA2}};
     const struct dp_group_config none = {.kind = DP_GROUP_MEMBERS};
     const struct dp_group_config some = {
         .kind = DP_GROUP_MEMBERS, .members = back, .member_count = 2};
-    struct dp_member front = {.next_hop = address("10.0.1.100")};
+    struct dp_member front = {.next_hop = lab_address("10.0.1.100")};
 
     cr_assert_eq(dp_group_create(lab.forwarding, &none, &front.group), 0);
     set_member(&front);
@@ -180,7 +180,7 @@ static void expect_of_tunnels(void)
 /* To nva2, which is in a tunnel. */
 static void expect_of_ways_out(void)
 {
-    const struct dp_member nva2 = {.next_hop = address("10.0.1.5"), .nic = LAB_NVA2};
+    const struct dp_member nva2 = {.next_hop = lab_address("10.0.1.5"), .nic = LAB_NVA2};
 
     set_member(&nva2);
     frame_udp4(&frame, "10.1.0.4", "198.18.0.1", 1, 20);

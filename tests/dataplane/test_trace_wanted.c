@@ -8,14 +8,6 @@
 
 TestSuite(trace_wanted, .init = open_stage, .fini = close_stage);
 
-static struct lpm_prefix prefix(const char *text)
-{
-    struct lpm_prefix parsed;
-
-    cr_assert_eq(lpm_prefix_parse(text, &parsed), 0);
-    return parsed;
-}
-
 /* How many of a few frames does a trace with this configuration take? */
 static unsigned traced_of_few(const struct dp_trace_config *config)
 {
@@ -50,9 +42,9 @@ Test(trace_wanted, takes_what_was_asked_for_and_nothing_else)
     cr_expect_eq(traced_of_few(&config), 6);
     config.nic = LAB_VM;
     cr_expect_eq(traced_of_few(&config), 5);
-    config.destination = prefix("203.0.113.0/24");
+    config.destination = lab_prefix("203.0.113.0/24");
     cr_expect_eq(traced_of_few(&config), 2);
-    config.source = prefix("10.1.0.4/32");
+    config.source = lab_prefix("10.1.0.4/32");
     cr_expect_eq(traced_of_few(&config), 1);
     config = any_packet();
     config.source_port = 7;
@@ -60,7 +52,7 @@ Test(trace_wanted, takes_what_was_asked_for_and_nothing_else)
     config.protocol = 6;
     cr_expect_eq(traced_of_few(&config), 0);
     config = any_packet();
-    config.destination = prefix("::/0");
+    config.destination = lab_prefix("::/0");
     cr_expect_eq(traced_of_few(&config), 1);
     config = any_packet();
     config.drops = true;
@@ -167,7 +159,7 @@ Test(trace_wanted, goes_beside_others)
     struct dp_trace *traces[DP_TRACES_MOST + 1];
 
     one.source_port = 7;
-    two.destination = prefix("203.0.113.0/24");
+    two.destination = lab_prefix("203.0.113.0/24");
     traces[0] = begin(&one);
     traces[1] = begin(&two);
     for (unsigned i = 2; i < DP_TRACES_MOST; i++)

@@ -28,22 +28,14 @@ static struct frame frame, golden;
 static const uint8_t own_mac[6] = {0x02, 0x70, 0x63, 0x61, 0x70, 0};
 static const uint8_t host_mac[6] = {0x02, 0xaa, 0, 0, 0, 7};
 
-static struct lpm_address address(const char *text)
-{
-    struct lpm_address parsed;
-
-    cr_assert_eq(lpm_address_parse(text, &parsed), 0);
-    return parsed;
-}
-
 static void set_underlay(const char *own, const char *remote, const char *next_hop)
 {
-    struct lpm_address peer = address(remote);
+    struct lpm_address peer = lab_address(remote);
     struct dp_underlay_config config = {
-        .address = address(own), .peers = &peer, .peer_count = 1, .nic = COUNTED};
+        .address = lab_address(own), .peers = &peer, .peer_count = 1, .nic = COUNTED};
 
     if (next_hop)
-        config.next_hop = address(next_hop);
+        config.next_hop = lab_address(next_hop);
     cr_assert_eq(dp_underlay_set(lab.forwarding, 0, &config), 0);
 }
 
@@ -51,7 +43,7 @@ static void open_with(const char *own, const char *remote, const char *next_hop)
 {
     struct lab_options options = {.workers = 1};
     struct dp_attachment tunnel = {
-        .kind = DP_ATTACHMENT_VXLAN, .port = 0, .vni = NVA_VNI, .remote = address(remote)};
+        .kind = DP_ATTACHMENT_VXLAN, .port = 0, .vni = NVA_VNI, .remote = lab_address(remote)};
 
     options.attachments[LAB_VM] =
         (struct dp_attachment){.kind = DP_ATTACHMENT_PORT, .port = 1, .vni = GUEST_VNI};
@@ -609,7 +601,8 @@ Test(vxlan_with, discovery_of_its_ipv6_address_is_answered)
     store16(frame.bytes + 56,
             (uint16_t)~sum16(frame.bytes + 54, 32, sum16(frame.bytes + 22, 32, 32 + 58)));
     live_send(&live, 0, &frame);
-    frame_solicitation(&frame, "2001:db8::9", "2001:db8::2"); /* a guest's affair, if there were one */
+    frame_solicitation(&frame, "2001:db8::9",
+                       "2001:db8::2"); /* a guest's affair, if there were one */
     live_send(&live, 0, &frame);
     frame_udp4(&frame, "10.1.0.4", "198.18.0.1", 1, 1);
     live_send(&live, 1, &frame);
@@ -650,10 +643,10 @@ Test(vxlan, many_nics_share_a_vni)
             cr_assert_eq(dp_nic_set(lab.forwarding, nic, &config), 0);
             cr_assert_eq(dp_overlay_find(lab.forwarding, config.attachment.vni, config.mac), nic);
             if (round > 0)
-                cr_assert_eq(dp_overlay_find(lab.forwarding, 1 + (round - 1 + nic) % 3,
-                                             (uint8_t[6]){2, 0, 0, 0, (uint8_t)(round - 1),
-                                                          (uint8_t)nic}),
-                             0);
+                cr_assert_eq(
+                    dp_overlay_find(lab.forwarding, 1 + (round - 1 + nic) % 3,
+                                    (uint8_t[6]){2, 0, 0, 0, (uint8_t)(round - 1), (uint8_t)nic}),
+                    0);
         }
     }
     for (uint32_t nic = 10; nic < 16; nic++) {
@@ -666,14 +659,14 @@ Test(vxlan, many_nics_share_a_vni)
 
 Test(vxlan, an_underlay_must_make_sense)
 {
-    struct lpm_address six = address("2001:db8::7");
-    struct dp_underlay_config config = {.address = address("192.0.2.1"), .nic = 99};
+    struct lpm_address six = lab_address("2001:db8::7");
+    struct dp_underlay_config config = {.address = lab_address("192.0.2.1"), .nic = 99};
 
     cr_assert_eq(dp_underlay_set(lab.forwarding, 0, &config), -EINVAL);
     config = (struct dp_underlay_config){
-        .address = address("192.0.2.1"), .peers = &six, .peer_count = 1};
+        .address = lab_address("192.0.2.1"), .peers = &six, .peer_count = 1};
     cr_assert_eq(dp_underlay_set(lab.forwarding, 0, &config), -EINVAL);
-    config = (struct dp_underlay_config){.address = address("192.0.2.1"), .next_hop = six};
+    config = (struct dp_underlay_config){.address = lab_address("192.0.2.1"), .next_hop = six};
     cr_assert_eq(dp_underlay_set(lab.forwarding, 0, &config), -EINVAL);
     cr_assert_eq(dp_underlay_set(lab.forwarding, 1024, NULL), -EINVAL);
     cr_assert_eq(dp_underlay_set(lab.forwarding, 0, NULL), 0);

@@ -199,22 +199,6 @@ void testbed_take_buffers(struct testbed *bed)
 
 /* --- The fabric --------------------------------------------------------------------------------- */
 
-static struct lpm_address address(const char *text)
-{
-    struct lpm_address parsed;
-
-    MUST(lpm_address_parse(text, &parsed) == 0);
-    return parsed;
-}
-
-static struct lpm_prefix prefix(const char *text)
-{
-    struct lpm_prefix parsed;
-
-    MUST(lpm_prefix_parse(text, &parsed) == 0);
-    return parsed;
-}
-
 struct guest {
     uint32_t nic, vnet;
     const char *name;
@@ -247,8 +231,8 @@ static const struct guest guests[] = {
 
 static void set_guest(struct testbed *bed, const struct guest *guest)
 {
-    const struct lpm_address own[] = {address(guest->four), address(guest->six)};
-    const struct lpm_prefix subnet[] = {prefix(guest->subnet4), prefix(guest->subnet6)};
+    const struct lpm_address own[] = {lab_address(guest->four), lab_address(guest->six)};
+    const struct lpm_prefix subnet[] = {lab_prefix(guest->subnet4), lab_prefix(guest->subnet6)};
     const struct dp_vnet_address map[] = {{own[0], guest->nic, 0}, {own[1], guest->nic, 0}};
     struct dp_nic_config config = {
         .name = guest->name,
@@ -265,7 +249,7 @@ static void set_guest(struct testbed *bed, const struct guest *guest)
     };
 
     if (guest->remote)
-        config.attachment.remote = address(guest->remote);
+        config.attachment.remote = lab_address(guest->remote);
     lab_mac(guest->nic, config.mac);
     memcpy(config.gateway_mac, lab_gateway_mac, sizeof(config.gateway_mac));
     MUST(dp_nic_set(bed->lab.forwarding, guest->nic, &config) == 0);
@@ -288,7 +272,7 @@ static uint32_t make_members(struct testbed *bed, const char *const *next_hops,
     struct dp_member members[4];
 
     for (unsigned i = 0; i < n; i++) {
-        members[i] = (struct dp_member){.next_hop = address(next_hops[i])};
+        members[i] = (struct dp_member){.next_hop = lab_address(next_hops[i])};
         if (frontend)
             members[i].group = nics[i];
         else
@@ -311,8 +295,8 @@ static uint32_t make_vnet_group(struct testbed *bed, uint32_t vnet, uint8_t peer
 
 static void route_to(struct testbed *bed, const char *four, const char *six, uint32_t group)
 {
-    const struct lpm_change change4 = {LPM_SET, prefix(four), group},
-                            change6 = {LPM_SET, prefix(six), group};
+    const struct lpm_change change4 = {LPM_SET, lab_prefix(four), group},
+                            change6 = {LPM_SET, lab_prefix(six), group};
 
     MUST(lpm_update(bed->lab.fib4, &change4, 1) == 0);
     MUST(lpm_update(bed->lab.fib6, &change6, 1) == 0);
@@ -324,7 +308,7 @@ static void set_balancers(struct testbed *bed)
     static const uint32_t web_nics[] = {BED_WEB1, BED_WEB2};
     const uint32_t backends = make_members(bed, webs, web_nics, 2, false);
     const uint32_t nobody = make_members(bed, NULL, NULL, 0, false);
-    const struct dp_vnet_address frontend = {address("10.1.0.100"), 0, backends};
+    const struct dp_vnet_address frontend = {lab_address("10.1.0.100"), 0, backends};
 
     MUST(dp_vnet_set_addresses(bed->lab.forwarding, 1, &frontend, 1) == 0);
     route_to(bed, "172.16.1.0/24", "fd00:f:1::/48", make_single(bed, "10.1.0.100", backends, true));
@@ -353,9 +337,9 @@ static void set_routes(struct testbed *bed)
 
 static void set_underlay(struct testbed *bed, uint16_t port, const char *own, const char *remote)
 {
-    const struct lpm_address peer = address(remote);
+    const struct lpm_address peer = lab_address(remote);
     const struct dp_underlay_config config = {
-        .address = address(own), .peers = &peer, .peer_count = 1, .nic = BED_OTHERS};
+        .address = lab_address(own), .peers = &peer, .peer_count = 1, .nic = BED_OTHERS};
 
     MUST(dp_underlay_set(bed->lab.forwarding, port, &config) == 0);
     MUST(dp_underlay_set_mac(bed->lab.forwarding, port, testbed_own_mac) == 0);
@@ -366,7 +350,7 @@ static void open_fabric(struct testbed *bed, const struct testbed_options *optio
     struct lab_options lab = {.keep_ttl = options->azure,
                               .silent_drops = options->azure,
                               .hash_fields = options->hash_fields};
-    const struct lpm_prefix space[] = {prefix("172.16.0.0/16"), prefix("fd00:f::/32")};
+    const struct lpm_prefix space[] = {lab_prefix("172.16.0.0/16"), lab_prefix("fd00:f::/32")};
 
     lab.attachments[LAB_VM] =
         (struct dp_attachment){DP_ATTACHMENT_PORT, BED_WHOLE, .vni = BED_GUEST_VNI};
@@ -414,7 +398,7 @@ void testbed_close(struct testbed *bed)
 
 void testbed_reset(struct testbed *bed)
 {
-    const struct lpm_address host4 = address("192.0.2.7"), host6 = address("2001:db8::7");
+    const struct lpm_address host4 = lab_address("192.0.2.7"), host6 = lab_address("2001:db8::7");
 
     for (unsigned port = 0; port < BED_PORTS; port++) {
         atomic_store_explicit(&bed->ports[port].link_up, true, memory_order_relaxed);

@@ -27,20 +27,12 @@ static struct dp_rx rxs[STAGE_PORTS];
 
 /* --- The stage -------------------------------------------------------------------------------- */
 
-struct lpm_address address(const char *text)
-{
-    struct lpm_address parsed;
-
-    cr_assert_eq(lpm_address_parse(text, &parsed), 0);
-    return parsed;
-}
-
 static void set_underlay(void)
 {
     static const uint8_t own[6] = {2, 4, 192, 0, 2, 1}, there[6] = {2, 4, 192, 0, 2, 7};
-    const struct lpm_address peer = address(STAGE_REMOTE);
+    const struct lpm_address peer = lab_address(STAGE_REMOTE);
     const struct dp_underlay_config config = {
-        .address = address(STAGE_OWN), .peers = &peer, .peer_count = 1, .nic = 10};
+        .address = lab_address(STAGE_OWN), .peers = &peer, .peer_count = 1, .nic = 10};
 
     cr_assert_eq(dp_underlay_set(lab.forwarding, 3, &config), 0);
     cr_assert_eq(dp_underlay_set_mac(lab.forwarding, 3, own), 0);
@@ -75,8 +67,10 @@ void open_stage(void)
     options.attachments[LAB_PEER] =
         (struct dp_attachment){.kind = DP_ATTACHMENT_MAC, .port = 1, .vni = STAGE_VNI};
     options.attachments[LAB_NVA1] = (struct dp_attachment){DP_ATTACHMENT_MAC, 2, 0};
-    options.attachments[LAB_NVA2] = (struct dp_attachment){
-        .kind = DP_ATTACHMENT_VXLAN, .port = 3, .vni = STAGE_VNI, .remote = address(STAGE_REMOTE)};
+    options.attachments[LAB_NVA2] = (struct dp_attachment){.kind = DP_ATTACHMENT_VXLAN,
+                                                           .port = 3,
+                                                           .vni = STAGE_VNI,
+                                                           .remote = lab_address(STAGE_REMOTE)};
     lab_open(&lab, &options);
     set_underlay();
     cr_assert_eq(dp_eal_start(&request, error), 0, "%s", error);

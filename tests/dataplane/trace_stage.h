@@ -32,7 +32,6 @@ extern unsigned stages_seen;          /* in records that were taken: a bit each 
 void open_stage(void);
 void close_stage(void);
 
-struct lpm_address address(const char *text);
 struct dp_trace_config any_packet(void);
 struct dp_trace *begin(const struct dp_trace_config *config);
 
