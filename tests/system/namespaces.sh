@@ -70,7 +70,7 @@ cleanup() {
     local status=$?
     trap - EXIT ERR
     set +e
-    [ $status = 0 ] || tail -n 20 "$run"/*.err >&2
+    [ $status = 0 ] || [ $status = 77 ] || tail -n 20 "$run"/*.err >&2
     stop_all
     remove_namespaces
     rm -rf "$run"
