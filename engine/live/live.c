@@ -284,10 +284,6 @@ static void reload_policies(struct live *live)
 {
     if (!live->options.read)
         return;
-    if (live->apply) {
-        live_log("another fabric file is being applied: every policy stays as it was");
-        return;
-    }
     struct fabric *fabric = read_again(live);
     if (!fabric) {
         live_log("the fabric file has errors: every policy stays as it was");
@@ -307,6 +303,20 @@ static void reload_policies(struct live *live)
     fabric_free(fabric);
 }
 
+/* Neither while the engine stops, as sockets that would have the keys are gone, nor while an apply, which has read
+ * both already, is not in force yet. */
+static void reload(struct live *live)
+{
+    if (live->stopping)
+        return;
+    if (live->apply) {
+        live_log("another fabric file is being applied: keys and policies stay as they were");
+        return;
+    }
+    live_neighbors_reload(live);
+    reload_policies(live);
+}
+
 static void request_refresh(struct live *live)
 {
     size_t asked = controller_request_refresh(live->plane.controller, live_now());
@@ -322,10 +332,7 @@ static void on_signal(uv_signal_t *handle, int number)
     } else if (number == SIGRTMIN) {
         request_refresh(live);
     } else if (number == SIGHUP) {
-        if (live->stopping)
-            return; /* sockets that would have the keys are gone */
-        live_neighbors_reload(live);
-        reload_policies(live);
+        reload(live);
     } else if (!live->stopping) {
         begin_stop(live, strsignal(number));
     } else {
