@@ -138,7 +138,7 @@ static unsigned picks(const struct dp_path *path, uint16_t port, const struct rt
 
 /* --- The record ------------------------------------------------------------------------------- */
 
-static void begin(const struct dp_path *path, struct dp_trace_record *record, uint16_t port,
+static void begin(const struct dp_path *path, struct dp_trace_record *record,
                   const struct dp_rx *rx, const struct rte_mbuf *mbuf)
 {
     const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
@@ -150,7 +150,7 @@ static void begin(const struct dp_path *path, struct dp_trace_record *record, ui
     record->nanoseconds = rte_get_tsc_cycles();
     record->worker = (uint16_t)(path->options.user - 1);
     step = dp_trace_add(record, DP_TRACE_RECEIVED);
-    step->received.port = port;
+    step->received.port = rx->index;
     step->received.queue = rx->queue;
     step->received.bytes = rte_pktmbuf_pkt_len(mbuf);
     if (dp_read_ethernet(&frame, &vlan)) {
@@ -212,7 +212,7 @@ static void walk_alone(struct dp_worker *worker, struct dp_rx *rx, struct rte_mb
     struct dp_trace_record record;
 
     dp_egress_flush(path);
-    begin(path, &record, rx->index, rx, mbuf);
+    begin(path, &record, rx, mbuf);
     path->options.trace = &record;
     if (rest)
         dp_trace_express(path, &worker->express, mbuf);

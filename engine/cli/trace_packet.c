@@ -169,9 +169,9 @@ const struct cli_command cli_trace_packet = {
         "  --socket PATH         engine.control_socket of the engine (default "
         "/run/fingerpost.sock)\n"
         "  --json                a line for each packet, and a last one\n\n"
-        "Each worker looks at 20,000 packets a second at most; what comes faster is missed, and "
-        "told\n"
-        "at the end. Up to 4 traces run at a time.\n\n"
+        "Each worker looks at 20,000 packets a second at most, with --drops at as many more that\n"
+        "go the long way; what comes faster is missed, and told at the end. Up to 4 traces run at\n"
+        "a time.\n\n"
         "Example: sudo fingerpost trace-packet --nic vm1 --destination 203.0.113.0/24 --count 1\n",
     .run = run_trace_packet,
 };
